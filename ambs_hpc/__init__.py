@@ -1,0 +1,25 @@
+"""Asynchronous model-based search that keeps a whole supercomputer allocation busy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ambs_hpc.problem import Command, Problem
+    from ambs_hpc.records import Resources
+
+__all__ = ["Command", "Problem", "Resources"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import the public names on first use, so that `ambs --help` does not pay for ConfigSpace."""
+    if name == "Resources":
+        from ambs_hpc.records import Resources
+
+        return Resources
+    if name in ("Command", "Problem"):
+        from ambs_hpc import problem
+
+        return getattr(problem, name)
+    raise AttributeError(f"module 'ambs_hpc' has no attribute {name!r}")

@@ -1,0 +1,86 @@
+"""Every error a caller can decide upon; the message says what was tried, what was seen, what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AmbsError(Exception):
+    """Anything this package raises on purpose; the command line prints it as one message, without a traceback."""
+
+
+class ProblemError(AmbsError):
+    """A problem file cannot be used; nothing has been stored."""
+
+    def __init__(self, where: str, field: str, seen: str, remedy: str) -> None:
+        super().__init__(f"{where}: {field}: {seen}. {remedy}")
+        self.where, self.field, self.seen, self.remedy = where, field, seen, remedy
+
+
+class UsageError(AmbsError):
+    """What was asked for cannot be done as asked: a wrong option, name or combination."""
+
+
+class NotFound(AmbsError):
+    """No campaign, evaluation or allocation of that name."""
+
+
+class CampaignConflict(AmbsError):
+    """The campaign exists with another problem, or another live search owns it."""
+
+
+class DatabaseError(AmbsError):
+    """The database cannot be used; subclasses say why."""
+
+
+class DatabaseUnreachable(DatabaseError):
+    """No answer from the database: it may come back, so long-running programs wait."""
+
+
+class DatabaseRefused(DatabaseError):
+    """The database answered and said no (password, user, name); waiting does not help."""
+
+
+class DatabaseLocked(DatabaseError):
+    """Another process holds the SQLite file for longer than we wait."""
+
+
+class SchemaMismatch(DatabaseError):
+    """The tables are older or newer than this program."""
+
+
+class NetworkFileSystem(DatabaseError):
+    """SQLite on a file system whose locks cannot be trusted."""
+
+
+class SpaceExhausted(AmbsError):
+    """Every configuration of a finite space has been proposed."""
+
+
+class ShapeNeverFits(AmbsError):
+    """The resources of an evaluation exceed what the machine has, so it would wait for ever."""
+
+
+class ObjectiveNotAllowed(AmbsError):
+    """The database names an objective that this user has not registered on this machine."""
+
+
+class ObjectiveUnloadable(AmbsError):
+    """The objective's module cannot be imported, so no evaluation of it can start."""
+
+
+class SubmissionRejected(AmbsError):
+    """The scheduler refused a batch script; its own words are in `output`."""
+
+    def __init__(self, command: str, output: str) -> None:
+        super().__init__(f"{command} refused the script: {output.strip() or 'no output'}")
+        self.command, self.output = command, output
+
+
+def nearest(name: str, accepted: Iterable[str]) -> str:
+    """A sentence that lists the accepted names, the nearest one first when there is one."""
+    names = sorted(accepted)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Accepted: {', '.join(names)}."

@@ -1,0 +1,186 @@
+"""Frozen values that cross units: what is proposed, stored, claimed, run and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ambs_hpc.states import FailureKind, State
+
+Value = bool | int | float | str
+Configuration = Mapping[str, Value]  # inactive conditional parameters are absent
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one evaluation occupies while it runs.
+
+    Args:
+        cores: CPU cores per node, >= 1.
+        gpus: GPUs (or tiles, where the site says so) per node, >= 0.
+        memory_gib: memory per node in GiB, also its limit; 0 means unlimited.
+        nodes: whole nodes when > 1 (cores, gpus and memory are then per node).
+        ranks_per_node: MPI ranks on each node, >= 1; above 1, or with several nodes, the site's launch
+            command starts them.
+        whole_node: occupy every core and GPU of its node or nodes.
+    """
+
+    cores: int = 1
+    gpus: int = 0
+    memory_gib: float = 0.0
+    nodes: int = 1
+    ranks_per_node: int = 1
+    whole_node: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A configuration and why the search chose it.
+
+    Args:
+        configuration: active parameters only.
+        kind: "start" (the user's), "design", "model", "random" (fallback).
+        mean, std: the surrogate's prediction in units of the objective as the user states it;
+            None where no model was asked.
+        acquisition: score by which it won, lower is better; None without a model.
+    """
+
+    configuration: Configuration
+    kind: str
+    mean: float | None = None
+    std: float | None = None
+    acquisition: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an evaluation gave: the objective in the user's units, or None when it failed."""
+
+    configuration: Configuration
+    objective: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvaluation:
+    """An evaluation to be enqueued; `ordinal` counts proposals of its campaign from 0."""
+
+    ordinal: int
+    proposal: Proposal
+    resources: Resources
+    time_limit_seconds: float | None = None
+    priority: int = 0  # higher runs first
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An evaluation that a launcher holds; (`id`, `attempt`) fences every later move."""
+
+    id: int
+    campaign_id: int
+    campaign: str
+    ordinal: int
+    attempt: int  # from 1
+    configuration: Configuration
+    resources: Resources
+    time_limit_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended, before the queue decides what follows from it.
+
+    Exactly one of `objective` and `failure` is set. Times are seconds since 1970 UTC.
+    """
+
+    id: int
+    attempt: int
+    started_at: float
+    finished_at: float
+    node: str
+    objective: float | None = None
+    metrics: Mapping[str, object] = field(default_factory=dict)  # JSON values
+    failure: FailureKind | None = None
+    error: str = ""  # what a person needs first: exception and last lines of stderr
+    exit_status: int | None = None  # negative for a signal, as subprocess has it
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished evaluation as the search reads it; `sequence` orders the endings of a database."""
+
+    sequence: int
+    id: int
+    ordinal: int
+    configuration: Configuration
+    state: State
+    objective: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewCampaign:
+    """A campaign to be stored.
+
+    Args:
+        problem: the whole problem as JSON values (name, space, starting points, ...), for rebuilding the search.
+        objective: what a launcher runs, as JSON values: {"function": "module:name", "warm": bool} or
+            {"command": [argv with {parameter} placeholders]}.
+        directory: absolute folder of the problem file: import path and base of relative file names.
+        run_directory: absolute folder under which every attempt gets a folder of its own.
+        max_failures: attempts that may fail by their own doing before FAILED, >= 1.
+        max_interruptions: attempts that the machine may end before FAILED(LOST), >= 0.
+        max_evaluations: budget of the search; None means until stopped.
+    """
+
+    name: str
+    problem: Mapping[str, object]
+    objective: Mapping[str, object]
+    direction: str  # "minimize" | "maximize"
+    directory: str
+    run_directory: str
+    method: str
+    method_options: Mapping[str, object]
+    seed: int
+    max_evaluations: int | None
+    max_failures: int
+    max_interruptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A stored campaign."""
+
+    id: int
+    created_at: float
+    definition: NewCampaign
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True)
+class NewLauncher:
+    """A launcher as it introduces itself.
+
+    Args:
+        host, pid, process_started: identity of the process on its machine; `process_started` (field 22 of
+            /proc/PID/stat, clock ticks) tells a reused pid from the original.
+        slots: evaluations of the smallest shape that it can run at once, >= 1.
+        allocation_id: our id of the batch allocation around it, None when started by hand.
+    """
+
+    host: str
+    pid: int
+    process_started: int
+    slots: int
+    allocation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """A stored launcher; the age of its heartbeat is measured by the database's clock."""
+
+    id: int
+    identity: NewLauncher
+    heartbeat_age_seconds: float
+    ended: bool
