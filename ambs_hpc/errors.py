@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class AmbsError(Exception):
-    """Anything this package raises on purpose; the command line prints it as one message, without a traceback."""
+    """Anything this package raises on purpose; commands print it as one message, without a traceback."""
 
 
 class ProblemError(AmbsError):

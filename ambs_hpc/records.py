@@ -121,7 +121,7 @@ class NewCampaign:
     """A campaign to be stored.
 
     Args:
-        problem: the whole problem as JSON values (name, space, starting points, ...), for rebuilding the search.
+        problem: the whole problem as JSON values (name, space, starting points, ...).
         objective: what a launcher runs, as JSON values: {"function": "module:name", "warm": bool} or
             {"command": [argv with {parameter} placeholders]}.
         directory: absolute folder of the problem file: import path and base of relative file names.

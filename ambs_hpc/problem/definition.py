@@ -1,0 +1,134 @@
+"""The problem as a person states it, checked when it is made."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, cast
+
+from ambs_hpc.errors import ProblemError, nearest
+from ambs_hpc.problem.objective import Command, objective_to_json
+from ambs_hpc.problem.space import build_space, check_configuration, space_to_json
+from ambs_hpc.records import Resources
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+    from ambs_hpc.records import Configuration
+
+DIRECTIONS = ("minimize", "maximize")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched, what is run, and what one run occupies.
+
+    Args:
+        name: the campaign's name unless the command line gives another: letters, digits, `_`, `.`, `-`.
+        space: a ConfigSpace.ConfigurationSpace, or a dict (see `ambs_hpc.problem.build_space`).
+        objective: "module:function", called with a dict of the active parameters and returning a number or
+            a dict with `objective` and other metrics; or a `Command`.
+        direction: "minimize" or "maximize".
+        resources: what one evaluation occupies.
+        time_limit_seconds: an evaluation that runs longer is ended and fails with TIMEOUT; > 0.
+        starting_points: configurations to be tried first.
+        max_failures: attempts that may fail by their own doing before the evaluation is FAILED, >= 1.
+        max_interruptions: attempts that the machine may end before the evaluation is given up, >= 0.
+        warm: fork a function objective from a process that has loaded its module; False for modules that
+            cannot be forked.
+
+    Raises:
+        ProblemError: names the field, what it holds and what is accepted.
+    """
+
+    name: str
+    space: ConfigurationSpace | Mapping[str, object]
+    objective: str | Command
+    direction: str = "minimize"
+    resources: Resources = field(default_factory=Resources)
+    time_limit_seconds: float | None = None
+    starting_points: Sequence[Configuration] = ()
+    max_failures: int = 1
+    max_interruptions: int = 10
+    warm: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
+            raise _wrong("name", self.name, "Use up to 100 letters, digits, '_', '.', '-'; no blank or slash")
+        if self.direction not in DIRECTIONS:
+            raise _wrong("direction", self.direction, nearest(str(self.direction), DIRECTIONS))
+        object.__setattr__(self, "space", build_space(self.space))
+        objective_to_json(self.objective, self.parameters, warm=self.warm)
+        _check_resources(self.resources)
+        if self.time_limit_seconds is not None:
+            _check_number("time_limit_seconds", self.time_limit_seconds, above=0)
+        _check_count("max_failures", self.max_failures, at_least=1)
+        _check_count("max_interruptions", self.max_interruptions, at_least=0)
+        if isinstance(self.starting_points, Mapping):
+            raise _wrong("starting_points", dict(self.starting_points), "Give a list of configurations")
+        for index, point in enumerate(self.starting_points):
+            check_configuration(self.configuration_space, point, f"starting_points[{index}]")
+
+    @property
+    def configuration_space(self) -> ConfigurationSpace:
+        """The space in its ConfigSpace form."""
+        return cast("ConfigurationSpace", self.space)
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of all parameters."""
+        return list(self.configuration_space.keys())
+
+    @property
+    def objective_json(self) -> dict[str, object]:
+        """The objective as launchers read it."""
+        return objective_to_json(self.objective, self.parameters, warm=self.warm)
+
+    def to_json(self) -> dict[str, object]:
+        """The whole problem as JSON values; equal problems give equal values."""
+        return {
+            "name": self.name,
+            "space": space_to_json(self.configuration_space),
+            "objective": self.objective_json,
+            "direction": self.direction,
+            "resources": asdict(self.resources),
+            "time_limit_seconds": self.time_limit_seconds,
+            "starting_points": [dict(point) for point in self.starting_points],
+            "max_failures": self.max_failures,
+            "max_interruptions": self.max_interruptions,
+        }
+
+
+def accepted_fields() -> list[str]:
+    """The names that Problem(...) takes."""
+    return [one.name for one in fields(Problem)]
+
+
+def _check_resources(resources: object) -> None:
+    if not isinstance(resources, Resources):
+        raise _wrong("resources", resources, "Write Resources(cores=..., gpus=..., memory_gib=...)")
+    _check_count("resources.cores", resources.cores, at_least=1)
+    _check_count("resources.gpus", resources.gpus, at_least=0)
+    _check_count("resources.nodes", resources.nodes, at_least=1)
+    _check_count("resources.ranks_per_node", resources.ranks_per_node, at_least=1)
+    _check_number("resources.memory_gib", resources.memory_gib, above=-math.ulp(0.0))
+
+
+def _check_count(name: str, value: object, *, at_least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        raise _wrong(name, value, f"Give a whole number from {at_least}")
+
+
+def _check_number(name: str, value: object, *, above: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not above < cast("float", value) < math.inf:
+        raise _wrong(
+            name, value, "Give a number of seconds above 0" if above >= 0 else "Give a number from 0"
+        )
+
+
+def _wrong(name: str, value: object, remedy: str) -> ProblemError:
+    return ProblemError("problem", name, f"is {value!r}", remedy)
