@@ -1,0 +1,68 @@
+"""The evaluations table and its verbs, on PostgreSQL and SQLite alike.
+
+Verbs take a connection first and never commit: `transaction` and `reading` do.
+"""
+
+from ambs_hpc.queue.campaigns import (
+    change_budget,
+    create_campaign,
+    find_campaign,
+    get_campaign,
+    is_search_alive,
+    leave_search,
+    list_campaigns,
+    search_heartbeat,
+    take_search,
+)
+from ambs_hpc.queue.claims import claim, enqueue
+from ambs_hpc.queue.connect import database_url, open_database, upgrade_database
+from ambs_hpc.queue.giving_back import release
+from ambs_hpc.queue.interventions import cancel, rerun
+from ambs_hpc.queue.launchers import end_launcher, heartbeat, live_launchers, register_launcher
+from ambs_hpc.queue.notices import Channel, close_waits, wait_for_change
+from ambs_hpc.queue.polling import Proposed, finished_since, proposals_of
+from ambs_hpc.queue.progress import counts
+from ambs_hpc.queue.results import complete, fail
+from ambs_hpc.queue.sweep import Evidence, Held, Swept, held_by_dead, holders, sweep
+from ambs_hpc.queue.transactions import reading, transaction
+
+__all__ = [
+    "Channel",
+    "Evidence",
+    "Held",
+    "Proposed",
+    "Swept",
+    "cancel",
+    "change_budget",
+    "claim",
+    "close_waits",
+    "complete",
+    "counts",
+    "create_campaign",
+    "database_url",
+    "end_launcher",
+    "enqueue",
+    "fail",
+    "find_campaign",
+    "finished_since",
+    "get_campaign",
+    "heartbeat",
+    "held_by_dead",
+    "holders",
+    "is_search_alive",
+    "leave_search",
+    "list_campaigns",
+    "live_launchers",
+    "open_database",
+    "proposals_of",
+    "reading",
+    "register_launcher",
+    "release",
+    "rerun",
+    "search_heartbeat",
+    "sweep",
+    "take_search",
+    "transaction",
+    "upgrade_database",
+    "wait_for_change",
+]

@@ -1,0 +1,107 @@
+"""What the drivers say, put into our words: what was tried, what was seen, what to do next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from ambs_hpc.errors import DatabaseError, DatabaseLocked, DatabaseRefused, DatabaseUnreachable
+
+# A server that says one of these will serve us later.
+_COMING_BACK = re.compile(
+    r"starting up|shutting down|recovery mode|too many clients|connection slots|not yet accepting",
+    re.IGNORECASE,
+)
+_WRONG_SETTINGS = re.compile(
+    r"FATAL:|no password supplied|does not support SSL|certificate|SSL error|channel binding|"
+    r"invalid (sslmode|connection option|port)|could not translate host name",
+    re.IGNORECASE,
+)
+_NO_SPACE = re.compile(r"disk is full|disk I/O error|No space left", re.IGNORECASE)
+
+
+@contextmanager
+def translated(url: URL) -> Iterator[None]:
+    """Raise ours instead of the driver's; violated constraints are our own mistakes and pass through."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        ours = translation(url, error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def translation(url: URL, error: DBAPIError) -> DatabaseError | None:
+    """The error to raise instead, or None when it is none of the database's doing."""
+    said = " ".join(str(error.orig).split())
+    if url.get_backend_name() == "sqlite":
+        return _from_sqlite(url, said)
+    return _from_postgresql(url, said, getattr(error.orig, "pgcode", None), error.connection_invalidated)
+
+
+def shown(url: URL) -> str:
+    """The URL as a person may see it: without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def _from_sqlite(url: URL, said: str) -> DatabaseError | None:
+    file = url.database
+    if "locked" in said or "busy" in said:
+        return DatabaseLocked(
+            f"Could not lock {file}: another process has been writing to it for too long ({said}). Find it "
+            f"with `fuser {file}` and end it, or wait; for many writers, use PostgreSQL (`ambs db start`)."
+        )
+    if "not a database" in said or "malformed" in said:
+        return DatabaseRefused(
+            f"{file} cannot be read as a SQLite database ({said}). Give another file to --db, or "
+            "restore this one."
+        )
+    if "unable to open" in said:
+        return DatabaseRefused(
+            f"Could not open {file} ({said}). The folder and the file must be writable; else give "
+            "another to --db."
+        )
+    if "readonly" in said or "read-only" in said:
+        return DatabaseRefused(
+            f"{file} may not be written by this user ({said}). Copy it, or change its mode."
+        )
+    if _NO_SPACE.search(said):
+        return DatabaseUnreachable(f"{file} cannot be written now: {said}. Free space on its file system.")
+    return None
+
+
+def _from_postgresql(url: URL, said: str, code: str | None, invalidated: bool) -> DatabaseError | None:
+    where = shown(url)
+    if code in {"40P01", "40001", "55P03"}:
+        return DatabaseLocked(f"{where}: another transaction was in the way ({said}). Try again.")
+    if code == "25006":
+        return DatabaseRefused(f"{where} only serves reading ({said}). Give the primary server's address.")
+    if code == "42501":
+        return DatabaseRefused(f"{where}: this user lacks a right ({said}). Ask the database's owner for it.")
+    if _NO_SPACE.search(said):
+        return DatabaseUnreachable(
+            f"{where} cannot write now: {said}. Free space on the server's file system."
+        )
+    lost = invalidated or (code or "").startswith(("08", "57P", "53"))
+    if code is not None and not lost:
+        return None
+    if lost or _COMING_BACK.search(said):
+        return DatabaseUnreachable(f"{where} does not answer now: {said}. It may come back; else start it.")
+    if _WRONG_SETTINGS.search(said):
+        return DatabaseRefused(
+            f"{where} refused the connection: {said}. Check user, password (PGPASSWORD, ~/.pgpass), database "
+            "name and TLS settings in --db or $AMBS_DB."
+        )
+    if "could not connect" in said or "connection" in said.lower() or "timeout" in said:
+        return DatabaseUnreachable(
+            f"{where} cannot be reached: {said}. Is the server running (`ambs db status`), are host and "
+            "port right?"
+        )
+    return None

@@ -1,0 +1,148 @@
+"""Held evaluations go back to the queue: by their launcher (`release`), or by others (`sweep`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from ambs_hpc.queue.batches import id_in, update_rows
+from ambs_hpc.queue.database_clock import read_now
+from ambs_hpc.queue.events import NewEvent, record
+from ambs_hpc.queue.notices import Channel, notify
+from ambs_hpc.queue.progress import Endings
+from ambs_hpc.queue.schema import campaign, evaluation, is_running
+from ambs_hpc.queue.values import DatabaseRow, text_value
+from ambs_hpc.states import FailureKind, Move, State
+
+
+def release(
+    connection: Connection,
+    launcher_id: int,
+    held: Sequence[tuple[int, int]],
+    *,
+    interrupted: bool,
+    reason: str,
+) -> int:
+    """Give back what the launcher holds; how many it really held.
+
+    Args:
+        held: (id, attempt) pairs; those that it lost in the meantime are left alone.
+        interrupted: it ran, and the machine ended it: counts against `max_interruptions`, beyond which it is
+            FAILED as LOST. False when it never started, which counts against nothing.
+        reason: kept with the event, for instance "walltime".
+    """
+    if not held:
+        return 0
+    ids = [evaluation_id for evaluation_id, _ in held]
+    endings = Endings.of_evaluations(connection, ids)
+    wanted = set(held)
+    rows = [
+        row
+        for row in lock_rows(connection, id_in(connection, evaluation.c.id, ids), is_running)
+        if (row.id, row.attempt) in wanted and row.launcher_id == launcher_id
+    ]
+    ended_at = read_now(connection)
+    give_back(
+        connection, [Interruption(row, ended_at, interrupted) for row in rows], endings, Move.RELEASE, reason
+    )
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The end of a lease: a row of `lock_rows`, when it ended, and whether an attempt had begun."""
+
+    row: DatabaseRow
+    ended_at: float
+    counts: bool = True
+
+    @property
+    def is_one_too_many(self) -> bool:
+        """Whether the evaluation has been interrupted more often than its campaign allows."""
+        return self.counts and self.row.interruptions + 1 > self.row.max_interruptions
+
+
+def lock_rows(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[DatabaseRow]:
+    """The evaluations with their campaigns' budgets, locked until the end of the transaction."""
+    statement = (
+        select(*_LOCKED, campaign.c.max_failures, campaign.c.max_interruptions, campaign.c.run_directory)
+        .join(campaign, campaign.c.id == evaluation.c.campaign_id)
+        .where(*conditions)
+        .order_by(evaluation.c.id)
+        .with_for_update(of=evaluation, key_share=True)
+    )
+    return connection.execute(statement).all()
+
+
+_LOCKED = [
+    evaluation.c[name]
+    for name in [
+        *("id", "campaign_id", "ordinal", "state", "attempt", "launcher_id"),
+        *("failures", "interruptions", "claimed_at", "failure_kind"),
+    ]
+]
+
+
+def give_back(
+    connection: Connection, interruptions: Sequence[Interruption], endings: Endings, move: Move, reason: str
+) -> None:
+    """Return locked RUNNING evaluations to READY, or end them as LOST where the budget is spent."""
+    lost = [one for one in interruptions if one.is_one_too_many]
+    returned = [one for one in interruptions if not one.is_one_too_many]
+    key = ("id", "attempt")
+    update_rows(connection, evaluation, key, [_returned(one) for one in returned], is_running)
+    update_rows(connection, evaluation, key, [_lost(one, endings, reason) for one in lost], is_running)
+    endings.save(connection)
+    detail = text_value(reason)
+    record(connection, [_event(one, move, detail) for one in returned])
+    record(connection, [_event(one, Move.LOSE, detail) for one in lost])
+    if returned:
+        notify(connection, Channel.READY)
+    if lost:
+        notify(connection, Channel.FINISHED)
+
+
+def _returned(one: Interruption) -> dict[str, Any]:
+    return {
+        "id": one.row.id,
+        "attempt": one.row.attempt,
+        "state": State.READY.value,
+        "launcher_id": None,
+        "interruptions": one.row.interruptions + one.counts,
+        "claimed_at": None,
+    }
+
+
+def _lost(one: Interruption, endings: Endings, reason: str) -> dict[str, Any]:
+    error = text_value(
+        f"Interrupted {one.row.interruptions + 1} times ({reason}); its campaign allows "
+        f"{one.row.max_interruptions}. `ambs rerun {one.row.id}` gives it another chance."
+    )
+    return {
+        "id": one.row.id,
+        "attempt": one.row.attempt,
+        "state": State.FAILED.value,
+        "failure_kind": FailureKind.LOST.value,
+        "interruptions": one.row.interruptions + 1,
+        "started_at": one.row.claimed_at,
+        "finished_at": max(one.ended_at, one.row.claimed_at),
+        "finish_sequence": endings.number(one.row.campaign_id, State.FAILED, State.RUNNING),
+        "error": error,
+        "signature": f"interrupted too often ({reason})"[:200],
+    }
+
+
+def _event(one: Interruption, move: Move, detail: str) -> NewEvent:
+    return NewEvent(
+        one.row.id,
+        move,
+        one.row.attempt,
+        one.row.launcher_id,
+        failure_kind=FailureKind.LOST if move is Move.LOSE else None,
+        started_at=one.row.claimed_at if one.counts else None,
+        finished_at=max(one.ended_at, one.row.claimed_at) if one.counts else None,
+        detail=detail,
+    )

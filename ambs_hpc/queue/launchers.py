@@ -1,0 +1,63 @@
+"""Launchers: they introduce themselves, beat, and say good-bye."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from ambs_hpc.errors import NotFound
+from ambs_hpc.queue.database_clock import now
+from ambs_hpc.queue.schema import evaluation, is_running, launcher
+from ambs_hpc.queue.values import launcher_value
+from ambs_hpc.records import Launcher, NewLauncher
+
+
+def register_launcher(connection: Connection, new: NewLauncher) -> int:
+    """Store a launcher; its id."""
+    statement = insert(launcher).values(
+        host=new.host,
+        pid=new.pid,
+        process_started=new.process_started,
+        slots=new.slots,
+        allocation_id=new.allocation_id,
+        started_at=now(connection),
+        heartbeat_at=now(connection),
+    )
+    return int(connection.execute(statement.returning(launcher.c.id)).scalar_one())
+
+
+def heartbeat(connection: Connection, launcher_id: int) -> set[tuple[int, int]]:
+    """Say that the launcher lives; the (id, attempt) that it still holds.
+
+    What it runs and is not in the answer was cancelled, or given to another: it kills it.
+
+    Raises:
+        NotFound: there is no such launcher.
+    """
+    beat = update(launcher).where(launcher.c.id == launcher_id).values(heartbeat_at=now(connection))
+    if connection.execute(beat).rowcount != 1:
+        raise NotFound(f"There is no launcher {launcher_id} in this database. Was another one given before?")
+    held = select(evaluation.c.id, evaluation.c.attempt).where(
+        is_running, evaluation.c.launcher_id == launcher_id
+    )
+    return {(row.id, row.attempt) for row in connection.execute(held)}
+
+
+def end_launcher(connection: Connection, launcher_id: int) -> None:
+    """The launcher has ended in order; whatever it still holds may be swept at once."""
+    connection.execute(
+        update(launcher)
+        .where(launcher.c.id == launcher_id)
+        .values(ended_at=now(connection), heartbeat_at=now(connection))
+    )
+
+
+def live_launchers(connection: Connection, stale_after_seconds: float) -> list[Launcher]:
+    """Launchers that have not ended and gave a sign within the last seconds, oldest first."""
+    statement = (
+        select(launcher, (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age"))
+        .where(
+            launcher.c.ended_at.is_(None), launcher.c.heartbeat_at >= now(connection) - stale_after_seconds
+        )
+        .order_by(launcher.c.id)
+    )
+    return [launcher_value(row) for row in connection.execute(statement)]

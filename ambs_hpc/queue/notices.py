@@ -1,0 +1,133 @@
+"""Shorten the wait of those who poll: a word over PostgreSQL's NOTIFY, a changed file on SQLite.
+
+A lost word costs a poll interval and nothing else; whoever waits polls anyway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import threading
+import time
+import weakref
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func
+from sqlalchemy import select as select_rows
+from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+FIRST_SLEEP_SECONDS = 0.002
+LONGEST_SLEEP_SECONDS = 0.05
+
+
+class Channel(str, Enum):
+    """What one can wait for."""
+
+    READY = "ambs_ready"  # something may be claimed
+    FINISHED = "ambs_finished"  # something ended
+
+
+def notify(connection: Connection, channel: Channel) -> None:
+    """Wake those who wait for it, once this transaction is committed."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select_rows(func.pg_notify(channel.value, "")))
+
+
+def wait_for_change(engine: Engine, channel: Channel, timeout_seconds: float) -> bool:
+    """Wait until the database may have changed, at most `timeout_seconds`; whether it has.
+
+    What came since the previous wait counts. An unreachable database passes the time and says False: the
+    caller's next statement tells.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    key = (channel, threading.get_ident())  # SQLite's connections serve one thread
+    driver = engine.dialect.loaded_dbapi
+    try:
+        with _lock:
+            watches = _watches.setdefault(engine, {})
+            if key not in watches:
+                watches[key] = _open(engine, channel)
+        return watches[key].wait(deadline)
+    except (DBAPIError, driver.Error, OSError):
+        close_waits(engine)
+        time.sleep(max(0.0, deadline - time.monotonic()))
+        return False
+
+
+def close_waits(engine: Engine) -> None:
+    """Close the connections that `wait_for_change` keeps for this engine."""
+    with _lock:
+        for watch in _watches.pop(engine, {}).values():
+            watch.close()
+
+
+class _PostgreSQLWatch:
+    """A connection that listens."""
+
+    def __init__(self, engine: Engine, channel: Channel) -> None:
+        self._connection = _own_connection(engine)
+        self._connection.autocommit = True
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {channel.value}")
+
+    def wait(self, deadline: float) -> bool:
+        while True:
+            self._connection.poll()
+            if self._connection.notifies:
+                self._connection.notifies.clear()
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            select.select([self._connection], [], [], left)
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self._connection.close()
+
+
+class _SQLiteWatch:
+    """A connection that asks SQLite whether anybody else has committed since it last looked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = _own_connection(engine)
+        self._version = -1
+
+    def wait(self, deadline: float) -> bool:
+        pause = FIRST_SLEEP_SECONDS
+        while not self._has_changed():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_SLEEP_SECONDS)
+        return True
+
+    def _has_changed(self) -> bool:
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        changed = bool(version != self._version)
+        self._version = version
+        return changed
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+_Watch = _PostgreSQLWatch | _SQLiteWatch
+_watches: weakref.WeakKeyDictionary[Engine, dict[tuple[Channel, int], _Watch]] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def _open(engine: Engine, channel: Channel) -> _Watch:
+    return _PostgreSQLWatch(engine, channel) if engine.dialect.name == "postgresql" else _SQLiteWatch(engine)
+
+
+def _own_connection(engine: Engine) -> Any:
+    """A driver's connection that does not go back to the pool, which may be small."""
+    pooled = engine.raw_connection()
+    pooled.detach()
+    return pooled.driver_connection

@@ -1,0 +1,77 @@
+"""What the search reads: endings by a cursor, and everything once when it is rebuilt."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from ambs_hpc.queue.schema import evaluation, is_finished
+from ambs_hpc.queue.values import proposal_value
+from ambs_hpc.records import Finished, Proposal
+from ambs_hpc.states import State
+
+
+class Proposed(NamedTuple):
+    """A proposal and what became of it; `sequence` is its finish sequence, 0 while it has not ended."""
+
+    ordinal: int
+    proposal: Proposal
+    state: State
+    objective: float | None
+    sequence: int
+
+
+def finished_since(
+    connection: Connection, campaign_id: int, sequence: int, limit: int = 10_000
+) -> list[Finished]:
+    """Endings after the cursor, in their order; the last one's `sequence` is the next cursor.
+
+    An evaluation that ends again (rerun, late result) comes again, with a new sequence.
+
+    Args:
+        sequence: 0 for the beginning.
+        limit: longest answer; the next call goes on after it.
+    """
+    column = evaluation.c
+    statement = (
+        select(
+            column.finish_sequence,
+            column.id,
+            column.ordinal,
+            column.configuration,
+            column.state,
+            column.objective,
+        )
+        .where(is_finished, column.campaign_id == campaign_id, column.finish_sequence > sequence)
+        .order_by(column.finish_sequence)
+        .limit(limit)
+    )
+    return [
+        Finished(row[0], row.id, row.ordinal, row.configuration, State(row.state), row.objective)
+        for row in connection.execute(statement)
+    ]
+
+
+def proposals_of(connection: Connection, campaign_id: int, first_ordinal: int = 0) -> list[Proposed]:
+    """The campaign's proposals from `first_ordinal` on, in ordinal order, as one snapshot."""
+    column = evaluation.c
+    statement = (
+        select(
+            column.ordinal,
+            column.configuration,
+            column.proposal_kind,
+            column.proposal_mean,
+            column.proposal_std,
+            column.proposal_acquisition,
+            column.state,
+            column.objective,
+            column.finish_sequence,
+        )
+        .where(column.campaign_id == campaign_id, column.ordinal >= first_ordinal)
+        .order_by(column.ordinal)
+    )
+    return [
+        Proposed(row.ordinal, proposal_value(row), State(row.state), row.objective, row.finish_sequence or 0)
+        for row in connection.execute(statement)
+    ]

@@ -1,0 +1,234 @@
+"""The tables and what they can never hold; `migrations/` builds exactly this, and a test compares the two.
+
+Times are seconds since 1970 UTC. JSON is kept as text that round-trips floats exactly (on PostgreSQL `json`,
+not `jsonb`, which would turn 1e16 into an integer); the views offer `jsonb` to readers.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+)
+
+from ambs_hpc.states import FINAL, FailureKind, State
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+# SQLite gives ids by itself only to a column that is declared INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, Identity(), primary_key=True)
+
+
+def _one_of(column: str, names: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(name) for name in names)})"
+
+
+def _finite(column: str) -> str:
+    # PostgreSQL puts NaN above every number and SQLite stores it as NULL, so that one range refuses all three
+    # of NaN and the infinities on both.
+    return f"{column} BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308"
+
+
+_FINAL = _one_of("state", sorted(state.value for state in FINAL))
+
+campaign = Table(
+    "campaign",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("problem", JSON, nullable=False),
+    Column("objective", JSON, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("directory", Text, nullable=False),
+    Column("run_directory", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("method_options", JSON, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("max_evaluations", Integer),
+    Column("max_failures", Integer, nullable=False),
+    Column("max_interruptions", Integer, nullable=False),
+    UniqueConstraint("name"),
+    CheckConstraint("name <> ''", name="name"),
+    CheckConstraint(_one_of("direction", ["minimize", "maximize"]), name="direction"),
+    CheckConstraint("max_evaluations >= 0", name="max_evaluations"),
+    CheckConstraint("max_failures >= 1 AND max_interruptions >= 0", name="budgets"),
+)
+
+# What changes with every ending stands apart from the wide row that never does, so that an ending rewrites
+# a few bytes. Its row is also the lock under which a campaign's endings get their sequence numbers.
+campaign_progress = Table(
+    "campaign_progress",
+    metadata,
+    Column("campaign_id", Id, ForeignKey(campaign.c.id), primary_key=True, autoincrement=False),
+    Column("enqueued", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),
+    Column("finish_sequence", BigInteger, nullable=False),
+    Column("search_owner", Text),
+    Column("search_heartbeat_at", Double),
+    CheckConstraint(
+        "done >= 0 AND failed >= 0 AND cancelled >= 0 AND done + failed + cancelled <= enqueued",
+        name="counters",
+    ),
+    CheckConstraint("(search_owner IS NULL) = (search_heartbeat_at IS NULL)", name="search"),
+)
+
+allocation = Table(
+    "allocation",
+    metadata,
+    _id(),
+    Column("site", Text, nullable=False),
+    Column("scheduler", Text, nullable=False),
+    Column("scheduler_id", Text),
+    Column("request", JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("submitted_at", Double),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("scheduler", "scheduler_id"),
+    CheckConstraint("state <> ''", name="state"),
+)
+
+launcher = Table(
+    "launcher",
+    metadata,
+    _id(),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process_started", BigInteger, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("allocation_id", Id, ForeignKey(allocation.c.id)),
+    Column("started_at", Double, nullable=False),
+    Column("heartbeat_at", Double, nullable=False),
+    Column("ended_at", Double),
+    CheckConstraint("slots >= 1", name="slots"),
+)
+
+evaluation = Table(
+    "evaluation",
+    metadata,
+    _id(),
+    Column("campaign_id", Id, ForeignKey(campaign.c.id), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("configuration", JSON, nullable=False),
+    Column("proposal_kind", Text, nullable=False),
+    Column("proposal_mean", Double),
+    Column("proposal_std", Double),
+    Column("proposal_acquisition", Double),
+    Column("cores", Integer, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("memory_gib", Double, nullable=False),
+    Column("nodes", Integer, nullable=False),
+    Column("ranks_per_node", Integer, nullable=False),
+    Column("whole_node", Boolean, nullable=False),
+    Column("time_limit_seconds", Double),
+    Column("priority", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),  # the latest one; 0 before the first claim
+    Column("failures", Integer, nullable=False),
+    Column("interruptions", Integer, nullable=False),
+    Column("launcher_id", Id, ForeignKey(launcher.c.id)),  # the holder; afterwards, who ended it
+    Column("created_at", Double, nullable=False),
+    Column("claimed_at", Double),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("finish_sequence", BigInteger),
+    Column("objective", Double),
+    Column("metrics", JSON(none_as_null=True)),
+    Column("failure_kind", Text),
+    Column("error", Text, nullable=False),  # of the last attempt that failed, also while it waits for another
+    Column("signature", Text, nullable=False),  # the error without its numbers, for grouping
+    Column("exit_status", Integer),
+    Column("node", Text, nullable=False),
+    UniqueConstraint("campaign_id", "ordinal"),
+    CheckConstraint(_one_of("state", [state.value for state in State]), name="state"),
+    CheckConstraint(_one_of("failure_kind", [kind.value for kind in FailureKind]), name="failure_kind"),
+    CheckConstraint("(state = 'DONE') = (objective IS NOT NULL)", name="done_has_objective"),
+    CheckConstraint(_finite("objective"), name="objective_is_finite"),
+    CheckConstraint("(state = 'FAILED') = (failure_kind IS NOT NULL)", name="failed_has_kind"),
+    CheckConstraint(
+        "state <> 'RUNNING' OR (launcher_id IS NOT NULL AND claimed_at IS NOT NULL AND attempt >= 1)",
+        name="running_is_held",
+    ),
+    CheckConstraint("state <> 'READY' OR launcher_id IS NULL", name="ready_is_free"),
+    CheckConstraint(f"({_FINAL}) = (finish_sequence IS NOT NULL)", name="final_has_sequence"),
+    CheckConstraint(f"({_FINAL}) = (finished_at IS NOT NULL)", name="final_has_time"),
+    CheckConstraint(
+        "ordinal >= 0 AND attempt >= 0 AND failures >= 0 AND interruptions >= 0", name="counts_from_zero"
+    ),
+    CheckConstraint(
+        "cores >= 1 AND gpus >= 0 AND nodes >= 1 AND ranks_per_node >= 1 AND memory_gib >= 0",
+        name="resources",
+    ),
+    CheckConstraint(_finite("memory_gib"), name="memory_is_finite"),
+    CheckConstraint("time_limit_seconds > 0", name="time_limit"),
+)
+
+# A condition of a partial index must stand in the statement as text: SQLite does not use the index when the
+# state arrives as a bound parameter.
+is_ready: ColumnElement[bool] = evaluation.c.state == literal_column("'READY'")
+is_running: ColumnElement[bool] = evaluation.c.state == literal_column("'RUNNING'")
+is_done: ColumnElement[bool] = evaluation.c.state == literal_column("'DONE'")
+is_failed: ColumnElement[bool] = evaluation.c.state == literal_column("'FAILED'")
+is_cancelled: ColumnElement[bool] = evaluation.c.state == literal_column("'CANCELLED'")
+is_finished: ColumnElement[bool] = evaluation.c.finish_sequence.is_not(None)
+
+
+def _partial(
+    name: str, *columns: ColumnElement[object] | Column[object], where: ColumnElement[bool]
+) -> Index:
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+_partial("ix_evaluation_ready", evaluation.c.priority.desc(), evaluation.c.id, where=is_ready)
+_partial("ix_evaluation_running", evaluation.c.launcher_id, evaluation.c.campaign_id, where=is_running)
+_partial("ix_evaluation_finished", evaluation.c.campaign_id, evaluation.c.finish_sequence, where=is_finished)
+_partial("ix_evaluation_best", evaluation.c.campaign_id, evaluation.c.objective, where=is_done)
+_partial("ix_evaluation_failed", evaluation.c.campaign_id, evaluation.c.failure_kind, where=is_failed)
+
+evaluation_event = Table(
+    "evaluation_event",
+    metadata,
+    _id(),
+    Column("evaluation_id", Id, ForeignKey(evaluation.c.id), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("move", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("launcher_id", Id),
+    Column("node", Text),
+    Column("failure_kind", Text),
+    Column("exit_status", Integer),
+    Column("started_at", Double),  # of the attempt that this move ended
+    Column("finished_at", Double),
+    Column("detail", Text),
+    Index("ix_evaluation_event_evaluation", "evaluation_id", "id"),
+)

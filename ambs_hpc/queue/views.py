@@ -1,0 +1,109 @@
+"""The views that people read with psql, sqlite3, pandas and `ambs sql`: stable, see docs/database.md.
+
+A view that changes needs a new (otherwise empty) migration, because views are made anew at each upgrade.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import Connection
+
+# {time:COLUMN} is a UTC timestamp, {minute:COLUMN} its minute, {json:COLUMN} JSON that can be compared.
+_VIEWS = {
+    "v_evaluations": """
+        SELECT e.id, c.name AS campaign, e.ordinal, e.state, e.failure_kind, e.attempt, e.objective,
+               {json:e.configuration} AS configuration, {time:e.created_at} AS created_at,
+               {time:COALESCE(e.started_at, e.claimed_at)} AS started_at, {time:e.finished_at} AS finished_at,
+               CASE WHEN e.state IN ('DONE', 'FAILED') THEN e.finished_at - e.started_at END AS run_seconds,
+               e.node, a.scheduler_id AS allocation, e.error, e.exit_status, {json:e.metrics} AS metrics,
+               e.failures, e.interruptions, e.priority, e.proposal_kind, e.proposal_mean, e.proposal_std,
+               e.proposal_acquisition, e.launcher_id, l.host AS launcher_host, e.campaign_id
+        FROM evaluation e
+        JOIN campaign c ON c.id = e.campaign_id
+        LEFT JOIN launcher l ON l.id = e.launcher_id
+        LEFT JOIN allocation a ON a.id = l.allocation_id""",
+    "v_best": """
+        SELECT c.name AS campaign,
+               row_number() OVER (
+                   PARTITION BY c.id
+                   ORDER BY CASE c.direction WHEN 'minimize' THEN e.objective ELSE -e.objective END, e.id
+               ) AS place,
+               e.id, e.ordinal, e.objective, {json:e.configuration} AS configuration,
+               {json:e.metrics} AS metrics, {time:e.finished_at} AS finished_at
+        FROM evaluation e JOIN campaign c ON c.id = e.campaign_id
+        WHERE e.state = 'DONE'""",
+    "v_failures": """
+        SELECT c.name AS campaign, e.failure_kind, e.signature, count(*) AS evaluations,
+               {time:MIN(e.finished_at)} AS first_finished_at, {time:MAX(e.finished_at)} AS last_finished_at,
+               max(e.id) AS example_id
+        FROM evaluation e JOIN campaign c ON c.id = e.campaign_id
+        WHERE e.state = 'FAILED'
+        GROUP BY c.name, e.failure_kind, e.signature""",
+    "v_throughput": """
+        SELECT c.name AS campaign, {minute:e.finished_at} AS minute, count(*) AS ended,
+               sum(CASE e.state WHEN 'DONE' THEN 1 ELSE 0 END) AS done,
+               sum(CASE e.state WHEN 'FAILED' THEN 1 ELSE 0 END) AS failed,
+               60 * count(*) AS evaluations_per_hour,
+               avg(e.finished_at - e.started_at) AS mean_run_seconds
+        FROM evaluation e JOIN campaign c ON c.id = e.campaign_id
+        WHERE e.state IN ('DONE', 'FAILED')
+        GROUP BY c.name, {minute:e.finished_at}""",
+    # Evaluations that wait in a launcher for a slot count from their start, not from their claim, once they
+    # have ended; those that still run count from their claim.
+    "v_utilisation": """
+        SELECT l.id AS launcher_id, l.host, a.scheduler_id AS allocation, l.slots,
+               {time:l.started_at} AS started_at, {time:l.ended_at} AS ended_at,
+               COALESCE(l.ended_at, l.heartbeat_at) - l.started_at AS seconds,
+               COALESCE(b.attempts, 0) AS attempts_ended,
+               COALESCE(r.running, 0) AS running,
+               COALESCE(b.busy_seconds, 0.0) + COALESCE(r.running_seconds, 0.0) AS busy_seconds,
+               CASE WHEN COALESCE(l.ended_at, l.heartbeat_at) > l.started_at THEN
+                   (COALESCE(b.busy_seconds, 0.0) + COALESCE(r.running_seconds, 0.0))
+                   / (l.slots * (COALESCE(l.ended_at, l.heartbeat_at) - l.started_at))
+               END AS utilisation
+        FROM launcher l
+        LEFT JOIN allocation a ON a.id = l.allocation_id
+        LEFT JOIN (
+            SELECT launcher_id, count(*) AS attempts, sum(finished_at - started_at) AS busy_seconds
+            FROM evaluation_event WHERE finished_at IS NOT NULL GROUP BY launcher_id
+        ) b ON b.launcher_id = l.id
+        LEFT JOIN (
+            SELECT e.launcher_id, count(*) AS running,
+                   sum(CASE WHEN h.heartbeat_at > e.claimed_at
+                            THEN h.heartbeat_at - e.claimed_at ELSE 0.0 END) AS running_seconds
+            FROM evaluation e JOIN launcher h ON h.id = e.launcher_id
+            WHERE e.state = 'RUNNING' GROUP BY e.launcher_id
+        ) r ON r.launcher_id = l.id""",
+}
+NAMES = tuple(_VIEWS)
+
+
+_EXPANSIONS = {
+    "postgresql": {
+        "time": "(to_timestamp({}) AT TIME ZONE 'UTC')",
+        "minute": "date_trunc('minute', to_timestamp({}) AT TIME ZONE 'UTC')",
+        "json": "CAST({} AS jsonb)",
+    },
+    "sqlite": {
+        "time": "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')",
+        "minute": "strftime('%Y-%m-%d %H:%M:00', {}, 'unixepoch')",
+        "json": "{}",
+    },
+}
+_PLACEHOLDER = re.compile(r"\{(time|minute|json):([^}]*)\}")
+
+
+def drop_views(connection: Connection) -> None:
+    """No view of ours is left."""
+    for name in NAMES:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+
+
+def create_views(connection: Connection) -> None:
+    """Every view is there; the tables must be of the newest schema."""
+    expansions = _EXPANSIONS[connection.dialect.name]
+    for name, body in _VIEWS.items():
+        select = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(found[2]), body)
+        # A lone % would be taken for a parameter by psycopg2; none of PostgreSQL's expansions has one.
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")
