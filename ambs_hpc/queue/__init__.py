@@ -23,6 +23,7 @@ from ambs_hpc.queue.notices import Channel, close_waits, wait_for_change
 from ambs_hpc.queue.polling import Proposed, finished_since, proposals_of
 from ambs_hpc.queue.progress import counts
 from ambs_hpc.queue.results import complete, fail
+from ambs_hpc.queue.server import ServerOptions, ServerStatus, server_status, start_server, stop_server
 from ambs_hpc.queue.sweep import Evidence, Held, Swept, held_by_dead, holders, sweep
 from ambs_hpc.queue.transactions import reading, transaction
 
@@ -31,6 +32,8 @@ __all__ = [
     "Evidence",
     "Held",
     "Proposed",
+    "ServerOptions",
+    "ServerStatus",
     "Swept",
     "cancel",
     "change_budget",
@@ -60,6 +63,9 @@ __all__ = [
     "release",
     "rerun",
     "search_heartbeat",
+    "server_status",
+    "start_server",
+    "stop_server",
     "sweep",
     "take_search",
     "transaction",

@@ -93,7 +93,7 @@ def _sqlite_engine(url: URL, create: bool, allow_network: bool) -> Engine:
 
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise DatabaseRefused(
-            f"This Python's SQLite is {sqlite3.sqlite_version}; 3.35 is needed. Use another one, or PostgreSQL."
+            f"This Python's SQLite is {sqlite3.sqlite_version}; 3.35 is needed. Use another, or PostgreSQL."
         )
     if url.database in (None, "", ":memory:"):
         memory = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})

@@ -1,0 +1,48 @@
+"""Fixtures that several units share: databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ambs_hpc.queue import close_waits, open_database
+from tests import databases
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stop_servers() -> Iterator[None]:
+    yield
+    databases.stop_servers()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> Iterator[str]:
+    """A new SQLite database."""
+    with databases.fresh_database("sqlite", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(tmp_path: Path) -> Iterator[str]:
+    """A new PostgreSQL database."""
+    with databases.fresh_database("postgresql", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(params=databases.KINDS)
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new database, of each kind in turn."""
+    with databases.fresh_database(request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def any_engine(any_url: str) -> Iterator[Engine]:
+    """An engine of `any_url`."""
+    engine = open_database(any_url)
+    yield engine
+    close_waits(engine)
+    engine.dispose()
