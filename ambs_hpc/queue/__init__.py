@@ -22,19 +22,40 @@ from ambs_hpc.queue.launchers import end_launcher, heartbeat, live_launchers, re
 from ambs_hpc.queue.notices import Channel, close_waits, wait_for_change
 from ambs_hpc.queue.polling import Proposed, finished_since, proposals_of
 from ambs_hpc.queue.progress import counts
+from ambs_hpc.queue.queries import (
+    SORTS,
+    EvaluationRow,
+    EvaluationStory,
+    Event,
+    FailureGroup,
+    Throughput,
+    best,
+    failures,
+    list_evaluations,
+    show_evaluation,
+    throughput,
+)
+from ambs_hpc.queue.read_only import run_read_only_sql
 from ambs_hpc.queue.results import complete, fail
 from ambs_hpc.queue.server import ServerOptions, ServerStatus, server_status, start_server, stop_server
 from ambs_hpc.queue.sweep import Evidence, Held, Swept, held_by_dead, holders, sweep
 from ambs_hpc.queue.transactions import reading, transaction
 
 __all__ = [
+    "SORTS",
     "Channel",
+    "EvaluationRow",
+    "EvaluationStory",
+    "Event",
     "Evidence",
+    "FailureGroup",
     "Held",
     "Proposed",
     "ServerOptions",
     "ServerStatus",
     "Swept",
+    "Throughput",
+    "best",
     "cancel",
     "change_budget",
     "claim",
@@ -46,6 +67,7 @@ __all__ = [
     "end_launcher",
     "enqueue",
     "fail",
+    "failures",
     "find_campaign",
     "finished_since",
     "get_campaign",
@@ -55,6 +77,7 @@ __all__ = [
     "is_search_alive",
     "leave_search",
     "list_campaigns",
+    "list_evaluations",
     "live_launchers",
     "open_database",
     "proposals_of",
@@ -62,12 +85,15 @@ __all__ = [
     "register_launcher",
     "release",
     "rerun",
+    "run_read_only_sql",
     "search_heartbeat",
     "server_status",
+    "show_evaluation",
     "start_server",
     "stop_server",
     "sweep",
     "take_search",
+    "throughput",
     "transaction",
     "upgrade_database",
     "wait_for_change",

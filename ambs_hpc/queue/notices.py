@@ -37,7 +37,7 @@ def notify(connection: Connection, channel: Channel) -> None:
         connection.execute(select_rows(func.pg_notify(channel.value, "")))
 
 
-def wait_for_change(engine: Engine, channel: Channel, timeout_seconds: float) -> bool:
+def wait_for_change(engine: Engine, timeout_seconds: float, channel: Channel = Channel.FINISHED) -> bool:
     """Wait until the database may have changed, at most `timeout_seconds`; whether it has.
 
     What came since the previous wait counts. An unreachable database passes the time and says False: the
