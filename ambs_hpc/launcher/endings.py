@@ -1,0 +1,224 @@
+"""How an attempt ended: its value or its failure kind, written to disk before anyone is told."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ambs_hpc.launcher.starting import Running
+
+OUTCOME = "outcome.json"
+RESULT = "result.json"
+MARK = "AMBS-RESULT:"
+TAIL_BYTES = 2000
+SEARCHED_BYTES = 65536
+Report = dict[str, Any]
+
+
+def run_function(request: Mapping[str, Any], objective: Callable[[dict[str, Any]], object]) -> int:
+    """In the forked child: call the objective and leave its outcome; the exit status."""
+    started_at = time.time()
+    try:
+        value = objective(dict(request["configuration"]))
+    except SystemExit as error:
+        return _exit_status(error)
+    except MemoryError:
+        traceback.print_exc()
+        return _leave(request, started_at, {"failure": "OUT_OF_MEMORY", "error": _last_traceback()}, 1)
+    except BaseException:  # noqa: BLE001  the border of the evaluation: whatever a person's code raises
+        traceback.print_exc()
+        return _leave(request, started_at, {"failure": "ERROR", "error": _last_traceback()}, 1)
+    return _leave(request, started_at, judge(value), 0)
+
+
+def of(running: Running, status: int, finished_at: float) -> Report:
+    """The report of an attempt whose process has ended, with its outcome on disk.
+
+    `stopped` is set when the launcher ended it before it had anything to say: an interruption, no outcome.
+    """
+    request = running.request
+    directory = Path(request["directory"])
+    code = os.waitstatus_to_exitcode(status)
+    left = read_outcome(directory, request["attempt"])
+    if left is not None and (left.get("failure") is None or running.ended_by is None):
+        return {**left, "id": request["id"], "exit_status": code}
+    report = {**_base(request, running.started_at, finished_at), "exit_status": code}
+    said = command_result(directory) if request["arguments"] is not None and code == 0 else None
+    if said is not None and said.get("failure") is None:
+        report.update(said)
+    elif running.ended_by == "stopped":
+        return {**report, "stopped": True}
+    else:
+        report.update(_failure(running, code, said))
+        report["error"] = _with_stderr(report["error"], directory)
+    write_outcome(directory, report)
+    return report
+
+
+def not_started(request: Mapping[str, Any], error: OSError) -> Report:
+    """The report of an attempt whose program could not be started."""
+    now = time.time()
+    said = {"failure": "ERROR", "error": f"could not be started: {error}"}
+    return {**_base(request, now, now), "exit_status": None, **said}
+
+
+def judge(value: object) -> Report:
+    """A value as an objective returns it: a finite number, or a dict with `objective` and JSON metrics."""
+    metrics: dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        metrics = {str(name): item for name, item in value.items() if name != "objective"}
+        if "objective" not in value:
+            return _bad(f"the result {_short(value)} has no 'objective'")
+        value = value["objective"]
+    try:
+        number = float(value)  # type: ignore[arg-type]  # anything may come, and float says what is a number
+    except (TypeError, ValueError):
+        return _bad(f"the objective {_short(value)} is not a number")
+    if isinstance(value, str | bytes) or not math.isfinite(number):
+        return _bad(f"the objective {_short(value)} is not a finite number")
+    return {"objective": number, "metrics": json.loads(json.dumps(metrics, default=_plain)), "failure": None}
+
+
+def command_result(directory: Path) -> Report | None:
+    """What a command left: the file that $AMBS_RESULT named, else its last result line; None for nothing."""
+    file = directory / RESULT
+    try:
+        if file.exists():
+            return judge(json.loads(file.read_text()))
+        line = _last_marked_line(directory / "stdout")
+        return None if line is None else judge(_number_or_json(line))
+    except ValueError as error:
+        return _bad(f"the result is neither a number nor JSON ({error})")
+
+
+def read_outcome(directory: Path, attempt: int) -> Report | None:
+    """The outcome that this attempt wrote, if it did."""
+    try:
+        report: Report = json.loads((directory / OUTCOME).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return report if report.get("attempt") == attempt else None
+
+
+def write_outcome(directory: Path, report: Report) -> None:
+    """Atomically: whoever reads it reads all of it, after a power cut too."""
+    temporary = directory / f".{OUTCOME}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(descriptor, json.dumps(report).encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(directory / OUTCOME)
+
+
+def tail(file: Path, size: int = TAIL_BYTES) -> str:
+    """The last part of a log, from a line's beginning."""
+    try:
+        with file.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(0, end - size))
+            text = log.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return text if end <= size else text.partition("\n")[2]
+
+
+def _failure(running: Running, code: int, said: Report | None) -> Report:
+    if running.ended_by == "time":
+        limit = running.request["time_limit_seconds"]
+        return {"failure": "TIMEOUT", "error": f"ran past its time limit of {limit:g} s"}
+    if running.ended_by == "memory":
+        limit = running.memory_bytes / 2**30
+        return {"failure": "OUT_OF_MEMORY", "error": f"used more than its limit of {limit:g} GiB"}
+    if code < 0:
+        return {"failure": "ERROR", "error": f"killed by {signal.Signals(-code).name}"}
+    if code > 0:
+        return {"failure": "ERROR", "error": f"exit status {code}"}
+    if said is not None:
+        return said
+    return _bad(f"no result: neither a line '{MARK} NUMBER' on stdout nor the file $AMBS_RESULT")
+
+
+def _leave(request: Mapping[str, Any], started_at: float, said: Report, status: int) -> int:
+    directory = Path(request["directory"])
+    if said["failure"] is not None:
+        sys.stderr.flush()
+    write_outcome(directory, {**_base(request, started_at, time.time()), **said})
+    return status
+
+
+def _base(request: Mapping[str, Any], started_at: float, finished_at: float) -> Report:
+    return {
+        "id": request["id"],
+        "attempt": request["attempt"],
+        "node": request["node"],
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "objective": None,
+        "metrics": {},
+        "failure": None,
+        "error": "",
+    }
+
+
+def _exit_status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)  # noqa: T201  # what the interpreter itself would do
+    return 1
+
+
+def _last_marked_line(file: Path) -> str | None:
+    for line in reversed(tail(file, SEARCHED_BYTES).splitlines()):
+        if line.startswith(MARK):
+            return line[len(MARK) :].strip()
+    return None
+
+
+def _number_or_json(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return json.loads(text)
+
+
+def _last_traceback() -> str:
+    return traceback.format_exc()[-TAIL_BYTES:]
+
+
+def _with_stderr(error: str, directory: Path) -> str:
+    lines = tail(directory / "stderr").strip()
+    return f"{error}\n{lines}" if lines else error
+
+
+def _bad(error: str) -> Report:
+    return {"failure": "BAD_RESULT", "error": error}
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _plain(value: object) -> object:
+    """JSON for what numeric libraries return."""
+    for name in ("item", "tolist"):
+        method = getattr(value, name, None)
+        if callable(method):
+            try:
+                return method()
+            except (TypeError, ValueError):
+                continue
+    return repr(value)

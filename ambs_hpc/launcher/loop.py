@@ -1,0 +1,298 @@
+"""The launcher's loop: lease, start, harvest, record, beat; it survives the database and its own death."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ambs_hpc.clock import Clock
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ObjectiveNotAllowed, ShapeNeverFits
+from ambs_hpc.launcher.executor import Ended, Executor, Interrupted, Unloadable
+from ambs_hpc.launcher.harvest import harvest_and_sweep
+from ambs_hpc.launcher.work import Recipe
+from ambs_hpc.queue import (
+    claim,
+    complete,
+    fail,
+    get_campaign,
+    heartbeat,
+    is_search_alive,
+    list_campaigns,
+    release,
+    transaction,
+)
+from ambs_hpc.records import Claim, Outcome, Resources
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+SWEEP_SECONDS = 15.0
+STALE_AFTER_SECONDS = 60.0
+RETRY_SECONDS = 1.0
+# An empty queue is asked again soon at first: the search usually answers an ending at once.
+FIRST_ASK_SECONDS, LAST_ASK_SECONDS = 0.02, 0.5
+# Evaluations shorter than this are leased ahead, so that a slot does not wait for the database; longer ones
+# are never hoarded.
+SHORT_SECONDS = 1.0
+CLAIM_AT_MOST = 1000
+
+
+@dataclass
+class Tally:
+    """What a launcher did."""
+
+    done: int = 0
+    failed: int = 0
+    interrupted: int = 0
+    refused: dict[str, str] = field(default_factory=dict)  # campaign: why none of it is run here
+
+
+class LauncherLoop:
+    """One launcher; `step` is driven by a loop of its caller, on a real clock or a virtual one."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        launcher_id: int,
+        executor: Executor,
+        clock: Clock,
+        *,
+        only: Sequence[int] | None,
+    ) -> None:
+        """`only`: ids of the campaigns to serve; None serves all."""
+        self._engine, self._id, self._executor, self._clock = engine, launcher_id, executor, clock
+        self._only = only
+        self._recipes: dict[int, Recipe] = {}
+        self._refused: set[int] = set()
+        self._waiting: list[Claim] = []  # leased, not started
+        self._held: dict[int, Claim] = {}  # started
+        self._ended: list[Outcome | Interrupted] = []  # not yet recorded
+        self._shape = Resources()  # of the last lease: how many more may fit
+        self._mean_seconds = float("inf")
+        self._ask_at = self._beat_at = self._sweep_at = float("-inf")
+        self._pause = FIRST_ASK_SECONDS
+        self._away_until = float("-inf")
+        self._claiming = True
+        self.deadline = float("inf")  # monotonic: nothing is leased that would run past it
+        self.tally = Tally()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing runs, waits to be started, or has to be recorded."""
+        return not (self._held or self._waiting or self._ended)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing runs; what ended may still have to be recorded."""
+        return not self._held
+
+    def step(self, wait_seconds: float) -> None:
+        """One round; waits at most so long for something to happen."""
+        self._take(self._executor.poll(min(wait_seconds, self._until_due())))
+        self._start_waiting()
+        if self._clock.monotonic() < self._away_until:
+            return
+        try:
+            self._exchange()
+        except (DatabaseUnreachable, DatabaseLocked) as error:
+            logger.warning("database away, evaluations run on: %s", error)
+            self._away_until = self._clock.monotonic() + RETRY_SECONDS
+
+    def drain(self) -> None:
+        """Lease and start nothing more; what runs may end."""
+        self._claiming = False
+
+    def stop(self, grace_seconds: float) -> None:
+        """Drain, and end what runs: TERM now, KILL after the grace."""
+        self._claiming = False
+        self._executor.cancel(list(self._held), grace_seconds)
+
+    def has_search(self) -> bool:
+        """Whether any campaign that we serve has a live search."""
+        with transaction(self._engine) as connection:
+            served: Iterable[int | None] = [None] if self._only is None else self._only
+            return any(is_search_alive(connection, one, STALE_AFTER_SECONDS) for one in served)
+
+    # -- what ended ---------------------------------------------------------------------------------
+
+    def _take(self, ended: Sequence[Ended]) -> None:
+        for one in ended:
+            if isinstance(one, Unloadable):
+                self._refuse_function(one)
+                continue
+            claimed = self._held.pop(one.id, None)
+            if claimed is not None:  # else: it was cancelled, and the queue knows
+                self._ended.append(one)
+            if isinstance(one, Outcome):
+                self._learn_duration(one.finished_at - one.started_at)
+
+    def _learn_duration(self, seconds: float) -> None:
+        known = self._mean_seconds
+        self._mean_seconds = seconds if known == float("inf") else 0.9 * known + 0.1 * seconds
+
+    def _refuse_function(self, unloadable: Unloadable) -> None:
+        for campaign_id, recipe in self._recipes.items():
+            if recipe.runs(unloadable.function, unloadable.directory):
+                self._refuse(campaign_id, recipe.campaign, f"cannot be imported:\n{unloadable.error}")
+
+    def _refuse(self, campaign_id: int, name: str, why: str) -> None:
+        if campaign_id not in self._refused:
+            logger.error("campaign refused campaign=%s: %s", name, why)
+            self._refused.add(campaign_id)
+            self.tally.refused[name] = why
+
+    # -- what starts --------------------------------------------------------------------------------
+
+    def _start_waiting(self) -> None:
+        if not self._claiming:
+            return
+        still_waiting: list[Claim] = []
+        for one in self._waiting:
+            if one.campaign_id in self._refused:
+                self._ended.append(Interrupted(one.id, one.attempt, "campaign refused", started=False))
+            elif not self._start(one):
+                still_waiting.append(one)
+        self._waiting = still_waiting
+
+    def _start(self, one: Claim) -> bool:
+        try:
+            started = self._executor.start(self._recipes[one.campaign_id].work(one))
+        except ShapeNeverFits as error:
+            self._refuse(one.campaign_id, one.campaign, str(error))
+            self._ended.append(Interrupted(one.id, one.attempt, "never fits", started=False))
+            return True
+        if started:
+            self._held[one.id] = one
+        return started
+
+    # -- the database -------------------------------------------------------------------------------
+
+    def _exchange(self) -> None:
+        """Record all that piled up and lease what the slots lack, in one transaction."""
+        now = self._clock.monotonic()
+        wanted = self._wanted() if now >= self._ask_at else 0
+        beat = now >= self._beat_at
+        if not (self._ended or wanted or beat or (self._waiting and not self._claiming)):
+            return
+        recorded = list(self._ended)
+        given_back = [] if self._claiming else list(self._waiting)
+        with transaction(self._engine) as connection:
+            self._record(connection, recorded, given_back)
+            claims = self._lease(connection, wanted)
+            held = heartbeat(connection, self._id) if beat else None
+        del self._ended[: len(recorded)]
+        self._waiting = self._waiting[len(given_back) :]
+        self._count(recorded)
+        self._pace(now, wanted, claims)
+        self._waiting += claims
+        if held is not None:
+            self._beat_at = now + HEARTBEAT_SECONDS
+            self._compare(held)
+        self._start_waiting()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_SECONDS
+            harvest_and_sweep(self._engine, STALE_AFTER_SECONDS)
+
+    def _record(
+        self, connection: Connection, ended: Sequence[Outcome | Interrupted], given_back: Sequence[Claim]
+    ) -> None:
+        outcomes = [one for one in ended if isinstance(one, Outcome)]
+        complete(connection, self._id, [one for one in outcomes if one.failure is None])
+        fail(connection, self._id, [one for one in outcomes if one.failure is not None])
+        for reason, started, pairs in _by_reason(ended):
+            release(connection, self._id, pairs, interrupted=started, reason=reason)
+        pairs = [(one.id, one.attempt) for one in given_back]
+        release(connection, self._id, pairs, interrupted=False, reason="not started")
+
+    def _wanted(self) -> int:
+        if not self._claiming or (self._executor.room() is None and self._mean_seconds >= SHORT_SECONDS):
+            return 0
+        ahead = len(self._held) if self._mean_seconds < SHORT_SECONDS else 0
+        return min(CLAIM_AT_MOST, self._executor.count(self._shape) + ahead - len(self._waiting))
+
+    def _lease(self, connection: Connection, wanted: int) -> list[Claim]:
+        if wanted <= 0:
+            return []
+        only = self._only
+        if self._refused:
+            only = self._not_refused(connection)
+        left = self.deadline - self._clock.monotonic()
+        claims = claim(
+            connection,
+            self._id,
+            wanted,
+            room=self._executor.room() or self._shape,  # full: one ahead, of the shape that will be free
+            time_left_seconds=None if left == float("inf") else left,
+            campaign_ids=only,
+        )
+        for one in claims:
+            self._prepare(connection, one)
+        return claims
+
+    def _prepare(self, connection: Connection, one: Claim) -> None:
+        """Know how to run the campaign of a lease; an objective of somebody else is refused."""
+        self._shape = one.resources
+        if one.campaign_id in self._recipes or one.campaign_id in self._refused:
+            return
+        try:
+            self._recipes[one.campaign_id] = Recipe(get_campaign(connection, one.campaign_id))
+        except ObjectiveNotAllowed as error:
+            self._refuse(one.campaign_id, one.campaign, str(error))
+
+    def _not_refused(self, connection: Connection) -> list[int]:
+        known = self._only if self._only is not None else [one.id for one in list_campaigns(connection)]
+        return [campaign_id for campaign_id in known if campaign_id not in self._refused]
+
+    def _pace(self, now: float, wanted: int, claims: Sequence[Claim]) -> None:
+        """Ask a queue that had nothing less and less often."""
+        if wanted <= 0:
+            return
+        self._pause = FIRST_ASK_SECONDS if claims else min(2 * self._pause, LAST_ASK_SECONDS)
+        self._ask_at = now if len(claims) == wanted else now + self._pause
+
+    def _until_due(self) -> float:
+        """Seconds until the database is to be asked again."""
+        due = self._beat_at
+        if self._claiming and self._executor.room() is not None:
+            due = min(due, self._ask_at)
+        if self._ended:
+            due = self._away_until
+        return max(0.0, due - self._clock.monotonic())
+
+    def _count(self, recorded: Sequence[Outcome | Interrupted]) -> None:
+        for one in recorded:
+            if isinstance(one, Interrupted):
+                self.tally.interrupted += one.started
+            elif one.failure is None:
+                self.tally.done += 1
+            else:
+                self.tally.failed += 1
+
+    def _compare(self, held: set[tuple[int, int]]) -> None:
+        """End what the queue took from us; give back what a commit of unknown end gave us."""
+        mine = {(one.id, one.attempt) for one in [*self._held.values(), *self._waiting]}
+        mine |= {(one.id, one.attempt) for one in self._ended}
+        lost = [one for one in self._held.values() if (one.id, one.attempt) not in held]
+        if lost:
+            logger.info("cancelled or taken ids=%s", [one.id for one in lost])
+            self._executor.cancel([one.id for one in lost], grace_seconds=5.0)
+            for one in lost:
+                del self._held[one.id]
+        self._waiting = [one for one in self._waiting if (one.id, one.attempt) in held]
+        unknown = [Interrupted(*pair, "lease was not confirmed", started=False) for pair in held - mine]
+        self._ended += unknown
+
+
+def _by_reason(
+    ended: Sequence[Outcome | Interrupted],
+) -> list[tuple[str, bool, list[tuple[int, int]]]]:
+    groups: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+    for one in ended:
+        if isinstance(one, Interrupted):
+            groups.setdefault((one.reason, one.started), []).append((one.id, one.attempt))
+    return [(reason, started, pairs) for (reason, started), pairs in groups.items()]

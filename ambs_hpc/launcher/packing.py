@@ -1,0 +1,169 @@
+"""Which cores, GPUs, memory and nodes an evaluation gets; pure values, no processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ambs_hpc.records import Resources
+
+UNLIMITED_GIB = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What one node has to give.
+
+    Args:
+        name: host name.
+        cores: ids of its processors; an id that is listed k times may be given k times (oversubscription).
+        gpus: ids of its GPUs or tiles, as the visibility variable names them.
+        memory_gib: infinity when memory is not counted.
+        near: processors that are close to a GPU, by GPU id; empty when the site gives no map.
+    """
+
+    name: str
+    cores: tuple[int, ...]
+    gpus: tuple[str, ...] = ()
+    memory_gib: float = UNLIMITED_GIB
+    near: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a slot has on one node."""
+
+    node: str
+    cores: tuple[int, ...]
+    gpus: tuple[str, ...]
+    memory_gib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What one evaluation occupies: a share of one node, or of several."""
+
+    shares: tuple[Share, ...]
+
+    @property
+    def node(self) -> str:
+        """The node of the first rank."""
+        return self.shares[0].node
+
+
+class _Free:
+    """What is still free on one node."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.cores = list(node.cores)
+        self.gpus = list(node.gpus)
+        self.memory_gib = node.memory_gib
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.cores) == len(self.node.cores) and len(self.gpus) == len(self.node.gpus)
+
+    def fits(self, shape: Resources) -> bool:
+        if shape.whole_node and not self.is_whole:
+            return False
+        return (
+            len(self.cores) >= shape.cores
+            and len(self.gpus) >= shape.gpus
+            and self.memory_gib >= shape.memory_gib
+        )
+
+    def take(self, shape: Resources) -> Share:
+        gpus = self.gpus[: len(self.gpus) if shape.whole_node else shape.gpus]
+        wanted = len(self.cores) if shape.whole_node else shape.cores
+        near = [core for gpu in gpus for core in self.node.near.get(gpu, ())]
+        # A stable sort: processors near the GPUs first; else low ids first, which keeps a slot together.
+        cores = sorted(self.cores, key=lambda core: core not in near)[:wanted]
+        share = Share(self.node.name, tuple(cores), tuple(gpus), shape.memory_gib)
+        for core in cores:
+            self.cores.remove(core)
+        self.gpus = self.gpus[len(gpus) :]
+        self.memory_gib -= shape.memory_gib
+        return share
+
+    def give_back(self, share: Share) -> None:
+        order = {core: index for index, core in enumerate(self.node.cores)}
+        self.cores = sorted([*self.cores, *share.cores], key=order.__getitem__)
+        self.gpus = sorted([*self.gpus, *share.gpus], key=self.node.gpus.index)
+        self.memory_gib += share.memory_gib
+
+
+class Packing:
+    """The free pieces of an allocation; small and large evaluations share it.
+
+    Small ones go to the fullest node that still has room, so that whole nodes stay free for those that
+    need them.
+    """
+
+    def __init__(self, nodes: Sequence[Node], slots: int | None = None) -> None:
+        """`slots`: at most so many evaluations at once; None leaves it to the resources."""
+        self._free = [_Free(node) for node in nodes]
+        self._by_name = {free.node.name: free for free in self._free}
+        self._slots_left = slots if slots is not None else sum(len(node.cores) for node in nodes)
+
+    def place(self, shape: Resources) -> Slot | None:
+        """Occupy a slot; None when there is no room now."""
+        if self._slots_left < 1:
+            return None
+        fitting = sorted((free for free in self._free if free.fits(shape)), key=lambda free: len(free.cores))
+        if len(fitting) < shape.nodes:
+            return None
+        self._slots_left -= 1
+        return Slot(tuple(free.take(shape) for free in fitting[: shape.nodes]))
+
+    def free(self, slot: Slot) -> None:
+        """Give a slot back."""
+        self._slots_left += 1
+        for share in slot.shares:
+            self._by_name[share.node].give_back(share)
+
+    def count(self, shape: Resources) -> int:
+        """How many more evaluations of this shape fit now."""
+        per_node = [self._count_on(free, shape) for free in self._free if free.fits(shape)]
+        fitting = sum(per_node) if shape.nodes == 1 else len(per_node) // shape.nodes
+        return min(fitting, self._slots_left)
+
+    def room(self) -> Resources | None:
+        """The largest cores, GPUs, memory and nodes that any shape may ask for now; None when full."""
+        with_cores = [free for free in self._free if free.cores]
+        if self._slots_left < 1 or not with_cores:
+            return None
+        memory = max(free.memory_gib for free in with_cores)
+        return Resources(
+            cores=max(len(free.cores) for free in with_cores),
+            gpus=max(len(free.gpus) for free in with_cores),
+            memory_gib=0.0 if memory == UNLIMITED_GIB else memory,
+            nodes=len(with_cores),
+            whole_node=any(free.is_whole for free in with_cores),
+        )
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether any node has GPUs, so that the visibility variable says something."""
+        return any(free.node.gpus for free in self._free)
+
+    def never_fits(self, shape: Resources) -> bool:
+        """Whether the shape exceeds the allocation even when it is empty."""
+        able = [
+            free.node
+            for free in self._free
+            if len(free.node.cores) >= shape.cores
+            and len(free.node.gpus) >= shape.gpus
+            and free.node.memory_gib >= shape.memory_gib
+        ]
+        return len(able) < shape.nodes
+
+    def _count_on(self, free: _Free, shape: Resources) -> int:
+        if shape.whole_node or shape.nodes > 1:
+            return 1
+        by = [len(free.cores) // shape.cores]
+        if shape.gpus:
+            by.append(len(free.gpus) // shape.gpus)
+        if shape.memory_gib and free.memory_gib != UNLIMITED_GIB:
+            by.append(int(free.memory_gib // shape.memory_gib))
+        return min(by)

@@ -1,0 +1,194 @@
+"""A launcher from its registration to its end: signals, time limit, idleness, a parent that dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from ambs_hpc import identity
+from ambs_hpc.clock import Clock
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
+from ambs_hpc.launcher.loop import LauncherLoop, Tally
+from ambs_hpc.launcher.machine import gpu_variable, this_machine
+from ambs_hpc.launcher.packing import Packing
+from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.launcher.watchdog import start_watchdog
+from ambs_hpc.queue import end_launcher, find_campaign, list_campaigns, register_launcher, transaction
+from ambs_hpc.records import NewLauncher
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.5
+LAST_WORDS_SECONDS = 30.0  # to report what ended when the database is away at the end
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherSettings:
+    """What the command line says about a launcher.
+
+    Args:
+        campaigns: names of those to serve; empty serves all.
+        slots: evaluations at once, sharing processors if need be; None: as many as fit.
+        gpus: GPUs of this machine; None looks for them.
+        max_minutes: time limit of this launcher; evaluations that cannot end within it are not started.
+        grace_seconds: between TERM and KILL; at the time limit TERM comes this much earlier.
+        idle_exit_seconds: end after this time with nothing to do and no live search.
+        parent_pipe: descriptor whose end says that our parent died; we stop then.
+    """
+
+    campaigns: Sequence[str] = ()
+    slots: int | None = None
+    gpus: int | None = None
+    max_minutes: float | None = None
+    grace_seconds: float = 10.0
+    idle_exit_seconds: float = 10.0
+    parent_pipe: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherEnd:
+    """How a launcher ended."""
+
+    tally: Tally
+    reason: str  # "idle", "drained", "stopped", "time limit", "parent died"
+
+
+def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> LauncherEnd:
+    """Serve the queue on this machine until told to end, or until there is nothing left to do.
+
+    Raises:
+        NotFound: a campaign of that name does not exist.
+    """
+    lifeline = start_watchdog()
+    node = this_machine(settings.slots, settings.gpus)
+    packing = Packing([node], settings.slots)
+    executor = ProcessExecutor(packing, gpu_variable(), settings.grace_seconds)
+    slots = settings.slots or len(node.cores)
+    with transaction(engine) as connection:
+        only = _campaign_ids(connection, settings.campaigns)
+        launcher_id = register_launcher(connection, _introduction(slots))
+    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
+    logger.info("launcher started id=%d slots=%d gpus=%d", launcher_id, slots, len(node.gpus))
+    try:
+        reason = _Watch(loop, settings, clock).run()
+    finally:
+        executor.close()
+        os.close(lifeline)
+    _say_good_bye(engine, launcher_id)
+    logger.info("launcher ended id=%d reason=%s tally=%s", launcher_id, reason, loop.tally)
+    return LauncherEnd(loop.tally, reason)
+
+
+class _Watch:
+    """Drives a loop and decides when it ends."""
+
+    def __init__(self, loop: LauncherLoop, settings: LauncherSettings, clock: Clock) -> None:
+        self._loop, self._settings, self._clock = loop, settings, clock
+        self._signals: list[int] = []
+        minutes = settings.max_minutes
+        self._end_at = clock.monotonic() + 60 * minutes if minutes is not None else float("inf")
+        loop.deadline = self._end_at - settings.grace_seconds
+        self._ending: str | None = None
+        self._is_stopping = False
+        self._idle_since: float | None = None
+
+    def run(self) -> str:
+        """Step until the end; why it ended."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note_signal)
+        quiet_since: float | None = None
+        while True:
+            self._loop.step(WAIT_SECONDS)
+            self._look_around()
+            if self._ending is None:
+                continue
+            if self._loop.is_idle:
+                return self._ending
+            if self._loop.is_quiet:
+                quiet_since = quiet_since or self._clock.monotonic()
+                if self._clock.monotonic() - quiet_since > LAST_WORDS_SECONDS:
+                    return self._ending  # outcomes lie on disk; the next launcher reports them
+
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _look_around(self) -> None:
+        signals, self._signals = self._signals, []
+        for number in signals:
+            if number == signal.SIGINT and self._ending is None:
+                self._drain("drained")
+            else:
+                self._stop("stopped")
+        if self._parent_died():
+            self._stop("parent died")
+        if self._clock.monotonic() >= self._loop.deadline:
+            self._stop("time limit")
+        if self._ending is None and self._has_been_idle():
+            self._drain("idle")
+
+    def _drain(self, reason: str) -> None:
+        self._ending = reason
+        self._loop.drain()
+
+    def _stop(self, reason: str) -> None:
+        if not self._is_stopping:
+            self._ending = reason
+            self._is_stopping = True
+            self._loop.stop(self._settings.grace_seconds)
+
+    def _parent_died(self) -> bool:
+        pipe = self._settings.parent_pipe
+        return pipe is not None and bool(select.select([pipe], [], [], 0)[0])
+
+    def _has_been_idle(self) -> bool:
+        """Nothing to do, and nobody who might think of something, for long enough."""
+        if not self._loop.is_idle:
+            self._idle_since = None
+            return False
+        now = self._clock.monotonic()
+        if self._idle_since is None:
+            self._idle_since = now
+        if now - self._idle_since < self._settings.idle_exit_seconds:
+            return False
+        try:
+            searching = self._loop.has_search()
+        except (DatabaseUnreachable, DatabaseLocked):
+            searching = True  # could not ask
+        if searching:
+            self._idle_since = now
+        return not searching
+
+
+def _introduction(slots: int) -> NewLauncher:
+    who = identity.this_process()
+    return NewLauncher(who.host, who.pid, who.started, slots)
+
+
+def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | None:
+    if not names:
+        return None
+    ids = []
+    for name in names:
+        campaign = find_campaign(connection, name)
+        if campaign is None:
+            known = [one.name for one in list_campaigns(connection)]
+            raise NotFound(f"There is no campaign {name!r} to launch. {nearest(name, known)}")
+        ids.append(campaign.id)
+    return ids
+
+
+def _say_good_bye(engine: Engine, launcher_id: int) -> None:
+    try:
+        with transaction(engine) as connection:
+            end_launcher(connection, launcher_id)
+    except (DatabaseUnreachable, DatabaseLocked) as error:
+        logger.warning("could not say good-bye, the heartbeat will tell: %s", error)

@@ -1,0 +1,68 @@
+"""From a lease to work that an executor can start; refuses objectives that this user has not registered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ambs_hpc.errors import ObjectiveNotAllowed
+from ambs_hpc.launcher import call, command_line, endings, paths
+from ambs_hpc.launcher.executor import Work
+from ambs_hpc.problem.allow_list import is_allowed
+
+if TYPE_CHECKING:
+    from ambs_hpc.records import Campaign, Claim
+
+
+class Recipe:
+    """How the evaluations of one campaign are run; what is the same for all of them is found out once."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        """
+        Raises:
+            ObjectiveNotAllowed: this user has not registered the objective.
+        """
+        definition = campaign.definition
+        if not is_allowed(definition.objective, definition.directory):
+            raise ObjectiveNotAllowed(
+                f"Campaign {campaign.name!r} would run {dict(definition.objective)} from "
+                f"{definition.directory}, which you have not registered here. Look at it, then run: "
+                "ambs allow PROBLEM"
+            )
+        self.campaign = campaign.name
+        self._run_directory, self._directory = definition.run_directory, definition.directory
+        self._function, self._command = _program(definition.objective, definition.directory)
+
+    def runs(self, function: str, directory: str) -> bool:
+        """Whether its evaluations call this function of this folder."""
+        return (self._function, self._directory) == (function, directory)
+
+    def work(self, claim: Claim) -> Work:
+        """What to start for a lease."""
+        folder = paths.attempt_folder(self._run_directory, claim.ordinal, claim.attempt)
+        checkpoint = paths.checkpoint_folder(self._run_directory, claim.ordinal)
+        environment = {
+            "AMBS_EVALUATION": str(claim.id),
+            "AMBS_ORDINAL": str(claim.ordinal),
+            "AMBS_ATTEMPT": str(claim.attempt),
+            "AMBS_CAMPAIGN": claim.campaign,
+            "AMBS_RESULT": str(folder / endings.RESULT),
+            "AMBS_CHECKPOINT_DIR": str(checkpoint),
+        }
+        arguments = None
+        if self._command is not None:
+            arguments = command_line.filled(self._command, claim.configuration)
+        return Work(claim, arguments, self._function, self._directory, str(folder), environment)
+
+
+def _program(objective: Mapping[str, object], directory: str) -> tuple[str | None, list[str] | None]:
+    """(function, None) for one that is forked warm, else (None, entries of the command)."""
+    function = objective.get("function")
+    if function is None:
+        return None, command_line.anchored(cast("list[str]", objective["command"]), directory)
+    if objective.get("warm", True):
+        return str(function), None
+    cold = [sys.executable, "-m", call.__name__, str(function), str(Path(directory))]
+    return None, [entry.replace("{", "{{").replace("}", "}}") for entry in cold]

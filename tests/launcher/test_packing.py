@@ -1,0 +1,112 @@
+"""No two evaluations share what is one's own, whatever comes and goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ambs_hpc.launcher.packing import Node, Packing, Slot
+from ambs_hpc.records import Resources
+
+NODES = tuple(
+    Node(
+        f"n{index}",
+        tuple(range(16)),
+        ("0", "1", "2", "3"),
+        64.0,
+        {str(gpu): tuple(range(4 * gpu, 4 * gpu + 4)) for gpu in range(4)},
+    )
+    for index in range(3)
+)
+shapes = st.builds(
+    Resources,
+    cores=st.integers(1, 20),
+    gpus=st.integers(0, 5),
+    memory_gib=st.sampled_from([0.0, 8.0, 40.0, 70.0]),
+    nodes=st.integers(1, 4),
+    whole_node=st.booleans(),
+)
+
+
+def occupied(slots: list[Slot]) -> tuple[Counter[tuple[str, int]], Counter[tuple[str, str]], Counter[str]]:
+    shares = [share for slot in slots for share in slot.shares]
+    memory: Counter[str] = Counter()
+    for share in shares:
+        memory[share.node] += int(share.memory_gib)
+    return (
+        Counter((share.node, core) for share in shares for core in share.cores),
+        Counter((share.node, gpu) for share in shares for gpu in share.gpus),
+        memory,
+    )
+
+
+@given(st.lists(st.tuples(shapes, st.booleans()), max_size=40))
+def test_nothing_is_given_twice(requests: list[tuple[Resources, bool]]) -> None:
+    """Cores, GPUs and memory are never over, and freeing gives all of it back."""
+    packing = Packing(NODES)
+    slots: list[Slot] = []
+    for shape, then_free in requests:
+        possible = packing.count(shape)
+        slot = packing.place(shape)
+        assert (slot is not None) == (possible > 0)
+        if slot is not None:
+            assert not packing.never_fits(shape)
+            assert len({share.node for share in slot.shares}) == shape.nodes
+            assert all(len(share.cores) >= shape.cores for share in slot.shares)
+            assert all(len(share.gpus) >= shape.gpus for share in slot.shares)
+            slots.append(slot)
+        cores, gpus, memory = occupied(slots)
+        assert max([*cores.values(), *gpus.values()], default=0) <= 1
+        assert max(memory.values(), default=0) <= 64
+        if then_free and slots:
+            packing.free(slots.pop(0))
+    for slot in slots:
+        packing.free(slot)
+    assert packing.room() == Resources(cores=16, gpus=4, memory_gib=64.0, nodes=3, whole_node=True)
+    assert packing.count(Resources(cores=16, gpus=4, memory_gib=64.0, nodes=3)) == 1
+
+
+@given(shapes)
+def test_what_never_fits_is_told_from_what_does_not_fit_now(shape: Resources) -> None:
+    """Otherwise an impossible evaluation waits for ever."""
+    empty = Packing(NODES)
+    assert empty.never_fits(shape) == (empty.count(shape) == 0)
+
+
+def test_cores_lie_near_the_gpu() -> None:
+    """The site's map says which processors reach which GPU fast."""
+    packing = Packing(NODES[:1])
+    shares = [slot.shares[0] for _ in range(4) if (slot := packing.place(Resources(cores=4, gpus=1)))]
+    assert [(share.gpus, share.cores) for share in shares] == [
+        (("0",), (0, 1, 2, 3)),
+        (("1",), (4, 5, 6, 7)),
+        (("2",), (8, 9, 10, 11)),
+        (("3",), (12, 13, 14, 15)),
+    ]
+
+
+def test_small_ones_leave_whole_nodes_free() -> None:
+    """Else an evaluation of whole nodes would starve beside small ones."""
+    packing = Packing(NODES)
+    for _ in range(16):
+        assert packing.place(Resources(cores=1))
+    assert packing.place(Resources(cores=16, nodes=2)) is not None
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_slots_limit_how_many_run_at_once(slots: int) -> None:
+    """`--slots K` is kept whatever the machine could hold."""
+    packing = Packing(NODES, slots)
+    placed = [packing.place(Resources()) for _ in range(5)]
+    assert sum(slot is not None for slot in placed) == slots
+    assert packing.room() is None
+
+
+def test_processors_may_be_shared_when_slots_say_so() -> None:
+    """More slots than processors: each id is given as often as it is listed."""
+    packing = Packing([Node("n", (0, 1, 0, 1))], 4)
+    cores = [slot.shares[0].cores for _ in range(4) if (slot := packing.place(Resources()))]
+    assert sorted(cores) == [(0,), (0,), (1,), (1,)]
