@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, false, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Update,
+    bindparam,
+    false,
+    or_,
+    select,
+    update,
+)
 
-from ambs_hpc.queue.batches import id_in
-from ambs_hpc.queue.database_clock import now, read_now
+from ambs_hpc.queue.batches import insert_rows, listed, listed_value
+from ambs_hpc.queue.database_clock import clock_of, present
 from ambs_hpc.queue.events import NewEvent, record
 from ambs_hpc.queue.notices import Channel, notify
 from ambs_hpc.queue.progress import add_enqueued
-from ambs_hpc.queue.schema import campaign, evaluation, is_ready
+from ambs_hpc.queue.schema import campaign, evaluation, is_ready, unindexed
 from ambs_hpc.queue.values import DatabaseRow, json_value, resources_value
 from ambs_hpc.records import Claim, NewEvaluation, Resources
 from ambs_hpc.states import Move, State
@@ -27,10 +39,9 @@ def enqueue(connection: Connection, campaign_id: int, new: Sequence[NewEvaluatio
     """
     if not new:
         return []
-    statement = insert(evaluation).returning(evaluation.c.id, sort_by_parameter_order=True)
-    created_at = read_now(connection)
-    rows = [_new_row(campaign_id, created_at, one) for one in new]
-    ids = list(connection.execute(statement, rows).scalars())
+    insert_rows(connection, evaluation, [_new_row(campaign_id, one) for one in new], stamp="created_at")
+    by_ordinal = _ids_by_ordinal(connection, campaign_id, [one.ordinal for one in new])
+    ids = [by_ordinal[one.ordinal] for one in new]
     record(connection, [NewEvent(evaluation_id, Move.ENQUEUE, 0) for evaluation_id in ids])
     add_enqueued(connection, campaign_id, len(ids))
     notify(connection, Channel.READY)
@@ -57,31 +68,39 @@ def claim(
     """
     if limit <= 0:
         return []
+    parameters = _parameters(connection, room, time_left_seconds, campaign_ids)
+    statement = _claim_statement(connection.dialect.name, frozenset(parameters), room and room.whole_node)
+    parameters |= {"max_rows": limit, "holder": launcher_id}
+    rows = sorted(connection.execute(statement, parameters), key=lambda row: (-row.priority, row.id))
+    record(connection, [NewEvent(row.id, Move.CLAIM, row.attempt, launcher_id) for row in rows])
+    return [_claim(row) for row in rows]
+
+
+@cache
+def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | None) -> Update:
+    """Take the first `max_rows` that fit; `given` names the parameters that limit them."""
     # PostgreSQL may evaluate a subquery with LIMIT more than once, not a CTE that locks rows.
     picked = (
         select(evaluation.c.id)
-        .where(is_ready, *_fits(connection, room, time_left_seconds, campaign_ids))
+        .where(is_ready, *_limits(dialect, given, whole_node))
         .order_by(evaluation.c.priority.desc(), evaluation.c.id)
-        .limit(limit)
+        .limit(bindparam("max_rows", type_=Integer()))
         .with_for_update(skip_locked=True)
         .cte("picked")
     )
     name = select(campaign.c.name).where(campaign.c.id == evaluation.c.campaign_id).scalar_subquery()
-    statement = (
+    return (
         update(evaluation)
         .where(evaluation.c.id.in_(select(picked.c.id)), is_ready)
         .values(
             state=State.RUNNING.value,
             attempt=evaluation.c.attempt + 1,
-            launcher_id=launcher_id,
-            claimed_at=now(connection),
+            launcher_id=bindparam("holder"),
+            claimed_at=present("present" in given),
             started_at=None,
         )
         .returning(*_CLAIMED, name.label("campaign"))
     )
-    rows = sorted(connection.execute(statement), key=lambda row: (-row.priority, row.id))
-    record(connection, [NewEvent(row.id, Move.CLAIM, row.attempt, launcher_id) for row in rows])
-    return [_claim(row) for row in rows]
 
 
 _CLAIMED = [
@@ -93,26 +112,46 @@ _CLAIMED = [
 ]
 
 
-def _fits(
+def _ids_by_ordinal(connection: Connection, campaign_id: int, ordinals: Sequence[int]) -> dict[int, int]:
+    # A range, because a list of a thousand ordinals would be compared with each row of the campaign.
+    statement = select(evaluation.c.ordinal, evaluation.c.id).where(
+        evaluation.c.campaign_id == campaign_id, evaluation.c.ordinal.between(min(ordinals), max(ordinals))
+    )
+    return {row.ordinal: row.id for row in connection.execute(statement)}
+
+
+def _parameters(
     connection: Connection,
     room: Resources | None,
     time_left_seconds: float | None,
     campaign_ids: Sequence[int] | None,
-) -> list[ColumnElement[bool]]:
+) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    if campaign_ids is not None:
+        parameters["campaigns"] = listed_value(connection.dialect.name, campaign_ids)
+    if time_left_seconds is not None:
+        parameters["time_left"] = time_left_seconds
+    if room is not None:
+        parameters |= {"max_cores": room.cores, "max_gpus": room.gpus, "max_nodes": room.nodes}
+        if room.memory_gib > 0:
+            parameters["max_memory_gib"] = room.memory_gib
+    clock = clock_of(connection)
+    return parameters | ({"present": clock.now()} if clock else {})
+
+
+def _limits(dialect: str, given: frozenset[str], whole_node: bool | None) -> list[ColumnElement[bool]]:
     column = evaluation.c
     conditions: list[ColumnElement[bool]] = []
-    if campaign_ids is not None:
-        conditions.append(id_in(connection, column.campaign_id, campaign_ids))
-    if time_left_seconds is not None:
-        conditions.append(
-            or_(column.time_limit_seconds.is_(None), column.time_limit_seconds <= time_left_seconds)
-        )
-    if room is not None:
-        conditions += [column.cores <= room.cores, column.gpus <= room.gpus, column.nodes <= room.nodes]
-        if room.memory_gib > 0:
-            conditions.append(column.memory_gib <= room.memory_gib)
-        if not room.whole_node:
-            conditions.append(column.whole_node == false())
+    if "campaigns" in given:
+        conditions.append(listed(dialect, unindexed(column.campaign_id), "campaigns"))
+    if "time_left" in given:
+        limit = column.time_limit_seconds
+        conditions.append(or_(limit.is_(None), limit <= bindparam("time_left", type_=Double())))
+    for name in ("cores", "gpus", "nodes", "memory_gib"):
+        if f"max_{name}" in given:
+            conditions.append(column[name] <= bindparam(f"max_{name}", type_=column[name].type))
+    if whole_node is False:
+        conditions.append(column.whole_node == false())
     return conditions
 
 
@@ -129,7 +168,7 @@ def _claim(row: DatabaseRow) -> Claim:
     )
 
 
-def _new_row(campaign_id: int, created_at: float, new: NewEvaluation) -> dict[str, Any]:
+def _new_row(campaign_id: int, new: NewEvaluation) -> dict[str, Any]:
     proposal, resources = new.proposal, new.resources
     return {
         "campaign_id": campaign_id,
@@ -151,7 +190,6 @@ def _new_row(campaign_id: int, created_at: float, new: NewEvaluation) -> dict[st
         "attempt": 0,
         "failures": 0,
         "interruptions": 0,
-        "created_at": created_at,
         "error": "",
         "signature": "",
         "node": "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Connection, Double, literal, select
+from sqlalchemy import Connection, Double, bindparam, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -36,11 +36,24 @@ def _sqlite(element: DatabaseNow, compiler: SQLCompiler, **options: Any) -> str:
 
 def now(connection: Connection) -> ColumnElement[float]:
     """The present, for use inside a statement; the execution option `clock` overrules the database."""
-    clock = cast("Clock | None", connection.get_execution_options().get("clock"))
+    clock = clock_of(connection)
     return DatabaseNow() if clock is None else literal(clock.now(), Double())
 
 
 def read_now(connection: Connection) -> float:
     """The present as a number."""
-    clock = cast("Clock | None", connection.get_execution_options().get("clock"))
-    return connection.execute(select(DatabaseNow())).scalar_one() if clock is None else clock.now()
+    clock = clock_of(connection)
+    return connection.execute(_NOW).scalar_one() if clock is None else clock.now()
+
+
+_NOW = select(DatabaseNow())
+
+
+def clock_of(connection: Connection) -> Clock | None:
+    """The clock that overrules the database's, if there is one."""
+    return cast("Clock | None", connection.get_execution_options().get("clock"))
+
+
+def present(clocked: bool) -> ColumnElement[float]:
+    """The present in a statement that is built once; with a clock it is sent as the parameter `present`."""
+    return bindparam("present", type_=Double()) if clocked else DatabaseNow()

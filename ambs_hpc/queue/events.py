@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ambs_hpc.queue.batches import insert_rows
-from ambs_hpc.queue.database_clock import now
 from ambs_hpc.queue.schema import evaluation_event
 
 if TYPE_CHECKING:
@@ -49,4 +48,4 @@ def record(connection: Connection, events: Sequence[NewEvent]) -> None:
         }
         for one in events
     ]
-    insert_rows(connection, evaluation_event, rows, at=now(connection))
+    insert_rows(connection, evaluation_event, rows, stamp="at")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
-from ambs_hpc.queue.batches import id_in, update_rows
+from ambs_hpc.queue.batches import listed, listed_value, update_rows
 from ambs_hpc.queue.database_clock import read_now
 from ambs_hpc.queue.events import NewEvent, record
 from ambs_hpc.queue.notices import Channel, notify
 from ambs_hpc.queue.progress import Endings
-from ambs_hpc.queue.schema import campaign, evaluation, is_running
+from ambs_hpc.queue.schema import campaign, evaluation
 from ambs_hpc.queue.values import DatabaseRow, text_value
 from ambs_hpc.states import FailureKind, Move, State
+
+RUNNING = State.RUNNING.value
+# A move finds the state and the attempt that it expects, or does nothing. The state is compared with the
+# row's own value and not with a constant, or PostgreSQL would go through all that runs instead of by ids.
+GUARDS = (("id", "id"), ("attempt", "attempt"), ("state", "before"))
 
 
 def release(
@@ -41,8 +47,8 @@ def release(
     wanted = set(held)
     rows = [
         row
-        for row in lock_rows(connection, id_in(connection, evaluation.c.id, ids), is_running)
-        if (row.id, row.attempt) in wanted and row.launcher_id == launcher_id
+        for row in lock_rows_of(connection, ids)
+        if (row.id, row.attempt) in wanted and (row.state, row.launcher_id) == (RUNNING, launcher_id)
     ]
     ended_at = read_now(connection)
     give_back(
@@ -65,16 +71,30 @@ class Interruption:
         return self.counts and self.row.interruptions + 1 > self.row.max_interruptions
 
 
+def lock_rows_of(connection: Connection, ids: Iterable[int]) -> Sequence[DatabaseRow]:
+    """These evaluations with their campaigns' budgets, locked until the end of the transaction."""
+    dialect = connection.dialect.name
+    return connection.execute(_locking_by_ids(dialect), {"ids": listed_value(dialect, ids)}).all()
+
+
 def lock_rows(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[DatabaseRow]:
-    """The evaluations with their campaigns' budgets, locked until the end of the transaction."""
-    statement = (
+    """The same for all evaluations of which the conditions hold."""
+    return connection.execute(_locking(*conditions)).all()
+
+
+@cache
+def _locking_by_ids(dialect: str) -> Select[Any]:
+    return _locking(listed(dialect, evaluation.c.id, "ids"))
+
+
+def _locking(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return (
         select(*_LOCKED, campaign.c.max_failures, campaign.c.max_interruptions, campaign.c.run_directory)
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
         .where(*conditions)
         .order_by(evaluation.c.id)
         .with_for_update(of=evaluation, key_share=True)
     )
-    return connection.execute(statement).all()
 
 
 _LOCKED = [
@@ -92,9 +112,8 @@ def give_back(
     """Return locked RUNNING evaluations to READY, or end them as LOST where the budget is spent."""
     lost = [one for one in interruptions if one.is_one_too_many]
     returned = [one for one in interruptions if not one.is_one_too_many]
-    key = ("id", "attempt")
-    update_rows(connection, evaluation, key, [_returned(one) for one in returned], is_running)
-    update_rows(connection, evaluation, key, [_lost(one, endings, reason) for one in lost], is_running)
+    update_rows(connection, evaluation, GUARDS, [_returned(one) for one in returned])
+    update_rows(connection, evaluation, GUARDS, [_lost(one, endings, reason) for one in lost])
     endings.save(connection)
     detail = text_value(reason)
     record(connection, [_event(one, move, detail) for one in returned])
@@ -109,6 +128,7 @@ def _returned(one: Interruption) -> dict[str, Any]:
     return {
         "id": one.row.id,
         "attempt": one.row.attempt,
+        "before": RUNNING,
         "state": State.READY.value,
         "launcher_id": None,
         "interruptions": one.row.interruptions + one.counts,
@@ -124,6 +144,7 @@ def _lost(one: Interruption, endings: Endings, reason: str) -> dict[str, Any]:
     return {
         "id": one.row.id,
         "attempt": one.row.attempt,
+        "before": RUNNING,
         "state": State.FAILED.value,
         "failure_kind": FailureKind.LOST.value,
         "interruptions": one.row.interruptions + 1,

@@ -11,7 +11,7 @@ from ambs_hpc.errors import UsageError
 from ambs_hpc.queue.batches import id_in, update_rows
 from ambs_hpc.queue.database_clock import read_now
 from ambs_hpc.queue.events import NewEvent, record
-from ambs_hpc.queue.giving_back import lock_rows
+from ambs_hpc.queue.giving_back import GUARDS, lock_rows
 from ambs_hpc.queue.notices import Channel, notify
 from ambs_hpc.queue.progress import Endings
 from ambs_hpc.queue.schema import evaluation, is_cancelled, is_failed, is_ready, is_running
@@ -44,7 +44,7 @@ def cancel(
     # READY first: what a launcher claims in between is met among the RUNNING.
     for condition in conditions:
         rows = lock_rows(connection, condition, *_which(connection, ids, campaign_id))
-        cancelled += _end_as_cancelled(connection, rows, condition, endings)
+        cancelled += _end_as_cancelled(connection, rows, endings)
     endings.save(connection)
     if cancelled:
         notify(connection, Channel.FINISHED)
@@ -80,8 +80,8 @@ def rerun(
         conditions.append(evaluation.c.failure_kind == kind.value)
     endings = _lock(connection, ids, campaign_id)
     rows = lock_rows(connection, *conditions)
-    changed = [{"id": row.id, "attempt": row.attempt, **_AS_NEW} for row in rows]
-    update_rows(connection, evaluation, ("id", "attempt"), changed, condition)
+    changed = [{"id": row.id, "attempt": row.attempt, "before": row.state, **_AS_NEW} for row in rows]
+    update_rows(connection, evaluation, GUARDS, changed)
     for row in rows:
         endings.reopen(row.campaign_id, State(row.state))
     endings.save(connection)
@@ -109,21 +109,20 @@ _AS_NEW: dict[str, Any] = {
 }
 
 
-def _end_as_cancelled(
-    connection: Connection, rows: Sequence[DatabaseRow], condition: ColumnElement[bool], endings: Endings
-) -> list[int]:
+def _end_as_cancelled(connection: Connection, rows: Sequence[DatabaseRow], endings: Endings) -> list[int]:
     now = read_now(connection)
     changed = [
         {
             "id": row.id,
             "attempt": row.attempt,
+            "before": row.state,
             "state": State.CANCELLED.value,
             "finished_at": now,
             "finish_sequence": endings.number(row.campaign_id, State.CANCELLED, State(row.state)),
         }
         for row in rows
     ]
-    update_rows(connection, evaluation, ("id", "attempt"), changed, condition)
+    update_rows(connection, evaluation, GUARDS, changed)
     events = [
         NewEvent(
             row.id,

@@ -13,8 +13,6 @@ import weakref
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func
-from sqlalchemy import select as select_rows
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ class Channel(str, Enum):
 def notify(connection: Connection, channel: Channel) -> None:
     """Wake those who wait for it, once this transaction is committed."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select_rows(func.pg_notify(channel.value, "")))
+        connection.exec_driver_sql(f"NOTIFY {channel.value}")
 
 
 def wait_for_change(engine: Engine, timeout_seconds: float, channel: Channel = Channel.FINISHED) -> bool:
@@ -129,5 +127,6 @@ def _open(engine: Engine, channel: Channel) -> _Watch:
 def _own_connection(engine: Engine) -> Any:
     """A driver's connection that does not go back to the pool, which may be small."""
     pooled = engine.raw_connection()
+    connection = pooled.driver_connection
     pooled.detach()
-    return pooled.driver_connection
+    return connection

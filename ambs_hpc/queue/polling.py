@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Integer, bindparam, select
 
 from ambs_hpc.queue.schema import evaluation, is_finished
 from ambs_hpc.queue.values import proposal_value
@@ -33,24 +33,26 @@ def finished_since(
         sequence: 0 for the beginning.
         limit: longest answer; the next call goes on after it.
     """
-    column = evaluation.c
-    statement = (
-        select(
-            column.finish_sequence,
-            column.id,
-            column.ordinal,
-            column.configuration,
-            column.state,
-            column.objective,
-        )
-        .where(is_finished, column.campaign_id == campaign_id, column.finish_sequence > sequence)
-        .order_by(column.finish_sequence)
-        .limit(limit)
-    )
+    parameters = {"campaign": campaign_id, "cursor": sequence, "max_rows": limit}
     return [
         Finished(row[0], row.id, row.ordinal, row.configuration, State(row.state), row.objective)
-        for row in connection.execute(statement)
+        for row in connection.execute(_FINISHED, parameters)
     ]
+
+
+_FINISHED = (
+    select(
+        *(evaluation.c[name] for name in ("finish_sequence", "id", "ordinal", "configuration", "state")),
+        evaluation.c.objective,
+    )
+    .where(
+        is_finished,
+        evaluation.c.campaign_id == bindparam("campaign"),
+        evaluation.c.finish_sequence > bindparam("cursor"),
+    )
+    .order_by(evaluation.c.finish_sequence)
+    .limit(bindparam("max_rows", type_=Integer()))
+)
 
 
 def proposals_of(connection: Connection, campaign_id: int, first_ordinal: int = 0) -> list[Proposed]:

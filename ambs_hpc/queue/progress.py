@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, select, true, update
 
-from ambs_hpc.queue.batches import id_in
-from ambs_hpc.queue.schema import campaign_progress, evaluation, is_running
+from ambs_hpc.queue.batches import listed, listed_value
+from ambs_hpc.queue.schema import campaign_progress, evaluation, is_running, unindexed
 from ambs_hpc.states import State
 
 _COUNTERS = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
@@ -33,26 +35,16 @@ class Endings:
     @classmethod
     def of_evaluations(cls, connection: Connection, ids: Iterable[int]) -> Endings:
         """Lock the campaigns of these evaluations."""
-        of = select(evaluation.c.campaign_id).where(id_in(connection, evaluation.c.id, ids))
-        return cls._locked(connection, campaign_progress.c.campaign_id.in_(of))
+        dialect = connection.dialect.name
+        rows = connection.execute(_locking_by_ids(dialect), {"ids": listed_value(dialect, ids)})
+        return cls({row.campaign_id: row.finish_sequence for row in rows})
 
     @classmethod
     def of_campaign(cls, connection: Connection, campaign_id: int | None) -> Endings:
         """Lock one campaign, or all of them."""
         which = true() if campaign_id is None else campaign_progress.c.campaign_id == campaign_id
-        return cls._locked(connection, which)
-
-    @classmethod
-    def _locked(cls, connection: Connection, which: ColumnElement[bool]) -> Endings:
-        progress = campaign_progress
-        # In order of ids: two that end evaluations of the same two campaigns must not wait in a circle.
-        statement = (
-            select(progress.c.campaign_id, progress.c.finish_sequence)
-            .where(which)
-            .order_by(progress.c.campaign_id)
-            .with_for_update(of=progress, key_share=True)
-        )
-        return cls({row.campaign_id: row.finish_sequence for row in connection.execute(statement)})
+        rows = connection.execute(_locking(which))
+        return cls({row.campaign_id: row.finish_sequence for row in rows})
 
     def number(self, campaign_id: int, state: State, before: State) -> int:
         """The finish sequence of an evaluation that moves from `before` to the final `state`."""
@@ -94,6 +86,23 @@ _SAVE = (
 )
 
 
+@cache
+def _locking_by_ids(dialect: str) -> Select[Any]:
+    of = select(evaluation.c.campaign_id).where(listed(dialect, evaluation.c.id, "ids"))
+    return _locking(campaign_progress.c.campaign_id.in_(of))
+
+
+def _locking(which: ColumnElement[bool]) -> Select[Any]:
+    progress = campaign_progress
+    # In order of ids: two that end evaluations of the same two campaigns must not wait in a circle.
+    return (
+        select(progress.c.campaign_id, progress.c.finish_sequence)
+        .where(which)
+        .order_by(progress.c.campaign_id)
+        .with_for_update(of=progress, key_share=True)
+    )
+
+
 def add_enqueued(connection: Connection, campaign_id: int, number: int) -> None:
     """Count new evaluations."""
     connection.execute(
@@ -109,21 +118,25 @@ def counts(connection: Connection, campaign_id: int | None = None) -> dict[State
     Costs the same whatever has finished and whatever waits: final states are counted when they are reached,
     RUNNING is counted through its own small index, and READY is what remains.
     """
-    progress = campaign_progress.c
-    running = select(func.count()).where(is_running)
-    if campaign_id is not None:
-        running = running.where(evaluation.c.campaign_id == campaign_id)
-    sums = (func.coalesce(func.sum(progress[name]), 0) for name in ("enqueued", *_COUNTERS.values()))
-    statement = select(*sums, running.scalar_subquery())
-    if campaign_id is not None:
-        statement = statement.where(progress.campaign_id == campaign_id)
-    enqueued, done, failed, cancelled, now_running = (
-        int(each) for each in connection.execute(statement).one()
-    )
+    parameters = {} if campaign_id is None else {"campaign": campaign_id}
+    row = connection.execute(_counting(bool(parameters)), parameters).one()
+    enqueued, done, failed, cancelled, running = (int(each) for each in row)
     return {
-        State.READY: enqueued - done - failed - cancelled - now_running,
-        State.RUNNING: now_running,
+        State.READY: enqueued - done - failed - cancelled - running,
+        State.RUNNING: running,
         State.DONE: done,
         State.FAILED: failed,
         State.CANCELLED: cancelled,
     }
+
+
+@cache
+def _counting(of_one_campaign: bool) -> Select[Any]:
+    progress = campaign_progress.c
+    running = select(func.count()).where(is_running)
+    sums = [func.coalesce(func.sum(progress[name]), 0) for name in ("enqueued", *_COUNTERS.values())]
+    if not of_one_campaign:
+        return select(*sums, running.scalar_subquery())
+    wanted = bindparam("campaign", type_=Integer())
+    running = running.where(unindexed(evaluation.c.campaign_id) == wanted)
+    return select(*sums, running.scalar_subquery()).where(progress.campaign_id == wanted)

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, or_
+from sqlalchemy import Connection
 
-from ambs_hpc.queue.batches import id_in, update_rows
+from ambs_hpc.queue.batches import update_rows
 from ambs_hpc.queue.events import NewEvent, record
-from ambs_hpc.queue.giving_back import lock_rows
+from ambs_hpc.queue.giving_back import GUARDS, RUNNING, lock_rows_of
 from ambs_hpc.queue.late import deliverable
 from ambs_hpc.queue.notices import Channel, notify
 from ambs_hpc.queue.progress import Endings
-from ambs_hpc.queue.schema import evaluation, is_failed, is_ready, is_running
+from ambs_hpc.queue.schema import evaluation
 from ambs_hpc.queue.values import DatabaseRow, error_value, json_value, signature, text_value
 from ambs_hpc.records import Outcome
 from ambs_hpc.states import FailureKind, Move, State
@@ -40,20 +40,14 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
         return []
     by_id = {outcome.id: outcome for outcome in outcomes}
     endings = Endings.of_evaluations(connection, by_id)
-    rows = lock_rows(connection, id_in(connection, evaluation.c.id, by_id))
+    rows = lock_rows_of(connection, by_id)
     mine = [row for row in rows if _is_held(row, by_id[row.id], launcher_id)]
     others = [row for row in rows if not _is_held(row, by_id[row.id], launcher_id)]
     late = deliverable(connection, launcher_id, [(row, by_id[row.id].attempt) for row in others])
     rights = [(row, by_id[row.id], Move.COMPLETE) for row in mine]
     rights += [(row, by_id[row.id], Move.ACCEPT_LATE) for row in late]
-    open_states = or_(is_running, is_ready, is_failed) if late else is_running
-    update_rows(
-        connection,
-        evaluation,
-        ("id", "attempt"),
-        [_done(row, outcome, launcher_id, endings) for row, outcome, _ in rights],
-        open_states,
-    )
+    done = [_done(row, outcome, launcher_id, endings) for row, outcome, _ in rights]
+    update_rows(connection, evaluation, GUARDS, done)
     record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in rights])
     endings.save(connection)
     if rights:
@@ -76,13 +70,12 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
         return []
     by_id = {outcome.id: outcome for outcome in outcomes}
     endings = Endings.of_evaluations(connection, by_id)
-    rows = lock_rows(connection, id_in(connection, evaluation.c.id, by_id), is_running)
+    rows = lock_rows_of(connection, by_id)
     mine = [(row, by_id[row.id]) for row in rows if _is_held(row, by_id[row.id], launcher_id)]
     over = [(row, outcome) for row, outcome in mine if row.failures + 1 >= row.max_failures]
     again = [(row, outcome) for row, outcome in mine if row.failures + 1 < row.max_failures]
-    key = ("id", "attempt")
-    update_rows(connection, evaluation, key, [_failed(*one, endings) for one in over], is_running)
-    update_rows(connection, evaluation, key, [_retried(*one) for one in again], is_running)
+    update_rows(connection, evaluation, GUARDS, [_failed(*one, endings) for one in over])
+    update_rows(connection, evaluation, GUARDS, [_retried(*one) for one in again])
     record(connection, [_event(outcome, Move.FAIL, launcher_id, row) for row, outcome in over])
     record(connection, [_event(outcome, Move.RETRY, launcher_id, row) for row, outcome in again])
     endings.save(connection)
@@ -95,7 +88,7 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
 
 def _is_held(row: DatabaseRow, outcome: Outcome, launcher_id: int) -> bool:
     held = (row.state, row.attempt, row.launcher_id)
-    return held == (State.RUNNING.value, outcome.attempt, launcher_id)
+    return held == (RUNNING, outcome.attempt, launcher_id)
 
 
 def _done(row: DatabaseRow, outcome: Outcome, launcher_id: int, endings: Endings) -> dict[str, Any]:
@@ -103,6 +96,7 @@ def _done(row: DatabaseRow, outcome: Outcome, launcher_id: int, endings: Endings
     return {
         "id": row.id,
         "attempt": row.attempt,  # of the row: a late result leaves its successor's number in place
+        "before": row.state,
         "state": State.DONE.value,
         "launcher_id": launcher_id,
         "claimed_at": outcome.started_at if row.claimed_at is None else row.claimed_at,
@@ -144,6 +138,7 @@ def _after_failure(row: DatabaseRow, outcome: Outcome) -> dict[str, Any]:
     return {
         "id": row.id,
         "attempt": row.attempt,
+        "before": row.state,
         "failures": row.failures + 1,
         "started_at": outcome.started_at,
         "metrics": json_value(outcome.metrics),

@@ -1,0 +1,141 @@
+"""What is asked all the time must cost the same whatever has finished: the databases' own plans say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, Engine, event, update
+
+from ambs_hpc.queue import (
+    best,
+    claim,
+    complete,
+    counts,
+    finished_since,
+    heartbeat,
+    live_launchers,
+    throughput,
+    transaction,
+)
+from ambs_hpc.queue.batches import insert_rows
+from ambs_hpc.queue.schema import campaign_progress, evaluation
+from ambs_hpc.records import Resources
+from ambs_hpc.states import State
+from tests.queue import stock
+
+FINISHED = 5_000
+CAMPAIGN_ID = 1
+
+
+@contextmanager
+def plans_of(connection: Connection) -> Iterator[list[str]]:
+    """The plans of the statements on `evaluation` that run inside the block."""
+    plans: list[str] = []
+    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN (COSTS OFF) "
+
+    def look(
+        connection: Connection, cursor: object, statement: str, parameters: object, *rest: object
+    ) -> None:
+        if "evaluation" in statement and statement.startswith(("SELECT", "UPDATE", "WITH")):
+            own = connection.connection.cursor()
+            first = parameters[0] if parameters and rest[-1] else parameters  # type: ignore[index]
+            own.execute(explain + statement, first)
+            plans.append("\n".join(str(row[-1]) for row in own.fetchall()))
+
+    event.listen(connection, "before_cursor_execute", look)
+    yield plans
+    event.remove(connection, "before_cursor_execute", look)
+
+
+@pytest.fixture
+def large(any_engine: Engine) -> Engine:
+    """A campaign of which thousands have finished, some run and some wait; the planner has no statistics."""
+    with transaction(any_engine) as connection:
+        assert stock.campaign(connection).id == CAMPAIGN_ID
+        stock.evaluations(connection, CAMPAIGN_ID, 30)
+        rows = [finished_row(index) for index in range(FINISHED)]
+        insert_rows(connection, evaluation, rows, stamp="created_at")
+        connection.execute(
+            update(campaign_progress).values(enqueued=FINISHED + 30, done=FINISHED, finish_sequence=FINISHED)
+        )
+        claim(connection, stock.launcher(connection), 10)
+    return any_engine
+
+
+def finished_row(index: int) -> dict[str, object]:
+    return {
+        "campaign_id": CAMPAIGN_ID,
+        "ordinal": 1000 + index,
+        "configuration": {"lr": 0.1},
+        "proposal_kind": "design",
+        "cores": 1,
+        "gpus": 0,
+        "memory_gib": 0.0,
+        "nodes": 1,
+        "ranks_per_node": 1,
+        "whole_node": False,
+        "priority": 0,
+        "state": "DONE",
+        "attempt": 1,
+        "failures": 0,
+        "interruptions": 0,
+        "finished_at": float(index),
+        "finish_sequence": index + 1,
+        "objective": float(index),
+        "error": "",
+        "signature": "",
+        "node": "",
+    }
+
+
+POLLS: dict[str, tuple[Callable[[Connection], object], str]] = {
+    "claim": (lambda c: claim(c, 1, 5, campaign_ids=[CAMPAIGN_ID], room=Resources()), "ix_evaluation_ready"),
+    "counts": (lambda c: counts(c, CAMPAIGN_ID), "ix_evaluation_running"),
+    "counts of all": (lambda c: counts(c, None), "ix_evaluation_running"),
+    "heartbeat": (lambda c: heartbeat(c, 1), "ix_evaluation_running"),
+    "finished_since": (lambda c: finished_since(c, CAMPAIGN_ID, FINISHED - 3), "ix_evaluation_finished"),
+    "throughput": (lambda c: throughput(c, CAMPAIGN_ID), "ix_evaluation_finished"),
+    "best": (lambda c: best(c, CAMPAIGN_ID, 3), "ix_evaluation_best"),
+}
+
+
+@pytest.mark.parametrize("name", POLLS)
+def test_polls_go_through_their_index(large: Engine, name: str) -> None:
+    """No poll reads what has finished."""
+    ask, index = POLLS[name]
+    with transaction(large) as connection, plans_of(connection) as plans:
+        assert ask(connection)
+    assert any(index in plan for plan in plans), plans
+    for plan in plans:
+        assert "Seq Scan on evaluation" not in plan, plan
+        assert "SCAN evaluation" not in plan.replace(
+            "USING COVERING INDEX ix_evaluation_running", "USING"
+        ).replace("SCAN evaluation USING", ""), plan
+        assert "uq_evaluation_campaign_id_ordinal" not in plan, plan
+
+
+def test_endings_are_written_by_id(large: Engine) -> None:
+    """A batch of results costs the same however much runs."""
+    with transaction(large) as connection:
+        taken = claim(connection, 1, 5)
+        with plans_of(connection) as plans:
+            assert len(complete(connection, 1, stock.successes(taken))) == 5
+    for plan in plans:
+        assert "Seq Scan on evaluation" not in plan, plan
+        assert "SCAN evaluation" not in plan, plan
+        assert "ix_evaluation_running" not in plan, plan
+
+
+def test_the_kept_counts_are_the_true_ones(large: Engine) -> None:
+    """The fixture above wrote around the verbs; it must not prove something else."""
+    with transaction(large) as connection:
+        by_state = counts(connection, CAMPAIGN_ID)
+        assert by_state == {
+            **dict.fromkeys(State, 0),
+            State.READY: 20,
+            State.RUNNING: 10,
+            State.DONE: FINISHED,
+        }
+        assert live_launchers(connection, 60.0)
