@@ -37,9 +37,10 @@ class Nest:
         self._wake.setblocking(False)
         wake_end.setblocking(False)
         self._wake_end = wake_end
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher decides; its end is ours
+        # Handlers that do nothing, not SIG_IGN: what is ignored here would be ignored in every command.
+        # The launcher decides when we end; its end is ours.
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> None:

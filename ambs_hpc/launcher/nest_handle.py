@@ -59,6 +59,11 @@ class NestHandle:
         )
         theirs.close()
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def fileno(self) -> int:
         """For select."""
         return self._socket.fileno()
@@ -82,7 +87,7 @@ class NestHandle:
             except BlockingIOError:
                 return messages
             except ConnectionError:
-                packet = b""
+                continue  # it ended with requests unread; what it said before, and the end, come after this
             if not packet:
                 self.is_dead = True
                 return messages

@@ -37,7 +37,7 @@ def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
 
 
 def kill_strays(token: str) -> set[int]:
-    """Kill the children of ours that carry `token`, and theirs as they become ours; the caller reaps them.
+    """Kill the children of ours that carry `token`, and theirs as they become ours.
 
     A daemon leaves its group and session, but an orphan becomes the subreaper's child and keeps its
     environment.
@@ -51,6 +51,13 @@ def kill_strays(token: str) -> set[int]:
         for pid in found:
             _kill(pid)
         killed |= found
+
+
+def reap(*, but: Collection[int]) -> None:
+    """Collect the dead among the children that nobody else waits for."""
+    for pid in children():
+        if pid not in but:
+            os.waitpid(pid, os.WNOHANG)
 
 
 def kill_children() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection
 from typing import Any
@@ -131,8 +130,7 @@ class ProcessExecutor:
         ended: list[Ended] = []
         for evaluation_id, (attempt, request) in nest.running.items():
             token = request["environment"][offspring.TOKEN_VARIABLE]
-            for pid in offspring.kill_strays(token):
-                os.waitpid(pid, 0)
+            offspring.kill_strays(token)
             self._free(evaluation_id)
             if nest.unloadable is not None:
                 ended.append(
@@ -144,6 +142,7 @@ class ProcessExecutor:
             else:
                 self._suspects.add(evaluation_id)
                 ended.append(Interrupted(evaluation_id, attempt, "supervising process died"))
+        offspring.reap(but={nest.pid for nest in self._nests.values()})
         return ended
 
     def _dismiss(self, nest: NestHandle) -> None:

@@ -1,0 +1,261 @@
+"""Evaluations get exactly their slot and their limits, and nothing of them stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.errors import ShapeNeverFits
+from ambs_hpc.identity import start_time
+from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.states import FailureKind
+from tests.databases import wait_until
+
+MODULE = """
+import json, os, time
+def environment(configuration):
+    variables = {k: v for k, v in os.environ.items() if "DEVICES" in k or "OMP" in k}
+    return {"objective": 1, "cores": sorted(os.sched_getaffinity(0)), "session": os.getsid(0) == os.getpid(),
+            "cwd": os.getcwd(), "variables": variables}
+def pid(configuration):
+    with open("pid", "w") as file: file.write(str(os.getpid()))
+    time.sleep(600)
+"""
+ONE_CORE = Resources()
+CORE = min(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def executor() -> Iterator[ProcessExecutor]:
+    node = Node("here", (CORE, CORE), ("4", "7"), 64.0)
+    made = ProcessExecutor(Packing([node]), "CUDA_VISIBLE_DEVICES", grace_seconds=0.5)
+    yield made
+    made.close()
+
+
+def work(
+    folder: Path,
+    number: int = 1,
+    arguments: list[str] | None = None,
+    function: str | None = None,
+    resources: Resources = ONE_CORE,
+    limit: float | None = None,
+) -> Work:
+    (folder / "objective_module.py").write_text(MODULE)
+    claim = Claim(number, 1, "c", number, 1, {"x": 1.0}, resources, limit)
+    attempt = folder / f"attempt-{number}"
+    return Work(
+        claim, arguments, function, str(folder), str(attempt), {"AMBS_RESULT": str(attempt / "result.json")}
+    )
+
+
+def outcome(executor: ProcessExecutor) -> Ended:
+    ended: list[Ended] = []
+    wait_until(lambda: ended.extend(executor.poll(0.05)) or ended)
+    assert len(ended) == 1
+    return ended[0]
+
+
+def shell(text: str) -> list[str]:
+    return ["sh", "-c", text]
+
+
+def test_function_gets_exactly_its_slot(
+    executor: ProcessExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One GPU variable with its own GPUs, its cores, a session and folder of its own."""
+    monkeypatch.setenv("HIP_VISIBLE_DEVICES", "0,1,2,3")
+    monkeypatch.setenv("AMBS_DB", "postgresql://me:secret@host/db")
+    executor.start(work(tmp_path, function="objective_module:environment", resources=Resources(gpus=1)))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.objective == 1.0
+    assert said.metrics["cores"] == [CORE]
+    assert said.metrics["session"] is True
+    assert said.metrics["cwd"] == str(tmp_path / "attempt-1")
+    assert said.metrics["variables"] == {"CUDA_VISIBLE_DEVICES": "4", "OMP_NUM_THREADS": "1"}
+
+
+def test_command_gets_exactly_its_slot(
+    executor: ProcessExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for a command, and no password of ours in its environment."""
+    monkeypatch.setenv("AMBS_DB", "postgresql://me:secret@host/db")
+    text = 'taskset -cp $$ >&2; env >&2; echo "AMBS-RESULT: 2"'
+    executor.start(work(tmp_path, arguments=shell(text), resources=Resources(cores=2, gpus=2)))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.objective == 2.0
+    stderr = (tmp_path / "attempt-1" / "stderr").read_text()
+    assert f"affinity list: {CORE}\n" in stderr
+    assert "CUDA_VISIBLE_DEVICES=4,7\n" in stderr
+    assert "OMP_NUM_THREADS=2\n" in stderr
+    assert "secret" not in stderr
+
+
+def test_two_evaluations_have_different_gpus(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """Every trial on GPU 0 is the oldest pain of this field."""
+    for number in (1, 2):
+        text = "echo AMBS-RESULT: $CUDA_VISIBLE_DEVICES"
+        assert executor.start(work(tmp_path, number, shell(text), resources=Resources(gpus=1)))
+    seen: list[float | None] = []
+    wait_until(
+        lambda: (
+            seen.extend(one.objective for one in executor.poll(0.05) if isinstance(one, Outcome))
+            or len(seen) == 2
+        )
+    )
+    assert sorted(map(str, seen)) == ["4.0", "7.0"]
+
+
+def test_time_limit_terms_then_kills(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """TERM gives time to write; who ignores it is killed after the grace."""
+    text = "trap 'echo got TERM >&2' TERM; while :; do sleep 0.1; done"
+    executor.start(work(tmp_path, arguments=shell(text), limit=0.5))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.failure is FailureKind.TIMEOUT
+    assert "time limit of 0.5 s" in said.error
+    assert "got TERM" in said.error
+    assert 0.9 < said.finished_at - said.started_at < 5
+
+
+def test_result_written_on_term_counts(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """A program that saves its result when told to end has ended well."""
+    text = "trap 'echo AMBS-RESULT: 5; exit 0' TERM; while :; do sleep 0.05; done"
+    executor.start(work(tmp_path, arguments=shell(text), limit=0.3))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.objective == 5.0
+
+
+def test_missing_program_is_an_error_of_its_own(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """The next evaluation is started all the same."""
+    executor.start(work(tmp_path, 1, ["/no/such/program"]))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.failure is FailureKind.ERROR
+    assert "/no/such/program" in said.error
+    executor.start(work(tmp_path, 2, ["echo", "AMBS-RESULT: 1"]))
+    assert isinstance(outcome(executor), Outcome)
+
+
+def test_cancelled_evaluation_is_an_interruption(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """It had nothing to say, so nothing is recorded as its failure."""
+    executor.start(work(tmp_path, arguments=["sleep", "600"]))
+    wait_until(lambda: (tmp_path / "attempt-1" / "stdout").exists())
+    executor.cancel([1], grace_seconds=1.0)
+    assert outcome(executor) == Interrupted(1, 1, "stopped")
+
+
+def test_module_that_cannot_be_imported_consumes_nothing(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """A missing import is told once; its evaluations are given back as never started."""
+    (tmp_path / "broken_module.py").write_text("import no_such_library\n")
+    executor.start(work(tmp_path, function="broken_module:f"))
+    ended: list[Ended] = []
+    wait_until(lambda: ended.extend(executor.poll(0.05)) or len(ended) == 2)
+    assert isinstance(ended[0], Unloadable)
+    assert "No module named 'no_such_library'" in ended[0].error
+    assert isinstance(ended[1], Interrupted)
+    assert ended[1].started is False
+
+
+def test_impossible_shape_is_told(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """It would wait for ever."""
+    with pytest.raises(ShapeNeverFits, match="gpus=3"):
+        executor.start(work(tmp_path, arguments=["true"], resources=Resources(gpus=3)))
+
+
+def test_nothing_survives_close(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """Not the process, not its child, not the daemon that left its session."""
+    text = "sleep 601 & setsid sleep 602 & (setsid sleep 603 &) ; sleep 604"
+    executor.start(work(tmp_path, arguments=shell(text)))
+    token = wait_for_token(tmp_path, count=5)
+    executor.close()
+    assert marked(token) == []
+
+
+def wait_for_token(folder: Path, count: int) -> bytes:
+    mark = f"AMBS_RESULT={folder}/attempt-1/result.json".encode()
+    wait_until(lambda: len(marked(mark)) >= count)
+    return mark
+
+
+def marked(mark: bytes) -> list[int]:
+    """Living processes that carry `mark` in their environment."""
+    return [
+        pid for pid in offspring.all_processes() if mark in offspring.environment_of(pid) and start_time(pid)
+    ]
+
+
+ALONE = """
+import sys, time
+from pathlib import Path
+from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.launcher.watchdog import start_watchdog
+from ambs_hpc.launcher.executor import Work
+from ambs_hpc.records import Claim, Resources
+lifeline = start_watchdog()
+executor = ProcessExecutor(Packing([Node("here", (0, 0))]), "CUDA_VISIBLE_DEVICES", 0.5)
+folder = Path(sys.argv[1])
+claim = Claim(1, 1, "c", 1, 1, {}, Resources(), None)
+arguments = ["sh", "-c", "(setsid sleep 603 &); sleep 604"]
+environment = {"AMBS_RESULT": str(folder / "attempt-1" / "result.json")}
+executor.start(Work(claim, arguments, None, str(folder), str(folder / "attempt-1"), environment))
+while True:
+    executor.poll(1.0)
+"""
+
+
+@pytest.mark.parametrize("victims", ["launcher", "launcher and nest"])
+def test_nothing_survives_a_killed_launcher(victims: str, tmp_path: Path) -> None:
+    """SIGKILL leaves no time to clean up: the nest, or else the watchdog, does it."""
+    launcher = subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path)])
+    mark = wait_for_token(tmp_path, count=3)
+    nests = []
+    if victims == "launcher and nest":
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+        nests = [
+            int(pid) for pid in children if b"launcher.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        assert len(nests) == 1
+    for pid in [*nests, launcher.pid]:
+        os.kill(pid, signal.SIGKILL)
+    launcher.wait()
+    wait_until(lambda: marked(mark) == [])
+
+
+def test_killed_nest_costs_interruptions_only(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """The next evaluation finds a new nest, and the one that was interrupted may run again."""
+    executor.start(work(tmp_path, function="objective_module:pid"))
+    wait_until(
+        lambda: (tmp_path / "attempt-1" / "pid").exists() and (tmp_path / "attempt-1" / "pid").read_text()
+    )
+    pid = int((tmp_path / "attempt-1" / "pid").read_text())
+    nest = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(nest, signal.SIGKILL)
+    said = outcome(executor)
+    assert said == Interrupted(1, 1, "supervising process died")
+    wait_until(lambda: start_time(pid) is None)
+    executor.start(work(tmp_path, 2, function="objective_module:environment"))
+    assert isinstance(outcome(executor), Outcome)
+
+
+def test_outcome_is_on_disk_before_it_is_told(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """Whoever loses the database, or its life, finds it there."""
+    executor.start(work(tmp_path, arguments=["echo", "AMBS-RESULT: 3"]))
+    outcome(executor)
+    written = json.loads((tmp_path / "attempt-1" / "outcome.json").read_text())
+    assert (written["id"], written["attempt"], written["objective"]) == (1, 1, 3.0)
