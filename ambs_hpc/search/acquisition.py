@@ -1,0 +1,44 @@
+"""How a predicted candidate is scored; nothing here knows where predictions come from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ambs_hpc.search.structure import Floats
+
+EXPLORATIONS = ("exponential", "fixed")
+
+
+def lower_confidence_bound(mean: Floats, std: Floats, kappa: float) -> Floats:
+    """Score candidates for minimisation; lower is better.
+
+    Args:
+        mean, std: prediction, each (n,), on the model's scale.
+        kappa: weight of the uncertainty, >= 0. 0 exploits only.
+
+    Returns:
+        (n,) `mean - kappa * std`.
+
+    Raises:
+        ValueError: kappa is negative.
+
+    Source: Cox & John (1992), "A statistical method for global optimization".
+    """
+    if kappa < 0:
+        raise ValueError(f"kappa {kappa} is negative; give 0 or more")
+    return mean - kappa * std
+
+
+def with_failures(scores: Floats, failure_rate: Floats, worst: float) -> Floats:
+    """(n,) scores mixed with the worst value seen by the probability (n,) of failing."""
+    return (1.0 - failure_rate) * scores + failure_rate * worst
+
+
+def draw_kappa(rng: np.random.Generator, exploration: str, kappa: float) -> float:
+    """The exploration weight of one proposal.
+
+    "exponential" draws it with mean `kappa`, so that simultaneous proposals cover the trade-off;
+    "fixed" gives `kappa`. One number is drawn either way.
+    """
+    drawn = float(rng.exponential())
+    return kappa * drawn if exploration == "exponential" else kappa

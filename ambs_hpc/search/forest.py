@@ -1,0 +1,232 @@
+"""Regression trees with open leaves: results and lies enter the leaves of grown trees in place.
+
+Single trees come from scikit-learn, which only this file imports. Each tree is grown again in turn, at
+fixed numbers of observations and from a random stream of its own, so that the forest is a function of
+the ledger alone, however its changes were batched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.leaf_tables import LeafTables, Places
+from ambs_hpc.search.ledger import Ledger, Pending
+from ambs_hpc.search.liar import lies_on
+from ambs_hpc.search.lies import Lies
+from ambs_hpc.search.scaling import Scale, fit_scale
+from ambs_hpc.search.structure import Floats
+
+GROWTH_STREAM = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How the forest is grown.
+
+    Args:
+        tree: "extra" (random thresholds) or "random" (best thresholds on a bootstrap sample).
+        trees: how many, >= 1.
+        min_leaf: observations in a leaf at growth, >= 1.
+        refresh: share of new observations after which every tree has been grown again, > 0.
+        training_rows: a tree is grown on at most so many observations; its leaves count all.
+        transform: of the objective, see `scaling.TRANSFORMS`.
+        lie: see `liar.LIES`.
+        first: successes before the first tree, >= 1.
+    """
+
+    tree: str
+    trees: int
+    min_leaf: int
+    refresh: float
+    training_rows: int
+    transform: str
+    lie: str
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    nodes: Any  # scikit-learn's Tree
+    due: int  # observations it was grown at
+    scale: Scale
+
+
+class Forest:
+    """The surrogate of a ledger; `update` before each use."""
+
+    def __init__(self, growth: Growth, encoding: Encoding, seed: int) -> None:
+        self._growth, self._encoding, self._seed = growth, encoding, seed
+        self._reset(0)
+
+    @property
+    def is_grown(self) -> bool:
+        """There were enough successes to learn from."""
+        return bool(self._trees)
+
+    @property
+    def scale(self) -> Scale:
+        """The newest tree's scale of the objective; predictions are on it."""
+        return max(self._trees, key=lambda tree: tree.due).scale
+
+    def update(self, ledger: Ledger) -> None:
+        """Bring trees, leaves and lies up to the ledger."""
+        if ledger.generation != self._generation:
+            self._reset(ledger.generation)
+        if ledger.count > self._count:
+            self._learn(ledger)
+        if self._trees and self._growth.lie != "none":
+            self._settle_lies(ledger.pending)
+
+    def places(self, V: Floats) -> Places:
+        """(t, n) the leaf of each row in each tree."""
+        return self._places(self._encoding.features(V))
+
+    def predict(self, places: Places) -> tuple[Floats, Floats]:
+        """Mean and standard deviation on the scale, each (n,)."""
+        return self._tables.predict(places)
+
+    def failure_rate(self, places: Places) -> Floats:
+        """(n,) probability that an evaluation fails."""
+        return self._tables.failure_rate(places, self._failures / self._count)
+
+    def _reset(self, generation: int) -> None:
+        self._generation, self._count, self._failures = generation, 0, 0
+        self._trees: list[_Tree] = []
+        self._timetable = Timetable(self._growth.trees, self._growth.refresh)
+        self._tables = LeafTables(self._growth.trees)
+        self._X = np.zeros((0, 0), dtype=np.float32)
+        self._lies = Lies(self._growth.trees, 0)
+
+    def _learn(self, ledger: Ledger) -> None:
+        before, self._count, self._failures = self._count, ledger.count, ledger.failures
+        self._remember_features(ledger.rows[before:], before)
+        y = ledger.objectives
+        if not self._trees:
+            enough = np.flatnonzero(np.cumsum(np.isfinite(y)) >= self._growth.first)
+            if not len(enough):
+                return
+            self._timetable.start(int(enough[0]) + 1)
+            self._lies = Lies(self._growth.trees, self._X.shape[1])
+        due = self._timetable.due(self._count)
+        scales = {tree.due: tree.scale for tree in self._trees}
+        scales.update({c: self._fit(y[:c]) for c in set(due) - scales.keys()})
+        kept = [i for i, tree in enumerate(self._trees) if tree.due == due[i]]
+        new = [i for i in range(len(due)) if i not in kept]
+        self._trees = [
+            self._trees[i] if i in kept else self._grown(i, due[i], scales[due[i]], y)
+            for i in range(len(due))
+        ]
+        if self._tables.reserve(max(tree.nodes.node_count for tree in self._trees)):
+            kept, new = [], list(range(len(due)))
+        for i in kept:
+            self._observe(i, y, before)
+        for i in new:
+            self._fill(i, y)
+            self._lie(i, self._lies.used)
+
+    def _fit(self, y: Floats) -> Scale:
+        return fit_scale(self._growth.transform, y[np.isfinite(y)])
+
+    def _grown(self, index: int, due: int, scale: Scale, y: Floats) -> _Tree:
+        from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
+
+        rng = np.random.default_rng([self._seed, GROWTH_STREAM, index, due])
+        rows = _training_rows(rng, y[:due], self._growth.training_rows)
+        weights = None
+        if self._growth.tree == "random":
+            weights = np.bincount(rng.integers(len(rows), size=len(rows)), minlength=len(rows)).astype(float)
+        kind = DecisionTreeRegressor if self._growth.tree == "random" else ExtraTreeRegressor
+        tree = kind(min_samples_leaf=self._growth.min_leaf, random_state=int(rng.integers(2**31)))
+        tree.fit(self._X[rows], scale.forward(y[rows]), sample_weight=weights, check_input=False)
+        return _Tree(tree.tree_, due, scale)
+
+    def _fill(self, i: int, y: Floats) -> None:
+        tree = self._trees[i]
+        self._tables.clear(i)
+        nodes = tree.nodes.apply(self._X[: self._count])
+        self._tables.fill(i, nodes, tree.scale.forward(y), np.isnan(y).astype(float))
+
+    def _observe(self, i: int, y: Floats, before: int) -> None:
+        tree = self._trees[i]
+        places = tree.nodes.apply(self._X[before : self._count]) + i * self._tables.room
+        self._tables.observe(places, tree.scale.forward(y[before:]), np.isnan(y[before:]).astype(float))
+
+    def _places(self, X: NDArray[np.float32]) -> Places:
+        places = np.empty((len(self._trees), len(X)), dtype=np.intp)
+        for i, tree in enumerate(self._trees):
+            np.add(tree.nodes.apply(X), i * self._tables.room, out=places[i])
+        return places
+
+    def _settle_lies(self, pending: dict[bytes, Pending]) -> None:
+        answered = self._lies.missing_from(pending.keys())
+        if answered:
+            self._lies.remove(answered, self._tables)
+        new = [key for key in pending if key not in self._lies]
+        if new:
+            X = self._encoding.features(np.array([pending[key].row for key in new]))
+            means = [pending[key].mean for key in new]
+            slots = self._lies.add(new, X, np.array([np.nan if m is None else m for m in means]))
+            for i in range(len(self._trees)):
+                self._lie(i, slots)
+
+    def _lie(self, i: int, slots: Places) -> None:
+        """Put the lies of `slots` into tree i."""
+        tree, lies = self._trees[i], self._lies
+        nodes = tree.nodes.apply(lies.X[slots])
+        lies.places[i, slots] = nodes + i * self._tables.room
+        leaf_means = tree.nodes.value[nodes, 0, 0]
+        lies.values[i, slots] = lies_on(tree.scale, self._growth.lie, lies.means[slots], leaf_means)
+        self._tables.lie(lies.places[i, slots], lies.values[i, slots], 1.0)
+
+    def _remember_features(self, V: Floats, before: int) -> None:
+        X = self._encoding.features(V)
+        if before + len(X) > len(self._X):
+            room = np.zeros((2 * (before + len(X)), X.shape[1]), dtype=np.float32)
+            if before:
+                room[:before] = self._X[:before]
+            self._X = room
+        self._X[before : before + len(X)] = X
+
+
+class Timetable:
+    """At how many observations each tree is grown again: one at a time, in turn, ever more rarely."""
+
+    def __init__(self, trees: int, refresh: float) -> None:
+        self._trees, self._refresh = trees, refresh
+        self._due: list[int] = []
+        self._turn = self._next = 0
+
+    def start(self, count: int) -> None:
+        """All trees are due at `count` observations."""
+        self._due = [count] * self._trees
+        self._next = count + self._step(count)
+
+    def due(self, count: int) -> list[int]:
+        """For each tree the last number of observations, up to `count`, at which it was due."""
+        while self._next <= count:
+            self._due[self._turn] = self._next
+            self._turn = (self._turn + 1) % self._trees
+            self._next += self._step(self._next)
+        return list(self._due)
+
+    def _step(self, count: int) -> int:
+        return max(1, round(self._refresh * count / self._trees))
+
+
+def _training_rows(rng: np.random.Generator, y: Floats, limit: int) -> NDArray[np.intp]:
+    """All observations, or the best quarter, the newest quarter and a random half of `limit`."""
+    if len(y) <= limit:
+        return np.arange(len(y))
+    quarter = limit // 4
+    best = np.argpartition(np.where(np.isnan(y), np.inf, y), quarter)[:quarter]
+    chosen = np.zeros(len(y), dtype=np.bool_)
+    chosen[best] = True
+    chosen[-quarter:] = True
+    others = np.flatnonzero(~chosen)
+    chosen[rng.choice(others, size=limit - int(chosen.sum()), replace=False)] = True
+    return np.flatnonzero(chosen)

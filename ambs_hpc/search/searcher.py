@@ -1,0 +1,135 @@
+"""What every search method shares: units, starting points, the ledger, and the end of the space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ambs_hpc.errors import SpaceExhausted
+from ambs_hpc.records import Configuration, Observation, Proposal
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.ledger import Draft, Ledger
+from ambs_hpc.search.structure import Floats
+
+
+class Searcher(Protocol):
+    """Proposes configurations and learns from what they gave; pending ones are known to it."""
+
+    def ask(self, n: int) -> list[Proposal]:
+        """At most `n` >= 0 new proposals, none of them known; fewer when the space ends.
+
+        Raises:
+            SpaceExhausted: not one is left.
+        """
+        ...
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        """Learn results in this order; a later one of the same configuration replaces the earlier.
+
+        Raises:
+            ValueError: an objective is not finite, or a configuration is not of the space.
+        """
+        ...
+
+    def discard(self, configurations: Iterable[Configuration]) -> None:
+        """These will not answer: neither a value nor a failure, but never proposed again."""
+        ...
+
+    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
+        """Become the searcher that made all `proposals` (in ordinal order) and was told `observations`."""
+        ...
+
+
+class Strategy(Protocol):
+    """Chooses the next row; a function of the ledger alone."""
+
+    def choose(self, ledger: Ledger) -> Draft:
+        """A legal, unknown row for `ledger.next_ordinal`.
+
+        Raises:
+            SpaceExhausted: there is none.
+        """
+        ...
+
+
+class LedgerSearcher:
+    """A searcher whose whole state is a ledger; the strategy reads it."""
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        strategy: Strategy,
+        direction: str,
+        starting_points: Iterable[Configuration] = (),
+    ) -> None:
+        self._encoding, self._strategy = encoding, strategy
+        self._sign = -1.0 if direction == "maximize" else 1.0
+        self._starts = [encoding.encode(point) for point in starting_points]
+        self._ledger = Ledger(encoding.dimensions)
+
+    def ask(self, n: int) -> list[Proposal]:
+        proposals: list[Proposal] = []
+        for _ in range(n):
+            try:
+                draft = self._start() or self._strategy.choose(self._ledger)
+            except SpaceExhausted:
+                if proposals:
+                    break
+                raise
+            self._ledger.propose(draft.row, draft.mean)
+            proposals.append(self._proposal(draft))
+        return proposals
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        rows = [(self._encoding.encode(one.configuration), self._internal(one)) for one in observations]
+        for row, objective in rows:
+            self._ledger.observe(row, objective)
+
+    def discard(self, configurations: Iterable[Configuration]) -> None:
+        self._ledger.discard([self._encoding.encode(one) for one in configurations])
+
+    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
+        for proposal in proposals:
+            mean = None if proposal.mean is None else self._sign * proposal.mean
+            self._ledger.propose(self._encoding.encode(proposal.configuration), mean)
+        self.tell(observations)
+
+    def _start(self) -> Draft | None:
+        """The first starting point that nobody has tried."""
+        while self._starts:
+            if self._starts[0].tobytes() not in self._ledger.known:
+                return Draft(self._starts[0], "start")
+            self._starts.pop(0)
+        return None
+
+    def _internal(self, observation: Observation) -> float:
+        """The objective to be minimised, NaN for a failure."""
+        if observation.objective is None:
+            return math.nan
+        if not math.isfinite(observation.objective):
+            raise ValueError(
+                f"{dict(observation.configuration)}: the objective is {observation.objective}. Tell a finite "
+                "number, or None for an evaluation that failed."
+            )
+        return self._sign * float(observation.objective)
+
+    def _proposal(self, draft: Draft) -> Proposal:
+        mean = None if draft.mean is None else self._sign * draft.mean
+        configuration = self._encoding.configuration(draft.row)
+        return Proposal(configuration, draft.kind, mean, draft.std, draft.acquisition)
+
+
+def first_unknown(V: Floats, order: Iterable[int], known: set[bytes]) -> int | None:
+    """The first place in `order` whose row of V is not known."""
+    for place in order:
+        if V[place].tobytes() not in known:
+            return int(place)
+    return None
+
+
+def best_first(scores: Floats, count: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Places of the `count` lowest scores, lowest first."""
+    return np.argsort(scores, kind="stable")[:count]
