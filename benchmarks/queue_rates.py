@@ -8,8 +8,17 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Engine
 
-from ambs_hpc.queue import claim, complete, counts, create_campaign, enqueue, finished_since, register_launcher
-from ambs_hpc.queue import reading, transaction
+from ambs_hpc.queue import (
+    claim,
+    complete,
+    counts,
+    create_campaign,
+    enqueue,
+    finished_since,
+    reading,
+    register_launcher,
+    transaction,
+)
 from ambs_hpc.records import Claim, NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
 
 ENQUEUED_AT_ONCE = 1000
@@ -47,7 +56,9 @@ def measure_rates(engine: Engine, rows: int, batch: int) -> dict[str, object]:
     with reading(engine) as connection:
         repeats = 50
         counts_seconds = _timed(lambda: [counts(connection, campaign_id) for _ in range(repeats)])
-        poll_seconds = _timed(lambda: [finished_since(connection, campaign_id, rows - 1) for _ in range(repeats)])
+        poll_seconds = _timed(
+            lambda: [finished_since(connection, campaign_id, rows - 1) for _ in range(repeats)]
+        )
     return asdict(
         Rates(
             database=engine.dialect.name,

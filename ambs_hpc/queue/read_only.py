@@ -26,6 +26,8 @@ def run_read_only_sql(engine: Engine, statement: str, timeout_seconds: float = T
     Raises:
         UsageError: it writes, is more than one statement, takes too long, or is wrong.
     """
+    if not statement.strip(" ;\n\t"):
+        raise UsageError("There is no statement. Give one SELECT, in quotes.")
     if engine.dialect.name == "sqlite":
         return _sqlite(engine, statement, timeout_seconds)
     return _postgresql(engine, statement, timeout_seconds)

@@ -57,7 +57,7 @@ def make_cluster(folder: ServerFolder, programs: Programs) -> None:
 def make_certificate(folder: ServerFolder, programs: Programs) -> bool:
     """Whether there is TLS, with a certificate for this host."""
     library = programs.run("postgres", "-D", str(folder.data), "-C", "ssl_library").strip()
-    openssl = shutil.which("openssl")
+    openssl = shutil.which("openssl", path=programs.search_path)
     if not library or openssl is None:
         return False
     names = ",".join(names_of_this_host())

@@ -30,6 +30,11 @@ class Programs:
             if not name.startswith("PG") and name != "LC_ALL"
         } | {"LC_ALL": "C"}
 
+    @property
+    def search_path(self) -> str | None:
+        """Where other programs are looked for."""
+        return self._environment.get("PATH")
+
     def run(self, program: str, *arguments: str, input_text: str = "") -> str:
         """The program's output.
 

@@ -1,0 +1,231 @@
+"""A private PostgreSQL: safe by default, found by others, and still there after a crash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from sqlalchemy import make_url
+
+from ambs_hpc.errors import DatabaseRefused, UsageError
+from ambs_hpc.queue import (
+    ServerOptions,
+    ServerStatus,
+    database_url,
+    find_campaign,
+    open_database,
+    reading,
+    server_status,
+    start_server,
+    stop_server,
+    transaction,
+)
+from ambs_hpc.queue.postgres_binaries import find_binaries
+from ambs_hpc.queue.server_files import Owner, ServerFolder
+from tests import databases
+from tests.queue import stock
+
+
+@pytest.fixture
+def campaign_folder() -> Iterator[Path]:
+    """A folder that the server's user may enter; whatever runs in it is ended."""
+    folder = Path(tempfile.mkdtemp(prefix="ambs-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    if (folder / "ambs-db" / "data").is_dir():
+        stop_server(folder / "ambs-db", None, os.environ)
+    shutil.rmtree(folder)
+
+
+def start(campaign_folder: Path, **changes: object) -> ServerStatus:
+    """Start as `ambs db start` does, but on this machine only."""
+    options = ServerOptions(campaign_folder / "ambs-db", listen="127.0.0.1", **changes)  # type: ignore[arg-type]
+    return start_server(options, os.environ)
+
+
+def postmaster(campaign_folder: Path) -> int:
+    return int((campaign_folder / "ambs-db" / "data" / "postmaster.pid").read_text().split()[0])
+
+
+def test_life_of_a_server(campaign_folder: Path) -> None:
+    """Started twice, killed, started again at the same port with all its data, stopped twice."""
+    status = start(campaign_folder)
+    assert (status.running, status.tls, status.notes) == (True, True, ())
+    assert start(campaign_folder).port == status.port  # runs already: left alone
+    url = database_url(None, {}, campaign_folder)
+    engine = open_database(url)
+    with transaction(engine) as connection:
+        stock.campaign(connection)
+    engine.dispose()
+
+    killed = postmaster(campaign_folder)
+    os.kill(killed, signal.SIGKILL)
+    databases.wait_until(lambda: not server_status(campaign_folder / "ambs-db").running)
+    databases.wait_until(lambda: not children_of_dead(campaign_folder))
+    assert start(campaign_folder).port == status.port  # launchers that wait for it find it
+    engine = open_database(url)
+    with reading(engine) as connection:
+        assert find_campaign(connection, "digits") is not None
+    engine.dispose()
+
+    assert stop_server(campaign_folder / "ambs-db", None, os.environ) is True
+    assert server_status(campaign_folder / "ambs-db").running is False
+    assert stop_server(campaign_folder / "ambs-db", None, os.environ) is False
+
+
+def children_of_dead(campaign_folder: Path) -> bool:
+    """Whether processes of the killed server still hold its shared memory."""
+    data = str(campaign_folder / "ambs-db" / "data")
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if str((entry / "cwd").readlink()) == data:
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def test_secrets_stay_secret(campaign_folder: Path) -> None:
+    """Nothing that can be shown holds the password, and its file is private."""
+    status = start(campaign_folder)
+    folder = ServerFolder(campaign_folder / "ambs-db")
+    password = folder.passwords.read_text().strip().rsplit(":", 1)[1]
+    assert len(password) >= 32
+    assert {
+        file.name: oct(file.stat().st_mode & 0o777) for file in (folder.passwords, folder.url, folder.key)
+    } == {
+        "pgpass": "0o600",
+        "url": "0o600",
+        "server.key": "0o600",
+    }
+    assert oct(folder.data.stat().st_mode & 0o777) == "0o700"
+    assert password not in status.url
+    assert password not in folder.log.read_text()
+    shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    assert "postgres" in shown
+    assert password not in shown
+    for file in folder.data.rglob("*"):
+        if file.is_file():
+            assert password.encode() not in file.read_bytes(), file
+
+
+def test_only_scram_over_tls_is_let_in(campaign_folder: Path) -> None:
+    """Wrong passwords, plain connections and the administrator stay outside."""
+    status = start(campaign_folder)
+    good = make_url(status.url)
+    query = dict(good.query)
+    connection = psycopg2.connect(status.url)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        assert cursor.fetchone() == (True, "TLSv1.3")
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (False,)
+    connection.close()
+    refusals = {
+        "password authentication failed": good.set(password="wrong"),
+        "no encryption": good.set(query=query | {"sslmode": "disable", "channel_binding": "disable"}),
+        "no pg_hba.conf entry": good.set(username="ambs_admin", password="wrong"),
+    }
+    for reason, url in refusals.items():
+        with pytest.raises(psycopg2.OperationalError, match=reason):
+            psycopg2.connect(url.render_as_string(hide_password=False))
+
+
+def test_another_hosts_data_are_not_touched(campaign_folder: Path) -> None:
+    """On a shared file system a pid says nothing: two servers on one directory would destroy it."""
+    start(campaign_folder)
+    stop_server(campaign_folder / "ambs-db", None, os.environ)
+    folder = ServerFolder(campaign_folder / "ambs-db")
+    folder.write_owner(Owner("login9", 5432))
+    with pytest.raises(DatabaseRefused, match=r"login9.*--take-over"):
+        start(campaign_folder)
+    assert start(campaign_folder, take_over=True).running
+    assert folder.owner() == Owner(socket.gethostname(), server_status(folder.path).port)
+
+
+def test_a_reused_pid_does_not_stop_the_start(campaign_folder: Path) -> None:
+    """After a reboot the old pid may be anybody's, this program's for instance."""
+    start(campaign_folder)
+    data = campaign_folder / "ambs-db" / "data"
+    stale = (data / "postmaster.pid").read_text()
+    stop_server(campaign_folder / "ambs-db", None, os.environ)
+    (data / "postmaster.pid").write_text(stale.replace(stale.split()[0], str(os.getpid()), 1))
+    assert start(campaign_folder).running
+
+
+def test_a_taken_port_is_changed_and_told(campaign_folder: Path) -> None:
+    """Better another port than no server."""
+    first = start(campaign_folder)
+    stop_server(campaign_folder / "ambs-db", None, os.environ)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", first.port))
+        other.listen()
+        second = start(campaign_folder)
+        assert second.port != first.port
+        assert str(second.port) in second.notes[0]
+        stop_server(campaign_folder / "ambs-db", None, os.environ)
+        with pytest.raises(DatabaseRefused, match="--port"):
+            start(campaign_folder, port=first.port)
+
+
+def test_without_tls_it_says_so_loudly(campaign_folder: Path) -> None:
+    """Some builds have none, and some machines no `openssl`."""
+    binaries = find_binaries(None, os.environ).folder
+    options = ServerOptions(campaign_folder / "ambs-db", listen="127.0.0.1", binaries=binaries)
+    status = start_server(options, {"PATH": str(campaign_folder)})
+    assert status.tls is False
+    assert "NO TLS" in status.notes[0]
+    open_database(database_url(None, {}, campaign_folder)).dispose()
+
+
+def test_an_unfinished_start_is_made_anew(campaign_folder: Path) -> None:
+    """Killed in the middle of initdb."""
+    data = campaign_folder / "ambs-db" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("15\n")
+    assert start(campaign_folder).running
+
+
+def test_there_is_no_server_to_stop(tmp_path: Path) -> None:
+    """The message names the command."""
+    with pytest.raises(DatabaseRefused, match="ambs db start"):
+        stop_server(tmp_path / "ambs-db", None, os.environ)
+    with pytest.raises(DatabaseRefused, match="ambs db start"):
+        server_status(tmp_path / "ambs-db")
+
+
+def fake_postgres(folder: Path, version: str) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("initdb", "pg_ctl", "postgres"):
+        (folder / name).write_text(f'#!/bin/sh\necho "{name} (PostgreSQL) {version}"\n')
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_binaries_are_looked_for_in_order(tmp_path: Path) -> None:
+    """The one given, else $PG_BINDIR, else PATH, else conda's; incomplete and old ones are passed over."""
+    path, variable, given = (fake_postgres(tmp_path / name, "16.2") for name in ("path", "variable", "given"))
+    old = fake_postgres(tmp_path / "old", "12.9")
+    conda = fake_postgres(tmp_path / "conda" / "bin", "17.0")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {"PATH": f"{empty}:{old}:{path}", "CONDA_PREFIX": str(tmp_path / "conda")}
+    both = environment | {"PG_BINDIR": str(variable)}
+    assert find_binaries(given, both).folder == given
+    assert find_binaries(None, both).folder == variable
+    assert find_binaries(None, environment).folder == path
+    assert find_binaries(None, environment, version=17).folder == conda
+    with pytest.raises(UsageError, match=r"version 12.*conda-forge"):
+        find_binaries(old, environment)
+    with pytest.raises(UsageError, match="which made the data directory"):
+        find_binaries(path, environment, version=15)
