@@ -88,7 +88,7 @@ _SAVE = (
 
 @cache
 def _locking_by_ids(dialect: str) -> Select[Any]:
-    of = select(evaluation.c.campaign_id).where(listed(dialect, evaluation.c.id, "ids"))
+    of = select(unindexed(evaluation.c.campaign_id)).where(listed(dialect, evaluation.c.id, "ids"))
     return _locking(campaign_progress.c.campaign_id.in_(of))
 
 

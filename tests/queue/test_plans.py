@@ -126,6 +126,7 @@ def test_endings_are_written_by_id(large: Engine) -> None:
         assert "Seq Scan on evaluation" not in plan, plan
         assert "SCAN evaluation" not in plan, plan
         assert "ix_evaluation_running" not in plan, plan
+        assert "uq_evaluation_campaign_id_ordinal" not in plan, plan
 
 
 def test_the_kept_counts_are_the_true_ones(large: Engine) -> None:
