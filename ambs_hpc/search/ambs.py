@@ -6,21 +6,29 @@ for deep neural networks", HiPC; the departures from it are the options of `Ambs
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 import numpy as np
 
 from ambs_hpc.search.acquisition import draw_kappa, lower_confidence_bound, with_failures
-from ambs_hpc.search.candidates import FINE_STEP, Candidates
+from ambs_hpc.search.candidates import FINE_STEP, WIDE_STEP, Candidates
 from ambs_hpc.search.designs import create_design
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth
 from ambs_hpc.search.ledger import Draft, Ledger
+from ambs_hpc.search.liar import constant_lie
+from ambs_hpc.search.local_gp import LocalGp
 from ambs_hpc.search.options import AmbsOptions
 from ambs_hpc.search.searcher import best_first, first_unknown
 from ambs_hpc.search.structure import Floats
 from ambs_hpc.search.supply import Supply
 
+Judge: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
+
 PROPOSAL_STREAM, FALLBACK_STREAM = 3, 4
 ELITE_SHARE, SMALLEST_ELITE, LARGEST_ELITE = 0.1, 4, 30
+LOCAL_STEPS = (0.15, 0.04)  # of the refinement around the best of a local process
 REFINED = 10  # best scored candidates that the next round starts from
 
 
@@ -48,9 +56,7 @@ class AmbsStrategy:
         self._supply = Supply(encoding)
         first = options.design_size or 2 * encoding.dimensions + 1
         self._design = DesignStrategy(encoding, self._supply, options.design, seed, first)
-        self._candidates = Candidates(
-            encoding, self._supply, options.global_share, (1.0 - options.global_share) / 3.0
-        )
+        self._candidates = Candidates(encoding, self._supply, options.global_share)
         growth = Growth(
             options.tree,
             options.trees,
@@ -62,43 +68,83 @@ class AmbsStrategy:
             first,
         )
         self._forest = Forest(growth, encoding, seed)
+        self._local = LocalGp(encoding, seed, options.local_points, options.transform)
 
     def choose(self, ledger: Ledger) -> Draft:
         self._forest.update(ledger)
         if not self._forest.is_grown:
             return self._design.choose(ledger)
         rng = np.random.default_rng([self._seed, PROPOSAL_STREAM, ledger.next_ordinal])
+        if rng.random() < self._options.local_share:
+            return self._from_local(ledger, rng)
         return self._from_forest(ledger, rng)
 
     def _from_forest(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
         kappa = draw_kappa(rng, self._options.exploration, self._options.kappa)
-        elite = self._elite(ledger)
-        V = self._candidates.around(rng, elite, self._options.candidates)
-        pools = [self._scored(V, kappa, ledger)]
-        for turn in range(1, self._options.rounds):
-            best = pools[-1][0][best_first(pools[-1][1][0], REFINED)]
-            parents = (
-                best[rng.integers(len(best), size=self._options.candidates // 2)] if len(best) else elite
-            )
-            pools.append(
-                self._scored(self._candidates.mutated(rng, parents, FINE_STEP / turn), kappa, ledger)
-            )
-        V = np.concatenate([pool for pool, _ in pools])
-        scores, means, stds = np.concatenate([figures for _, figures in pools], axis=1)
+        worst = self._forest.scale.worst
+
+        def judge(V: Floats) -> Floats:
+            places = self._forest.places(V)
+            mean, std = self._forest.predict(places)
+            scores = lower_confidence_bound(mean, std, kappa)
+            if ledger.failures:
+                scores = with_failures(scores, self._forest.failure_rate(places), worst)
+            return np.stack([scores, mean, std])
+
+        count = self._options.candidates
+        V = self._candidates.around(rng, self._elite(ledger), count)
+        steps = [FINE_STEP / turn for turn in range(1, self._options.rounds)]
+        return self._best(ledger, rng, self._refined(rng, V, judge, steps, count // 2))
+
+    def _from_local(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
+        kappa = draw_kappa(rng, self._options.exploration, self._options.local_kappa)
+        scale = self._forest.scale
+        near = self._local.neighbourhood(ledger, scale, self._forest.first_count)
+        constant = constant_lie(scale, self._options.lie)
+        lie = None if constant is None else (constant - near.shift) / near.spread
+        process = near.posterior
+        if self._options.lie != "none":
+            process = self._local.with_pending(near, ledger, lie)
+        worst = (scale.worst - near.shift) / near.spread
+
+        def judge(V: Floats) -> Floats:
+            mean, std = process.predict(self._encoding.smooth_features(V))
+            scores = lower_confidence_bound(mean, std, kappa)
+            if ledger.failures:
+                scores = with_failures(scores, self._forest.failure_rate(self._forest.places(V)), worst)
+            return np.stack([scores, mean * near.spread + near.shift, std * near.spread])
+
+        third = self._options.candidates // 3
+        centres = np.repeat(near.centre[None], third, axis=0)
+        V = np.concatenate(
+            [
+                self._candidates.mutated(rng, centres, WIDE_STEP),
+                self._candidates.near_elite(rng, self._elite(ledger), third + third // 2),
+            ]
+        )
+        return self._best(ledger, rng, self._refined(rng, V, judge, LOCAL_STEPS, third))
+
+    def _refined(
+        self, rng: np.random.Generator, V: Floats, judge: Judge, steps: Sequence[float], count: int
+    ) -> tuple[Floats, Floats]:
+        """`V`, then for each step `count` more around the best of the round before; and their figures."""
+        rounds, figures = [V], [judge(V)]
+        for step in steps:
+            best = rounds[-1][best_first(figures[-1][0], REFINED)]
+            if len(best):
+                V = self._candidates.mutated(rng, best[rng.integers(len(best), size=count)], step)
+                rounds.append(V)
+                figures.append(judge(V))
+        return np.concatenate(rounds), np.concatenate(figures, axis=1)
+
+    def _best(self, ledger: Ledger, rng: np.random.Generator, judged: tuple[Floats, Floats]) -> Draft:
+        """The best judged candidate that is not known; anything unknown when there is none."""
+        V, (scores, means, stds) = judged
         place = first_unknown(V, best_first(scores, len(scores)), ledger.known)
         if place is None:
             return self._fallback(ledger, rng)
         mean, std = self._in_objective_units(means[place], stds[place])
         return Draft(V[place], "model", mean, std, float(scores[place]))
-
-    def _scored(self, V: Floats, kappa: float, ledger: Ledger) -> tuple[Floats, Floats]:
-        """`V` and its scores, means and standard deviations (3, n) on the scale."""
-        places = self._forest.places(V)
-        mean, std = self._forest.predict(places)
-        scores = lower_confidence_bound(mean, std, kappa)
-        if ledger.failures:
-            scores = with_failures(scores, self._forest.failure_rate(places), self._forest.scale.worst)
-        return V, np.stack([scores, mean, std])
 
     def _elite(self, ledger: Ledger) -> Floats:
         count = int(np.clip(ELITE_SHARE * ledger.successes, SMALLEST_ELITE, LARGEST_ELITE))

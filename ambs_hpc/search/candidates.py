@@ -21,13 +21,12 @@ class Candidates:
 
     Args:
         encoding, supply: of the space.
-        global_share, difference_share: of the candidates; the rest are mutations of the elite.
+        global_share: of the candidates that come from anywhere; the rest come from the elite.
     """
 
     encoding: Encoding
     supply: Supply
     global_share: float = 0.25
-    difference_share: float = 0.25
 
     def around(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
         """About `count` rows from all sources.
@@ -36,17 +35,16 @@ class Candidates:
             elite: (k, d) rows of V, best first, k >= 1.
         """
         anywhere = int(self.global_share * count)
-        differences = int(self.difference_share * count)
+        near = self.near_elite(rng, elite, count - anywhere)
+        return np.concatenate([self.supply.sample(rng, anywhere), near])
+
+    def near_elite(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
+        """About `count` rows: a third differential steps, the rest mutations of good ones."""
+        third = count // 3
         weights = 1.0 / np.arange(1, len(elite) + 1)
-        mutations = count - anywhere - differences
-        parents = elite[rng.choice(len(elite), size=mutations, p=weights / weights.sum())]
-        return np.concatenate(
-            [
-                self.supply.sample(rng, anywhere),
-                self._legal(self._differences(rng, elite, differences)),
-                self.mutated(rng, parents, WIDE_STEP),
-            ]
-        )
+        parents = elite[rng.choice(len(elite), size=count - third, p=weights / weights.sum())]
+        steps = self._legal(self._differences(rng, elite, third))
+        return np.concatenate([steps, self.mutated(rng, parents, WIDE_STEP)])
 
     def mutated(self, rng: np.random.Generator, parents: Floats, step: float) -> Floats:
         """Rows near `parents` (m, d), at most m: normal steps in a few numbers, a few choices drawn anew."""

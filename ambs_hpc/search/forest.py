@@ -69,6 +69,11 @@ class Forest:
         return bool(self._trees)
 
     @property
+    def first_count(self) -> int:
+        """Observations at which the first trees grew."""
+        return self._first_count
+
+    @property
     def scale(self) -> Scale:
         """The newest tree's scale of the objective; predictions are on it."""
         return max(self._trees, key=lambda tree: tree.due).scale
@@ -96,6 +101,7 @@ class Forest:
 
     def _reset(self, generation: int) -> None:
         self._generation, self._count, self._failures = generation, 0, 0
+        self._first_count = 0
         self._trees: list[_Tree] = []
         self._timetable = Timetable(self._growth.trees, self._growth.refresh)
         self._tables = LeafTables(self._growth.trees)
@@ -110,7 +116,8 @@ class Forest:
             enough = np.flatnonzero(np.cumsum(np.isfinite(y)) >= self._growth.first)
             if not len(enough):
                 return
-            self._timetable.start(int(enough[0]) + 1)
+            self._first_count = int(enough[0]) + 1
+            self._timetable.start(self._first_count)
             self._lies = Lies(self._growth.trees, self._X.shape[1])
         due = self._timetable.due(self._count)
         scales = {tree.due: tree.scale for tree in self._trees}

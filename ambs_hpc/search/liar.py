@@ -24,5 +24,9 @@ def lies_on(scale: Scale, lie: str, means: Floats, leaf_means: Floats) -> Floats
     """
     if lie == "believer":
         return np.where(np.isnan(means), leaf_means, scale.forward(means))
-    constant = {"cl_min": scale.best, "cl_mean": scale.mean, "cl_max": scale.worst}[lie]
-    return np.full(len(means), constant)
+    return np.full(len(means), constant_lie(scale, lie))
+
+
+def constant_lie(scale: Scale, lie: str) -> float | None:
+    """The value that "cl_min", "cl_mean" and "cl_max" lie everywhere, on the scale; None for the others."""
+    return {"cl_min": scale.best, "cl_mean": scale.mean, "cl_max": scale.worst}.get(lie)

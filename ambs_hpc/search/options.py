@@ -20,8 +20,17 @@ CHOICES = {
     "lie": LIES,
     "exploration": EXPLORATIONS,
 }
-LOWEST = {"design_size": 0, "kappa": 0.0, "refresh": 1e-4, "global_share": 0.0, "candidates": 8}
-HIGHEST = {"global_share": 1.0}
+LOWEST = {
+    "design_size": 0,
+    "refresh": 1e-4,
+    "kappa": 0.0,
+    "candidates": 8,
+    "global_share": 0.0,
+    "local_share": 0.0,
+    "local_points": 2,
+    "local_kappa": 0.0,
+}
+HIGHEST = {"global_share": 1.0, "local_share": 1.0}
 
 Options = TypeVar("Options", "AmbsOptions", "LatinOptions", "NoOptions")
 
@@ -58,6 +67,9 @@ class AmbsOptions:
         candidates: scored for a proposal in the first round, >= 8.
         rounds: of scoring; each after the first refines around the best of the one before.
         global_share: of the candidates that come from the whole space, in [0, 1].
+        local_share: of the proposals that a Gaussian process around an incumbent answers, in [0, 1].
+        local_points: observations that the process is conditioned on, >= 2.
+        local_kappa: weight of its standard deviation, >= 0.
     """
 
     design: str = "sobol"
@@ -74,6 +86,9 @@ class AmbsOptions:
     candidates: int = 600
     rounds: int = 2
     global_share: float = 0.25
+    local_share: float = 0.9
+    local_points: int = 100
+    local_kappa: float = 1.0
 
 
 CLASSIC = AmbsOptions(
@@ -87,6 +102,7 @@ CLASSIC = AmbsOptions(
     candidates=10_000,
     rounds=1,
     global_share=1.0,
+    local_share=0.0,
 )
 
 

@@ -1,0 +1,148 @@
+"""A Gaussian process around an incumbent, beside the forest: it knows slopes where the forest knows boxes.
+
+It is conditioned on the best observations, the nearest ones of an incumbent that is drawn anew now and
+then, and the pending proposals near by. The forest supplies the scale, the elite and the feasibility.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, prior
+from ambs_hpc.search.ledger import Ledger
+from ambs_hpc.search.scaling import Scale, fit_scale
+from ambs_hpc.search.structure import Floats
+
+FIT_STREAM, CENTRE_STREAM = 5, 6
+INCUMBENTS = 2.0  # mean rank of the incumbent that is drawn
+PROPOSALS_PER_CENTRE = 8  # consecutive ordinals share an incumbent and the points around it
+NEAR_PENDING = 48
+SEARCHED_FOR_NEAREST = 4096  # newest observations among which the nearest are looked for
+REFIT_SHARE, REFIT_AT_LEAST = 0.08, 16  # new observations before the hyperparameters are fitted again
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """What a local process was conditioned on.
+
+    Args:
+        centre: (d,) the incumbent, a row of V.
+        posterior: without pending proposals.
+        shift, spread: what standardised the targets, on the forest's scale.
+    """
+
+    centre: Floats
+    posterior: Posterior
+    shift: float
+    spread: float
+
+
+class LocalGp:
+    """Local processes of a ledger; functions of it and of the next ordinal alone."""
+
+    def __init__(self, encoding: Encoding, seed: int, points: int, transform: str) -> None:
+        self._encoding, self._seed, self._points, self._transform = encoding, seed, points, transform
+        self._current: Neighbourhood | None = None
+        self._state = (0, 0)  # observations and block of ordinals that `_current` is for
+        self._reset(0)
+
+    def neighbourhood(self, ledger: Ledger, scale: Scale, first: int) -> Neighbourhood:
+        """The process for the next proposal.
+
+        Args:
+            scale: of the objective, as the forest has it.
+            first: observations at which there was a first model, >= 2.
+        """
+        if ledger.generation != self._generation:
+            self._reset(ledger.generation)
+        self._remember_features(ledger)
+        self._refit(ledger, first)
+        state = (ledger.count, ledger.next_ordinal // PROPOSALS_PER_CENTRE)
+        if self._current is None or state != self._state:
+            rng = np.random.default_rng([self._seed, CENTRE_STREAM, *state])
+            self._current = self._around_incumbent(ledger, scale, rng)
+            self._state = state
+        return self._current
+
+    def with_pending(self, around: Neighbourhood, ledger: Ledger, lie: float | None) -> Posterior:
+        """The process that believes the lies of the nearest pending proposals.
+
+        Args:
+            lie: standardised value; None takes the process's own prediction.
+        """
+        if not ledger.pending:
+            return around.posterior
+        X = self._encoding.smooth_features(np.array([one.row for one in ledger.pending.values()]))
+        centre = self._encoding.smooth_features(around.centre[None])
+        distances = (((X - centre) / self._fitted.lengths) ** 2).sum(axis=1)
+        X = X[np.argsort(distances, kind="stable")[:NEAR_PENDING]]
+        values = around.posterior.mean(X) if lie is None else np.full(len(X), lie)
+        return around.posterior.assuming(X, values)
+
+    def _reset(self, generation: int) -> None:
+        self._generation, self._count = generation, 0
+        self._X: Floats = np.zeros((0, self._encoding.smooth_features(self._middle()).shape[1]))
+        self._fitted = prior(self._X.shape[1])
+        self._next_fit = 0
+        self._current = None
+
+    def _middle(self) -> Floats:
+        return self._encoding.from_uniform(np.full((1, self._encoding.dimensions), 0.5))
+
+    def _remember_features(self, ledger: Ledger) -> None:
+        if ledger.count > self._count:
+            X = self._encoding.smooth_features(ledger.rows[self._count :])
+            if ledger.count > len(self._X):
+                room = np.zeros((2 * ledger.count, X.shape[1]))
+                room[: self._count] = self._X[: self._count]
+                self._X = room
+            self._X[self._count : ledger.count] = X
+            self._count = ledger.count
+
+    def _refit(self, ledger: Ledger, first: int) -> None:
+        """Fit the hyperparameters at fixed numbers of observations, each time from the prior."""
+        due = self._next_fit or first
+        if due > ledger.count:
+            return
+        while due <= ledger.count:
+            at, due = due, due + max(REFIT_AT_LEAST, int(REFIT_SHARE * due))
+        y = ledger.objectives[:at]
+        rng = np.random.default_rng([self._seed, FIT_STREAM, at])
+        ranking = _ranking(y, self._points)
+        rows = self._chosen(ranking, y, self._draw(rng, ranking), prior(self._X.shape[1]))
+        t = fit_scale(self._transform, y[np.isfinite(y)]).forward(y[rows])
+        self._fitted = fit(self._X[rows], (t - t.mean()) / (t.std() or 1.0))
+        self._next_fit, self._current = due, None
+
+    def _around_incumbent(self, ledger: Ledger, scale: Scale, rng: np.random.Generator) -> Neighbourhood:
+        ranking = ledger.best(self._points)
+        centre = self._draw(rng, ranking)
+        rows = self._chosen(ranking, ledger.objectives, centre, self._fitted)
+        t = scale.forward(ledger.objectives[rows])
+        shift, spread = float(t.mean()), float(t.std()) or 1.0
+        posterior = Posterior(self._fitted, self._X[rows], (t - shift) / spread)
+        return Neighbourhood(ledger.rows[centre].copy(), posterior, shift, spread)
+
+    def _draw(self, rng: np.random.Generator, ranking: NDArray[np.intp]) -> int:
+        return int(ranking[min(int(rng.exponential(INCUMBENTS)), len(ranking) - 1)])
+
+    def _chosen(
+        self, ranking: NDArray[np.intp], y: Floats, centre: int, hyperparameters: Hyperparameters
+    ) -> NDArray[np.intp]:
+        """Places of the best half and of the nearest successes."""
+        best = ranking[: self._points // 2]
+        oldest = max(0, len(y) - SEARCHED_FOR_NEAREST)
+        near = oldest + np.flatnonzero(np.isfinite(y[oldest:]))
+        near = near[~np.isin(near, best)]
+        distances = (((self._X[near] - self._X[centre]) / hyperparameters.lengths) ** 2).sum(axis=1)
+        return np.concatenate([best, near[np.argsort(distances, kind="stable")[: self._points - len(best)]]])
+
+
+def _ranking(y: Floats, count: int) -> NDArray[np.intp]:
+    """Places of the best `count` successes, best first."""
+    order = np.argsort(y, kind="stable")[:count]  # failures are NaN and come last
+    return order[np.isfinite(y[order])]
