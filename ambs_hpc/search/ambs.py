@@ -80,6 +80,7 @@ class AmbsStrategy:
         return self._from_forest(ledger, rng)
 
     def _from_forest(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
+        self._forest.settle(ledger.pending)
         kappa = draw_kappa(rng, self._options.exploration, self._options.kappa)
         worst = self._forest.scale.worst
 
@@ -157,5 +158,6 @@ class AmbsStrategy:
 
     def _fallback(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
         row = self._supply.fresh(rng, ledger.known)
+        self._forest.settle(ledger.pending)
         mean, std = self._forest.predict(self._forest.places(row[None]))
         return Draft(row, "random", *self._in_objective_units(float(mean[0]), float(std[0])))

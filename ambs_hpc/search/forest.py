@@ -7,6 +7,7 @@ the ledger alone, however its changes were batched.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.leaf_tables import LeafTables, Places
 from ambs_hpc.search.ledger import Ledger, Pending
 from ambs_hpc.search.liar import lies_on
-from ambs_hpc.search.lies import Lies
 from ambs_hpc.search.scaling import Scale, fit_scale
+from ambs_hpc.search.slots import Slots
 from ambs_hpc.search.structure import Floats
 
 GROWTH_STREAM = 2
@@ -57,7 +58,7 @@ class _Tree:
 
 
 class Forest:
-    """The surrogate of a ledger; `update` before each use."""
+    """The surrogate of a ledger: `update` before each use, `settle` before predictions."""
 
     def __init__(self, growth: Growth, encoding: Encoding, seed: int) -> None:
         self._growth, self._encoding, self._seed = growth, encoding, seed
@@ -79,13 +80,24 @@ class Forest:
         return max(self._trees, key=lambda tree: tree.due).scale
 
     def update(self, ledger: Ledger) -> None:
-        """Bring trees, leaves and lies up to the ledger."""
+        """Bring trees and leaves up to the ledger's observations."""
         if ledger.generation != self._generation:
             self._reset(ledger.generation)
         if ledger.count > self._count:
             self._learn(ledger)
-        if self._trees and self._growth.lie != "none":
-            self._settle_lies(ledger.pending)
+
+    def settle(self, pending: Mapping[bytes, Pending]) -> None:
+        """Let the lies in the leaves be those of `pending`; predictions need it, failure rates do not."""
+        if self._growth.lie == "none":
+            return
+        gone = self._lies.release(pending)
+        if len(gone):
+            places, values = self._lie_places[:, gone], self._lie_values[:, gone]
+            self._tables.lie(places.ravel(), values.ravel(), -1.0)
+        new = self._lies.take(pending)
+        self._make_room_for_lies()
+        for i in range(len(self._trees)):
+            self._lie(i, new)
 
     def places(self, V: Floats) -> Places:
         """(t, n) the leaf of each row in each tree."""
@@ -106,7 +118,9 @@ class Forest:
         self._timetable = Timetable(self._growth.trees, self._growth.refresh)
         self._tables = LeafTables(self._growth.trees)
         self._X = np.zeros((0, 0), dtype=np.float32)
-        self._lies = Lies(self._growth.trees, 0)
+        self._lies = Slots(self._encoding.features)
+        self._lie_places: Places = np.zeros((self._growth.trees, 0), dtype=np.intp)
+        self._lie_values: Floats = np.zeros((self._growth.trees, 0))
 
     def _learn(self, ledger: Ledger) -> None:
         before, self._count, self._failures = self._count, ledger.count, ledger.failures
@@ -118,7 +132,6 @@ class Forest:
                 return
             self._first_count = int(enough[0]) + 1
             self._timetable.start(self._first_count)
-            self._lies = Lies(self._growth.trees, self._X.shape[1])
         due = self._timetable.due(self._count)
         scales = {tree.due: tree.scale for tree in self._trees}
         scales.update({c: self._fit(y[:c]) for c in set(due) - scales.keys()})
@@ -169,26 +182,24 @@ class Forest:
             np.add(tree.nodes.apply(X), i * self._tables.room, out=places[i])
         return places
 
-    def _settle_lies(self, pending: dict[bytes, Pending]) -> None:
-        answered = self._lies.missing_from(pending.keys())
-        if answered:
-            self._lies.remove(answered, self._tables)
-        new = [key for key in pending if key not in self._lies]
-        if new:
-            X = self._encoding.features(np.array([pending[key].row for key in new]))
-            means = [pending[key].mean for key in new]
-            slots = self._lies.add(new, X, np.array([np.nan if m is None else m for m in means]))
-            for i in range(len(self._trees)):
-                self._lie(i, slots)
-
     def _lie(self, i: int, slots: Places) -> None:
         """Put the lies of `slots` into tree i."""
         tree, lies = self._trees[i], self._lies
+        if not len(slots):
+            return
         nodes = tree.nodes.apply(lies.X[slots])
-        lies.places[i, slots] = nodes + i * self._tables.room
         leaf_means = tree.nodes.value[nodes, 0, 0]
-        lies.values[i, slots] = lies_on(tree.scale, self._growth.lie, lies.means[slots], leaf_means)
-        self._tables.lie(lies.places[i, slots], lies.values[i, slots], 1.0)
+        values = lies_on(tree.scale, self._growth.lie, lies.means[slots], leaf_means)
+        self._lie_places[i, slots] = nodes + i * self._tables.room
+        self._lie_values[i, slots] = values
+        self._tables.lie(self._lie_places[i, slots], values, 1.0)
+
+    def _make_room_for_lies(self) -> None:
+        old = self._lie_places.shape[1]
+        if self._lies.size > old:
+            more = ((0, 0), (0, self._lies.size - old))
+            self._lie_places = np.pad(self._lie_places, more)
+            self._lie_values = np.pad(self._lie_values, more)
 
     def _remember_features(self, V: Floats, before: int) -> None:
         X = self._encoding.features(V)

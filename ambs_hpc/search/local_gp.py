@@ -15,6 +15,7 @@ from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, prior
 from ambs_hpc.search.ledger import Ledger
 from ambs_hpc.search.scaling import Scale, fit_scale
+from ambs_hpc.search.slots import Slots
 from ambs_hpc.search.structure import Floats
 
 FIT_STREAM, CENTRE_STREAM = 5, 6
@@ -76,15 +77,19 @@ class LocalGp:
         """
         if not ledger.pending:
             return around.posterior
-        X = self._encoding.smooth_features(np.array([one.row for one in ledger.pending.values()]))
+        self._pending.release(ledger.pending)
+        self._pending.take(ledger.pending)
+        used = self._pending.used
         centre = self._encoding.smooth_features(around.centre[None])
-        distances = (((X - centre) / self._fitted.lengths) ** 2).sum(axis=1)
-        X = X[np.argsort(distances, kind="stable")[:NEAR_PENDING]]
+        distances = (((self._pending.X[used] - centre) / self._fitted.lengths) ** 2).sum(axis=1)
+        nearest = used[np.lexsort((self._pending.ordinals[used], distances))[:NEAR_PENDING]]
+        X = self._pending.X[nearest]
         values = around.posterior.mean(X) if lie is None else np.full(len(X), lie)
         return around.posterior.assuming(X, values)
 
     def _reset(self, generation: int) -> None:
         self._generation, self._count = generation, 0
+        self._pending = Slots(self._encoding.smooth_features)
         self._X: Floats = np.zeros((0, self._encoding.smooth_features(self._middle()).shape[1]))
         self._fitted = prior(self._X.shape[1])
         self._next_fit = 0
