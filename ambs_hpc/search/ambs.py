@@ -89,7 +89,7 @@ class AmbsStrategy:
             mean, std = self._forest.predict(places)
             scores = lower_confidence_bound(mean, std, kappa)
             if ledger.failures:
-                scores = with_failures(scores, self._forest.failure_rate(places), worst)
+                scores = with_failures(scores, self._forest.failure_rate(V), worst)
             return np.stack([scores, mean, std])
 
         count = self._options.candidates
@@ -112,7 +112,7 @@ class AmbsStrategy:
             mean, std = process.predict(self._encoding.smooth_features(V))
             scores = lower_confidence_bound(mean, std, kappa)
             if ledger.failures:
-                scores = with_failures(scores, self._forest.failure_rate(self._forest.places(V)), worst)
+                scores = with_failures(scores, self._forest.failure_rate(V), worst)
             return np.stack([scores, mean * near.spread + near.shift, std * near.spread])
 
         third = self._options.candidates // 3

@@ -23,6 +23,7 @@ from ambs_hpc.search.slots import Slots
 from ambs_hpc.search.structure import Floats
 
 GROWTH_STREAM = 2
+FEASIBILITY_TREES = 8  # failure rates vary less between trees than values do
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,15 @@ class Forest:
 
     def places(self, V: Floats) -> Places:
         """(t, n) the leaf of each row in each tree."""
-        return self._places(self._encoding.features(V))
+        return self._places(self._encoding.features(V), len(self._trees))
 
     def predict(self, places: Places) -> tuple[Floats, Floats]:
         """Mean and standard deviation on the scale, each (n,)."""
         return self._tables.predict(places)
 
-    def failure_rate(self, places: Places) -> Floats:
-        """(n,) probability that an evaluation fails."""
+    def failure_rate(self, V: Floats) -> Floats:
+        """(n,) probability that an evaluation fails, from a few of the trees."""
+        places = self._places(self._encoding.features(V), FEASIBILITY_TREES)
         return self._tables.failure_rate(places, self._failures / self._count)
 
     def _reset(self, generation: int) -> None:
@@ -176,9 +178,9 @@ class Forest:
         places = tree.nodes.apply(self._X[before : self._count]) + i * self._tables.room
         self._tables.observe(places, tree.scale.forward(y[before:]), np.isnan(y[before:]).astype(float))
 
-    def _places(self, X: NDArray[np.float32]) -> Places:
-        places = np.empty((len(self._trees), len(X)), dtype=np.intp)
-        for i, tree in enumerate(self._trees):
+    def _places(self, X: NDArray[np.float32], trees: int) -> Places:
+        places = np.empty((min(trees, len(self._trees)), len(X)), dtype=np.intp)
+        for i, tree in enumerate(self._trees[:trees]):
             np.add(tree.nodes.apply(X), i * self._tables.room, out=places[i])
         return places
 

@@ -36,9 +36,15 @@ def prior(features: int) -> Hyperparameters:
 
 def matern(A: Floats, B: Floats) -> Floats:
     """(n, m) Matern 5/2 correlations of points that are divided by their lengths."""
-    squared = (A * A).sum(axis=1)[:, None] + (B * B).sum(axis=1) - 2.0 * (A @ B.T)
-    r = np.sqrt(5.0 * np.maximum(squared, 0.0))
-    found: Floats = (1.0 + r + r * r / 3.0) * np.exp(-r)
+    r: Floats = A @ (-10.0 * B.T)  # in place from here: this is the search's hottest function
+    r += 5.0 * np.einsum("ij,ij->i", A, A)[:, None]
+    r += 5.0 * np.einsum("ij,ij->i", B, B)
+    np.sqrt(np.maximum(r, 0.0, out=r), out=r)
+    found = r / 3.0
+    found += 1.0
+    found *= r
+    found += 1.0
+    found *= np.exp(np.negative(r, out=r), out=r)
     return found
 
 

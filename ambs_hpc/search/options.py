@@ -78,7 +78,7 @@ class AmbsOptions:
     trees: int = 16
     min_leaf: int = 1
     refresh: float = 0.1
-    training_rows: int = 4000
+    training_rows: int = 2000
     transform: str = "rank"
     lie: str = "believer"
     exploration: str = "exponential"
