@@ -1,0 +1,54 @@
+"""The objective as the models see it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ambs_hpc.search.scaling import TRANSFORMS, fit_scale
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("count", [1, 2, 7, 3000])
+def test_the_way_back_leads_to_the_same_objective(transform: str, count: int) -> None:
+    """Predictions are stored in the user's units, and lies are read from there."""
+    y = np.random.default_rng(0).lognormal(0.0, 3.0, count)
+    scale = fit_scale(transform, y)
+    np.testing.assert_allclose(scale.backward(scale.forward(y)), y, rtol=1e-3)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_the_order_of_objectives_is_kept(transform: str) -> None:
+    """Whatever their distribution, ties included."""
+    y = np.round(np.random.default_rng(0).lognormal(0.0, 3.0, 2000), 1)
+    t = fit_scale(transform, y).forward(np.sort(y))
+    assert (np.diff(t) >= 0).all()
+
+
+def test_ranks_are_blind_to_outliers() -> None:
+    """One diverged training must not flatten the rest."""
+    y = np.arange(20.0)
+    wild = y.copy()
+    wild[-1] = 1e30
+    np.testing.assert_allclose(fit_scale("rank", y).forward(y), fit_scale("rank", wild).forward(wild))
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_a_failure_counts_as_the_worst_seen(transform: str) -> None:
+    """Relative to what was seen, in any units; never a magic number."""
+    scale = fit_scale(transform, np.array([-3.0, -1.0, -2.0]))
+    assert scale.forward(np.array([np.nan]))[0] == scale.forward(np.array([-1.0]))[0] == scale.worst
+
+
+def test_a_new_best_value_lies_below_the_old_one() -> None:
+    """Before the next fit it must already count as better, within bounds."""
+    scale = fit_scale("rank", np.arange(100.0))
+    better, far_better = scale.forward(np.array([-1.0, -1e9]))
+    assert scale.best - 1.0 <= far_better < better < scale.best
+
+
+def test_equal_objectives_make_a_flat_but_usable_scale() -> None:
+    """Every evaluation may give the same accuracy."""
+    scale = fit_scale("rank", np.full(10, 4.0))
+    assert scale.forward(np.array([4.0]))[0] == scale.worst == scale.best
+    assert scale.backward(np.array([scale.best]))[0] == 4.0
