@@ -8,13 +8,18 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Connection,
     Double,
     Integer,
+    Text,
     Update,
     bindparam,
+    cast,
     false,
+    func,
     or_,
     select,
     update,
@@ -91,7 +96,7 @@ def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | Non
     name = select(campaign.c.name).where(campaign.c.id == evaluation.c.campaign_id).scalar_subquery()
     return (
         update(evaluation)
-        .where(evaluation.c.id.in_(select(picked.c.id)), is_ready)
+        .where(evaluation.c.id.in_(select(picked.c.id)))  # READY: they were locked as such a moment ago
         .values(
             state=State.RUNNING.value,
             attempt=evaluation.c.attempt + 1,
@@ -143,7 +148,7 @@ def _limits(dialect: str, given: frozenset[str], whole_node: bool | None) -> lis
     column = evaluation.c
     conditions: list[ColumnElement[bool]] = []
     if "campaigns" in given:
-        conditions.append(listed(dialect, unindexed(column.campaign_id), "campaigns"))
+        conditions.append(_is_of_campaigns(dialect))
     if "time_left" in given:
         limit = column.time_limit_seconds
         conditions.append(or_(limit.is_(None), limit <= bindparam("time_left", type_=Double())))
@@ -153,6 +158,15 @@ def _limits(dialect: str, given: frozenset[str], whole_node: bool | None) -> lis
     if whole_node is False:
         conditions.append(column.whole_node == false())
     return conditions
+
+
+def _is_of_campaigns(dialect: str) -> ColumnElement[bool]:
+    if dialect == "sqlite":
+        return listed(dialect, unindexed(evaluation.c.campaign_id), "campaigns")
+    # PostgreSQL takes `= ANY` of what it has no statistics for as rare, and would then rather collect and
+    # sort the whole queue than go along the index in order; this form it takes as common.
+    wanted = cast(bindparam("campaigns", type_=Text()), ARRAY(BigInteger))
+    return func.array_position(wanted, evaluation.c.campaign_id).is_not(None)
 
 
 def _claim(row: DatabaseRow) -> Claim:

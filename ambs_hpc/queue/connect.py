@@ -165,6 +165,16 @@ def _postgresql_engine(url: URL) -> Engine:
         pool_size=2,
         insertmanyvalues_page_size=1000,
     )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, record: object) -> None:
+        with connection.cursor() as cursor:
+            # The planner shall trust indexes: our rows are in memory, and before its first statistics it
+            # takes a queue of thousands for a handful, which it then collects and sorts at each claim. Not by
+            # the connection's `options`, which poolers refuse.
+            cursor.execute("SET random_page_cost = 1.1; SET enable_bitmapscan = off; SET jit = off")
+        connection.commit()
+
     with translated(url), engine.connect() as connection:
         version = int((connection.dialect.server_version_info or (0,))[0])
     if version < OLDEST_POSTGRESQL:

@@ -25,7 +25,7 @@ from ambs_hpc.records import Resources
 from ambs_hpc.states import State
 from tests.queue import stock
 
-FINISHED = 5_000
+FINISHED = 2_000
 CAMPAIGN_ID = 1
 
 
@@ -114,6 +114,23 @@ def test_polls_go_through_their_index(large: Engine, name: str) -> None:
             "USING COVERING INDEX ix_evaluation_running", "USING"
         ).replace("SCAN evaluation USING", ""), plan
         assert "uq_evaluation_campaign_id_ordinal" not in plan, plan
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_claim_reads_no_more_than_it_takes(any_engine: Engine, analysed: bool) -> None:
+    """A long queue must not be sorted at each claim, with or without statistics."""
+    with transaction(any_engine) as connection:
+        stock.evaluations(connection, stock.campaign(connection).id, 3000)
+        if analysed:
+            connection.exec_driver_sql("ANALYZE")
+        launcher_id = stock.launcher(connection)
+        with plans_of(connection) as plans:
+            claim(connection, launcher_id, 100)
+            claim(connection, launcher_id, 100, campaign_ids=[1, 2], room=Resources(), time_left_seconds=60.0)
+    for plan in plans:
+        assert "ix_evaluation_ready" in plan
+        assert "Sort" not in plan
+        assert "TEMP B-TREE" not in plan
 
 
 def test_endings_are_written_by_id(large: Engine) -> None:
