@@ -45,7 +45,7 @@ class DesignStrategy:
         if legal and row[0].tobytes() not in ledger.known:
             return Draft(row[0], "design")
         rng = np.random.default_rng([self._seed, FALLBACK_STREAM, ledger.next_ordinal])
-        return Draft(self._supply.fresh(rng, ledger.known), "design")
+        return Draft(self._supply.unknown(rng, ledger.known)[0], "design")
 
 
 class AmbsStrategy:
@@ -139,7 +139,7 @@ class AmbsStrategy:
         return np.concatenate(rounds), np.concatenate(figures, axis=1)
 
     def _best(self, ledger: Ledger, rng: np.random.Generator, judged: tuple[Floats, Floats]) -> Draft:
-        """The best judged candidate that is not known; anything unknown when there is none."""
+        """The best judged candidate that is not known; any unknown one when there is none."""
         V, (scores, means, stds) = judged
         place = first_unknown(V, best_first(scores, len(scores)), ledger.known)
         if place is None:
@@ -157,7 +157,11 @@ class AmbsStrategy:
         return float(middle), float(high - low) / 2.0
 
     def _fallback(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
-        row = self._supply.fresh(rng, ledger.known)
+        """The best of some that are unknown, wherever they lie: the end of a finite space."""
         self._forest.settle(ledger.pending)
-        mean, std = self._forest.predict(self._forest.places(row[None]))
-        return Draft(row, "random", *self._in_objective_units(float(mean[0]), float(std[0])))
+        V = self._supply.unknown(rng, ledger.known)
+        means, stds = self._forest.predict(self._forest.places(V))
+        scores = lower_confidence_bound(means, stds, self._options.kappa)
+        place = int(best_first(scores, 1)[0])
+        mean, std = self._in_objective_units(means[place], stds[place])
+        return Draft(V[place], "random", mean, std, float(scores[place]))

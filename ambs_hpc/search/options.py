@@ -103,6 +103,7 @@ CLASSIC = AmbsOptions(
     rounds=1,
     global_share=1.0,
     local_share=0.0,
+    refresh=0.05,
 )
 
 

@@ -10,6 +10,7 @@ from ambs_hpc.search.structure import Floats
 
 ENUMERABLE = 200_000  # raw combinations that are listed rather than guessed
 GUESSES = 512
+ENOUGH = 64  # different guesses that make listing needless
 ROUNDS = 200  # of guesses, before a space too large to list counts as exhausted
 
 
@@ -25,24 +26,25 @@ class Supply:
         V = self._encoding.from_uniform(rng.random((count, self._encoding.dimensions)))
         return V[self._encoding.structure.allowed(V)]
 
-    def fresh(self, rng: np.random.Generator, known: set[bytes]) -> Floats:
-        """(d,) a legal row that is not known.
+    def unknown(self, rng: np.random.Generator, known: set[bytes]) -> Floats:
+        """(m, d) legal rows that are not known, 1 <= m <= GUESSES, in random order.
 
         Raises:
             SpaceExhausted: there is none.
         """
         listable = float(np.prod(self._encoding.sizes)) <= ENUMERABLE
         for _ in range(1 if listable else ROUNDS):
-            new = [row for row in self.sample(rng, GUESSES) if row.tobytes() not in known]
-            if new:
-                return np.asarray(new[0])
+            new = {row.tobytes(): row for row in self.sample(rng, GUESSES) if row.tobytes() not in known}
+            if len(new) >= (ENOUGH if listable else 1):
+                return np.array(list(new.values()))
         left = [row for key, row in self._all() if key not in known] if listable else []
         if not left:
             raise SpaceExhausted(
                 f"Every configuration of the space has been proposed ({len(known)} in all): nothing is "
                 "left to ask for. Widen the space in a new campaign to go on."
             )
-        return left[int(rng.integers(len(left)))]
+        chosen = rng.permutation(len(left))[:GUESSES]
+        return np.array([left[place] for place in chosen])
 
     def _all(self) -> list[tuple[bytes, Floats]]:
         """Every legal configuration of a finite space once."""

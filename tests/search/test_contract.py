@@ -168,3 +168,94 @@ def test_a_method_without_options_takes_none() -> None:
     """Not even one that another method has."""
     with pytest.raises(UsageError, match="'random' has no option 'trees'"):
         create_searcher(PLAIN, "random", trees=3)
+
+
+def test_ten_thousand_proposals_are_legal_and_different() -> None:
+    """The promise at the length of a campaign, with the model at work."""
+    space = rich_space()
+    searcher = create_searcher(
+        space, "ambs", trees=2, candidates=24, local_points=20, local_share=0.3, training_rows=200
+    )
+    seen: set[tuple] = set()
+    for _ in range(200):
+        asked = searcher.ask(50)
+        for proposal in asked:
+            Configuration(space, values=dict(proposal.configuration))
+        seen.update(key(p) for p in asked)
+        searcher.tell([observed(p) for p in asked[5:]])
+    assert len(seen) == 10_000
+
+
+@pytest.mark.parametrize("method", ["ambs", "classic"])
+def test_the_model_works_where_little_is_legal(method: str) -> None:
+    """Steps from the elite may all be forbidden; the search goes on to the last configuration."""
+    space = ConfigurationSpace()
+    space.add(Integer("a", (1, 60), default=1), Integer("b", (1, 60), default=1))
+    space.add(ForbiddenGreaterThanClause(space["a"], 3), ForbiddenGreaterThanClause(space["b"], 20))
+    searcher = create(method, space, design_size=5)
+    found: list[Proposal] = []
+    for _ in range(12):
+        asked = searcher.ask(5)
+        searcher.tell([Observation(p.configuration, float(p.configuration["b"])) for p in asked])
+        found += asked
+    assert len({key(p) for p in found}) == 60
+    assert {p.kind for p in found} >= {"design", "model", "random"}
+
+
+@pytest.mark.parametrize("method", ["ambs", "classic"])
+def test_a_search_goes_on_while_everything_fails(method: str) -> None:
+    """Without one success there is nothing to model."""
+    searcher = create(method, PLAIN)
+    for _ in range(8):
+        asked = searcher.ask(5)
+        assert {p.kind for p in asked} == {"design"}
+        searcher.tell([Observation(p.configuration, None) for p in asked])
+
+
+@pytest.mark.parametrize("method", ["ambs", "classic"])
+def test_one_success_is_enough_for_a_model_if_so_wished(method: str) -> None:
+    """The smallest design, and equal objectives after it."""
+    searcher = create(method, PLAIN, design_size=1)
+    for _ in range(6):
+        asked = searcher.ask(4)
+        searcher.tell([Observation(p.configuration, 2.0) for p in asked])
+    assert {p.kind for p in asked} == {"model"}
+
+
+@pytest.mark.parametrize("method", ["ambs", "classic"])
+def test_the_model_beats_random_search(method: str) -> None:
+    """Or else it is not worth its cost: medians over five seeds on a bowl."""
+
+    def best_of(name: str, seed: int) -> float:
+        searcher = create(name, PLAIN, seed)
+        best = float("inf")
+        for _ in range(24):
+            asked = searcher.ask(5)
+            values = [plain_objective(p.configuration) for p in asked]
+            best = min(best, *values)
+            told = zip(asked, values, strict=True)
+            searcher.tell([Observation(p.configuration, value) for p, value in told])
+        return best
+
+    model, chance = (np.median([best_of(name, seed) for seed in range(5)]) for name in (method, "random"))
+    assert model < 0.7 * chance
+
+
+def test_a_failing_region_is_avoided() -> None:
+    """Failures are sampled less than half as often as random search does."""
+
+    def failures(method: str) -> int:
+        searcher, failed = create_searcher(PLAIN, method, seed=2), 0
+        for _ in range(30):
+            asked = searcher.ask(5)
+            fails = [float(p.configuration["x"]) > 0.65 for p in asked]
+            failed += sum(fails)
+            searcher.tell(
+                [
+                    Observation(p.configuration, None if fail else plain_objective(p.configuration))
+                    for p, fail in zip(asked, fails, strict=True)
+                ]
+            )
+        return failed
+
+    assert failures("ambs") < 0.5 * failures("random")
