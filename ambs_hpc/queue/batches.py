@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -80,9 +81,13 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], stamp
 
 
 def update_rows(
-    connection: Connection, table: Table, guards: Sequence[tuple[str, str]], rows: Sequence[Row]
+    connection: Connection,
+    table: Table,
+    guards: Sequence[tuple[str, str]],
+    rows: Sequence[Row],
+    same: Row = MappingProxyType({}),
 ) -> None:
-    """Set each row's values where it finds what it expects.
+    """Set each row's values, and those that are the `same` for all, where it finds what it expects.
 
     Args:
         guards: (column, key of the rows that holds the expected value), with `id`; these keys are not set.
@@ -91,12 +96,14 @@ def update_rows(
     if not rows:
         return
     names, dialect = tuple(rows[0]), connection.dialect.name
-    statement = _update_statement(table, names, tuple(guards), dialect)
+    statement = _update_statement(table, names, tuple(guards), tuple(same), dialect)
+    for_all = {f"same_{name}": value for name, value in same.items()}
     if dialect == "postgresql":
         ids = listed_value(dialect, (row["id"] for row in rows))
-        connection.execute(statement, {"batch": json.dumps(rows), "ids": ids})
+        connection.execute(statement, {"batch": json.dumps(rows), "ids": ids, **for_all})
     else:
-        connection.execute(statement, [{f"new_{name}": row[name] for name in names} for row in rows])
+        sent = [{**{f"new_{name}": row[name] for name in names}, **for_all} for row in rows]
+        connection.execute(statement, sent)
 
 
 @cache
@@ -113,7 +120,11 @@ def _insert_statement(
 
 @cache
 def _update_statement(
-    table: Table, names: tuple[str, ...], guards: tuple[tuple[str, str], ...], dialect: str
+    table: Table,
+    names: tuple[str, ...],
+    guards: tuple[tuple[str, str], ...],
+    same: tuple[str, ...],
+    dialect: str,
 ) -> Update:
     expected = dict(guards)
     types = {name: table.c[name] for name in names if name in table.c} | {
@@ -130,6 +141,7 @@ def _update_statement(
         # Says what the join cannot: how few rows these are, and by which index to find them.
         matches = and_(listed(dialect, table.c.id, "ids"), matches)
     new = {name: sent[name] for name in names if name not in expected.values()}
+    new |= {name: bindparam(f"same_{name}", type_=table.c[name].type) for name in same}
     return update(table).where(matches).values(new)
 
 

@@ -48,4 +48,7 @@ def record(connection: Connection, events: Sequence[NewEvent]) -> None:
         }
         for one in events
     ]
-    insert_rows(connection, evaluation_event, rows, stamp="at")
+    # A column without a value in all of them need not travel.
+    used = [name for name in rows[0] if any(row[name] is not None for row in rows)] if rows else []
+    sent = [{name: row[name] for name in used} for row in rows]
+    insert_rows(connection, evaluation_event, sent, stamp="at")

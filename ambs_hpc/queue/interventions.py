@@ -80,8 +80,8 @@ def rerun(
         conditions.append(evaluation.c.failure_kind == kind.value)
     endings = _lock(connection, ids, campaign_id)
     rows = lock_rows(connection, *conditions)
-    changed = [{"id": row.id, "attempt": row.attempt, "before": row.state, **_AS_NEW} for row in rows]
-    update_rows(connection, evaluation, GUARDS, changed)
+    changed = [{"id": row.id, "attempt": row.attempt, "before": row.state} for row in rows]
+    update_rows(connection, evaluation, GUARDS, changed, _AS_NEW)
     for row in rows:
         endings.reopen(row.campaign_id, State(row.state))
     endings.save(connection)

@@ -46,8 +46,8 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
     late = deliverable(connection, launcher_id, [(row, by_id[row.id].attempt) for row in others])
     rights = [(row, by_id[row.id], Move.COMPLETE) for row in mine]
     rights += [(row, by_id[row.id], Move.ACCEPT_LATE) for row in late]
-    done = [_done(row, outcome, launcher_id, endings) for row, outcome, _ in rights]
-    update_rows(connection, evaluation, GUARDS, done)
+    done = [_done(row, outcome, endings) for row, outcome, _ in rights]
+    update_rows(connection, evaluation, GUARDS, done, _AS_DONE | {"launcher_id": launcher_id})
     record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in rights])
     endings.save(connection)
     if rights:
@@ -91,23 +91,26 @@ def _is_held(row: DatabaseRow, outcome: Outcome, launcher_id: int) -> bool:
     return held == (RUNNING, outcome.attempt, launcher_id)
 
 
-def _done(row: DatabaseRow, outcome: Outcome, launcher_id: int, endings: Endings) -> dict[str, Any]:
+_AS_DONE: dict[str, Any] = {
+    "state": State.DONE.value,
+    "failure_kind": None,
+    "error": "",
+    "signature": "",
+}
+
+
+def _done(row: DatabaseRow, outcome: Outcome, endings: Endings) -> dict[str, Any]:
     assert outcome.objective is not None
     return {
         "id": row.id,
         "attempt": row.attempt,  # of the row: a late result leaves its successor's number in place
         "before": row.state,
-        "state": State.DONE.value,
-        "launcher_id": launcher_id,
         "claimed_at": outcome.started_at if row.claimed_at is None else row.claimed_at,
         "started_at": outcome.started_at,
         "finished_at": outcome.finished_at,
         "finish_sequence": endings.number(row.campaign_id, State.DONE, State(row.state)),
         "objective": float(outcome.objective),
         "metrics": json_value(outcome.metrics),
-        "failure_kind": None,
-        "error": "",
-        "signature": "",
         "exit_status": outcome.exit_status,
         "node": text_value(outcome.node),
     }

@@ -101,8 +101,8 @@ def stop_server(folder_path: Path, binaries: Path | None, environment: Mapping[s
         raise DatabaseRefused(f"There is no server in {folder.path}. `ambs db start` makes one.")
     with _locked(folder):
         owner = folder.owner()
-        if owner is not None and owner.host != socket.gethostname() and _answers(folder):
-            raise DatabaseRefused(f"The server of {folder.path} runs on {owner.host}. Stop it there.")
+        if owner is not None and owner.host != socket.gethostname():
+            raise DatabaseRefused(f"The server of {folder.path} was started on {owner.host}. Stop it there.")
         if _running_pid(folder) is None:
             folder.owner_file.unlink(missing_ok=True)
             return False
@@ -283,9 +283,10 @@ def _free_port() -> int:
 
 
 def _own_name() -> str:
-    """This host's name, or its address where the name leads nowhere."""
-    name = socket.getfqdn()
-    with contextlib.suppress(OSError):
-        socket.getaddrinfo(name, None)
-        return name
+    """This host's name as other hosts know it; its address where the name leads nowhere."""
+    for name in (socket.getfqdn(), socket.gethostname()):
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo(name, None)
+            if not name.startswith("localhost"):  # what some /etc/hosts make of every name
+                return name
     return "127.0.0.1"

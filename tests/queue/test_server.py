@@ -148,6 +148,8 @@ def test_another_hosts_data_are_not_touched(campaign_folder: Path) -> None:
     folder.write_owner(Owner("login9", 5432))
     with pytest.raises(DatabaseRefused, match=r"login9.*--take-over"):
         start(campaign_folder)
+    with pytest.raises(DatabaseRefused, match="login9"):  # nor is the note about it removed
+        stop_server(folder.path, None, os.environ)
     assert start(campaign_folder, take_over=True).running
     assert folder.owner() == Owner(socket.gethostname(), server_status(folder.path).port)
 
