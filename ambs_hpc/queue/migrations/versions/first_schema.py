@@ -113,7 +113,9 @@ def _launcher() -> None:
 
 
 def _evaluation() -> None:
-    op.create_table("evaluation", *_evaluation_columns(), *_evaluation_constraints())
+    op.create_table(
+        "evaluation", *_evaluation_columns(), *_evaluation_constraints(), *_evaluation_ranges_and_keys()
+    )
     op.create_index(
         "ix_evaluation_best",
         "evaluation",
@@ -217,6 +219,11 @@ def _evaluation_constraints() -> list[sa.Constraint]:
         sa.CheckConstraint(
             "state IN ('READY', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED')", name="ck_evaluation_state"
         ),
+    ]
+
+
+def _evaluation_ranges_and_keys() -> list[sa.Constraint]:
+    return [
         sa.CheckConstraint(
             "cores >= 1 AND gpus >= 0 AND nodes >= 1 AND ranks_per_node >= 1 AND memory_gib >= 0",
             name="ck_evaluation_resources",
