@@ -8,6 +8,7 @@ kills everything; as a subreaper it also inherits, finds and kills what escapes 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -23,6 +24,9 @@ from ambs_hpc.launcher.starting import Running
 IDLE_SECONDS = 60.0
 MEMORY_POLL_SECONDS = 0.2
 MESSAGE_BYTES = 1 << 18
+LONGEST_REPORT_BYTES = (
+    1 << 16
+)  # a longer one is read from its file: a socket takes no packet above its buffer
 
 
 class Nest:
@@ -32,6 +36,8 @@ class Nest:
         self._control, self._function = control, function
         self._running: dict[int, Running] = {}  # by pid
         self._memory_due = 0.0
+        self._oom_kills = offspring.oom_kills()
+        self._token_place = offspring.token_place()
         offspring.become_subreaper()
         self._wake, wake_end = socket.socketpair()
         self._wake.setblocking(False)
@@ -42,6 +48,8 @@ class Nest:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
+        gc.collect()
+        gc.freeze()  # a collection in a forked child would copy every page that holds an object
 
     def serve(self) -> None:
         """Until the launcher closes the socket or dies; nothing is left running then."""
@@ -81,7 +89,7 @@ class Nest:
             return
         self._running[running.pid] = running
 
-    def _leave_nest(self) -> None:
+    def _leave_nest(self, request: Mapping[str, Any]) -> None:
         """In a forked child: nothing of the nest's plumbing stays."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
@@ -89,6 +97,7 @@ class Nest:
         self._control.close()
         self._wake.close()
         self._wake_end.close()
+        offspring.carry_token(request["environment"][offspring.TOKEN_VARIABLE], self._token_place)
 
     def _stop(self, ids: set[int], grace_seconds: float) -> None:
         for running in self._running.values():
@@ -107,8 +116,15 @@ class Nest:
             if running is None:
                 continue  # an adopted stray
             offspring.kill_group(running.pid)
-            offspring.kill_strays(running.token)
+            offspring.kill_strays(running.token, but=self._running)
+            if status == signal.SIGKILL and running.ended_by is None:
+                running.ended_by = self._who_killed()
             self._tell(endings.of(running, status, time.time()))
+
+    def _who_killed(self) -> str | None:
+        """The kernel, when it counts more killings for memory than at our last look."""
+        before, self._oom_kills = self._oom_kills, offspring.oom_kills()
+        return "kernel" if self._oom_kills > before else None
 
     def _keep_limits(self) -> None:
         now = time.monotonic()
@@ -116,12 +132,15 @@ class Nest:
             running.enforce_time(now)
         if now < self._memory_due:
             return
-        self._memory_due = now + MEMORY_POLL_SECONDS
         limited = [running for running in self._running.values() if running.memory_bytes]
-        if limited:
-            used = offspring.memory_by_session({running.pid for running in limited})
-            for running in limited:
-                running.enforce_memory(used.get(running.pid, 0))
+        if not limited:
+            return
+        used = offspring.memory_by_session({running.pid for running in limited})
+        for running in limited:
+            running.enforce_memory(used.get(running.pid, 0))
+        # Many processes take long to look through: at most a tenth of our time goes there.
+        spent = time.monotonic() - now
+        self._memory_due = now + max(MEMORY_POLL_SECONDS, 10 * spent)
 
     def _patience(self) -> float:
         """Seconds until something must be looked at without being told."""
@@ -138,8 +157,13 @@ class Nest:
 
     def _tell(self, report: Mapping[str, Any]) -> None:
         # When the launcher is gone, the outcome file tells its successor.
+        packet = json.dumps(report).encode()
+        if len(packet) > LONGEST_REPORT_BYTES:
+            packet = json.dumps(
+                {key: report[key] for key in ("id", "attempt")} | {"is_on_disk": True}
+            ).encode()
         with contextlib.suppress(BrokenPipeError, ConnectionError):
-            self._control.send(json.dumps(report).encode())
+            self._control.send(packet)
 
     def _end_everything(self) -> None:
         """Kill what runs and wait until it is gone."""

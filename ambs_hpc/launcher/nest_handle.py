@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ambs_hpc.launcher.machine import GPU_VARIABLES
+from ambs_hpc.launcher.offspring import TOKEN_ROOM, TOKEN_VARIABLE
 
 MESSAGE_BYTES = 1 << 18
 END_SECONDS = 10.0
@@ -52,7 +53,7 @@ class NestHandle:
         threads = dict.fromkeys(THREAD_VARIABLES, str(key.threads)) if key.threads else {}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ambs_hpc.launcher.child", *arguments],
-            env={**threads, **inherited_environment()},
+            env={**threads, **inherited_environment(), TOKEN_VARIABLE: "." * TOKEN_ROOM},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,

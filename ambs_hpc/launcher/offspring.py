@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -12,8 +13,13 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TOKEN_VARIABLE = "AMBS_ATTEMPT_TOKEN"  # in the environment of every process of an attempt
+TOKEN_ROOM = 160  # bytes kept free for a token in the environment that a nest starts with
+DEATH_SECONDS = 2.0  # a killed process that does not vanish by then hangs in the kernel
 
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
+_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = _libc.prctl
+_libc.getenv.restype = ctypes.c_void_p
+_libc.getenv.argtypes = [ctypes.c_char_p]
 
 
 def become_subreaper() -> None:
@@ -28,6 +34,31 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def token_place() -> int | None:
+    """Where the kernel shows this process's token; found before anything changes the environment.
+
+    /proc/PID/environ shows the memory that a process began with, so a forked child looks like its parent
+    there unless that very memory is written to. None when the process was started without `TOKEN_ROOM`.
+    """
+    value = os.environ.get(TOKEN_VARIABLE, "")
+    place = _libc.getenv(TOKEN_VARIABLE.encode())
+    return int(place) if place and len(value) == TOKEN_ROOM else None
+
+
+def carry_token(token: str, place: int | None) -> None:
+    """In a forked child: it and all that it forks can be told by `token` from now on."""
+    if place is not None:
+        ctypes.memmove(place, token.encode()[:TOKEN_ROOM].ljust(TOKEN_ROOM, b"\0"), TOKEN_ROOM)
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for memory on this machine since it booted."""
+    for line in Path("/proc/vmstat").read_text().splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0
+
+
 def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
     """Signal the process group of `leader`; nothing happens when it is gone."""
     try:
@@ -36,21 +67,46 @@ def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
         return
 
 
-def kill_strays(token: str) -> set[int]:
-    """Kill the children of ours that carry `token`, and theirs as they become ours.
+def kill_strays(token: str, *, but: Collection[int] = ()) -> None:
+    """Kill the children of ours that carry `token`, and theirs as they become ours; none is left.
 
     A daemon leaves its group and session, but an orphan becomes the subreaper's child and keeps its
-    environment.
+    environment. Its own children become ours only when it is really gone, so each is waited for.
+
+    Args:
+        but: children that are known to be something else.
     """
     mark = f"{TOKEN_VARIABLE}={token}".encode()
-    killed: set[int] = set()
-    while True:
-        found = {pid for pid in children() if pid not in killed and mark in environment_of(pid)}
-        if not found:
-            return killed
+    deadline = time.monotonic() + DEATH_SECONDS
+    while found := [pid for pid in children() if pid not in but and _is_marked_or_dying(pid, mark)]:
         for pid in found:
             _kill(pid)
-        killed |= found
+        while found and time.monotonic() < deadline:
+            found = [pid for pid in found if not _is_reaped(pid)]
+            if found:
+                time.sleep(0.0005)
+        if time.monotonic() >= deadline:
+            return
+
+
+def _is_marked_or_dying(pid: int, mark: bytes) -> bool:
+    environment = environment_of(pid)  # empty for a zombie, and for what is about to become one
+    return mark in environment or (not environment and state_of(pid) in "ZX")
+
+
+def _is_reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def state_of(pid: int) -> str:
+    """One letter as in proc(5); X when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
 
 
 def reap(*, but: Collection[int]) -> None:

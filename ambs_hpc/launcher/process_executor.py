@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher.endings import read_outcome
 from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.nest_handle import NestHandle, NestKey, wait_for_any
 from ambs_hpc.launcher.packing import Packing, Slot
@@ -91,7 +94,7 @@ class ProcessExecutor:
         claim, share = work.claim, slot.shares[0]
         token = f"{self._token}.{claim.id}.{claim.attempt}"
         environment = {
-            "OMP_NUM_THREADS": str(claim.resources.cores),
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(claim.resources.cores)),
             **({self._gpu_variable: ",".join(share.gpus)} if self._packing.has_gpus else {}),
             **work.environment,
             offspring.TOKEN_VARIABLE: token,
@@ -116,7 +119,9 @@ class ProcessExecutor:
             nest.unloadable = message["unloadable"]
             return [Unloadable(nest.key.function, nest.key.directory, message["unloadable"])]
         evaluation_id = int(message["id"])
-        nest.running.pop(evaluation_id, None)
+        _, request = nest.running.pop(evaluation_id)
+        if message.get("is_on_disk"):
+            message = read_outcome(Path(request["directory"]), message["attempt"]) or message
         self._suspects.discard(evaluation_id)
         self._free(evaluation_id)
         if message.get("stopped"):

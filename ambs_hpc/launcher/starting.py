@@ -15,6 +15,7 @@ from typing import Any
 from ambs_hpc.launcher import endings, offspring
 
 Objective = Callable[[dict[str, Any]], object]
+LeaveNest = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Running:
     pid: int
     started_at: float
     deadline: float  # monotonic; infinity without a limit
-    ended_by: str | None = None  # "time", "memory", "stopped": who sent the first signal
+    ended_by: str | None = None  # who sent the first signal: "time", "memory", "stopped", "kernel" (memory)
     kill_at: float = field(default=float("inf"))
 
     @property
@@ -69,20 +70,23 @@ class Running:
             offspring.kill_group(self.pid)
 
 
-def start(request: Mapping[str, Any], objective: Objective | None, leave_nest: Callable[[], None]) -> Running:
+def start(request: Mapping[str, Any], objective: Objective | None, leave_nest: LeaveNest) -> Running:
     """Start the attempt that `request` describes.
 
     Args:
         request: what `process_executor` sends: id, attempt, directory, arguments or None, configuration,
             environment, cores, time_limit_seconds, memory_bytes, grace_seconds, node.
         objective: called in a forked child when there are no `arguments`.
-        leave_nest: called first in such a child.
+        leave_nest: called first in such a child, with the request.
 
     Raises:
         OSError: the program is missing or cannot be executed, or the folder cannot be written.
     """
     directory = Path(request["directory"])
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir()
+    except OSError:  # usually the first attempt, whose parents are missing
+        directory.mkdir(parents=True, exist_ok=True)
     out, err = _log(directory / "stdout"), _log(directory / "stderr")
     started_at = time.time()
     limit = request["time_limit_seconds"]
@@ -112,7 +116,7 @@ def _spawn(request: Mapping[str, Any], out: int, err: int) -> int:
         process = subprocess.Popen(
             request["arguments"],
             cwd=request["directory"],
-            env={**os.environ, **request["environment"]},
+            env=os.environb | {os.fsencode(k): os.fsencode(v) for k, v in request["environment"].items()},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -125,7 +129,7 @@ def _spawn(request: Mapping[str, Any], out: int, err: int) -> int:
 
 
 def _fork(
-    request: Mapping[str, Any], objective: Objective, leave_nest: Callable[[], None], logs: tuple[int, int]
+    request: Mapping[str, Any], objective: Objective, leave_nest: LeaveNest, logs: tuple[int, int]
 ) -> int:
     nest = os.getpid()
     pid = os.fork()
@@ -135,7 +139,7 @@ def _fork(
     try:
         offspring.die_with_parent(nest)
         os.setsid()
-        leave_nest()
+        leave_nest(request)
         _settle(request, logs)
         status = endings.run_function(request, objective)
     except BaseException:  # noqa: BLE001  the border of the child: nothing may return into the nest's loop

@@ -74,8 +74,9 @@ def test_garbage_is_a_bad_result_and_silence_none(tmp_path: Path) -> None:
 
 def test_outcome_of_another_attempt_is_not_taken(tmp_path: Path) -> None:
     """A folder that was used twice by mistake must not give an old result."""
-    endings.write_outcome(tmp_path, {"id": 1, "attempt": 1, "objective": 1.0})
+    report = {"id": 1, "attempt": 1, "objective": 1.0, "started_at": 1.0, "finished_at": 9.0}
+    endings.write_outcome(tmp_path, report)
     assert endings.read_outcome(tmp_path, 2) is None
-    assert endings.read_outcome(tmp_path, 1) == {"id": 1, "attempt": 1, "objective": 1.0}
+    assert endings.read_outcome(tmp_path, 1) == report
     (tmp_path / "outcome.json").write_text('{"id": 1, "att')
     assert endings.read_outcome(tmp_path, 1) is None

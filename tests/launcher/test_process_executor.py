@@ -25,9 +25,20 @@ from tests.databases import wait_until
 MODULE = """
 import json, os, time
 def environment(configuration):
-    variables = {k: v for k, v in os.environ.items() if "DEVICES" in k or "OMP" in k}
+    variables = {k: v for k, v in os.environ.items() if "DEVICES" in k or k == "OMP_NUM_THREADS"}
     return {"objective": 1, "cores": sorted(os.sched_getaffinity(0)), "session": os.getsid(0) == os.getpid(),
             "cwd": os.getcwd(), "variables": variables}
+def daemon(configuration):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            with open("pid", "w") as file: file.write(str(os.getpid()))
+            time.sleep(600)
+        os._exit(0)
+    while not os.path.exists("pid") or not open("pid").read(): time.sleep(0.01)
+    return 1
+def long(configuration):
+    return {"objective": 1, "curve": [0.5] * 200_000}
 def pid(configuration):
     with open("pid", "w") as file: file.write(str(os.getpid()))
     time.sleep(600)
@@ -251,6 +262,34 @@ def test_killed_nest_costs_interruptions_only(executor: ProcessExecutor, tmp_pat
     wait_until(lambda: start_time(pid) is None)
     executor.start(work(tmp_path, 2, function="objective_module:environment"))
     assert isinstance(outcome(executor), Outcome)
+
+
+def test_forked_daemon_ends_with_its_evaluation(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """It never called exec, left its session and its parent, and would keep the cores of the next one."""
+    executor.start(work(tmp_path, function="objective_module:daemon"))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.objective == 1.0
+    assert start_time(int((tmp_path / "attempt-1" / "pid").read_text())) is None
+
+
+def test_long_metrics_are_told(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """A packet above the socket's buffer would kill the nest, and with it its other evaluations."""
+    executor.start(work(tmp_path, function="objective_module:long"))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.metrics == {"curve": [0.5] * 200_000}
+
+
+def test_threads_that_a_person_set_stay(
+    executor: ProcessExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who says OMP_NUM_THREADS=3 means it."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    executor.start(work(tmp_path, arguments=shell("echo AMBS-RESULT: $OMP_NUM_THREADS")))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.objective == 3.0
 
 
 def test_outcome_is_on_disk_before_it_is_told(executor: ProcessExecutor, tmp_path: Path) -> None:
