@@ -39,6 +39,9 @@ FIRST_ASK_SECONDS, LAST_ASK_SECONDS = 0.02, 0.5
 # Evaluations shorter than this are leased ahead, so that a slot does not wait for the database; longer ones
 # are never hoarded.
 SHORT_SECONDS = 1.0
+# Endings of short ones are gathered for so long: a commit costs the same for one as for many.
+GATHER_SECONDS = 0.04
+AHEAD_PER_SLOT_AT_MOST = 32
 CLAIM_AT_MOST = 1000
 
 
@@ -71,8 +74,11 @@ class LauncherLoop:
         self._refused: set[int] = set()
         self._waiting: list[Claim] = []  # leased, not started
         self._held: dict[int, Claim] = {}  # started
+        self._dying: set[int] = set()  # taken from us, still being ended
         self._ended: list[Outcome | Interrupted] = []  # not yet recorded
-        self._shape = Resources()  # of the last lease: how many more may fit
+        self._shape: Resources | None = None  # of the last lease: how many more may fit
+        self._most_held = 1
+        self._exchange_at = float("-inf")  # no sooner, unless slots would wait
         self._mean_seconds = float("inf")
         self._ask_at = self._beat_at = self._sweep_at = float("-inf")
         self._pause = FIRST_ASK_SECONDS
@@ -84,7 +90,12 @@ class LauncherLoop:
     @property
     def is_idle(self) -> bool:
         """Nothing runs, waits to be started, or has to be recorded."""
-        return not (self._held or self._waiting or self._ended)
+        return not (self._held or self._waiting or self._ended or self._dying)
+
+    @property
+    def has_refused_all(self) -> bool:
+        """Whether nothing is left to serve."""
+        return self._only is not None and self._refused.issuperset(self._only)
 
     @property
     def is_quiet(self) -> bool:
@@ -95,7 +106,8 @@ class LauncherLoop:
         """One round; waits at most so long for something to happen."""
         self._take(self._executor.poll(min(wait_seconds, self._until_due())))
         self._start_waiting()
-        if self._clock.monotonic() < self._away_until:
+        now = self._clock.monotonic()
+        if now < self._away_until or (now < self._exchange_at and self._is_stocked):
             return
         try:
             self._exchange()
@@ -116,6 +128,8 @@ class LauncherLoop:
         """Whether any campaign that we serve has a live search."""
         with transaction(self._engine) as connection:
             served: Iterable[int | None] = [None] if self._only is None else self._only
+            if self._refused:
+                served = self._not_refused(connection)
             return any(is_search_alive(connection, one, STALE_AFTER_SECONDS) for one in served)
 
     # -- what ended ---------------------------------------------------------------------------------
@@ -125,9 +139,12 @@ class LauncherLoop:
             if isinstance(one, Unloadable):
                 self._refuse_function(one)
                 continue
-            claimed = self._held.pop(one.id, None)
-            if claimed is not None:  # else: it was cancelled, and the queue knows
+            claimed = self._held.get(one.id)
+            if claimed is not None and claimed.attempt == one.attempt:
+                del self._held[one.id]
                 self._ended.append(one)
+            else:  # it was cancelled, and the queue knows
+                self._dying.discard(one.id)
             if isinstance(one, Outcome):
                 self._learn_duration(one.finished_at - one.started_at)
 
@@ -155,9 +172,10 @@ class LauncherLoop:
         for one in self._waiting:
             if one.campaign_id in self._refused:
                 self._ended.append(Interrupted(one.id, one.attempt, "campaign refused", started=False))
-            elif not self._start(one):
+            elif one.id in self._dying or self._executor.room() is None or not self._start(one):
                 still_waiting.append(one)
         self._waiting = still_waiting
+        self._most_held = max(self._most_held, len(self._held))
 
     def _start(self, one: Claim) -> bool:
         try:
@@ -185,6 +203,7 @@ class LauncherLoop:
             self._record(connection, recorded, given_back)
             claims = self._lease(connection, wanted)
             held = heartbeat(connection, self._id) if beat else None
+        self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
         del self._ended[: len(recorded)]
         self._waiting = self._waiting[len(given_back) :]
         self._count(recorded)
@@ -210,10 +229,29 @@ class LauncherLoop:
         release(connection, self._id, pairs, interrupted=False, reason="not started")
 
     def _wanted(self) -> int:
-        if not self._claiming or (self._executor.room() is None and self._mean_seconds >= SHORT_SECONDS):
+        if not self._claiming or (self._executor.room() is None and not self._is_short):
             return 0
-        ahead = len(self._held) if self._mean_seconds < SHORT_SECONDS else 0
-        return min(CLAIM_AT_MOST, self._executor.count(self._shape) + ahead - len(self._waiting))
+        if self._shape is None:
+            return 1  # it tells how large they are: with a guess we might lease many that then wait
+        wanted = self._executor.count(self._shape) + self._ahead - len(self._waiting)
+        return min(CLAIM_AT_MOST, wanted)
+
+    @property
+    def _is_short(self) -> bool:
+        return self._mean_seconds < SHORT_SECONDS
+
+    @property
+    def _ahead(self) -> int:
+        """How many to lease beyond the slots: what they finish while endings are gathered."""
+        if not self._is_short:
+            return 0
+        each = 2 * GATHER_SECONDS / max(self._mean_seconds, 1e-3)
+        return self._most_held * min(AHEAD_PER_SLOT_AT_MOST, 1 + int(each))
+
+    @property
+    def _is_stocked(self) -> bool:
+        """Whether the slots can go on for a while without the database."""
+        return self._claiming and 2 * len(self._waiting) >= self._most_held
 
     def _lease(self, connection: Connection, wanted: int) -> list[Claim]:
         if wanted <= 0:
@@ -222,14 +260,15 @@ class LauncherLoop:
         if self._refused:
             only = self._not_refused(connection)
         left = self.deadline - self._clock.monotonic()
+        time_left = None if left == float("inf") else left
+        # Full: ahead of time, of the shape that will be free.
+        room = self._executor.room() or self._shape
         claims = claim(
-            connection,
-            self._id,
-            wanted,
-            room=self._executor.room() or self._shape,  # full: one ahead, of the shape that will be free
-            time_left_seconds=None if left == float("inf") else left,
-            campaign_ids=only,
+            connection, self._id, wanted, room=room, time_left_seconds=time_left, campaign_ids=only
         )
+        if not claims and self.is_idle:
+            # What does not fit an empty machine never does: lease one, to tell so instead of waiting.
+            claims = claim(connection, self._id, 1, time_left_seconds=time_left, campaign_ids=only)
         for one in claims:
             self._prepare(connection, one)
         return claims
@@ -261,8 +300,8 @@ class LauncherLoop:
         if self._claiming and self._executor.room() is not None:
             due = min(due, self._ask_at)
         if self._ended:
-            due = self._away_until
-        return max(0.0, due - self._clock.monotonic())
+            due = self._exchange_at if self._is_stocked else float("-inf")
+        return max(0.0, max(due, self._away_until) - self._clock.monotonic())
 
     def _count(self, recorded: Sequence[Outcome | Interrupted]) -> None:
         for one in recorded:
@@ -283,6 +322,7 @@ class LauncherLoop:
             self._executor.cancel([one.id for one in lost], grace_seconds=5.0)
             for one in lost:
                 del self._held[one.id]
+                self._dying.add(one.id)
         self._waiting = [one for one in self._waiting if (one.id, one.attempt) in held]
         unknown = [Interrupted(*pair, "lease was not confirmed", started=False) for pair in held - mine]
         self._ended += unknown

@@ -126,6 +126,8 @@ class _Watch:
         for number in signals:
             if number == signal.SIGINT and self._ending is None:
                 self._drain("drained")
+            elif self._is_stopping:
+                self._loop.stop(grace_seconds=0.0)  # asked again: no more patience
             else:
                 self._stop("stopped")
         if self._parent_died():
@@ -157,6 +159,8 @@ class _Watch:
         now = self._clock.monotonic()
         if self._idle_since is None:
             self._idle_since = now
+        if self._loop.has_refused_all:
+            return True
         if now - self._idle_since < self._settings.idle_exit_seconds:
             return False
         try:

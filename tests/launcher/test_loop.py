@@ -1,0 +1,270 @@
+"""The loop keeps its promises to the queue, whatever the executor and the database do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ambs_hpc.clock import ManualClock
+from ambs_hpc.errors import DatabaseUnreachable, ShapeNeverFits
+from ambs_hpc.launcher import loop as loop_module
+from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.loop import LauncherLoop
+from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.queue import (
+    cancel,
+    counts,
+    create_campaign,
+    enqueue,
+    list_evaluations,
+    register_launcher,
+    rerun,
+    transaction,
+)
+from ambs_hpc.records import NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
+from ambs_hpc.states import State
+
+OBJECTIVE = {"function": "model:measure", "warm": True}
+ONE_CORE = Resources()
+
+
+class FakeExecutor:
+    """Evaluations end when a test says so; waiting moves the clock."""
+
+    def __init__(self, clock: ManualClock, cores: int) -> None:
+        self.clock, self.packing = clock, Packing([Node("n", tuple(range(cores)))])
+        self.running: dict[int, Work] = {}
+        self.slots: dict[int, object] = {}
+        self.cancelled: list[int] = []
+        self.ended: list[Ended] = []
+
+    def count(self, shape: Resources) -> int:
+        return self.packing.count(shape)
+
+    def room(self) -> Resources | None:
+        return self.packing.room()
+
+    def start(self, work: Work) -> bool:
+        if self.packing.never_fits(work.claim.resources):
+            raise ShapeNeverFits("too large")
+        slot = self.packing.place(work.claim.resources)
+        if slot is None:
+            return False
+        assert work.claim.id not in self.running
+        self.running[work.claim.id], self.slots[work.claim.id] = work, slot
+        return True
+
+    def end(self, evaluation_id: int, *, interrupted: bool = False, seconds: float = 60.0) -> None:
+        work, slot = self.running.pop(evaluation_id), self.slots.pop(evaluation_id)
+        self.packing.free(slot)  # type: ignore[arg-type]
+        now = self.clock.now()
+        attempt = work.claim.attempt
+        self.ended.append(
+            Interrupted(evaluation_id, attempt, "stopped")
+            if interrupted
+            else Outcome(evaluation_id, attempt, now - seconds, now, "n", objective=1.0)
+        )
+
+    def poll(self, timeout_seconds: float) -> list[Ended]:
+        ended, self.ended = self.ended, []
+        if not ended:
+            self.clock.sleep(timeout_seconds)
+        return ended
+
+    def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
+        self.cancelled += ids
+
+    def close(self) -> None:
+        self.running.clear()
+
+
+class Stage:
+    """One campaign on one database."""
+
+    def __init__(self, engine: Engine, folder: Path, number: int, shape: Resources = ONE_CORE) -> None:
+        allow(OBJECTIVE, str(folder))
+        self.engine, self.clock = engine, ManualClock()
+        with transaction(engine) as connection:
+            new = NewCampaign(
+                "c", {}, OBJECTIVE, "minimize", str(folder), str(folder / "runs"), "random", {}, 0, 9, 1, 3
+            )
+            self.campaign_id = create_campaign(connection, new).id
+            self.ids = enqueue(
+                connection,
+                self.campaign_id,
+                [NewEvaluation(index, Proposal({"x": 1.0}, "random"), shape) for index in range(number)],
+            )
+
+    def launcher(self, cores: int = 2) -> tuple[LauncherLoop, FakeExecutor]:
+        executor = FakeExecutor(self.clock, cores)
+        with transaction(self.engine) as connection:
+            # A host of its own, so that nobody takes it for a dead process of this one.
+            launcher_id = register_launcher(connection, NewLauncher("elsewhere", 1, 1, cores))
+        return LauncherLoop(self.engine, launcher_id, executor, self.clock, only=[self.campaign_id]), executor
+
+    def states(self) -> dict[State, int]:
+        with transaction(self.engine) as connection:
+            return {
+                state: n
+                for state, n in counts(connection, self.campaign_id).items()
+                if n and isinstance(state, State)
+            }
+
+
+@pytest.fixture(autouse=True)
+def _own_allow_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMBS_CONFIG_DIR", str(tmp_path / "config"))
+
+
+def rounds(loop: LauncherLoop, number: int = 8) -> None:
+    for _ in range(number):
+        loop.step(0.5)
+
+
+def test_everything_ends_once(any_engine: Engine, tmp_path: Path) -> None:
+    """The plain course, on both databases, by two launchers."""
+    stage = Stage(any_engine, tmp_path, 7)
+    pairs = [stage.launcher(), stage.launcher()]
+    seen: list[int] = []
+    for _ in range(20):
+        for loop, executor in pairs:
+            rounds(loop, 2)
+            for evaluation_id in list(executor.running):
+                seen.append(evaluation_id)
+                executor.end(evaluation_id)
+    assert stage.states() == {State.DONE: 7}
+    assert sorted(seen) == stage.ids
+    assert all(loop.is_idle for loop, _ in pairs)
+
+
+def test_long_evaluations_are_never_hoarded(any_engine: Engine, tmp_path: Path) -> None:
+    """What waits here could run in another allocation."""
+    stage = Stage(any_engine, tmp_path, 10, Resources(cores=4))
+    loop, executor = stage.launcher(cores=8)
+    rounds(loop)
+    assert len(executor.running) == 2
+    assert stage.states() == {State.READY: 8, State.RUNNING: 2}
+
+
+def test_short_evaluations_restart_without_the_database(any_engine: Engine, tmp_path: Path) -> None:
+    """Their slots would else wait for a commit each."""
+    stage = Stage(any_engine, tmp_path, 10)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, seconds=0.01)
+    rounds(loop, 2)
+    before = set(executor.running)
+    executor.end(min(before), seconds=0.01)
+    loop._away_until = float("inf")  # the database does not answer
+    loop.step(0.5)
+    assert len(executor.running) == 2
+    assert set(executor.running) != before
+
+
+def test_results_wait_for_the_database(
+    any_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was away for a while: nothing is lost, and nothing is recorded twice."""
+    stage = Stage(any_engine, tmp_path, 3)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    with monkeypatch.context() as patch:
+
+        def away(_: object) -> object:
+            raise DatabaseUnreachable("gone")
+
+        patch.setattr(loop_module, "transaction", away)
+        for evaluation_id in list(executor.running):
+            executor.end(evaluation_id)
+        rounds(loop, 10)
+        assert not loop.is_idle
+    rounds(loop, 10)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id)
+    rounds(loop)
+    assert stage.states() == {State.DONE: 3}
+    assert loop.tally.done == 3
+
+
+def test_cancelled_evaluation_is_ended(any_engine: Engine, tmp_path: Path) -> None:
+    """And its rerun waits until the first attempt is really gone."""
+    stage = Stage(any_engine, tmp_path, 1)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    with transaction(any_engine) as connection:
+        cancel(connection, ids=stage.ids)
+    rounds(loop)
+    assert executor.cancelled == stage.ids
+    with transaction(any_engine) as connection:
+        rerun(connection, ids=stage.ids)
+    rounds(loop)
+    assert [work.claim.attempt for work in executor.running.values()] == [1]
+    executor.end(stage.ids[0], interrupted=True)
+    rounds(loop)
+    assert [work.claim.attempt for work in executor.running.values()] == [2]
+    executor.end(stage.ids[0])
+    rounds(loop)
+    assert stage.states() == {State.DONE: 1}
+
+
+def test_impossible_shape_is_told(any_engine: Engine, tmp_path: Path) -> None:
+    """Its evaluations go back unharmed, and the launcher has nothing left to wait for."""
+    stage = Stage(any_engine, tmp_path, 2, Resources(cores=64))
+    loop, _ = stage.launcher()
+    rounds(loop, 10)
+    assert loop.tally.refused == {"c": "too large"}
+    assert loop.has_refused_all
+    assert loop.is_idle
+    assert stage.states() == {State.READY: 2}
+
+
+def test_module_that_cannot_be_imported_consumes_nothing(any_engine: Engine, tmp_path: Path) -> None:
+    """Leases go back uncounted, and no more are taken."""
+    stage = Stage(any_engine, tmp_path, 3)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    executor.ended.append(Unloadable("model:measure", str(tmp_path), "No module named 'x'"))
+    for evaluation_id in list(executor.running):
+        executor.packing.free(executor.slots.pop(evaluation_id))  # type: ignore[arg-type]
+        attempt = executor.running.pop(evaluation_id).claim.attempt
+        executor.ended.append(Interrupted(evaluation_id, attempt, "cannot be imported", started=False))
+    rounds(loop)
+    assert stage.states() == {State.READY: 3}
+    assert "No module named 'x'" in loop.tally.refused["c"]
+    assert loop.has_refused_all
+    assert loop.tally.interrupted == 0
+
+
+def test_stopping_gives_everything_back(any_engine: Engine, tmp_path: Path) -> None:
+    """What ran counts as an interruption, never as a failure."""
+    stage = Stage(any_engine, tmp_path, 3)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    loop.stop(1.0)
+    assert sorted(executor.cancelled) == sorted(executor.running)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, interrupted=True)
+    rounds(loop)
+    assert loop.is_idle
+    assert stage.states() == {State.READY: 3}
+    with transaction(any_engine) as connection:
+        rows = list_evaluations(connection, stage.campaign_id)
+    assert all(row.failure_kind is None for row in rows)
+
+
+def test_objective_of_somebody_else_is_refused(
+    any_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row in a shared database must not run code that this user never registered."""
+    stage = Stage(any_engine, tmp_path, 2)
+    monkeypatch.setenv("AMBS_CONFIG_DIR", str(tmp_path / "another"))
+    loop, executor = stage.launcher()
+    rounds(loop)
+    assert executor.running == {}
+    assert stage.states() == {State.READY: 2}
+    assert "not registered" in loop.tally.refused["c"]
