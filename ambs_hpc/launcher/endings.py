@@ -25,9 +25,13 @@ SYNC_FROM_SECONDS = 1.0
 Report = dict[str, Any]
 
 
-def run_function(request: Mapping[str, Any], objective: Callable[[dict[str, Any]], object]) -> int:
-    """In the forked child: call the objective and leave its outcome; the exit status."""
-    started_at = time.time()
+def run_function(
+    request: Mapping[str, Any], objective: Callable[[dict[str, Any]], object], started_at: float
+) -> int:
+    """In the forked child: call the objective and leave its outcome; the exit status.
+
+    `started_at`: when the slot was taken, so that the cost of a fork is not mistaken for idleness.
+    """
     try:
         value = objective(dict(request["configuration"]))
     except SystemExit as error:

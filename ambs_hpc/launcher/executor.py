@@ -20,6 +20,7 @@ class Work:
         directory: the problem file's folder, first on a function's import path.
         folder: the attempt's own folder.
         environment: what its processes get on top of the launcher's environment.
+        needs_request: the program reads `request.json` in its folder (a function that is not forked).
     """
 
     claim: Claim
@@ -28,6 +29,7 @@ class Work:
     directory: str
     folder: str
     environment: Mapping[str, str]
+    needs_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class ProcessExecutor:
             "attempt": claim.attempt,
             "node": share.node,
             "arguments": work.arguments,
+            "needs_request": work.needs_request,
             "configuration": dict(claim.configuration),
             "directory": work.folder,
             "environment": environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 from ambs_hpc.launcher import endings, offspring
 
+REQUEST = "request.json"  # read by `call`
 Objective = Callable[[dict[str, Any]], object]
 LeaveNest = Callable[[Mapping[str, Any]], None]
 
@@ -87,6 +89,8 @@ def start(request: Mapping[str, Any], objective: Objective | None, leave_nest: L
         directory.mkdir()
     except OSError:  # usually the first attempt, whose parents are missing
         directory.mkdir(parents=True, exist_ok=True)
+    if request.get("needs_request"):
+        (directory / REQUEST).write_text(json.dumps(dict(request)))
     out, err = _log(directory / "stdout"), _log(directory / "stderr")
     started_at = time.time()
     limit = request["time_limit_seconds"]
@@ -131,7 +135,7 @@ def _spawn(request: Mapping[str, Any], out: int, err: int) -> int:
 def _fork(
     request: Mapping[str, Any], objective: Objective, leave_nest: LeaveNest, logs: tuple[int, int]
 ) -> int:
-    nest = os.getpid()
+    nest, started_at = os.getpid(), time.time()
     pid = os.fork()
     if pid:
         return pid
@@ -141,7 +145,7 @@ def _fork(
         os.setsid()
         leave_nest(request)
         _settle(request, logs)
-        status = endings.run_function(request, objective)
+        status = endings.run_function(request, objective, started_at)
     except BaseException:  # noqa: BLE001  the border of the child: nothing may return into the nest's loop
         sys.excepthook(*sys.exc_info())
     finally:

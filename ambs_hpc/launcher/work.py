@@ -33,6 +33,7 @@ class Recipe:
             )
         self.campaign = campaign.name
         self._run_directory, self._directory = definition.run_directory, definition.directory
+        self._is_cold = "function" in definition.objective and not definition.objective.get("warm", True)
         self._function, self._command = _program(definition.objective, definition.directory)
 
     def runs(self, function: str, directory: str) -> bool:
@@ -54,7 +55,9 @@ class Recipe:
         arguments = None
         if self._command is not None:
             arguments = command_line.filled(self._command, claim.configuration)
-        return Work(claim, arguments, self._function, self._directory, str(folder), environment)
+        return Work(
+            claim, arguments, self._function, self._directory, str(folder), environment, self._is_cold
+        )
 
 
 def _program(objective: Mapping[str, object], directory: str) -> tuple[str | None, list[str] | None]:

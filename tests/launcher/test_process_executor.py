@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -279,6 +280,22 @@ def test_long_metrics_are_told(executor: ProcessExecutor, tmp_path: Path) -> Non
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.metrics == {"curve": [0.5] * 200_000}
+
+
+def test_function_that_cannot_be_forked_runs_cold(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """`warm=False`: a fresh interpreter, the same call, the same result."""
+    arguments = [
+        sys.executable,
+        "-m",
+        "ambs_hpc.launcher.call",
+        "objective_module:environment",
+        str(tmp_path),
+    ]
+    executor.start(replace(work(tmp_path, arguments=arguments), needs_request=True))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert (said.objective, said.error) == (1.0, "")
+    assert said.metrics["cwd"] == str(tmp_path / "attempt-1")
 
 
 def test_threads_that_a_person_set_stay(
