@@ -83,7 +83,7 @@ class AmbsOptions:
     lie: str = "believer"
     exploration: str = "exponential"
     kappa: float = 1.0
-    candidates: int = 600
+    candidates: int = 400
     rounds: int = 2
     global_share: float = 0.25
     local_share: float = 0.9
