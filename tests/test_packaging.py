@@ -1,0 +1,68 @@
+"""conda and pip users get the same packages."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+CONDA_NAMES = {"psycopg2-binary": "psycopg2"}
+
+
+def pip_requirements() -> dict[str, SpecifierSet]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    parsed = [Requirement(line) for line in project["dependencies"]]
+    found = {CONDA_NAMES.get(one.name, one.name).lower(): one.specifier for one in parsed}
+    return {**found, "python": SpecifierSet(project["requires-python"])}
+
+
+def conda_lines() -> list[str]:
+    lines = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    return [line for line in lines if isinstance(line, str)]
+
+
+def test_environment_has_the_packages_of_pyproject() -> None:
+    """Same packages, same ranges."""
+    conda = {}
+    for line in conda_lines():
+        name, _, specifier = line.partition(" ")
+        conda[name] = SpecifierSet(specifier)
+    assert conda == pip_requirements()
+
+
+@pytest.mark.parametrize("line", conda_lines())
+def test_each_dependency_has_a_reason_beside_it(line: str) -> None:
+    """A dependency nobody can explain is one nobody dares to remove."""
+    text = (ROOT / "environment.yml").read_text()
+    assert line.startswith("python ") or re.search(rf"- {re.escape(line)} # \w+", text)
+
+
+def needed_by(package: str, seen: set[str]) -> set[str]:
+    """Everything that an installed package draws in, without extras."""
+    if package in seen:
+        return seen
+    seen.add(package)
+    for line in requires(package) or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            needed_by(requirement.name.lower(), seen)
+    return seen
+
+
+def test_nothing_of_ours_needs_pydantic() -> None:
+    """Balsam's client needs version 1 of it, and must fit into the same environment."""
+    needed = needed_by("ambs-hpc", set())
+    assert "typer" in needed
+    assert not needed & {"pydantic", "pydantic-core"}
