@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import ProblemError, nearest
 from ambs_hpc.problem.objective import Command, objective_to_json
-from ambs_hpc.problem.space import build_space, check_configuration, space_to_json
+from ambs_hpc.problem.space import build_space, check_configuration, plain_value, space_to_json
 from ambs_hpc.records import Resources
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ class Problem:
             raise _wrong("starting_points", dict(self.starting_points), "Give a list of configurations")
         for index, point in enumerate(self.starting_points):
             check_configuration(self.configuration_space, point, f"starting_points[{index}]")
+        plain = [
+            {name: plain_value(value) for name, value in point.items()} for point in self.starting_points
+        ]
+        object.__setattr__(self, "starting_points", plain)
 
     @property
     def configuration_space(self) -> ConfigurationSpace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -56,7 +57,7 @@ def space_from_json(serialised: Mapping[str, object]) -> ConfigurationSpace:
     """The inverse of `space_to_json`."""
     from ConfigSpace import ConfigurationSpace
 
-    return ConfigurationSpace.from_serialized_dict(dict(serialised))
+    return ConfigurationSpace.from_serialized_dict(copy.deepcopy(dict(serialised)))  # it consumes them
 
 
 def check_configuration(space: ConfigurationSpace, configuration: Configuration, field: str) -> None:
