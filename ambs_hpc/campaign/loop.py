@@ -1,0 +1,224 @@
+"""The search's side of a campaign: read what ended, learn, propose, enqueue; it may die at any line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ambs_hpc import identity
+from ambs_hpc.campaign.opening import searcher_for
+from ambs_hpc.clock import Clock
+from ambs_hpc.errors import CampaignConflict, DatabaseLocked, DatabaseUnreachable, SpaceExhausted
+from ambs_hpc.queue import (
+    counts,
+    enqueue,
+    finished_since,
+    leave_search,
+    live_launchers,
+    proposals_of,
+    search_heartbeat,
+    take_search,
+    transaction,
+)
+from ambs_hpc.records import Campaign, Finished, NewEvaluation, Observation, Proposal, Resources
+from ambs_hpc.states import State
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+logger = logging.getLogger(__name__)
+
+ASKED_AT_ONCE = 16  # launchers start on the first proposals of a large batch while the rest is made
+STALE_AFTER_SECONDS = 60.0
+HEARTBEAT_SECONDS = 5.0
+DATABASE_RETRY_SECONDS = 1.0
+AHEAD_SHARE = 0.1  # ready evaluations per slot, so that a slot does not wait for the search
+AHEAD_WITHOUT_LAUNCHERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a campaign stands.
+
+    Args:
+        counts: evaluations by state.
+        proposed: evaluations enqueued in all.
+        budget: max_evaluations, or None.
+        exhausted: the space has nothing left to propose.
+        database_away: the last step could not reach the database; nothing is lost, the next one tries again.
+    """
+
+    counts: Mapping[State, int]
+    proposed: int
+    budget: int | None
+    exhausted: bool = False
+    database_away: bool = False
+
+    @property
+    def ended(self) -> int:
+        """Evaluations in a final state."""
+        return sum(count for state, count in self.counts.items() if state.is_final)
+
+    @property
+    def is_complete(self) -> bool:
+        """Everything that shall be proposed has been, and has ended."""
+        spent = self.budget is not None and self.proposed >= self.budget
+        return (spent or self.exhausted) and self.ended >= self.proposed
+
+
+class SearchLoop:
+    """Drives one campaign's searcher; at most one live loop owns a campaign.
+
+    The searcher is rebuilt from the database, in-flight evaluations and their lies included, so
+    killing this process loses nothing but the proposals that were not yet committed.
+    """
+
+    def __init__(self, engine: Engine, campaign: Campaign, slots: int | None, clock: Clock) -> None:
+        self._engine, self._campaign, self._slots, self._clock = engine, campaign, slots, clock
+        self._owner = str(identity.this_process())
+        self._searcher = searcher_for(campaign.definition)
+        self._cursor = 0
+        self._proposed = 0
+        self._unsaved: list[Proposal] = []  # asked, but the database did not confirm them
+        self._exhausted = False
+        self._stopped = False
+        self._last_heartbeat = float("-inf")
+        self._progress = Progress({}, 0, campaign.definition.max_evaluations)
+
+    def open(self) -> None:
+        """Own the campaign and rebuild the searcher.
+
+        Raises:
+            CampaignConflict: another live search owns it.
+        """
+        with transaction(self._engine) as connection:
+            taken = take_search(
+                connection,
+                self._campaign.id,
+                self._owner,
+                stale_after_seconds=STALE_AFTER_SECONDS,
+                is_gone=lambda owner: identity.is_gone(identity.ProcessIdentity.parse(owner)),
+            )
+            if not taken:
+                raise CampaignConflict(
+                    f"Another search of campaign {self._campaign.name!r} is alive. Wait for it or stop it; "
+                    "any number of launchers may serve it: `ambs launch`."
+                )
+            self._restore(connection)
+
+    def step(self) -> Progress:
+        """Learn from what has ended and propose what is missing; never waits."""
+        try:
+            return self._step()
+        except (DatabaseUnreachable, DatabaseLocked) as error:
+            logger.warning("database away, trying again: %s", error)
+            self._clock.sleep(DATABASE_RETRY_SECONDS)
+            last = self._progress
+            return Progress(last.counts, last.proposed, last.budget, last.exhausted, database_away=True)
+
+    def stop_proposing(self) -> None:
+        """Enqueue nothing more; what ends is still learned."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Give the campaign up, so that another search may take it at once."""
+        with transaction(self._engine) as connection:
+            leave_search(connection, self._campaign.id, self._owner)
+
+    def _step(self) -> Progress:
+        if self._unsaved:
+            self._save()
+        with transaction(self._engine) as connection:
+            self._keep_ownership(connection)
+            finished = finished_since(connection, self._campaign.id, self._cursor)
+            by_state = counts(connection, self._campaign.id)
+            missing = self._missing(connection, by_state)
+        self._learn(finished)
+        for first in range(0, missing, ASKED_AT_ONCE):
+            self._propose(min(ASKED_AT_ONCE, missing - first))
+        budget = self._campaign.definition.max_evaluations
+        self._progress = Progress(by_state, self._proposed, budget, self._exhausted)
+        return self._progress
+
+    def _keep_ownership(self, connection: Connection) -> None:
+        if self._clock.monotonic() - self._last_heartbeat < HEARTBEAT_SECONDS:
+            return
+        if not search_heartbeat(connection, self._campaign.id, self._owner):
+            raise CampaignConflict(
+                f"Another search took campaign {self._campaign.name!r} over while this one could not reach "
+                "the database. This one ends; nothing is lost."
+            )
+        self._last_heartbeat = self._clock.monotonic()
+
+    def _missing(self, connection: Connection, by_state: Mapping[State, int]) -> int:
+        """How many proposals are wanted now: a few more than the slots can hold, never above the budget."""
+        if self._exhausted or self._stopped:
+            return 0
+        slots = self._slots or sum(
+            launcher.identity.slots for launcher in live_launchers(connection, STALE_AFTER_SECONDS)
+        )
+        ahead = 1 + int(AHEAD_SHARE * slots) if slots else AHEAD_WITHOUT_LAUNCHERS
+        in_flight = by_state.get(State.READY, 0) + by_state.get(State.RUNNING, 0)
+        wanted = slots + ahead - in_flight
+        budget = self._campaign.definition.max_evaluations
+        left = wanted if budget is None else budget - self._proposed
+        return max(0, min(wanted, left))
+
+    def _learn(self, finished: Sequence[Finished]) -> None:
+        if not finished:
+            return
+        cancelled = [one.configuration for one in finished if one.state is State.CANCELLED]
+        observed = [one for one in finished if one.state is not State.CANCELLED]
+        self._searcher.tell([Observation(one.configuration, one.objective) for one in observed])
+        if cancelled:
+            self._searcher.discard(cancelled)
+        self._cursor = finished[-1].sequence
+
+    def _propose(self, wanted: int) -> None:
+        if self._exhausted:
+            return
+        try:
+            self._unsaved = self._searcher.ask(wanted)
+        except SpaceExhausted as error:
+            logger.warning("%s", error)
+            self._exhausted = True
+        else:
+            self._save()
+
+    def _save(self) -> None:
+        """Enqueue what was asked; after a lost commit, only what the database does not have yet."""
+        new = [self._evaluation(index, proposal) for index, proposal in enumerate(self._unsaved)]
+        with transaction(self._engine) as connection:
+            stored = {row.ordinal for row in proposals_of(connection, self._campaign.id, self._proposed)}
+            enqueue(connection, self._campaign.id, [one for one in new if one.ordinal not in stored])
+        self._proposed += len(new)
+        self._unsaved = []
+
+    def _evaluation(self, index: int, proposal: Proposal) -> NewEvaluation:
+        problem = self._campaign.definition.problem
+        return NewEvaluation(
+            ordinal=self._proposed + index,
+            proposal=proposal,
+            resources=Resources(**cast("dict[str, Any]", problem["resources"])),
+            time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
+        )
+
+    def _restore(self, connection: Connection) -> None:
+        rows = list(proposals_of(connection, self._campaign.id))
+        if not rows:
+            return
+        ended = sorted((row for row in rows if row.state.is_final), key=lambda row: row.sequence)
+        observations = [
+            Observation(row.proposal.configuration, row.objective)
+            for row in ended
+            if row.state is not State.CANCELLED
+        ]
+        self._searcher.restore([row.proposal for row in rows], observations)
+        cancelled = [row.proposal.configuration for row in ended if row.state is State.CANCELLED]
+        if cancelled:
+            self._searcher.discard(cancelled)
+        self._proposed = rows[-1].ordinal + 1
+        self._cursor = ended[-1].sequence if ended else 0
+        logger.info("search rebuilt proposals=%d observations=%d", len(rows), len(observations))
