@@ -1,0 +1,1 @@
+"""What happened: series computed from evaluations, and the one file that draws them."""

@@ -1,0 +1,60 @@
+"""The picture of a campaign; the one file that imports matplotlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ambs_hpc.errors import UsageError
+from ambs_hpc.report.series import Ending, best_so_far, busy_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+FORMATS = (".png", ".pdf", ".svg")
+SUCCESS, BEST, FAILURE = "#8fb0d0", "#1f4e79", "#c0392b"
+
+
+def draw_campaign(name: str, direction: str, endings: Sequence[Ending], file: Path) -> None:
+    """Write objective, best so far and running evaluations against time to `file`.
+
+    Raises:
+        UsageError: the suffix is none of .png, .pdf, .svg, or matplotlib is missing.
+    """
+    if file.suffix not in FORMATS:
+        raise UsageError(f"--output {file}: the suffix must be one of {', '.join(FORMATS)}.")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("Figures need matplotlib: pip install 'ambs-hpc[figures]'.") from error
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    _draw_objectives(above, direction, endings)
+    _draw_busy(below, endings)
+    above.set_title(f"{name}: {len(endings)} evaluations ended")
+    figure.savefig(file, dpi=150)
+
+
+def _draw_objectives(axes: Axes, direction: str, endings: Sequence[Ending]) -> None:
+    curve = best_so_far(endings, direction)
+    minutes = curve.elapsed_seconds / 60
+    axes.plot(minutes, curve.objective, "o", color=SUCCESS, markersize=4, label="evaluation")
+    axes.step(minutes, curve.best, where="post", color=BEST, label="best so far")
+    first = min((one.started_at for one in endings), default=0.0)
+    failed = [(one.finished_at - first) / 60 for one in endings if one.objective is None]
+    if failed:
+        floor = np.full(len(failed), 0.02)
+        axes.plot(failed, floor, "x", color=FAILURE, transform=axes.get_xaxis_transform(), label="failed")
+    axes.set_ylabel(f"objective ({direction}d)")
+    axes.legend(loc="best", frameon=False)
+
+
+def _draw_busy(axes: Axes, endings: Sequence[Ending]) -> None:
+    at, running = busy_slots(endings)
+    axes.fill_between(at / 60, running, step="post", color=SUCCESS)
+    axes.set_ylabel("running")
+    axes.set_xlabel("minutes since the first start")

@@ -1,0 +1,63 @@
+"""Curves of a campaign, computed from its evaluations; no database and no drawing here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One ended evaluation: when it ran (seconds since 1970) and what it gave, None when it failed."""
+
+    started_at: float
+    finished_at: float
+    objective: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BestSoFar:
+    """The best objective after each success.
+
+    Args:
+        elapsed_seconds: (n,) since the first start.
+        objective: (n,) of each success, in order of ending.
+        best: (n,) the best of those so far.
+    """
+
+    elapsed_seconds: Array
+    objective: Array
+    best: Array
+
+
+def best_so_far(endings: Sequence[Ending], direction: str) -> BestSoFar:
+    """The running best over the successes.
+
+    Args:
+        endings: in any order.
+        direction: "minimize" or "maximize".
+    """
+    good = sorted((one for one in endings if one.objective is not None), key=lambda one: one.finished_at)
+    first = min((one.started_at for one in endings), default=0.0)
+    elapsed = np.array([one.finished_at - first for one in good], dtype=float)
+    objective = np.array([one.objective for one in good], dtype=float)
+    running = np.minimum.accumulate if direction == "minimize" else np.maximum.accumulate
+    return BestSoFar(elapsed, objective, running(objective) if len(good) else objective)
+
+
+def busy_slots(endings: Sequence[Ending]) -> tuple[Array, Array]:
+    """How many evaluations ran at once.
+
+    Returns:
+        (2n,) seconds since the first start, and (2n,) the number running from then on.
+    """
+    moments = [(one.started_at, 1) for one in endings] + [(one.finished_at, -1) for one in endings]
+    moments.sort()
+    first = moments[0][0] if moments else 0.0
+    at = np.array([moment - first for moment, _ in moments], dtype=float)
+    return at, np.cumsum([step for _, step in moments], dtype=float)
