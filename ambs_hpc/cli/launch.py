@@ -1,0 +1,71 @@
+"""`ambs launch`: a launcher alone, on this machine or inside an allocation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ambs_hpc.cli.options import AsJson, Database
+
+Campaigns = Annotated[
+    list[str] | None,
+    typer.Option("--campaign", "-c", metavar="NAME", help="Serve only this one; repeatable."),
+]
+
+
+def launch(
+    campaign: Campaigns = None,
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, metavar="K", help="Evaluations at once; else what fits.")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", min=0, help="GPUs of this machine; else found.")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", min=0.01, metavar="M", help="End after this time.")
+    ] = None,
+    grace: Annotated[
+        float, typer.Option("--grace", min=0.0, metavar="SECONDS", help="Between TERM and KILL.")
+    ] = 10.0,
+    idle_exit: Annotated[
+        float,
+        typer.Option(
+            "--idle-exit", min=0.0, metavar="SECONDS", help="End when nothing is to do and no search lives."
+        ),
+    ] = 10.0,
+    parent_pipe: Annotated[int | None, typer.Option("--parent-pipe", hidden=True)] = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lease evaluations and run them, until told to end or until nothing is left.
+
+    Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, gives them back to the queue.
+    """
+    from ambs_hpc.cli.options import open_engine
+    from ambs_hpc.cli.output import print_json
+    from ambs_hpc.clock import SystemClock
+    from ambs_hpc.errors import ObjectiveUnloadable
+    from ambs_hpc.launcher.running import LauncherSettings, run_launcher
+
+    settings = LauncherSettings(
+        tuple(campaign or ()), slots, gpus, max_minutes, grace, idle_exit, parent_pipe
+    )
+    end = run_launcher(open_engine(db), settings, SystemClock())
+    tally = end.tally
+    if as_json:
+        print_json(
+            {
+                "done": tally.done,
+                "failed": tally.failed,
+                "interrupted": tally.interrupted,
+                "refused": tally.refused,
+                "reason": end.reason,
+            }
+        )
+    else:
+        typer.echo(f"{tally.done} done, {tally.failed} failed, {tally.interrupted} interrupted; {end.reason}")
+    if tally.refused:
+        told = "\n".join(f"Campaign {name!r}: {why}" for name, why in tally.refused.items())
+        raise ObjectiveUnloadable(f"Some evaluations cannot be run by this launcher.\n{told}")
+    raise typer.Exit(0 if end.reason in ("idle", "drained", "time limit") else 3)

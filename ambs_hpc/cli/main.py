@@ -1,0 +1,80 @@
+"""`ambs`: the table of commands, and the border where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import typer
+
+from ambs_hpc.cli import (
+    allow,
+    best,
+    cancel,
+    database,
+    export,
+    launch,
+    list_evaluations,
+    logs,
+    plot,
+    rerun,
+    run,
+    search,
+    show,
+    sql,
+    status,
+)
+from ambs_hpc.errors import AmbsError
+
+EXIT_ERROR = 1  # told in words; nothing was done, or what was done is kept
+EXIT_STOPPED = 3  # stopped before everything asked for was done; the same command goes on
+
+HELP = f"""Asynchronous model-based search that keeps a whole supercomputer allocation busy.
+
+Exit codes: 0 what was asked was done; {EXIT_ERROR} an error, told in words; 2 a wrong command line;
+{EXIT_STOPPED} stopped before it was done (the same command goes on where it was).
+"""
+
+# No rich help pages: importing them would triple the start-up time.
+app = typer.Typer(
+    help=HELP,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("search")(search.search)
+app.command("launch")(launch.launch)
+app.command("status")(status.status)
+app.command("list")(list_evaluations.list_evaluations)
+app.command("show")(show.show)
+app.command("logs")(logs.logs)
+app.command("best")(best.best)
+app.command("rerun")(rerun.rerun)
+app.command("cancel")(cancel.cancel)
+app.command("plot")(plot.plot)
+app.command("export")(export.export)
+app.command("sql")(sql.sql)
+app.command("allow")(allow.allow_problem)
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run the command line; every error becomes one message on stderr and an exit code."""
+    level = os.environ.get("AMBS_LOG", "WARNING").upper()
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        app(prog_name="ambs")
+    except AmbsError as error:
+        sys.stderr.write(f"ambs: {error}\n")
+        logging.getLogger(__name__).debug("raised here", exc_info=True)
+        sys.exit(EXIT_ERROR)
+    except BrokenPipeError:  # `ambs list | head` is not an error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Options that several commands share, and how they find their database."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from ambs_hpc.records import Campaign
+
+ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="Python file that defines `problem`.")]
+Database = Annotated[
+    str | None,
+    typer.Option("--db", metavar="URL", help="Database: a file or a URL; else $AMBS_DB, else ambs.db here."),
+]
+CampaignName = Annotated[
+    str | None, typer.Option("--campaign", "-c", metavar="NAME", help="Only this campaign; else all of them.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many rows.")]
+
+
+def open_engine(db: str | None, *, create: bool = False) -> Engine:
+    """The engine behind `--db`, $AMBS_DB or ambs.db in this folder; `create` makes missing tables.
+
+    Raises:
+        DatabaseError: it cannot be used; the message says what to do.
+    """
+    from ambs_hpc.queue import database_url, open_database
+
+    return open_database(database_url(db, os.environ, Path.cwd()), create=create)
+
+
+def named_campaign(connection: Connection, name: str | None) -> Campaign | None:
+    """The campaign called `name`, or None when no name was given.
+
+    Raises:
+        NotFound: no campaign has that name; the message lists those there are.
+    """
+    from ambs_hpc.errors import NotFound, nearest
+    from ambs_hpc.queue import find_campaign, list_campaigns
+
+    if name is None:
+        return None
+    campaign = find_campaign(connection, name)
+    if campaign is None:
+        names = [one.name for one in list_campaigns(connection)]
+        raise NotFound(
+            f"There is no campaign {name!r}. " + (nearest(name, names) if names else "There is none yet.")
+        )
+    return campaign

@@ -1,0 +1,94 @@
+"""`ambs status`: how every campaign stands, who works on it, what went wrong."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ambs_hpc.cli.options import AsJson, CampaignName, Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ambs_hpc.records import Campaign
+
+STALE_AFTER_SECONDS = 60.0
+FAILURES_SHOWN = 5
+
+
+def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson = False) -> None:
+    """Counts, best, pace, failures by cause, live launchers and searches."""
+    from ambs_hpc.cli.options import named_campaign, open_engine
+    from ambs_hpc.cli.output import print_json
+    from ambs_hpc.queue import list_campaigns, live_launchers, reading
+
+    with reading(open_engine(db)) as connection:
+        only = named_campaign(connection, campaign)
+        chosen = [only] if only else list_campaigns(connection)
+        told = [_campaign_status(connection, one) for one in chosen]
+        alive = live_launchers(connection, STALE_AFTER_SECONDS)
+        launchers = [
+            {
+                "id": one.id,
+                "host": one.identity.host,
+                "slots": one.identity.slots,
+                "heartbeat_age_seconds": one.heartbeat_age_seconds,
+            }
+            for one in alive
+        ]
+    if as_json:
+        print_json({"campaigns": told, "launchers": launchers})
+        return
+    for one in told:
+        _write(one)
+    if not told:
+        sys.stdout.write("No campaign yet: ambs run PROBLEM\n")
+    slots = sum(one.identity.slots for one in alive)
+    sys.stdout.write(f"launchers alive: {len(launchers)}, slots: {slots}\n")
+    waiting = sum(one["counts"]["READY"] for one in told)
+    if waiting and not launchers:
+        sys.stdout.write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
+
+
+def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.queue import best, counts, failures, is_search_alive, throughput
+
+    leading = best(connection, campaign.id, 1)
+    pace = throughput(connection, campaign.id)
+    return {
+        "campaign": campaign.name,
+        "method": campaign.definition.method,
+        "direction": campaign.definition.direction,
+        "max_evaluations": campaign.definition.max_evaluations,
+        "counts": {state.value: number for state, number in counts(connection, campaign.id).items()},
+        "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
+        "per_hour": pace.per_hour,
+        "mean_run_seconds": pace.mean_run_seconds,
+        "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
+        "failures": [
+            {
+                "kind": group.kind.value,
+                "number": group.number,
+                "signature": group.signature,
+                "example_id": group.example_id,
+            }
+            for group in failures(connection, campaign.id)
+        ],
+    }
+
+
+def _write(told: dict[str, Any]) -> None:
+    from ambs_hpc.cli.output import cell, duration
+
+    write = sys.stdout.write
+    numbers = ", ".join(f"{number} {state.lower()}" for state, number in told["counts"].items() if number)
+    budget = f" of {told['max_evaluations']}" if told["max_evaluations"] else ""
+    write(f"{told['campaign']} ({told['method']}){budget}: {numbers or 'nothing yet'}\n")
+    if told["best"]:
+        write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
+    if told["per_hour"]:
+        write(f"  {told['per_hour']:.0f} an hour, {duration(told['mean_run_seconds'])} each\n")
+    write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
+    for group in told["failures"][:FAILURES_SHOWN]:
+        like = f"ambs logs {group['example_id']} --stderr"
+        write(f"  {group['number']} x {group['kind']}: {group['signature']} ({like})\n")

@@ -1,0 +1,96 @@
+"""A wrong command line gets one message that says what to do, and leaves no trace in a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stories.commands import Shell
+
+PROBLEM = """
+from ambs_hpc import Problem
+problem = Problem(name="p", space={"x": (0.0, 1.0)}, objective="model:train")
+"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    made = Shell(tmp_path, str(tmp_path / "ambs.db"))
+    made.write("problem.py", PROBLEM)
+    made.write("model.py", "def train(configuration):\n    return configuration['x']\n")
+    return made
+
+
+ERROR, USAGE = 1, 2
+WRONG = {
+    "no such file": (["run", "absent.py"], ERROR, ["absent.py", "does not exist"]),
+    "no evaluations": (
+        ["run", "problem.py", "--max-evaluations", "0"],
+        ERROR,
+        ["--max-evaluations 0", "from 1"],
+    ),
+    "no time": (["run", "problem.py", "--max-minutes", "-1"], ERROR, ["--max-minutes -1", "above 0"]),
+    "no slots": (["run", "problem.py", "--slots", "0"], ERROR, ["--slots 0", "from 1"]),
+    "method": (["run", "problem.py", "--method", "amsb"], ERROR, ["amsb", "Did you mean 'ambs'", "random"]),
+    "method option": (["run", "problem.py", "-o", "kapa=1"], ERROR, ["kapa", "kappa"]),
+    "option form": (["run", "problem.py", "-o", "kappa"], ERROR, ["--option kappa", "NAME=VALUE"]),
+    "unknown option": (["run", "problem.py", "--max-eval", "3"], USAGE, ["--max-eval", "--max-evaluations"]),
+    "not a number": (["run", "problem.py", "--seed", "x"], USAGE, ["--seed", "not a valid int"]),
+    "unknown command": (["rnu", "problem.py"], USAGE, ["rnu"]),
+    "missing folder": (["status", "--db", "no/such/folder/ambs.db"], ERROR, ["no/such/folder"]),
+    "not a database": (["status", "--db", "problem.py"], ERROR, ["problem.py", "not a"]),
+    "no database": (["status", "--db", "absent.db"], ERROR, ["absent.db"]),
+    "no server": (
+        ["status", "--db", "postgresql://me:secret@127.0.0.1:9/none"],
+        ERROR,
+        ["127.0.0.1"],
+    ),
+    "unknown scheme": (["status", "--db", "mysql://localhost/x"], ERROR, ["mysql", "postgresql"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_command_line_is_told(case: str, shell: Shell) -> None:
+    """Exit code and message let a script and a person go on."""
+    arguments, status, parts = WRONG[case]
+    message = shell.rejected(*arguments, status=status)
+    for part in parts:
+        assert part in message
+    assert "secret" not in message
+    assert not (shell.folder / "ambs.db").exists()
+
+
+NEEDS_CAMPAIGN = {
+    "unknown campaign": (["list", "--campaign", "q"], ERROR, ["no campaign 'q'", "p"]),
+    "unknown state": (["list", "--state", "DOEN"], ERROR, ["DOEN", "DONE"]),
+    "unknown column": (["list", "--sort", "objectiv"], ERROR, ["objectiv", "objective"]),
+    "unknown id": (["show", "999"], ERROR, ["999"]),
+    "logs of unknown id": (["logs", "999"], ERROR, ["999"]),
+    "rerun of nothing": (["rerun"], ERROR, ["--failed"]),
+    "rerun kind": (["rerun", "--failed", "--kind", "TIMOUT"], ERROR, ["TIMOUT", "TIMEOUT"]),
+    "write by sql": (["sql", "delete from evaluation"], ERROR, ["Only one SELECT"]),
+    "broken sql": (["sql", "selec 1"], ERROR, ["selec"]),
+    "export format": (["export", "xml"], ERROR, ["xml", "parquet"]),
+    "other seed": (["run", "problem.py", "--seed", "5"], ERROR, ["seed: 0 before, 5 now", "--name"]),
+}
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    folder = tmp_path_factory.mktemp("campaign")
+    made = Shell(folder, str(folder / "ambs.db"))
+    made.write("problem.py", PROBLEM)
+    made.write("model.py", "def train(configuration):\n    return configuration['x']\n")
+    made.ambs("run", "problem.py", "--max-evaluations", "3", "--slots", "1")
+    return made
+
+
+@pytest.mark.parametrize("case", NEEDS_CAMPAIGN)
+def test_wrong_question_is_told(case: str, campaign: Shell) -> None:
+    """A typing mistake is answered with what there is."""
+    arguments, status, parts = NEEDS_CAMPAIGN[case]
+    message = campaign.rejected(*arguments, status=status)
+    for part in parts:
+        assert part in message
+    assert campaign.rows("select count(*) as n from v_evaluations") == [{"n": 3}]
