@@ -78,6 +78,21 @@ class SubmissionRejected(AmbsError):
         self.command, self.output = command, output
 
 
+class SubmissionUnclear(AmbsError):
+    """The submission was sent and no readable answer came back: search by name before submitting again."""
+
+    def __init__(self, command: str, output: str) -> None:
+        super().__init__(
+            f"{command} gave no clear answer: {output.strip() or 'no output'}. The allocation may exist; "
+            "it is searched for by its name before anything is submitted again"
+        )
+        self.command, self.output = command, output
+
+
+class AllocationUnreadable(AmbsError):
+    """We are inside an allocation, but cannot read which nodes it has."""
+
+
 def nearest(name: str, accepted: Iterable[str]) -> str:
     """A sentence that lists the accepted names, the nearest one first when there is one."""
     names = sorted(accepted)

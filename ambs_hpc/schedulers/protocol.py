@@ -1,0 +1,47 @@
+"""What every scheduler can do: each verb is an argument vector and a reader, run by `commands` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from ambs_hpc.schedulers.values import CancelAnswer, Command, Here, StatusAnswer, Submission, SubmitRequest
+
+ReadText = Callable[[str], str]  # a file's text by its path; OSError when it cannot be read
+
+
+class Scheduler(Protocol):
+    """A batch system, or this machine in its place."""
+
+    @property
+    def name(self) -> str:
+        """What a site calls it: "cobalt", "pbs", "slurm", "local"."""
+        ...
+
+    def submit(self, request: SubmitRequest) -> Command[Submission]:
+        """Queue the script.
+
+        Reading raises SubmissionRejected when the scheduler said no, SubmissionUnclear when it may have said
+        yes, and gives CouldNotAsk when the request cannot have reached it.
+        """
+        ...
+
+    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+        """Ask about one or more allocations at once; ValueError without any."""
+        ...
+
+    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
+        """The ids of the user's allocations that bear the request's name, oldest first."""
+        ...
+
+    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+        """End one or more allocations; ValueError without any."""
+        ...
+
+    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+        """The allocation that a process with this environment runs in; None outside of one.
+
+        Raises:
+            AllocationUnreadable: inside of one, but its nodes cannot be read.
+        """
+        ...
