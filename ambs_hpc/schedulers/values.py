@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -192,3 +192,10 @@ class Command(Generic[Answer]):
     directory: Path | None = None
     evidence: Path | None = None
     inherits: bool = False
+
+
+def at_least_one(ids: Sequence[str]) -> tuple[str, ...]:
+    """The ids, each once; a command without any would ask about, or end, everything."""
+    if not ids:
+        raise ValueError("no allocation was named")
+    return tuple(dict.fromkeys(ids))

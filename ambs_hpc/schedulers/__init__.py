@@ -1,0 +1,38 @@
+"""Cobalt, PBS, Slurm and this machine behind one protocol: builders and readers, one place that runs them."""
+
+from ambs_hpc.schedulers.commands import ask, end_of_walltime, submit
+from ambs_hpc.schedulers.lookup import SCHEDULERS, scheduler
+from ambs_hpc.schedulers.polling import Polling
+from ambs_hpc.schedulers.protocol import Scheduler
+from ambs_hpc.schedulers.values import (
+    AllocationState,
+    AllocationStatus,
+    CancelAnswer,
+    Command,
+    Completed,
+    CouldNotAsk,
+    Here,
+    StatusAnswer,
+    Submission,
+    SubmitRequest,
+)
+
+__all__ = [
+    "SCHEDULERS",
+    "AllocationState",
+    "AllocationStatus",
+    "CancelAnswer",
+    "Command",
+    "Completed",
+    "CouldNotAsk",
+    "Here",
+    "Polling",
+    "Scheduler",
+    "StatusAnswer",
+    "Submission",
+    "SubmitRequest",
+    "ask",
+    "end_of_walltime",
+    "scheduler",
+    "submit",
+]

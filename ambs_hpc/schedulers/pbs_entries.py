@@ -1,0 +1,129 @@
+"""What `qstat -f` of PBS prints, as JSON and as text, turned into attributes and statuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from ambs_hpc.schedulers.times import duration_seconds, utc_seconds
+from ambs_hpc.schedulers.values import AllocationState, AllocationStatus
+
+Entry = Mapping[str, str]  # "job_state": "R", "Resource_List.nodect": "2"
+
+_STATES = {
+    "Q": AllocationState.QUEUED,
+    "W": AllocationState.QUEUED,  # waits for its date
+    "T": AllocationState.QUEUED,  # on its way between queues
+    "H": AllocationState.HELD,
+    "S": AllocationState.HELD,
+    "U": AllocationState.HELD,
+    "R": AllocationState.RUNNING,
+    "B": AllocationState.RUNNING,  # an array that has begun
+    "E": AllocationState.ENDING,
+    "F": AllocationState.ENDED,
+    "X": AllocationState.ENDED,
+}  # "M", moved to another server, is alive there: UNKNOWN
+_PRERUN = "41"  # substate of an R whose nodes are being prepared
+_STARTED = {AllocationState.RUNNING, AllocationState.STARTING, AllocationState.ENDING}
+_EXIT_WORDS = {-29: "killed at the end of its walltime"}
+_SIGNALLED = 256  # exit status of a signal: 256 and its number
+_NEVER_RAN = "ended without having run"
+
+
+class NotJson(Exception):
+    """qstat's JSON cannot be read."""
+
+
+def entries_of_json(text: str) -> dict[str, Entry]:
+    """Attributes by id; no entry at all when none is known, since `Jobs` is then absent.
+
+    Raises:
+        NotJson: unreadable, or not what qstat prints.
+    """
+    try:
+        document = json.loads(text, strict=False)
+        listed = document.get("Jobs", {})
+        return {str(key): _flat(value) for key, value in listed.items()}
+    except (ValueError, AttributeError) as error:
+        raise NotJson(f"unreadable JSON: {error}") from error
+
+
+def _flat(attributes: Mapping[str, object]) -> Entry:
+    """`Resource_List: {nodect: 2}` as `Resource_List.nodect: "2"`, as the text form has it."""
+    entry: dict[str, str] = {}
+    for key, value in attributes.items():
+        if key == "Variable_List":  # the user's own variables prove nothing
+            continue
+        if isinstance(value, Mapping):
+            entry.update({f"{key}.{name}": str(each) for name, each in value.items()})
+        else:
+            entry[key] = str(value)
+    return entry
+
+
+def entries_of_text(text: str) -> dict[str, Entry]:
+    """The older form: `Job Id: 40.pbs`, indented `key = value`, long values go on after a tab.
+
+    A variable with a line break could pretend to be an attribute: the first of a name counts, and the state
+    stands before the variables.
+    """
+    entries: dict[str, dict[str, str]] = {}
+    attributes: dict[str, str] = {}
+    key = ""
+    for line in text.splitlines():
+        if line.startswith("Job Id:"):
+            attributes = entries.setdefault(line.partition(":")[2].strip(), {})
+            key = ""
+        elif line.startswith("\t"):
+            if key in attributes:
+                attributes[key] += line[1:]
+        elif " = " in line:
+            name, _, value = line.strip().partition(" = ")
+            key = name if name not in attributes else ""
+            attributes.setdefault(name, value)
+    return {each: entry for each, entry in entries.items() if "job_state" in entry}
+
+
+def sequence(scheduler_id: str) -> str:
+    """`40` of `40.pbs`, `43[]` of `43[].pbs.example.org`."""
+    return scheduler_id.partition(".")[0]
+
+
+def status_of(asked: str, entry: Entry) -> AllocationStatus:
+    """The status under the id as it was asked."""
+    own_state = entry.get("job_state", "?")
+    state = _STATES.get(own_state, AllocationState.UNKNOWN)
+    if own_state == "R" and entry.get("substate") == _PRERUN:
+        state = AllocationState.STARTING
+    walltime = duration_seconds(entry.get("Resource_List.walltime", ""))
+    started_at = utc_seconds(entry.get("stime", ""))
+    ends_at = None if started_at is None or walltime is None else started_at + walltime
+    if state is AllocationState.ENDED:
+        ends_at = utc_seconds(entry.get("obittime", "")) or utc_seconds(entry.get("mtime", ""))
+    nodes = entry.get("Resource_List.nodect", "")
+    return AllocationStatus(
+        scheduler_id=asked,
+        state=state,
+        own_state=own_state,
+        name=entry.get("Job_Name", ""),
+        queue=entry.get("queue", ""),
+        nodes=int(nodes) if nodes.isdecimal() else None,
+        walltime_seconds=walltime,
+        started_at=started_at,
+        ends_at=ends_at if state in _STARTED or state is AllocationState.ENDED else None,
+        comment=_comment(state, entry),
+    )
+
+
+def _comment(state: AllocationState, entry: Entry) -> str:
+    """The scheduler's reason; for an ended one also its exit status, since F alone is no success."""
+    parts = [entry.get("comment", "")]
+    status = entry.get("Exit_status", "")
+    if re.fullmatch(r"-?\d+", status):
+        number = int(status)
+        words = _EXIT_WORDS.get(number) or (f"signal {number - _SIGNALLED}" if number > _SIGNALLED else "")
+        parts.append(f"exit status {number}" + (f" ({words})" if words else ""))
+    elif state is AllocationState.ENDED:
+        parts.append(_NEVER_RAN)
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,201 @@
+"""Slurm's sbatch, squeue and scancel: argument vectors and readers; accounting is never needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ambs_hpc.errors import AllocationUnreadable, SubmissionRejected, SubmissionUnclear
+from ambs_hpc.schedulers.node_lists import expand_hosts
+from ambs_hpc.schedulers.protocol import ReadText
+from ambs_hpc.schedulers.times import duration_seconds, utc_seconds
+from ambs_hpc.schedulers.values import (
+    AllocationState,
+    AllocationStatus,
+    CancelAnswer,
+    Command,
+    Completed,
+    CouldNotAsk,
+    Here,
+    StatusAnswer,
+    Submission,
+    SubmitRequest,
+    at_least_one,
+)
+
+# Its JSON changes shape between releases, these fields do not. The name is last: it alone may hold a bar.
+_FORMAT = "%i|%F|%K|%T|%r|%N|%D|%l|%S|%e|%P|%j"
+_FIELDS = 12
+_LIST = ("squeue", "--noheader", "--states=all", "--array", f"--format={_FORMAT}")
+
+_QUEUED = {"PENDING", "REQUEUED", "REQUEUE_FED"}
+_HELD = {"SUSPENDED", "STOPPED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+_RUNNING = {"RUNNING", "RESIZING"}
+_ENDING = {"COMPLETING", "SIGNALING", "STAGE_OUT"}
+_ENDED = {
+    "COMPLETED",
+    "CANCELLED",
+    "FAILED",
+    "TIMEOUT",
+    "NODE_FAIL",
+    "BOOT_FAIL",
+    "DEADLINE",
+    "OUT_OF_MEMORY",
+}
+_ENDED |= {"PREEMPTED", "REVOKED"}
+_STATES = {
+    "CONFIGURING": AllocationState.STARTING,
+    **dict.fromkeys(_QUEUED, AllocationState.QUEUED),
+    **dict.fromkeys(_HELD, AllocationState.HELD),
+    **dict.fromkeys(_RUNNING, AllocationState.RUNNING),
+    **dict.fromkeys(_ENDING, AllocationState.ENDING),
+    **dict.fromkeys(_ENDED, AllocationState.ENDED),
+}
+_HOLDS = ("JobHeld", "Dependency")  # reasons of a PENDING one that waits for more than nodes
+# The liveliest element speaks for an array.
+_LIVELINESS = (
+    AllocationState.RUNNING,
+    AllocationState.STARTING,
+    AllocationState.ENDING,
+    AllocationState.UNKNOWN,
+    AllocationState.QUEUED,
+    AllocationState.HELD,
+    AllocationState.ENDED,
+)
+_NOT_DELIVERED = ("Unable to contact slurm controller (connect failure)", "Connection refused")
+_MAYBE_DELIVERED = (
+    "Unable to contact slurm controller",
+    "Socket timed out",
+    "Zero Bytes were transmitted",
+    "Transport endpoint",
+    "Unexpected message received",
+    "Connection reset",
+    "Message receive failure",
+)
+_UNKNOWN_ID = "Invalid job id specified"
+_REFUSED_ID = re.compile(r"error: Kill job error on job id (\S+): (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Slurm:
+    """Slurm as `user` sees it."""
+
+    user: str
+    name: str = "slurm"
+
+    def submit(self, request: SubmitRequest) -> Command[Submission]:
+        argv = ("sbatch", "--parsable", f"--job-name={request.name}", str(request.script))
+        return Command(argv, read_submission, directory=request.directory, inherits=True)
+
+    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+        asked = at_least_one(ids)
+        everything = Command((*_LIST, f"--user={self.user}"), partial(read_status, asked=asked, instead=None))
+        reader = partial(read_status, asked=asked, instead=everything)
+        return Command((*_LIST, f"--jobs={','.join(asked)}"), reader)
+
+    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
+        argv = (*_LIST, f"--user={self.user}", f"--name={request.name}")
+        return Command(argv, partial(read_find, name=request.name))
+
+    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+        asked = at_least_one(ids)
+        return Command(("scancel", *asked), partial(read_cancel, asked=asked))
+
+    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+        """The end of walltime is in the environment since Slurm 23; before, the status says it."""
+        if "SLURM_JOB_ID" not in environ:
+            return None
+        text = environ.get("SLURM_JOB_NODELIST") or environ.get("SLURM_NODELIST", "")
+        try:
+            nodes = expand_hosts(text)
+        except ValueError as error:
+            raise AllocationUnreadable(
+                f"nodes of Slurm's allocation {environ['SLURM_JOB_ID']}: {error}"
+            ) from error
+        if not nodes:
+            raise AllocationUnreadable(
+                f"Slurm's allocation {environ['SLURM_JOB_ID']}: SLURM_JOB_NODELIST is empty. "
+                "Start the launcher from the batch script."
+            )
+        ends_at = environ.get("SLURM_JOB_END_TIME", "")
+        return Here(environ["SLURM_JOB_ID"], nodes, float(ends_at) if ends_at.isdecimal() else None)
+
+
+def read_submission(completed: Completed) -> Submission | CouldNotAsk:
+    """`--parsable` prints `ID` or `ID;CLUSTER`."""
+    lines = completed.stdout.strip().splitlines()
+    found = re.match(r"(\d+)(?:;\S+)?\Z", lines[-1]) if lines else None
+    if completed.exit_code == 0 and found:
+        return Submission(found[1])
+    if completed.exit_code is None or completed.exit_code <= 0:
+        raise SubmissionUnclear("sbatch", completed.words)
+    if any(words in completed.stderr for words in _NOT_DELIVERED):
+        return CouldNotAsk("sbatch", completed.words)
+    if any(words in completed.stderr for words in _MAYBE_DELIVERED):
+        raise SubmissionUnclear("sbatch", completed.words)
+    raise SubmissionRejected("sbatch", completed.words)
+
+
+def read_status(
+    completed: Completed, asked: Sequence[str], instead: Command[StatusAnswer] | None
+) -> StatusAnswer | CouldNotAsk | Command[StatusAnswer]:
+    """Unknown ids are left out in silence, or, as the only one, refused with exit code 1.
+
+    Args:
+        instead: what to ask when the refusal does not say which of several ids it means.
+    """
+    if completed.exit_code == 1 and _UNKNOWN_ID in completed.stderr and instead is not None:
+        return StatusAnswer({}, vanished=frozenset(asked)) if len(asked) == 1 else instead
+    if completed.exit_code != 0:
+        return CouldNotAsk("squeue", completed.words)
+    statuses = _statuses(completed.stdout)
+    known: dict[str, AllocationStatus] = {}
+    for each in asked:
+        mine = [status for keys, status in statuses if each in keys]
+        if mine:
+            known[each] = min(mine, key=lambda status: _LIVELINESS.index(status.state))
+    return StatusAnswer(known, vanished=frozenset(asked) - known.keys())
+
+
+def _statuses(text: str) -> list[tuple[tuple[str, str], AllocationStatus]]:
+    """Each row with the ids it answers to: its own, and its array's."""
+    rows = [line.split("|", _FIELDS - 1) for line in text.splitlines() if line.count("|") >= 9]
+    return [((row[0], row[1]), _status(row + [""] * (_FIELDS - len(row)))) for row in rows]
+
+
+def _status(row: Sequence[str]) -> AllocationStatus:
+    scheduler_id, _, _, own_state, reason, _, nodes, limit, start, end, partition, name = row
+    state = _STATES.get(own_state, AllocationState.UNKNOWN)
+    if state is AllocationState.QUEUED and reason.startswith(_HOLDS):
+        state = AllocationState.HELD
+    waits = state is AllocationState.QUEUED or own_state == "PENDING"  # its dates are then only expected
+    return AllocationStatus(
+        scheduler_id=scheduler_id,
+        state=state,
+        own_state=own_state,
+        name=name,
+        queue=partition,
+        nodes=int(nodes) if nodes.isdecimal() else None,
+        walltime_seconds=duration_seconds(limit),
+        started_at=None if waits else utc_seconds(start),
+        ends_at=None if waits else utc_seconds(end),
+        comment="" if reason == "None" else reason,
+    )
+
+
+def read_find(completed: Completed, name: str) -> tuple[str, ...] | CouldNotAsk:
+    """Exact matches only, whatever squeue took for one."""
+    if completed.exit_code != 0:
+        return CouldNotAsk("squeue", completed.words)
+    found = [keys[1] for keys, status in _statuses(completed.stdout) if status.name == name]
+    return tuple(sorted(set(found), key=int))
+
+
+def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
+    """Unknown ids pass in silence; only objections are named."""
+    refused = {found[1]: found[2].strip() for found in _REFUSED_ID.finditer(completed.stderr)}
+    if completed.exit_code != 0 and not refused:
+        return CouldNotAsk("scancel", completed.words)
+    return CancelAnswer(frozenset(asked) - refused.keys(), refused)
