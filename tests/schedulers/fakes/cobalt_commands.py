@@ -20,12 +20,40 @@ from typing import Any
 from machine import FOLDER_VARIABLE, Machine
 
 NOISE = 'No handlers could be found for logger "Proxy"\n'
-LONG = ["time=", "nodecount=", "queue=", "project=", "jobname=", "output=", "error=", "outputprefix=", "debuglog="]
-LONG += ["env=", "attrs=", "cwd=", "mode=", "held", "umask=", "inputfile=", "notify=", "proccount=", "geometry="]
+LONG = [
+    "time=",
+    "nodecount=",
+    "queue=",
+    "project=",
+    "jobname=",
+    "output=",
+    "error=",
+    "outputprefix=",
+    "debuglog=",
+]
+LONG += [
+    "env=",
+    "attrs=",
+    "cwd=",
+    "mode=",
+    "held",
+    "umask=",
+    "inputfile=",
+    "notify=",
+    "proccount=",
+    "geometry=",
+]
 LONG += ["dependencies=", "run_project", "user_list=", "disable_preboot", "debug", "version"]
 SHORT = "t:n:q:A:o:e:O:hu:i:M:I"
 NAMES = {"-t": "time", "-n": "nodecount", "-q": "queue", "-A": "project", "-o": "output", "-e": "error"}
-NAMES |= {"-O": "outputprefix", "-h": "held", "-u": "umask", "-i": "inputfile", "-M": "notify", "-I": "interactive"}
+NAMES |= {
+    "-O": "outputprefix",
+    "-h": "held",
+    "-u": "umask",
+    "-i": "inputfile",
+    "-M": "notify",
+    "-I": "interactive",
+}
 STATES = {"held": "user_hold"}
 SHORT_STATES = {"queued": "Q", "starting": "R", "running": "R", "killing": "K", "user_hold": "H"}
 
@@ -147,7 +175,9 @@ def _environment(text: str) -> dict[str, str]:
     return found
 
 
-def _request(options: dict[str, Any], script: Path, arguments: list[str], settings: dict[str, Any]) -> dict[str, Any]:
+def _request(
+    options: dict[str, Any], script: Path, arguments: list[str], settings: dict[str, Any]
+) -> dict[str, Any]:
     minutes = _minutes(options["time"])
     try:
         nodes = int(options["nodecount"])
@@ -203,13 +233,14 @@ def _check_queue(queue: str, minutes: int, nodes: int, settings: dict[str, Any])
         raise Refused(f"<Fault 1001: \"trying to add job to non-existent queue '{queue}'\">")
     if settings["system"] == "cluster" and 0 < minutes < settings["min_minutes"]:
         raise Refused(
-            "component error: XMLRPC failure <Fault 1004: 'Walltime less than minimum'> in system.validate_job\n"
+            "component error: XMLRPC failure <Fault 1004: 'Walltime less than minimum'> "
+            "in system.validate_job\n"
         )
     limits = settings["queues"][queue]
     most = limits.get("max_minutes")
     if most is not None and minutes > most:
-        clock = _clock(most * 60)
-        raise Refused(f"<Fault 1001: \"Walltime greater than the '{queue}' queue max walltime of {clock}\\n\">")
+        words = f"Walltime greater than the '{queue}' queue max walltime of {_clock(most * 60)}"
+        raise Refused(f'<Fault 1001: "{words}\\n">')
     if nodes > limits.get("max_nodes", nodes):
         raise Refused(f"<Fault 1001: \"Node count greater than the '{queue}' queue max node count\\n\">")
 
@@ -218,7 +249,7 @@ def _open_log(machine: Machine, number: int, data: dict[str, Any], argv: list[st
     paths = {key: path.replace("$jobid", str(number)) for key, path in data["paths"].items()}
     machine.change(number, paths=paths)
     try:
-        with open(paths["debuglog"], "a") as log:
+        with Path(paths["debuglog"]).open("a") as log:
             log.write(f"Jobid: {number}\nqsub {shlex.join(argv)}\n")
             log.write(f"{_date(time.time())} submitted with cwd set to: {data['directory']}\n")
     except OSError as error:
@@ -233,7 +264,9 @@ def qstat(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
     options = dict(pairs)
     if settings["unreachable"]:
         words_ = "Proxy.py     :L#422:cn:queue-manager"
-        raise Refused(f"{NOISE}component error: XMLRPC failure {words_} in queue-manager.get_queues: {words_}")
+        raise Refused(
+            f"{NOISE}component error: XMLRPC failure {words_} in queue-manager.get_queues: {words_}"
+        )
     shown = machine.allocations()
     if "-u" in options:
         shown = [each for each in shown if each["user"] == options["-u"]]
@@ -293,7 +326,10 @@ def _list(header: list[str], rows: list[list[str]]) -> None:
 def _table(header: list[str], rows: list[list[str]]) -> None:
     names = ["S" if name.lower() == "short_state" else name for name in header]
     widths = [max(len(each) for each in column) for column in zip(names, *rows, strict=True)]
-    lines = ["  ".join(f"{value:<{width}}" for value, width in zip(row, widths, strict=True)) + "  " for row in rows]
+    lines = [
+        "  ".join(f"{value:<{width}}" for value, width in zip(row, widths, strict=True)) + "  "
+        for row in rows
+    ]
     first = "  ".join(f"{value:<{width}}" for value, width in zip(names, widths, strict=True)) + "  "
     sys.stdout.write("\n".join([first, "=" * (len(first) - 1), *lines]) + "\n")
 
@@ -304,11 +340,16 @@ def qdel(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
             raise Refused(f"jobid must be an integer: {word}")
     if settings["unreachable"]:
         raise Refused(NOISE + "Proxy.py     :L#422:cn:queue-manager")
-    mine = [each for each in machine.allocations() if str(each["id"]) in argv and each["user"] == getpass.getuser()]
+    mine = [
+        each
+        for each in machine.allocations()
+        if str(each["id"]) in argv and each["user"] == getpass.getuser()
+    ]
     for each in mine:
         machine.change(each["id"], deleted=True)
-        with contextlib.suppress(OSError), open(each["paths"]["debuglog"], "a") as log:
-            log.write(f"{_date(time.time())} Info: user delete requested with signal SIGTERM by user {each['user']}\n")
+        with contextlib.suppress(OSError), Path(each["paths"]["debuglog"]).open("a") as log:
+            words = f"user delete requested with signal SIGTERM by user {each['user']}"
+            log.write(f"{_date(time.time())} Info: {words}\n")
     if mine:
         machine.wake_server()
         sys.stdout.write("      Deleted Jobs\n")
@@ -375,6 +416,8 @@ def finish(each: dict[str, Any], exit_code: int | None) -> None:
         return
     else:
         code = exit_code % 256 if exit_code >= 0 else 128 - exit_code
-        line = f"Info: task completed normally with an exit code of {code}; initiating job cleanup and removal"
-    with open(each["paths"]["debuglog"], "a") as log:
+        line = (
+            f"Info: task completed normally with an exit code of {code}; initiating job cleanup and removal"
+        )
+    with Path(each["paths"]["debuglog"]).open("a") as log:
         log.write(f"{_date(time.time())} {line}\n")

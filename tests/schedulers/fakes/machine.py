@@ -68,7 +68,9 @@ class Machine:
                 "CREATE TABLE IF NOT EXISTS allocation "
                 "(id INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL, data TEXT NOT NULL)"
             )
-            connection.execute("CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+            )
             connection.execute("CREATE TABLE IF NOT EXISTS call (at REAL, program TEXT, argv TEXT)")
 
     @contextlib.contextmanager
@@ -101,7 +103,9 @@ class Machine:
 
     def add(self, data: dict[str, Any], state: str = "queued") -> int:
         with self.connect() as connection:
-            row = connection.execute("INSERT INTO allocation (state, data) VALUES (?, ?)", (state, json.dumps(data)))
+            row = connection.execute(
+                "INSERT INTO allocation (state, data) VALUES (?, ?)", (state, json.dumps(data))
+            )
             number = row.lastrowid
         assert number is not None
         return number
@@ -109,7 +113,9 @@ class Machine:
     def change(self, number: int, **values: Any) -> None:
         """Merge values into an allocation; `state` among them."""
         with self.connect() as connection:
-            state, text = connection.execute("SELECT state, data FROM allocation WHERE id=?", (number,)).fetchone()
+            state, text = connection.execute(
+                "SELECT state, data FROM allocation WHERE id=?", (number,)
+            ).fetchone()
             data = json.loads(text) | {key: value for key, value in values.items() if key != "state"}
             connection.execute(
                 "UPDATE allocation SET state=?, data=? WHERE id=?",
@@ -152,7 +158,7 @@ def family(each: dict[str, Any]) -> Any:
 
 
 def _popen(plan: dict[str, Any]) -> subprocess.Popen[bytes]:
-    with open(plan["output"], "ab") as output, open(plan["error"], "ab") as error:
+    with Path(plan["output"]).open("ab") as output, Path(plan["error"]).open("ab") as error:
         return subprocess.Popen(
             plan["argv"],
             cwd=plan["directory"],
@@ -213,7 +219,7 @@ class Server:
         try:
             process = _popen(plan)
         except OSError as failure:  # no such folder, no execution format
-            with contextlib.suppress(OSError), open(plan["error"], "a") as error:
+            with contextlib.suppress(OSError), Path(plan["error"]).open("a") as error:
                 error.write(f"{failure}\n")
             self.end(each | plan, 1)
             return
@@ -238,7 +244,9 @@ class Server:
             self.end(each, child.returncode if child else None)
         elif each["state"] == "running" and (each.get("deleted") or now >= each["ends_at"]):
             reason = "deleted" if each.get("deleted") else "walltime"
-            self.machine.change(each["id"], state="killing", reason=reason, kill_at=now + settings["kill_seconds"])
+            self.machine.change(
+                each["id"], state="killing", reason=reason, kill_at=now + settings["kill_seconds"]
+            )
             self.signal(each, signal.SIGTERM)
         elif each["state"] == "killing" and now >= each["kill_at"]:
             self.signal(each, signal.SIGKILL)
@@ -251,7 +259,12 @@ class Server:
         with contextlib.suppress(OSError):
             family(each).finish(each, exit_code)
         self.machine.change(
-            each["id"], state="ended", ended_at=time.time(), exit_code=exit_code, had=each.get("hosts", []), hosts=[]
+            each["id"],
+            state="ended",
+            ended_at=time.time(),
+            exit_code=exit_code,
+            had=each.get("hosts", []),
+            hosts=[],
         )
         self.children.pop(each["id"], None)
 
