@@ -47,7 +47,7 @@ _UNKNOWN = 153  # "Unknown Job Id"
 _SUBMITTED = re.compile(r"^(\d+(?:\[\])?\.\S+)\s*$", re.MULTILINE)
 _UNKNOWN_ID = re.compile(r"Unknown Job Id (\S+)")
 _ENDED_ID = re.compile(r"(\S+) Job has finished")
-_REFUSED_ID = re.compile(r"^qdel: (.*?)\s*(\d+(?:\[\d*\])?\.\S+)\s*(.*)$", re.MULTILINE)
+_REFUSED_ID = re.compile(r"^qdel: (.*?) *(\d+(?:\[\d*\])?\.\S+) *(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
