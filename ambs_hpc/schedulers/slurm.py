@@ -64,7 +64,11 @@ _LIVELINESS = (
     AllocationState.HELD,
     AllocationState.ENDED,
 )
-_NOT_DELIVERED = ("Unable to contact slurm controller (connect failure)", "Connection refused")
+_NOT_DELIVERED = (
+    "Unable to contact slurm controller (connect failure)",
+    "Connection refused",
+    "Unable to process configuration",
+)
 _MAYBE_DELIVERED = (
     "Unable to contact slurm controller",
     "Socket timed out",
@@ -196,6 +200,7 @@ def read_find(completed: Completed, name: str) -> tuple[str, ...] | CouldNotAsk:
 def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
     """Unknown ids pass in silence; only objections are named."""
     refused = {found[1]: found[2].strip() for found in _REFUSED_ID.finditer(completed.stderr)}
-    if completed.exit_code != 0 and not refused:
+    unheard = any(words in completed.stderr for words in (*_NOT_DELIVERED, *_MAYBE_DELIVERED))
+    if unheard or (completed.exit_code != 0 and not refused):
         return CouldNotAsk("scancel", completed.words)
     return CancelAnswer(frozenset(asked) - refused.keys(), refused)

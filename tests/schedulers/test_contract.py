@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -38,7 +39,13 @@ from ambs_hpc.schedulers import (
 from tests.databases import wait_until
 from tests.schedulers.fakes import FakeScheduler
 
-DIRECTIVES = "#COBALT -n 1 -t 10\n#PBS -l select=1,walltime=00:10:00 -j oe\n"
+DIRECTIVES = {  # one script for all would not do: sbatch obeys #PBS lines as well
+    "cobalt": "#COBALT -n 1 -t 10",
+    "pbs": "#PBS -l select=1,walltime=00:10:00 -j oe",
+    "slurm": "#SBATCH -N 1 -t 10 --no-requeue",
+    "local": "",
+}
+SILENT = {"slurm"}  # cancels unknown ids without a word
 
 
 @dataclass
@@ -52,7 +59,7 @@ class Machine:
 
     def request(self, body: str, name: str = "ambs-1", walltime_seconds: int = 600) -> SubmitRequest:
         script = self.folder / f"{name}.sh"
-        script.write_text(f"#!/bin/bash\n{DIRECTIVES}{body}\n")
+        script.write_text(f"#!/bin/bash\n{DIRECTIVES[self.scheduler.name]}\n{body}\n")
         script.chmod(0o755)
         return SubmitRequest(script, name, self.folder, walltime_seconds)
 
@@ -221,8 +228,8 @@ def test_a_cancelled_allocation_gets_term_and_ends(machine: Machine) -> None:
     wait_until((machine.folder / "begun").exists)
     answer = ask(machine.scheduler.cancel([scheduler_id, "999999"]), environ=machine.environ)
     assert isinstance(answer, CancelAnswer)
-    assert answer.accepted == {scheduler_id}
-    assert list(answer.refused) == ["999999"]
+    assert scheduler_id in answer.accepted
+    assert machine.scheduler.name in SILENT or list(answer.refused) == ["999999"]
     wait_until(lambda: machine.is_over(scheduler_id), 15.0)
     assert (machine.folder / "told").read_text() == "told\n"
 
@@ -237,12 +244,11 @@ def test_a_script_that_cannot_run_is_refused_in_the_schedulers_words(machine: Ma
 
 def test_a_name_finds_its_allocation_and_no_other(machine: Machine) -> None:
     """The way back to a submission whose answer was lost."""
-    first = machine.submit("sleep 60", name="ambs-1")
-    machine.submit("sleep 60", name="ambs-10")
-    assert ask(machine.scheduler.find(machine.request("", name="ambs-1")), environ=machine.environ) == (
-        first,
-    )
-    assert ask(machine.scheduler.find(machine.request("", name="ambs-2")), environ=machine.environ) == ()
+    name = f"ambs-{uuid.uuid4().hex[:8]}"
+    first = machine.submit("sleep 60", name)
+    machine.submit("sleep 60", f"{name}0")
+    assert ask(machine.scheduler.find(machine.request("", name)), environ=machine.environ) == (first,)
+    assert ask(machine.scheduler.find(machine.request("", f"{name}1")), environ=machine.environ) == ()
 
 
 HERE = """
@@ -252,7 +258,8 @@ from ambs_hpc.schedulers import ask, end_of_walltime, scheduler
 
 chosen = scheduler(sys.argv[1], user="", folder=Path(sys.argv[2]))
 here = chosen.here(os.environ, lambda path: Path(path).read_text())
-Path(sys.argv[2], "here").write_text(f"{here.scheduler_id} {','.join(here.nodes)} {end_of_walltime(chosen, here)}")
+ends_at = end_of_walltime(chosen, here)
+Path(sys.argv[2], "here").write_text(f"{here.scheduler_id} {','.join(here.nodes)} {ends_at}")
 """
 
 

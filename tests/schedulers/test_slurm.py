@@ -178,9 +178,15 @@ def test_a_lost_answer_is_unclear(completed: Completed) -> None:
         read_submission(completed)
 
 
-def test_what_never_reached_the_controller_was_not_submitted() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+        "sbatch: fatal: Unable to process configuration file",
+    ],
+)
+def test_what_never_reached_the_controller_was_not_submitted(words: str) -> None:
     """It can be tried again at once."""
-    words = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
     assert isinstance(read_submission(Completed(1, "", words)), CouldNotAsk)
 
 
@@ -198,7 +204,7 @@ def test_objections_to_a_cancellation_name_their_ids() -> None:
     assert read_cancel(Completed(1, "", stderr), ["5", "6"]) == CancelAnswer(
         frozenset({"6"}), {"5": "Access/permission denied"}
     )
-    down = "scancel: error: slurm_kill_job2: Unable to contact slurm controller (connect failure)"
+    down = "scancel: error: Kill job error on job id 5: Unable to contact slurm controller (connect failure)"
     assert isinstance(read_cancel(Completed(1, "", down), ["5"]), CouldNotAsk)
 
 
