@@ -9,6 +9,7 @@
   submitter's), get TERM and then KILL at walltime or deletion, and vanish from qstat when they end.
 * `set(...)` changes the settings of `machine.DEFAULTS` at any time: `unreachable=True`, `lose_answers=1`
   (with `lose_how="error" | "hang" | "silent"`), `paused=True`, `seconds_per_minute=1.0`, `history=False`, ...
+* `multiply(n)` adds n copies of the newest allocation, for tests with many.
 * `calls()` tells which commands were run; `allocations()` what the machine knows, ended ones included.
 * Leaving the block kills every script and the server, and waits for it.
 """
@@ -77,6 +78,13 @@ class FakeScheduler:
     def allocations(self) -> list[dict[str, Any]]:
         """All that were ever submitted: `id`, `state`, `name`, `hosts`, `exit_code`, ..."""
         return list(self._state.allocations(ended=True))
+
+    def multiply(self, count: int) -> list[str]:
+        """Numbers of `count` copies of the newest allocation, queued; quicker than as many submissions."""
+        with self._state.connect() as connection:
+            (data,) = connection.execute("SELECT data FROM allocation ORDER BY id DESC").fetchone()
+            statement = "INSERT INTO allocation (state, data) VALUES ('queued', ?)"
+            return [str(connection.execute(statement, (data,)).lastrowid) for _ in range(count)]
 
     def close(self) -> None:
         """Kill every script and end the server."""
