@@ -33,7 +33,7 @@ def logs(
     with reading(engine) as connection:
         story = show_evaluation(connection, evaluation_id)
     number = attempt or story.row.attempt
-    folder = attempt_folder(story.campaign.definition.run_directory, story.row.ordinal, number)
+    folder = Path(attempt_folder(story.campaign.definition.run_directory, story.row.ordinal, number))
     file = folder / ("stderr" if stderr else "stdout")
     if not file.exists() and not follow:
         why = "it has not started yet" if number == 0 else "nothing was started, or the files were removed"

@@ -45,7 +45,7 @@ def _as_dict(story: EvaluationStory) -> dict[str, Any]:
 def _folder(story: EvaluationStory) -> str:
     from ambs_hpc.launcher.paths import evaluation_folder
 
-    return str(evaluation_folder(story.campaign.definition.run_directory, story.row.ordinal))
+    return evaluation_folder(story.campaign.definition.run_directory, story.row.ordinal)
 
 
 def _write(story: EvaluationStory) -> None:

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from ambs_hpc.launcher import endings
-from ambs_hpc.launcher.child import load_function
 from ambs_hpc.launcher.starting import REQUEST
+from ambs_hpc.launcher.template import load_function
 
 
 def main(arguments: list[str]) -> int:

@@ -169,10 +169,13 @@ class LauncherLoop:
         if not self._claiming:
             return
         still_waiting: list[Claim] = []
-        for one in self._waiting:
+        for index, one in enumerate(self._waiting):
+            if self._executor.room() is None:
+                still_waiting += self._waiting[index:]
+                break
             if one.campaign_id in self._refused:
                 self._ended.append(Interrupted(one.id, one.attempt, "campaign refused", started=False))
-            elif one.id in self._dying or self._executor.room() is None or not self._start(one):
+            elif one.id in self._dying or not self._start(one):
                 still_waiting.append(one)
         self._waiting = still_waiting
         self._most_held = max(self._most_held, len(self._held))

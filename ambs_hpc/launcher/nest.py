@@ -1,14 +1,13 @@
 """The process that starts evaluations on one machine, keeps their limits and reports how they ended.
 
-One nest runs commands; one more per objective module imports it once and forks every evaluation from there.
-It knows no database and imports nothing heavy. When its launcher dies it sees the end of the socket and
+One nest runs commands; one more per objective module has a template fork every evaluation of it. A nest
+knows no database and imports nothing heavy. When its launcher dies it sees the end of the socket and
 kills everything; as a subreaper it also inherits, finds and kills what escapes an evaluation.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import select
@@ -18,53 +17,65 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ambs_hpc.launcher import endings, offspring, starting
-from ambs_hpc.launcher.starting import Running
+from ambs_hpc.launcher import endings, offspring
+from ambs_hpc.launcher.starting import Running, start_command
+from ambs_hpc.launcher.template_handle import TemplateHandle
 
 IDLE_SECONDS = 60.0
 MEMORY_POLL_SECONDS = 0.2
 MESSAGE_BYTES = 1 << 18
-LONGEST_REPORT_BYTES = (
-    1 << 16
-)  # a longer one is read from its file: a socket takes no packet above its buffer
+LONGEST_REPORT_BYTES = 1 << 16  # a longer one is read from its file: no packet may exceed the buffer
+UNKNOWN_STATUS = signal.SIGKILL  # of a fork whose template died between its end and telling us
 
 
 class Nest:
     """Serves one launcher over `control`, a SOCK_SEQPACKET socket of JSON messages."""
 
-    def __init__(self, control: socket.socket, function: Any | None) -> None:
-        self._control, self._function = control, function
+    def __init__(self, control: socket.socket, objective: tuple[str, str] | None) -> None:
+        """`objective`: "module:function" and its folder, when evaluations are forked."""
+        self._control, self._objective = control, objective
         self._running: dict[int, Running] = {}  # by pid
         self._memory_due = 0.0
         self._oom_kills = offspring.oom_kills()
-        self._token_place = offspring.token_place()
         offspring.become_subreaper()
         self._wake, wake_end = socket.socketpair()
         self._wake.setblocking(False)
         wake_end.setblocking(False)
         self._wake_end = wake_end
+        self._template = None if objective is None else TemplateHandle(*objective)
         # Handlers that do nothing, not SIG_IGN: what is ignored here would be ignored in every command.
         # The launcher decides when we end; its end is ours.
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
-        gc.collect()
-        gc.freeze()  # a collection in a forked child would copy every page that holds an object
 
     def serve(self) -> None:
         """Until the launcher closes the socket or dies; nothing is left running then."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
+        watched = self._watch_template(poll, None)
         while True:
             ready = {descriptor for descriptor, _ in poll.poll(1000 * self._patience())}
             if self._wake.fileno() in ready:
                 self._drain_wake()
-            self._reap()
+                self._reap()
+            if watched in ready:
+                if not self._hear_template():
+                    return
+                watched = self._watch_template(poll, watched)
             self._keep_limits()
             if self._control.fileno() in ready and not self._obey():
                 self._end_everything()
                 return
+
+    def _watch_template(self, poll: select.poll, watched: int | None) -> int | None:
+        if self._template is None:
+            return None
+        descriptor = self._template.control.fileno()
+        if descriptor != watched:
+            poll.register(descriptor, select.POLLIN)
+        return descriptor
 
     def _obey(self) -> bool:
         """Take one message; False at the end of the socket."""
@@ -83,26 +94,46 @@ class Nest:
 
     def _start(self, request: Mapping[str, Any]) -> None:
         try:
-            running = starting.start(request, self._function, self._leave_nest)
+            if self._template is None:
+                running: Running | None = start_command(request)
+            else:
+                running = self._template.start(request, len(self._running))
         except OSError as error:
             self._tell(endings.not_started(request, error))
             return
-        self._running[running.pid] = running
+        if running is not None:
+            self._running[running.pid] = running
 
-    def _leave_nest(self, request: Mapping[str, Any]) -> None:
-        """In a forked child: nothing of the nest's plumbing stays."""
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        self._control.close()
-        self._wake.close()
-        self._wake_end.close()
-        offspring.carry_token(request["environment"][offspring.TOKEN_VARIABLE], self._token_place)
+    def _hear_template(self) -> bool:
+        """Take what the template says; False when its module cannot be imported, which ends the nest."""
+        assert self._template is not None
+        assert self._objective is not None
+        heard = self._template.receive()
+        self._running.update((running.pid, running) for running in heard.started)
+        for pid, status in heard.exited:
+            self._note_end(pid, status)
+        if heard.is_alive:
+            return True
+        unloadable = self._template.unloadable
+        if unloadable is None and not self._template.has_hatched:
+            unloadable = "The process that imported it died: see the launcher's log."
+        if unloadable is not None:
+            self._control.send(json.dumps({"unloadable": unloadable}).encode())
+            return False
+        self._template.close()  # it waits for its end: its forks are our own children then
+        self._reap()
+        for pid in [pid for pid in self._running if not offspring.is_child(pid)]:
+            self._note_end(pid, UNKNOWN_STATUS)
+        self._template = TemplateHandle(*self._objective, waiting=self._template.waiting_requests)
+        return True
 
     def _stop(self, ids: set[int], grace_seconds: float) -> None:
         for running in self._running.values():
             if running.id in ids:
                 running.stop("stopped", grace_seconds)
+        if self._template is not None:
+            for request in self._template.forget(ids):
+                self._tell(endings.stopped(request))
 
     def _reap(self) -> None:
         while True:
@@ -112,14 +143,18 @@ class Nest:
                 return
             if pid == 0:
                 return
-            running = self._running.pop(pid, None)
-            if running is None:
-                continue  # an adopted stray
-            offspring.kill_group(running.pid)
-            offspring.kill_strays(running.token, but=self._running)
-            if status == signal.SIGKILL and running.ended_by is None:
-                running.ended_by = self._who_killed()
-            self._tell(endings.of(running, status, time.time()))
+            self._note_end(pid, status)
+
+    def _note_end(self, pid: int, status: int) -> None:
+        running = self._running.pop(pid, None)
+        if running is None:
+            return  # an adopted stray, or a fork that took nothing
+        offspring.kill_group(running.pid)
+        but = self._running if self._template is None else {*self._running, self._template.pid}
+        offspring.kill_strays(running.token, but=but)
+        if status == signal.SIGKILL and running.ended_by is None:
+            running.ended_by = self._who_killed()
+        self._tell(endings.of(running, status, time.time()))
 
     def _who_killed(self) -> str | None:
         """The kernel, when it counts more killings for memory than at our last look."""
@@ -170,4 +205,6 @@ class Nest:
         signal.set_wakeup_fd(-1)
         for running in self._running.values():
             offspring.kill_group(running.pid)
+        if self._template is not None:
+            self._template.close()
         offspring.kill_children()

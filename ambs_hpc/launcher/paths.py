@@ -1,22 +1,23 @@
-"""Where an evaluation's files lie: few entries in any folder, since parallel file systems list slowly."""
+"""Where an evaluation's files lie: few entries in any folder, since parallel file systems list slowly.
+
+Texts, not Paths: the launcher makes several for every evaluation.
+"""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 PER_FOLDER = 1000
 
 
-def evaluation_folder(run_directory: str, ordinal: int) -> Path:
+def evaluation_folder(run_directory: str, ordinal: int) -> str:
     """The evaluation's own folder: RUN/012/012345 for ordinal 12345."""
-    return Path(run_directory) / f"{ordinal // PER_FOLDER:03d}" / f"{ordinal:06d}"
+    return f"{run_directory}/{ordinal // PER_FOLDER:03d}/{ordinal:06d}"
 
 
-def attempt_folder(run_directory: str, ordinal: int, attempt: int) -> Path:
+def attempt_folder(run_directory: str, ordinal: int, attempt: int) -> str:
     """One attempt's folder: working directory, `stdout`, `stderr`, `result.json`, `outcome.json`."""
-    return evaluation_folder(run_directory, ordinal) / f"attempt-{attempt}"
+    return f"{evaluation_folder(run_directory, ordinal)}/attempt-{attempt}"
 
 
-def checkpoint_folder(run_directory: str, ordinal: int) -> Path:
+def checkpoint_folder(run_directory: str, ordinal: int) -> str:
     """What $AMBS_CHECKPOINT_DIR names; the same for every attempt, made by the first that wants it."""
-    return evaluation_folder(run_directory, ordinal) / "checkpoint"
+    return f"{evaluation_folder(run_directory, ordinal)}/checkpoint"

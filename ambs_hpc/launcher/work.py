@@ -49,15 +49,13 @@ class Recipe:
             "AMBS_ORDINAL": str(claim.ordinal),
             "AMBS_ATTEMPT": str(claim.attempt),
             "AMBS_CAMPAIGN": claim.campaign,
-            "AMBS_RESULT": str(folder / endings.RESULT),
-            "AMBS_CHECKPOINT_DIR": str(checkpoint),
+            "AMBS_RESULT": f"{folder}/{endings.RESULT}",
+            "AMBS_CHECKPOINT_DIR": checkpoint,
         }
         arguments = None
         if self._command is not None:
             arguments = command_line.filled(self._command, claim.configuration)
-        return Work(
-            claim, arguments, self._function, self._directory, str(folder), environment, self._is_cold
-        )
+        return Work(claim, arguments, self._function, self._directory, folder, environment, self._is_cold)
 
 
 def _program(objective: Mapping[str, object], directory: str) -> tuple[str | None, list[str] | None]:

@@ -38,6 +38,10 @@ def daemon(configuration):
         os._exit(0)
     while not os.path.exists("pid") or not open("pid").read(): time.sleep(0.01)
     return 1
+def first_kills_its_parent(configuration):
+    if os.getcwd().endswith("attempt-1"): os.kill(os.getppid(), 9)
+    time.sleep(0.3)
+    return 1
 def long(configuration):
     return {"objective": 1, "curve": [0.5] * 200_000}
 def pid(configuration):
@@ -77,6 +81,17 @@ def outcome(executor: ProcessExecutor) -> Ended:
     wait_until(lambda: ended.extend(executor.poll(0.05)) or ended)
     assert len(ended) == 1
     return ended[0]
+
+
+def outcomes(executor: ProcessExecutor, number: int) -> list[Outcome]:
+    ended: list[Outcome] = []
+    while len(ended) < number:
+        wait_until(lambda: ended.extend(executor.poll(0.05)) or ended)  # type: ignore[arg-type]
+    return ended
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def shell(text: str) -> list[str]:
@@ -256,13 +271,23 @@ def test_killed_nest_costs_interruptions_only(executor: ProcessExecutor, tmp_pat
         lambda: (tmp_path / "attempt-1" / "pid").exists() and (tmp_path / "attempt-1" / "pid").read_text()
     )
     pid = int((tmp_path / "attempt-1" / "pid").read_text())
-    nest = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(nest, signal.SIGKILL)
+    os.kill(parent_of(parent_of(pid)), signal.SIGKILL)
     said = outcome(executor)
     assert said == Interrupted(1, 1, "supervising process died")
     wait_until(lambda: start_time(pid) is None)
     executor.start(work(tmp_path, 2, function="objective_module:environment"))
     assert isinstance(outcome(executor), Outcome)
+
+
+def test_killed_template_costs_nothing(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """An evaluation that kills its parent harms neither itself nor the others."""
+    for number in (1, 2):
+        executor.start(work(tmp_path, number, function="objective_module:first_kills_its_parent"))
+    assert {one.objective for one in outcomes(executor, 2)} == {1.0}
+    executor.start(work(tmp_path, 3, function="objective_module:environment"))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.objective == 1.0
 
 
 def test_forked_daemon_ends_with_its_evaluation(executor: ProcessExecutor, tmp_path: Path) -> None:
