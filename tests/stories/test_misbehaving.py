@@ -18,7 +18,7 @@ KINDS = {
     "exit": "ERROR",
     "sleep": "TIMEOUT",
     "memory": "OUT_OF_MEMORY",
-    "parent": "ERROR",
+    "parent": "TIMEOUT",  # only the process that forks it dies, and is replaced; it sleeps on
     "daemon": None,  # its result counts; the daemon does not survive it
 }
 PROBLEM = f"""
