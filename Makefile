@@ -7,6 +7,7 @@ DEMO := demo
 .PHONY: demo test lint install install-test clean
 
 demo: install
+	mkdir -p $(DEMO)
 	$(BIN)/ambs run examples/digits_mlp/problem.py --max-evaluations 60 --db $(DEMO)/ambs.db --runs $(DEMO)/runs
 
 test: install-test
