@@ -138,11 +138,13 @@ class _Watch:
             self._drain("idle")
 
     def _drain(self, reason: str) -> None:
+        logger.info("launcher draining reason=%s", reason)
         self._ending = reason
         self._loop.drain()
 
     def _stop(self, reason: str) -> None:
         if not self._is_stopping:
+            logger.info("launcher stopping reason=%s", reason)
             self._ending = reason
             self._is_stopping = True
             self._loop.stop(self._settings.grace_seconds)
