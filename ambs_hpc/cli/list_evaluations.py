@@ -32,11 +32,14 @@ def list_evaluations(
     wanted = state_named(state)
     with queue.reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
-        rows = queue.list_evaluations(connection, only.id if only else None, wanted, sort, limit)
+        found = queue.list_evaluations(connection, only.id if only else None, wanted, sort, limit + 1)
+    rows = found[:limit]
     if as_json:
         print_json([asdict(row) for row in rows])
         return
     print_table(COLUMNS, (_cells(row) for row in rows))
+    if len(found) > limit:
+        typer.echo(f"Only the first {limit}; more with -n.", err=True)
 
 
 def _cells(row: object) -> tuple[object, ...]:
