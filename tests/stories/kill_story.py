@@ -67,7 +67,7 @@ def tell(folder: Path, url: str, *, kills: int, evaluations: int, seed: int) -> 
         if done >= kills:
             break
         try:
-            run.wait(timeout=chance.uniform(0.8, 4.0))
+            run.wait(timeout=chance.uniform(0.8, 2.0))
         except subprocess.TimeoutExpired:
             _kill(run, chance)
             done += 1
