@@ -1,0 +1,73 @@
+"""The loads that can be named on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ambs_hpc.errors import UsageError, nearest
+from ambs_hpc.simulate.objectives import Bowl, Objective, minus_ackley, sphere
+from ambs_hpc.simulate.run_times import ByConfiguration, Constant, Normal, RunTime, recurrent_network_seconds
+from ambs_hpc.simulate.spaces import PlainSpace, box, published_space
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLoad:
+    """A problem with the run times of its evaluations.
+
+    Args:
+        name: of the load.
+        space: as `ambs_hpc.problem.build_space` takes it.
+        objective: its value at a configuration.
+        direction: "minimize" or "maximize".
+        run_time: of one evaluation.
+    """
+
+    name: str
+    space: PlainSpace
+    objective: Objective
+    direction: str
+    run_time: RunTime
+
+
+def named_load(name: str) -> NamedLoad:
+    """The load of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in LOADS:
+        raise UsageError(f"--load {name}: there is no such load. {nearest(name, LOADS)}")
+    return LOADS[name]()
+
+
+def rnn2() -> NamedLoad:
+    """The rnn2 benchmark of 2018: ten-minute cap, a modelled accuracy."""
+    space = published_space("rnn2")
+    return NamedLoad(
+        "rnn2", space, Bowl(space), "maximize", ByConfiguration(recurrent_network_seconds, cap=600.0)
+    )
+
+
+def ackley() -> NamedLoad:
+    """The published scaling row: 5 dimensions, sleep N(60, 20) s, best 0."""
+    return NamedLoad("ackley", box(5, -32.768, 32.768), minus_ackley, "maximize", Normal(60.0, 20.0))
+
+
+def combo() -> NamedLoad:
+    """CANDLE Combo's 22 dimensions, 700 s an evaluation, a modelled R2."""
+    space = published_space("combo")
+    return NamedLoad("combo", space, Bowl(space), "maximize", Normal(700.0, 100.0))
+
+
+def constant() -> NamedLoad:
+    """Sphere in 5 dimensions, 60 s each: all slots end at once."""
+    return NamedLoad("constant", box(5, -5.0, 5.0), sphere, "minimize", Constant(60.0))
+
+
+LOADS: dict[str, Callable[[], NamedLoad]] = {
+    "rnn2": rnn2,
+    "ackley": ackley,
+    "combo": combo,
+    "constant": constant,
+}

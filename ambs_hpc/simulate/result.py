@@ -1,0 +1,102 @@
+"""What a simulated campaign achieved, as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ambs_hpc.simulate.pretend_executor import Ran
+
+CURVE_POINTS = 400  # of the busy slots: what a figure can show
+
+
+@dataclass(frozen=True, slots=True)
+class AskCost:
+    """What one step of the search cost.
+
+    Args:
+        observations: evaluations that had ended before it.
+        proposals: made in it.
+        cpu_seconds: spent on it, learning, refits and storing included.
+    """
+
+    observations: int
+    proposals: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationResult:
+    """A simulated campaign.
+
+    Args:
+        load, method, seed, slots, seconds, charged: what was simulated.
+        utilisation: share of the slots that ran an evaluation, from the first start to the end.
+        evaluations: that ended within the time.
+        evaluations_per_hour: of them.
+        best: objective; None when nothing ended.
+        best_so_far: (seconds since the first start, best objective) at each improvement.
+        busy: (seconds since the first start, evaluations running).
+        ask_costs: of the search's steps that proposed something.
+        search_cpu_seconds, launcher_cpu_seconds: spent in all.
+    """
+
+    load: str
+    method: str
+    seed: int
+    slots: int
+    seconds: float
+    charged: bool
+    utilisation: float
+    evaluations: int
+    evaluations_per_hour: float
+    best: float | None
+    best_so_far: list[tuple[float, float]]
+    busy: list[tuple[float, int]]
+    ask_costs: list[AskCost]
+    search_cpu_seconds: float
+    launcher_cpu_seconds: float
+
+    @property
+    def cpu_seconds_per_proposal(self) -> float | None:
+        """Mean over the campaign; None when nothing was proposed."""
+        proposals = sum(one.proposals for one in self.ask_costs)
+        return sum(one.cpu_seconds for one in self.ask_costs) / proposals if proposals else None
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values."""
+        return {**asdict(self), "cpu_seconds_per_proposal": self.cpu_seconds_per_proposal}
+
+
+def utilisation(runs: Sequence[Ran], slots: int, end: float) -> float:
+    """Share of `slots` that ran something, from the first start to `end`; 0 when nothing ran."""
+    first = min((one.started_at for one in runs), default=end)
+    if first >= end:
+        return 0.0
+    busy = sum(min(one.finished_at, end) - one.started_at for one in runs if one.started_at < end)
+    return busy / (slots * (end - first))
+
+
+def best_curve(runs: Sequence[Ran], end: float, *, maximize: bool) -> list[tuple[float, float]]:
+    """(seconds since the first start, objective) whenever it became better."""
+    first = min((one.started_at for one in runs), default=end)
+    curve: list[tuple[float, float]] = []
+    for one in sorted(runs, key=lambda ran: ran.finished_at):
+        better = not curve or (one.objective > curve[-1][1] if maximize else one.objective < curve[-1][1])
+        if one.finished_at <= end and better:
+            curve.append((one.finished_at - first, one.objective))
+    return curve
+
+
+def busy_curve(runs: Sequence[Ran], end: float) -> list[tuple[float, int]]:
+    """(seconds since the first start, evaluations running) at even distances up to `end`."""
+    import numpy as np
+
+    first = min((one.started_at for one in runs), default=end)
+    if first >= end:
+        return []
+    starts = np.sort([one.started_at for one in runs])
+    ends = np.sort([one.finished_at for one in runs])
+    at = np.linspace(first, end, CURVE_POINTS)
+    running = np.searchsorted(starts, at, "right") - np.searchsorted(ends, at, "right")
+    return [(float(moment - first), int(count)) for moment, count in zip(at, running, strict=True)]

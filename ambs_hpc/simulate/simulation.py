@@ -1,0 +1,195 @@
+"""The real search, queue and launcher loop on a pretend machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ambs_hpc import identity
+from ambs_hpc.campaign import SearchLoop
+from ambs_hpc.launcher.loop import LauncherLoop
+from ambs_hpc.problem import Problem
+from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.queue import create_campaign, register_launcher, transaction
+from ambs_hpc.records import NewCampaign, NewLauncher
+from ambs_hpc.simulate.loads import NamedLoad
+from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor, Ran
+from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, utilisation
+from ambs_hpc.simulate.shared_database import SharedDatabase
+from ambs_hpc.simulate.virtual_clock import START, Timeline, VirtualTime
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+# As `ambs run` and `ambs launch` wait.
+SEARCH_WAIT_SECONDS, LAUNCHER_WAIT_SECONDS = 0.2, 0.5
+MEMORY = Path("/dev/shm")
+CONFIG_VARIABLE = "AMBS_CONFIG_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationSettings:
+    """What is simulated.
+
+    Args:
+        load: the problem and the run times of its evaluations.
+        slots: evaluations at once, over all launchers; >= launchers.
+        minutes: of virtual time, > 0.
+        launchers: that share the slots, >= 1.
+        method, method_options, seed: of the search.
+        charged: let the processor time of search and launchers pass as virtual time.
+    """
+
+    load: NamedLoad
+    slots: int
+    minutes: float
+    launchers: int = 1
+    method: str = "ambs"
+    method_options: Mapping[str, object] = field(default_factory=dict)
+    seed: int = 0
+    charged: bool = True
+
+
+def simulate(
+    settings: SimulationSettings, shown: Callable[[float], None] = lambda elapsed: None
+) -> SimulationResult:
+    """Run a campaign in virtual time.
+
+    Args:
+        settings: what.
+        shown: called now and then with the virtual seconds that have passed.
+
+    Raises:
+        UsageError: the search method or one of its options does not exist.
+    """
+    with _scratch() as folder:
+        pretended = _Pretended(settings, folder)
+        try:
+            pretended.world.run(60 * settings.minutes, shown)
+        finally:
+            pretended.database.close()
+    return pretended.result()
+
+
+class _Pretended:
+    """A campaign with its search and its launchers as actors on one virtual time."""
+
+    def __init__(self, settings: SimulationSettings, folder: Path) -> None:
+        self._settings = settings
+        self.world = VirtualTime(charged=settings.charged)
+        self.database = SharedDatabase(folder / "ambs.db")
+        engine = self.database.engine()
+        definition = _definition(settings, folder)
+        with transaction(engine) as connection:
+            self._campaign = create_campaign(connection, definition)
+        allow(definition.objective, definition.directory)
+        self._executors: list[PretendExecutor] = []
+        self._costs: list[AskCost] = []
+        self._launchers = [self._add_launcher(index) for index in range(settings.launchers)]
+        self._search = self.world.add("search", self._search_on)
+
+    def result(self) -> SimulationResult:
+        """The figures, once all actors have ended."""
+        settings = self._settings
+        end = START + 60 * settings.minutes
+        runs: list[Ran] = []
+        for one in self._executors:
+            runs += one.history + one.still_running()
+        curve = best_curve(runs, end, maximize=settings.load.direction == "maximize")
+        ended = sum(1 for one in runs if one.finished_at <= end)
+        return SimulationResult(
+            load=settings.load.name,
+            method=settings.method,
+            seed=settings.seed,
+            slots=settings.slots,
+            seconds=60 * settings.minutes,
+            charged=settings.charged,
+            utilisation=utilisation(runs, settings.slots, end),
+            evaluations=ended,
+            evaluations_per_hour=60 * ended / settings.minutes,
+            best=curve[-1][1] if curve else None,
+            best_so_far=curve,
+            busy=busy_curve(runs, end),
+            ask_costs=self._costs,
+            search_cpu_seconds=self._search.cpu_seconds,
+            launcher_cpu_seconds=sum(one.cpu_seconds for one in self._launchers),
+        )
+
+    def _search_on(self, timeline: Timeline) -> None:
+        loop = SearchLoop(self.database.engine_of(timeline), self._campaign, None, timeline)
+        loop.open()
+        proposed = 0
+        while True:
+            before = timeline.spent_cpu_seconds()
+            progress = loop.step()
+            if progress.proposed > proposed:
+                spent = timeline.spent_cpu_seconds() - before
+                self._costs.append(AskCost(progress.ended, progress.proposed - proposed, spent))
+                proposed = progress.proposed
+            if progress.is_complete:
+                return
+            self.database.wait_for_change(timeline, SEARCH_WAIT_SECONDS)
+
+    def _add_launcher(self, index: int) -> Timeline:
+        settings = self._settings
+        share = settings.slots // settings.launchers + (index < settings.slots % settings.launchers)
+
+        def serve(timeline: Timeline) -> None:
+            engine = self.database.engine_of(timeline)
+            load = Load(settings.load.objective, settings.load.run_time, settings.seed)
+            executor = PretendExecutor(timeline, share, load)
+            self._executors.append(executor)
+            launcher_id = _register(engine, share)
+            loop = LauncherLoop(engine, launcher_id, executor, timeline, only=[self._campaign.id])
+            while True:
+                loop.step(LAUNCHER_WAIT_SECONDS)
+
+        return self.world.add(f"launcher {index}", serve)
+
+
+def _register(engine: Engine, slots: int) -> int:
+    who = identity.this_process()
+    with transaction(engine) as connection:
+        return register_launcher(connection, NewLauncher(who.host, who.pid, who.started, slots))
+
+
+def _definition(settings: SimulationSettings, folder: Path) -> NewCampaign:
+    problem = Problem(
+        settings.load.name, settings.load.space, "pretended:objective", direction=settings.load.direction
+    )
+    return NewCampaign(
+        name=problem.name,
+        problem={key: value for key, value in problem.to_json().items() if key != "name"},
+        objective=problem.objective_json,
+        direction=problem.direction,
+        directory=str(folder),
+        run_directory=str(folder / "runs"),
+        method=settings.method,
+        method_options=settings.method_options,
+        seed=settings.seed,
+        max_evaluations=None,
+        max_failures=problem.max_failures,
+        max_interruptions=problem.max_interruptions,
+    )
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder in memory where there is one, which also holds the allow-list: the user's stays untouched."""
+    before = os.environ.get(CONFIG_VARIABLE)
+    with tempfile.TemporaryDirectory(
+        prefix="ambs-simulate-", dir=MEMORY if MEMORY.is_dir() else None
+    ) as name:
+        os.environ[CONFIG_VARIABLE] = name
+        try:
+            yield Path(name)
+        finally:
+            if before is None:
+                del os.environ[CONFIG_VARIABLE]
+            else:
+                os.environ[CONFIG_VARIABLE] = before
