@@ -50,10 +50,13 @@ class EndToEnd:
     idle_gap_ms: float
 
 
-def measure_end_to_end(engine: Engine, objective: str, number: int) -> dict[str, object]:
-    """Run `number` evaluations through a launcher, after the floor in the same process."""
+def measure_end_to_end(engine: Engine, objective: str, number: int, place: Path) -> dict[str, object]:
+    """Run `number` evaluations through a launcher, after the floor in the same process.
+
+    `place`: a folder under which every attempt makes one, with three files.
+    """
     floor = FLOORS[objective](number)
-    with tempfile.TemporaryDirectory(prefix="ambs_bench_") as folder:
+    with tempfile.TemporaryDirectory(prefix="ambs_bench_", dir=place) as folder:
         os.environ["AMBS_CONFIG_DIR"] = folder
         (Path(folder) / "no_op_objective.py").write_text(MODULE)
         name = f"{objective}-{time.time_ns()}"

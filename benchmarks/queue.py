@@ -1,6 +1,6 @@
 """What the queue and the launcher cost, on both databases, everything on one pinned core, in one run.
 
-python benchmarks/queue.py [--evaluations 2000] [--rows 20000] [--tiny] [--json]
+python benchmarks/queue.py [--evaluations 2000] [--rows 20000] [--folder /dev/shm] [--tiny] [--json]
 """
 
 from __future__ import annotations
@@ -32,18 +32,21 @@ def main() -> None:
     )
     parser.add_argument("--evaluations", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--folder", type=Path, help="for all files: what a disk costs is measured with it")
     parser.add_argument("--tiny", action="store_true", help="a check that it runs, no figures to quote")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.tiny:
         given.evaluations, given.rows = 60, 400
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    with tempfile.TemporaryDirectory(prefix="ambs_bench_") as folder:
+    with tempfile.TemporaryDirectory(prefix="ambs_bench_", dir=given.folder) as folder:
         for engine in engines(Path(folder)):
             for batch in BATCHES:
                 show(measure_rates(engine, given.rows, batch), as_json=given.json)
             for objective in ("command", "function"):
-                show(measure_end_to_end(engine, objective, given.evaluations), as_json=given.json)
+                show(
+                    measure_end_to_end(engine, objective, given.evaluations, Path(folder)), as_json=given.json
+                )
 
 
 def engines(folder: Path) -> Iterator[Engine]:

@@ -43,9 +43,10 @@ def _as_dict(story: EvaluationStory) -> dict[str, Any]:
 
 
 def _folder(story: EvaluationStory) -> str:
-    from ambs_hpc.launcher.paths import evaluation_folder
+    from ambs_hpc.launcher.paths import attempt_folder
 
-    return evaluation_folder(story.campaign.definition.run_directory, story.row.ordinal)
+    row = story.row
+    return attempt_folder(story.campaign.definition.run_directory, row.ordinal, max(row.attempt, 1))
 
 
 def _write(story: EvaluationStory) -> None:

@@ -1,5 +1,6 @@
-"""Where an evaluation's files lie: few entries in any folder, since parallel file systems list slowly.
+"""Where an evaluation's files lie: one new folder for each attempt, some thousands of them in any folder.
 
+A parallel file system is slow at making folders and at listing long ones.
 Texts, not Paths: the launcher makes several for every evaluation.
 """
 
@@ -8,16 +9,15 @@ from __future__ import annotations
 PER_FOLDER = 1000
 
 
-def evaluation_folder(run_directory: str, ordinal: int) -> str:
-    """The evaluation's own folder: RUN/012/012345 for ordinal 12345."""
-    return f"{run_directory}/{ordinal // PER_FOLDER:03d}/{ordinal:06d}"
-
-
 def attempt_folder(run_directory: str, ordinal: int, attempt: int) -> str:
-    """One attempt's folder: working directory, `stdout`, `stderr`, `result.json`, `outcome.json`."""
-    return f"{evaluation_folder(run_directory, ordinal)}/attempt-{attempt}"
+    """One attempt's folder, RUN/012/012345-1: where it works, `stdout`, `stderr` and its result."""
+    return f"{_stem(run_directory, ordinal)}-{attempt}"
 
 
 def checkpoint_folder(run_directory: str, ordinal: int) -> str:
     """What $AMBS_CHECKPOINT_DIR names; the same for every attempt, made by the first that wants it."""
-    return f"{evaluation_folder(run_directory, ordinal)}/checkpoint"
+    return f"{_stem(run_directory, ordinal)}-checkpoint"
+
+
+def _stem(run_directory: str, ordinal: int) -> str:
+    return f"{run_directory}/{ordinal // PER_FOLDER:03d}/{ordinal:06d}"
