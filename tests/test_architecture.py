@@ -30,6 +30,7 @@ FLOORS = {
 BOTTOM = {"errors", "clock", "identity", "records", "states"}  # these files may import each other downwards
 DOORS = {
     "sklearn": {"search/forest.py"},
+    "optuna": {"search/optuna_adapter.py"},
     "psycopg2": {"queue"},
     "alembic": {"queue"},
     "typer": {"cli"},

@@ -10,6 +10,7 @@ Three forms of n configurations of d parameters, columns in the space's order:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,17 @@ from ambs_hpc.search.structure import Floats, Mask, Structure
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values of one column of V: numbers from low to high, or the places of unordered choices."""
+
+    low: float
+    high: float
+    is_log: bool
+    is_whole: bool
+    is_choice: bool
 
 
 class Encoding:
@@ -50,6 +62,16 @@ class Encoding:
             space, {n: c for n, c in zip(self.names, self._choices, strict=True) if c is not None}
         )
         self._scale_bounds()
+
+    def range(self, column: int) -> Range:
+        """What stands in one column of V; choices in order are whole numbers."""
+        return Range(
+            float(self._low[column]),
+            float(self._high[column]),
+            bool(self._is_log[column]),
+            bool(self._is_whole[column]) or self._choices[column] is not None,
+            bool(self.is_choice[column]),
+        )
 
     def encode(self, configuration: Configuration) -> Floats:
         """(d,) values of one configuration; parameters that are inactive or unknown are ignored.

@@ -51,6 +51,10 @@ class Structure:
             V[~holds(V), column] = np.nan
         return V
 
+    def is_active(self, column: int, V: Floats) -> bool:
+        """Whether a parameter is active in the one row of V (1, d); the columns before it are decided."""
+        return all(bool(holds(V)[0]) for child, holds in self._conditions if child == column)
+
     def allowed(self, V: Floats) -> Mask:
         """(n,) which rows break no forbidden clause; inactive values must be NaN."""
         mask = np.ones(len(V), dtype=np.bool_)

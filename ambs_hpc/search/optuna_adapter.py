@@ -1,0 +1,362 @@
+"""Any sampler of Optuna behind our protocol, as `optuna:<Sampler>`; the only file that imports it.
+
+The study lives in memory and follows the ledger. A sampler is made anew for every proposal, seeded from
+the campaign's seed and the ordinal, so proposals are a function of what is known. Samplers of `LEARNING`
+also keep notes of their own in the study (the state of a population), which no database row tells: after
+a restart they go on from all results, told again in their order, though not with the same next proposal.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from ambs_hpc.errors import UsageError, nearest
+from ambs_hpc.records import Configuration, Observation, Proposal
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.ledger import Draft, Ledger
+from ambs_hpc.search.searcher import LedgerSearcher
+from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.supply import Supply
+
+PREFIX = "optuna:"
+SAMPLERS = (
+    "CmaEsSampler",
+    "GPSampler",
+    "NSGAIISampler",
+    "NSGAIIISampler",
+    "QMCSampler",
+    "RandomSampler",
+    "TPESampler",
+)
+LEARNING = ("CmaEsSampler", "NSGAIISampler", "NSGAIIISampler", "QMCSampler")  # they keep notes in the study
+FORESEEN = {"constant_liar": True, "warn_independent_sampling": False}  # our defaults where there is such
+NEEDS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}  # imported by Optuna at the first proposal
+STARTUP = ("n_startup_trials", "population_size")  # options that say how long a sampler draws at random
+PLAIN = {"int": int, "float": float, "bool": bool, "str": str}  # kinds of option that a command line can give
+PROPOSAL_STREAM, FALLBACK_STREAM = 5, 6
+ATTEMPTS = 20  # asked again when forbidden or known, before any unknown configuration is taken
+
+Kinds = Mapping[str, tuple[type, ...]]
+
+
+class OptunaSearcher(LedgerSearcher):
+    """A ledger that an Optuna study follows."""
+
+    def __init__(
+        self, encoding: Encoding, sampler: Samplers, direction: str, starting_points: Sequence[Configuration]
+    ) -> None:
+        self._follower = OptunaStrategy(encoding, sampler)
+        super().__init__(encoding, self._follower, direction, starting_points)
+
+    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
+        """Tell again in the order told, each result as soon as its proposal has been made."""
+        place = {
+            self._encoding.encode(p.configuration).tobytes(): end for end, p in enumerate(proposals, start=1)
+        }
+        done = 0
+        for observation in observations:
+            needed = place.get(self._encoding.encode(observation.configuration).tobytes(), 0)
+            if needed > done:
+                super().restore(proposals[done:needed], [])
+                self._follower.follow(self._ledger)
+                done = needed
+            self.tell([observation])
+            self._follower.follow(self._ledger)
+        super().restore(proposals[done:], [])
+
+
+class OptunaStrategy:
+    """Chooses by an Optuna sampler that sees every row of the ledger as a trial."""
+
+    def __init__(self, encoding: Encoding, samplers: Samplers) -> None:
+        self._encoding, self._samplers = encoding, samplers
+        self._supply = Supply(encoding)
+        self._study = samplers.create_study()
+        self._distributions = [_distribution(encoding, column) for column in range(encoding.dimensions)]
+        self._begin(0)
+
+    def choose(self, ledger: Ledger) -> Draft:
+        self.follow(ledger)
+        ordinal = ledger.next_ordinal
+        self._study.sampler = self._samplers.create(ordinal)
+        kind = "design" if ledger.successes < self._samplers.startup else "model"
+        with quiet():
+            for _ in range(ATTEMPTS):
+                trial = self._study.ask()
+                row = self._suggested(trial)
+                if row.tobytes() not in ledger.known and self._encoding.structure.allowed(row[None])[0]:
+                    self._running[row.tobytes()] = trial.number
+                    return Draft(row, kind)
+                self._study.tell(trial.number, state=_states().FAIL)
+        rng = np.random.default_rng([self._samplers.seed, FALLBACK_STREAM, ordinal])
+        return Draft(self._supply.unknown(rng, ledger.known)[0], "random")
+
+    def follow(self, ledger: Ledger) -> None:
+        """Bring the study up to what the ledger knows: proposals first, in their order, then results."""
+        if ledger.generation != self._generation:  # a finished trial cannot be changed
+            self._study = self._samplers.create_study()
+            order = self._order
+            self._begin(ledger.generation)
+            for key in order:
+                self._start(np.frombuffer(key))
+        self._follow_proposals(ledger)
+        for place in range(self._told, ledger.count):
+            self._observe(ledger.rows[place], float(ledger.objectives[place]))
+        self._told = ledger.count
+        if len(self._running) > len(ledger.pending):
+            for key in [key for key in self._running if key not in ledger.pending]:
+                self._study.tell(self._running.pop(key), state=_states().FAIL)
+
+    def _begin(self, generation: int) -> None:
+        self._generation: int = generation
+        self._told: int = 0
+        self._followed: int = 0
+        self._running: dict[bytes, int] = {}  # numbers of the trials that are pending
+        self._order: dict[bytes, None] = {}  # every row that has been a trial, in the order they began
+
+    def _follow_proposals(self, ledger: Ledger) -> None:
+        new = []
+        for pending in reversed(ledger.pending.values()):
+            if pending.ordinal < self._followed:
+                break
+            new.append(pending.row)
+        for row in reversed(new):
+            self._start(row)
+        self._followed = ledger.next_ordinal
+
+    def _start(self, row: Floats) -> None:
+        """A running trial of `row`, unless the sampler's own proposal is one already."""
+        key = row.tobytes()
+        self._order.setdefault(key)
+        if key not in self._running:
+            self._running[key] = self._adopted(row)
+
+    def _observe(self, row: Floats, objective: float) -> None:
+        self._start(row)
+        number = self._running.pop(row.tobytes())
+        if math.isnan(objective):
+            self._study.tell(number, state=_states().FAIL)
+        else:
+            self._study.tell(number, objective)
+
+    def _adopted(self, row: Floats) -> int:
+        """The number of a new running trial of a row that the study did not suggest."""
+        from optuna.trial import TrialState, create_trial
+
+        names, distributions = self._encoding.names, self._distributions
+        active = [j for j in np.flatnonzero(~np.isnan(row)) if distributions[j] is not None]
+        params = {names[j]: _external(row[j], distributions[j]) for j in active}
+        if self._samplers.is_learning:  # the sampler writes its notes when it is asked
+            self._study.sampler = self._samplers.create(len(self._order))
+            with quiet():
+                self._study.enqueue_trial(params)
+                trial = self._study.ask()
+                self._suggested(trial)
+            return int(trial.number)
+        number = len(self._study.get_trials(deepcopy=False))
+        self._study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=params,
+                distributions={names[j]: distributions[j] for j in active},
+            )
+        )
+        return number
+
+    def _suggested(self, trial: Any) -> Floats:
+        """A row of V by define-by-run: a parameter is suggested once its parents say it is active."""
+        row = np.full((1, self._encoding.dimensions), np.nan)
+        for column, name in enumerate(self._encoding.names):
+            if not self._encoding.structure.is_active(column, row):
+                continue
+            found = self._encoding.range(column)
+            if self._distributions[column] is None:
+                row[0, column] = found.low
+            elif found.is_choice:
+                row[0, column] = trial.suggest_categorical(name, self._distributions[column].choices)
+            elif found.is_whole:
+                row[0, column] = trial.suggest_int(name, int(found.low), int(found.high), log=found.is_log)
+            else:
+                row[0, column] = trial.suggest_float(name, found.low, found.high, log=found.is_log)
+        return np.asarray(row[0] + 0.0)  # no negative zero: equal values have equal bytes
+
+
+class Samplers:
+    """Makes one kind of sampler with the campaign's options, seeded per proposal.
+
+    Raises:
+        UsageError: Optuna is missing, or there is no such sampler, option or value.
+    """
+
+    def __init__(self, method: str, seed: int, given: Mapping[str, object]) -> None:
+        name = method.removeprefix(PREFIX)
+        self.name = name if name.endswith("Sampler") else name + "Sampler"
+        if self.name not in SAMPLERS:
+            accepted = nearest(method, [PREFIX + one.removesuffix("Sampler") for one in SAMPLERS])
+            raise UsageError(f"search method {method!r} does not exist. {accepted}")
+        self.method, self.seed = method, seed
+        self._class = getattr(_samplers(method), self.name)
+        signature = inspect.signature(self._class.__init__).parameters
+        kinds = _option_kinds(signature)
+        self._arguments: dict[str, object] = {
+            key: value
+            for key, value in FORESEEN.items()
+            if key in signature and signature[key].default is not None  # None marks a deprecated one
+        }
+        self._arguments |= {key: _checked(method, key, value, kinds) for key, value in given.items()}
+        self._has_independent = "independent_sampler" in signature
+        self.is_learning = self.name in LEARNING
+        self.startup = self._startup(signature)
+        self._try()
+
+    def create(self, ordinal: int) -> Any:
+        """The sampler for one proposal; a QMC sequence is one sequence, so its seed stays the campaign's."""
+        words = np.random.SeedSequence([self.seed, PROPOSAL_STREAM, ordinal]).generate_state(2)
+        arguments = dict(self._arguments)
+        if self._has_independent:
+            arguments["independent_sampler"] = _samplers(self.method).RandomSampler(seed=int(words[1]))
+        seed = self.seed % 2**32 if self.name == "QMCSampler" else int(words[0])
+        with quiet():
+            return self._class(seed=seed, **arguments)
+
+    def create_study(self) -> Any:
+        """An empty study in memory; objectives are to be minimised."""
+        import optuna
+
+        with quiet():
+            return optuna.create_study(sampler=self.create(0), direction="minimize")
+
+    def _startup(self, signature: Mapping[str, inspect.Parameter]) -> float:
+        """Successes before the sampler learns from them; infinite when it never does."""
+        for name in STARTUP:
+            if name in signature:
+                given: Any = self._arguments.get(name)
+                return float(signature[name].default if given is None else given)
+        return math.inf
+
+    def _try(self) -> None:
+        """Refuse now what would fail at the first proposal."""
+        library = NEEDS.get(self.name)
+        if library and find_spec(library) is None:
+            raise _missing(self.method, library, library)
+        try:
+            self.create(0)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{self.method!r}: Optuna refuses {self._arguments}: {error}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna's greetings and notes on experimental or ageing arguments are no news to a campaign."""
+    from optuna import logging
+    from optuna.exceptions import ExperimentalWarning
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(max(before, logging.ERROR))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def create_optuna_searcher(
+    encoding: Encoding,
+    method: str,
+    direction: str,
+    seed: int,
+    starting_points: Sequence[Configuration],
+    options: Mapping[str, object],
+) -> OptunaSearcher:
+    """A searcher at its beginning; `options` go to the sampler's constructor.
+
+    Raises:
+        UsageError: Optuna is missing, or there is no such sampler, option or value.
+    """
+    return OptunaSearcher(encoding, Samplers(method, seed, options), direction, starting_points)
+
+
+def _samplers(method: str) -> Any:
+    try:
+        import optuna.samplers as samplers
+    except ImportError as error:
+        raise _missing(method, "optuna", "'ambs-hpc[optuna]'") from error
+    return samplers
+
+
+def _missing(method: str, library: str, package: str) -> UsageError:
+    return UsageError(
+        f"search method {method!r} needs {library}, which is not installed here. Install it with: "
+        f"python -m pip install {package}"
+    )
+
+
+def _states() -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState
+
+
+def _distribution(encoding: Encoding, column: int) -> Any:
+    """Optuna's word for the values of a column of V, None for a single value."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found = encoding.range(column)
+    if found.low == found.high:
+        return None
+    if found.is_choice:
+        return CategoricalDistribution(range(int(found.high) + 1))
+    if found.is_whole:
+        return IntDistribution(int(found.low), int(found.high), log=found.is_log)
+    return FloatDistribution(found.low, found.high, log=found.is_log)
+
+
+def _external(value: float, distribution: Any) -> float | int:
+    from optuna.distributions import FloatDistribution
+
+    return float(value) if isinstance(distribution, FloatDistribution) else int(value)
+
+
+def _option_kinds(signature: Mapping[str, inspect.Parameter]) -> Kinds:
+    """The constructor's parameters that take plain values; its callables and objects cannot be stored."""
+    kinds: dict[str, tuple[type, ...]] = {}
+    for name, parameter in signature.items():
+        words = str(parameter.annotation).replace("Optional[", "").replace("]", "").split("|")
+        found = {word.strip() for word in words} - {"None"}
+        if name not in ("self", "seed") and found and found <= PLAIN.keys():
+            kinds[name] = tuple(PLAIN[word] for word in sorted(found))
+    return kinds
+
+
+def _checked(method: str, name: str, value: object, kinds: Kinds) -> object:
+    if name not in kinds:
+        accepted = nearest(name, kinds) if kinds else "It has none."
+        raise UsageError(f"method {method!r} has no option {name!r}. {accepted}")
+    read = _read(value, kinds[name])
+    if read is None:
+        wanted = " or ".join(kind.__name__ for kind in kinds[name])
+        raise UsageError(f"option {name}={value!r} of {method!r}: give a value of kind {wanted}.")
+    return read
+
+
+def _read(value: object, kinds: tuple[type, ...]) -> object | None:
+    """Values come from a command line as text, from a stored campaign as JSON."""
+    if isinstance(value, str) and str not in kinds:
+        try:
+            value = json.loads(value.lower())
+        except json.JSONDecodeError:
+            return None
+    if type(value) in kinds:
+        return value
+    return float(value) if type(value) is int and float in kinds else None
