@@ -82,7 +82,9 @@ class OptunaStrategy:
         self._supply = Supply(encoding)
         self._study = samplers.create_study()
         self._distributions = [_distribution(encoding, column) for column in range(encoding.dimensions)]
-        self._begin(0)
+        self._generation, self._told, self._followed = 0, 0, 0
+        self._running: dict[bytes, int] = {}  # numbers of the trials that are pending
+        self._order: dict[bytes, None] = {}  # every row that has been a trial, in the order they began
 
     def choose(self, ledger: Ledger) -> Draft:
         self.follow(ledger)
@@ -102,12 +104,8 @@ class OptunaStrategy:
 
     def follow(self, ledger: Ledger) -> None:
         """Bring the study up to what the ledger knows: proposals first, in their order, then results."""
-        if ledger.generation != self._generation:  # a finished trial cannot be changed
-            self._study = self._samplers.create_study()
-            order = self._order
-            self._begin(ledger.generation)
-            for key in order:
-                self._start(np.frombuffer(key))
+        if ledger.generation != self._generation:
+            self._begin_again(ledger.generation)
         self._follow_proposals(ledger)
         for place in range(self._told, ledger.count):
             self._observe(ledger.rows[place], float(ledger.objectives[place]))
@@ -116,12 +114,14 @@ class OptunaStrategy:
             for key in [key for key in self._running if key not in ledger.pending]:
                 self._study.tell(self._running.pop(key), state=_states().FAIL)
 
-    def _begin(self, generation: int) -> None:
-        self._generation: int = generation
-        self._told: int = 0
-        self._followed: int = 0
-        self._running: dict[bytes, int] = {}  # numbers of the trials that are pending
-        self._order: dict[bytes, None] = {}  # every row that has been a trial, in the order they began
+    def _begin_again(self, generation: int) -> None:
+        """A finished trial cannot be changed: all of them as new ones, begun in the order of before."""
+        order = self._order
+        self._study = self._samplers.create_study()
+        self._generation, self._told, self._followed = generation, 0, 0
+        self._running, self._order = {}, {}
+        for key in order:
+            self._start(np.frombuffer(key))
 
     def _follow_proposals(self, ledger: Ledger) -> None:
         new = []
@@ -160,6 +160,7 @@ class OptunaStrategy:
             with quiet():
                 self._study.enqueue_trial(params)
                 trial = self._study.ask()
+                _ = trial.relative_params  # the sampler is asked here, for nothing but its notes
                 self._suggested(trial)
             return int(trial.number)
         number = len(self._study.get_trials(deepcopy=False))
