@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FORMATS = (".png", ".pdf", ".svg")
 SUCCESS, BEST, FAILURE = "#8fb0d0", "#1f4e79", "#c0392b"
@@ -25,18 +26,27 @@ def draw_campaign(name: str, direction: str, endings: Sequence[Ending], file: Pa
     Raises:
         UsageError: the suffix is none of .png, .pdf, .svg, or matplotlib is missing.
     """
-    if file.suffix not in FORMATS:
-        raise UsageError(f"--output {file}: the suffix must be one of {', '.join(FORMATS)}.")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("Figures need matplotlib: pip install 'ambs-hpc[figures]'.") from error
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = blank_figure(file, (8, 6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_objectives(above, direction, endings)
     _draw_busy(below, endings)
     above.set_title(f"{name}: {len(endings)} evaluations ended")
     figure.savefig(file, dpi=150)
+
+
+def blank_figure(file: Path, inches: tuple[float, float]) -> Figure:
+    """A figure to be drawn on and saved to `file`.
+
+    Raises:
+        UsageError: the suffix is none of .png, .pdf, .svg, or matplotlib is missing.
+    """
+    if file.suffix not in FORMATS:
+        raise UsageError(f"{file}: the suffix of a figure must be one of {', '.join(FORMATS)}.")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("Figures need matplotlib: pip install 'ambs-hpc[figures]'.") from error
+    return Figure(figsize=inches, layout="constrained")
 
 
 def _draw_objectives(axes: Axes, direction: str, endings: Sequence[Ending]) -> None:

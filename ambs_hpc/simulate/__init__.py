@@ -1,1 +1,15 @@
 """A pretend machine on a virtual clock, with the real search, queue and launcher."""
+
+from ambs_hpc.simulate.loads import LOADS, NamedLoad, named_load
+from ambs_hpc.simulate.result import AskCost, SimulationResult
+from ambs_hpc.simulate.simulation import SimulationSettings, simulate
+
+__all__ = [
+    "LOADS",
+    "AskCost",
+    "NamedLoad",
+    "SimulationResult",
+    "SimulationSettings",
+    "named_load",
+    "simulate",
+]
