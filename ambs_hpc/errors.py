@@ -99,3 +99,11 @@ def nearest(name: str, accepted: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     return f"{hint}Accepted: {', '.join(names)}."
+
+
+class SiteInvalid(AmbsError):
+    """A site file cannot be used."""
+
+    def __init__(self, file: object, line: int, key: str, seen: str) -> None:
+        super().__init__(f"{file}, line {line}: {key}: {seen}. `ambs site schema` says what is accepted")
+        self.file, self.line, self.key, self.seen = file, line, key, seen
