@@ -1,4 +1,4 @@
-"""Where the site files and script templates lie: beside the package in a checkout, inside it when installed."""
+"""Where site files and script templates lie: beside the package in a checkout, inside it when installed."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def line_of(file: Path, path: str) -> int:
 def _child(node: yaml.Node | None, key: str) -> tuple[int, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
-            if name.value == key or (key == "..." and node.value):
+            if name.value == key:
                 return name.start_mark.line + 1, value
     if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
         value = node.value[int(key)]
@@ -112,8 +112,10 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in own.items():
         before = merged.get(key)
-        both = isinstance(before, dict) and isinstance(value, dict)
-        merged[key] = _merged(before, value) if both else value
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[key] = _merged(before, value)
+        else:
+            merged[key] = value
     return merged
 
 

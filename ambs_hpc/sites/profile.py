@@ -147,7 +147,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         select: further words of a PBS chunk, such as "system=polaris".
         script_host: where the script runs: "mom" (a shared service node), "compute" (the first node granted)
             or "here".
-        node_name: of a node of which the scheduler tells only the number, as "nid%05d"; empty: it tells names.
+        node_name: of a node, where the scheduler tells only its number, as "nid%05d".
         gpu_variable: the one variable that hides other GPUs.
         gpus_are_narrowed: it is set already, to be read and not overwritten.
         preamble: lines of shell before anything else.
@@ -181,7 +181,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scratch: str = ""
     login_cores: int | None = None
     login_tasks: int | None = None
-    retired: str = ""
+    retired: datetime.date | None = None
     note: str = ""
 
     def queue(self, name: str) -> Queue:
