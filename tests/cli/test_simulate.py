@@ -1,0 +1,46 @@
+"""`ambs simulate` prints what it found, draws it, and refuses nonsense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from ambs_hpc.cli.simulate import simulate
+from ambs_hpc.errors import UsageError
+
+
+def invoke(*arguments: str) -> Result:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(simulate)
+    return CliRunner().invoke(app, [*arguments, "--method", "random", "--minutes", "3"])
+
+
+def test_a_sweep_gives_a_row_a_machine() -> None:
+    """Two machines in one command, in the order asked for."""
+    result = invoke("--nodes", "2,4", "--slots-per-node", "2", "--load", "constant", "--free-clock", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [one["slots"] for one in found] == [4, 8]
+    assert [one["evaluations"] for one in found] == [4 * 2, 8 * 2]
+    assert not found[0]["charged"]
+
+
+def test_a_figure_is_drawn(tmp_path: Path) -> None:
+    """The path is told, so that a person finds it."""
+    file = tmp_path / "simulated.png"
+    result = invoke("--nodes", "2", "--figure", str(file))
+    assert result.exit_code == 0, result.output
+    assert str(file) in result.stdout
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("nodes", ["0", "a", "8,", "8,-1"])
+def test_wrong_machines_are_refused(nodes: str) -> None:
+    """The message shows the form that is wanted."""
+    result = invoke("--nodes", nodes)
+    assert isinstance(result.exception, UsageError)
+    assert "128,1024" in str(result.exception)

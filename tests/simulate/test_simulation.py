@@ -1,0 +1,102 @@
+"""Simulated campaigns: exact where everything is known, honest where computing costs time."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.errors import UsageError
+from ambs_hpc.simulate import NamedLoad, SimulationResult, SimulationSettings, named_load, simulate
+from ambs_hpc.simulate.objectives import sphere
+from ambs_hpc.simulate.pretend_executor import Ran
+from ambs_hpc.simulate.result import best_curve, busy_curve, utilisation
+from ambs_hpc.simulate.run_times import Constant, Normal, RunTime
+from ambs_hpc.simulate.spaces import box
+from ambs_hpc.simulate.virtual_clock import START
+
+
+def load(run_time: RunTime) -> NamedLoad:
+    return NamedLoad("test", box(3, -5.0, 5.0), sphere, "minimize", run_time)
+
+
+def test_eight_slots_of_constant_evaluations_are_counted_exactly() -> None:
+    """With free computing, 8 slots do 9 whole rounds of 60 s in 10 minutes, but for the queue's polling."""
+    result = simulate(SimulationSettings(load(Constant(60.0)), 8, 10.0, method="random", charged=False))
+    assert result.evaluations == 8 * 9
+    assert 0.999 < result.utilisation < 1.0
+    assert max(running for _, running in result.busy) == 8
+
+
+def test_the_real_search_learns() -> None:
+    """What is simulated is the search that users get, with its model."""
+    settings = SimulationSettings(load(Normal(60.0, 20.0)), 8, 20.0, charged=False, seed=3)
+    result = simulate(settings)
+    assert result.best is not None and result.best < 0.3
+    assert sum(cost.proposals for cost in result.ask_costs) >= result.evaluations + 8
+
+
+def test_the_same_seed_gives_the_same_campaign() -> None:
+    """Without charged costs nothing depends on the machine, so a finding can be shown again."""
+    settings = SimulationSettings(
+        load(Normal(5.0, 2.0)), 16, 1.0, method="random", charged=False, launchers=2
+    )
+    first, second = simulate(settings), simulate(settings)
+    assert first.best_so_far == second.best_so_far
+    assert first.busy == second.busy
+
+
+def test_what_computing_costs_is_charged() -> None:
+    """A search that cannot answer in time starves the slots: a clock that hides it would flatter us."""
+    slow = {"candidates": 20_000, "design_size": 4}
+
+    def run(*, charged: bool) -> SimulationResult:
+        return simulate(SimulationSettings(load(Constant(0.5)), 16, 0.05, 1, "ambs", slow, charged=charged))
+
+    free, charged = run(charged=False), run(charged=True)
+    assert free.utilisation > 0.8
+    assert charged.utilisation < 0.75 * free.utilisation
+    assert charged.search_cpu_seconds > 1.0
+    assert charged.launcher_cpu_seconds > 0.0
+
+
+def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the user's allow-list nor the environment may change."""
+    monkeypatch.setenv("AMBS_CONFIG_DIR", str(tmp_path))
+    simulate(SimulationSettings(load(Constant(5.0)), 2, 0.5, method="random"))
+    assert os.environ["AMBS_CONFIG_DIR"] == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_method_or_load_is_told() -> None:
+    """Nothing is simulated for a slip of the pen."""
+    with pytest.raises(UsageError, match="randon"):
+        simulate(SimulationSettings(load(Constant(5.0)), 2, 0.5, method="randon"))
+    with pytest.raises(UsageError, match="rnn2"):
+        named_load("rnn")
+
+
+def test_figures_of_known_runs() -> None:
+    """Two slots for ten seconds: one busy throughout, one for four and a half."""
+    runs = [
+        Ran(START, START + 6.0, 3.0),
+        Ran(START + 6.0, START + 99.0, 1.0),  # goes on after the end
+        Ran(START + 1.0, START + 5.5, 2.0),
+    ]
+    end = START + 10.0
+    assert utilisation(runs, 2, end) == pytest.approx(14.5 / 20)
+    assert best_curve(runs, end, maximize=False) == [(5.5, 2.0)]
+    assert best_curve(runs, end, maximize=True) == [(5.5, 2.0), (6.0, 3.0)]
+    curve = busy_curve(runs, end)
+    assert curve[0] == (0.0, 1) and curve[-1] == (10.0, 1)
+    assert sum(running for _, running in curve) / len(curve) == pytest.approx(1.45, abs=0.02)
+
+
+def test_a_result_is_json() -> None:
+    """Benchmarks keep results as files."""
+    result = simulate(SimulationSettings(load(Constant(5.0)), 2, 0.5, method="random"))
+    read = json.loads(json.dumps(result.to_json()))
+    assert read["evaluations"] == result.evaluations
+    assert read["cpu_seconds_per_proposal"] > 0
