@@ -3,17 +3,27 @@
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
 from ambs_hpc.sites.loading import check_site, load_site, site_names
 from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier, core_numbers
+from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
+from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
 
 __all__ = [
+    "AllocationRequest",
+    "Backlog",
+    "CheckReport",
     "Launch",
+    "LaunchPlan",
     "Node",
     "Queue",
     "Site",
     "Tier",
+    "check_request",
     "check_site",
     "core_numbers",
     "job_templates_folder",
     "load_site",
+    "minutes_of",
+    "render_script",
     "site_configs_folder",
     "site_names",
+    "write_script",
 ]

@@ -1,0 +1,220 @@
+"""A request for nodes, checked against what the site accepts before anything is spent; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambs_hpc.errors import UsageError, nearest
+from ambs_hpc.sites.profile import Queue, Site
+
+ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=[^=\s:]+)?\Z")
+CHEAP = 2.0  # a charge this many times what the nodes cost is worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationRequest:
+    """Nodes for a time.
+
+    Args:
+        nodes: in the queue's unit, >= 1.
+        minutes: walltime, >= 1.
+        queue: of the site; empty takes its default.
+        project: that pays.
+        filesystems: needed, where the site wants to know; empty takes all that the profile names.
+        attributes: further ones, "key=value" or "key", for Cobalt.
+        folder: of the campaign, absolute.
+        chain: how many such allocations shall be queued.
+    """
+
+    nodes: int
+    minutes: int
+    folder: Path
+    queue: str = ""
+    project: str = ""
+    filesystems: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    chain: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What an allocation would find to do.
+
+    Args:
+        ready: evaluations that wait.
+        searching: whether a live search will add some.
+        longest_limit_seconds: the longest time limit among those that wait; None without limits.
+    """
+
+    ready: int
+    searching: bool
+    longest_limit_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What the site would say of a request.
+
+    Args:
+        problems: why it would be refused, vanish or do nothing; each with what is accepted.
+        warnings: what it would cost or risk.
+        queue: where it would go, empty when the scheduler chooses.
+        charged_hours: node-hours (GPU-hours in a queue by GPUs), the whole chain; None if unknown.
+        cheapest: the queue that charges least for it, None when none takes it.
+    """
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    queue: str
+    charged_hours: float | None
+    cheapest: str | None
+
+
+def minutes_of(text: str) -> int:
+    """Minutes from "90", "90m", "2h" or "1h30m".
+
+    Raises:
+        UsageError: another form; with colons every scheduler means something else.
+    """
+    if found := re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m?)?", text.strip()):
+        hours, minutes = (int(part or 0) for part in found.groups())
+        if text.strip() and hours * 60 + minutes > 0:
+            return hours * 60 + minutes
+    if ":" in text:
+        raise UsageError(
+            f"walltime {text!r}: 1:30 is 90 minutes to Cobalt and 90 seconds to Slurm. "
+            "Give minutes, such as 90, or 1h30m."
+        )
+    raise UsageError(f"walltime {text!r}: give minutes from 1, such as 90, or 1h30m.")
+
+
+def check_request(site: Site, request: AllocationRequest, backlog: Backlog | None = None) -> CheckReport:
+    """Everything that can be said without asking the scheduler.
+
+    `backlog`: None when the database was not asked.
+    """
+    name = request.queue or site.default_queue
+    queue = site.queues.get(name)
+    problems = [*_form(site, request), *_place(site, request, name, queue)]
+    warnings = list(_warnings(site, request, name, queue))
+    if backlog is not None:
+        problems += _idle(request, backlog)
+    charged = None
+    if queue is not None:
+        charged = request.chain * queue.charged(request.nodes, request.minutes)
+    return CheckReport(tuple(problems), tuple(warnings), name, charged, cheapest_queue(site, request))
+
+
+def cheapest_queue(site: Site, request: AllocationRequest) -> str | None:
+    """The queue that takes the request and charges least; open, not preemptable ones come first."""
+    fitting = [
+        (queue.by_request, queue.preemptable, queue.charged(request.nodes, request.minutes), name)
+        for name, queue in site.queues.items()
+        if queue.unit == "node" and _takes(queue, request)
+    ]
+    return min(fitting)[-1] if fitting else None
+
+
+def _takes(queue: Queue, request: AllocationRequest) -> bool:
+    longest = queue.longest_minutes(request.nodes)
+    return longest is not None and queue.min_minutes <= request.minutes <= longest
+
+
+def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
+    """What is missing or cannot be written down."""
+    if request.nodes < 1:
+        yield f"nodes {request.nodes}: give a whole number from 1."
+    if request.minutes < 1:
+        yield f"walltime {request.minutes} minutes: give a whole number from 1."
+    if request.chain < 1:
+        yield f"chain {request.chain}: give a whole number from 1."
+    if site.project_required and not request.project:
+        yield f"project: {site.name} refuses requests without one. Give -A PROJECT, or `project` in ambs.yml."
+    if re.search(r"\s", str(request.folder)):
+        yield f"folder {request.folder}: schedulers lose paths with blanks. Move the campaign to one without."
+    known = [*site.filesystems]
+    if site.filesystems_required and not (request.filesystems or known):
+        yield f"filesystems: {site.name} wants to know them. Give --filesystems home:..."
+    for one in request.filesystems:
+        if not re.fullmatch(r"[\w-]+", one):
+            yield f"filesystems {one!r}: give names, with colons between them."
+    for attribute in request.attributes:
+        if site.scheduler != "cobalt":
+            yield f"attributes {attribute!r}: only Cobalt has them; {site.name} runs {site.scheduler}."
+        elif not ATTRIBUTE.match(attribute):
+            yield f"attributes {attribute!r}: write key=value, without blanks or a second '='."
+
+
+def _place(site: Site, request: AllocationRequest, name: str, queue: Queue | None) -> Iterator[str]:
+    """Why the queue would not take it."""
+    if site.nodes is not None and request.nodes > site.nodes:
+        yield f"nodes {request.nodes}: {site.name} has {site.nodes}."
+        return
+    if not site.queues:
+        return
+    if queue is None:
+        routed = [own for own, one in site.queues.items() if any(tier.route == name for tier in one.tiers)]
+        if routed:
+            yield f"queue {name!r} is filled by {routed[0]!r} alone. Submit to {routed[0]!r}."
+        else:
+            yield f"queue {name!r}: {site.name} has none of that name. {nearest(name, site.queues)}"
+        return
+    yield from _size_and_time(site, request, name, queue)
+    if queue.max_queued is not None and request.chain > queue.max_queued:
+        yield f"chain {request.chain}: {name} takes {queue.max_queued} allocations of a user at a time."
+
+
+def _size_and_time(site: Site, request: AllocationRequest, name: str, queue: Queue) -> Iterator[str]:
+    longest = queue.longest_minutes(request.nodes)
+    cheapest = cheapest_queue(site, request)
+    instead = f" {cheapest} takes it." if cheapest and cheapest != name else ""
+    if longest is None:
+        accepted = f"{queue.min_nodes} to {queue.max_nodes}"
+        if queue.sizes:
+            accepted = ", ".join(map(str, queue.sizes))
+        yield f"nodes {request.nodes}: {name} takes {accepted} {queue.unit}s.{instead}"
+    elif request.minutes > longest:
+        larger = [tier for tier in queue.tiers if tier.max_minutes >= request.minutes]
+        more = f" From {larger[0].min_nodes} nodes on it is longer." if larger else ""
+        yield (
+            f"walltime {request.minutes} minutes: {name} gives {request.nodes} {queue.unit}s at most "
+            f"{longest}.{more}{instead}"
+        )
+    if request.minutes < queue.min_minutes:
+        yield f"walltime {request.minutes} minutes: {name} takes {queue.min_minutes} or more.{instead}"
+
+
+def _warnings(site: Site, request: AllocationRequest, name: str, queue: Queue | None) -> Iterator[str]:
+    if site.retired is not None:
+        yield f"{site.name} was retired on {site.retired}."
+    if not site.preamble and site.scheduler != "local":
+        yield "no preamble: the script runs with what your login shell sets up. See `preamble` in ambs.yml."
+    unknown = sorted(set(request.filesystems) - set(site.filesystems)) if site.filesystems else []
+    if unknown:
+        yield f"filesystems {':'.join(unknown)}: the profile knows {':'.join(site.filesystems)}."
+    if queue is None:
+        return
+    if request.nodes < queue.charged_nodes:
+        yield f"{name} charges {queue.charged_nodes} nodes for {request.nodes}: ask for them, and use them."
+    if queue.charge_factor >= CHEAP:
+        yield f"{name} charges {queue.charge_factor:g} times."
+    if queue.by_request:
+        yield f"{name} is open to projects that asked for it."
+    if queue.preemptable:
+        yield f"{name} may end the allocation without a word; nothing is lost but what runs then."
+
+
+def _idle(request: AllocationRequest, backlog: Backlog) -> list[str]:
+    """Why it would have nothing to do."""
+    if not backlog.ready and not backlog.searching:
+        return ["evaluations: none waits and no search is alive, so nodes would idle. Start `ambs search`."]
+    limit = backlog.longest_limit_seconds
+    if backlog.ready and limit is not None and limit > 60 * request.minutes:
+        return [
+            f"walltime {request.minutes} minutes: evaluations may take {limit / 60:g}, and none is started "
+            "that cannot end in time. Ask for longer, or lower time_limit_seconds."
+        ]
+    return []

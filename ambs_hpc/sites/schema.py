@@ -1,0 +1,21 @@
+"""The form of a site file as JSON Schema, for editors that complete and check YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def site_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of `site_configs/*.yml`; a file with `extends` may leave out what it inherits."""
+    import msgspec
+
+    from ambs_hpc.sites.profile import Site
+
+    schema = msgspec.json.schema(Site)
+    site = schema["$defs"]["Site"]
+    site["properties"]["extends"] = {"type": "string", "description": "the site whose values these change"}
+    for name in ("Site", "Node", "Queue"):  # what is missing may be inherited
+        schema["$defs"][name].pop("required", None)
+    site["anyOf"] = [{"required": ["extends"]}, {"required": ["scheduler", "node", "as_of", "source"]}]
+    schema["title"] = "ambs_hpc site"
+    return schema

@@ -1,0 +1,16 @@
+#!/bin/bash -l
+#PBS -A Project
+#PBS -q prod
+#PBS -l select=256
+#PBS -l place=scatter
+#PBS -l walltime=01:30:00
+#PBS -l filesystems=home:flare
+#PBS -r n
+#PBS -o /project/c/ambs-7.output
+#PBS -e /project/c/ambs-7.error
+export http_proxy=http://proxy.alcf.anl.gov:3128
+export https_proxy=http://proxy.alcf.anl.gov:3128
+export ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE
+export AMBS_ALLOCATION=7
+cd /project/c || exit 1
+exec /opt/ambs/bin/ambs launch --campaign 'two words'

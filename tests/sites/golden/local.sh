@@ -1,0 +1,4 @@
+#!/bin/bash -l
+export AMBS_ALLOCATION=7
+cd /project/c || exit 1
+exec /opt/ambs/bin/ambs launch --campaign 'two words'

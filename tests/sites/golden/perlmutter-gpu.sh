@@ -1,0 +1,13 @@
+#!/bin/bash -l
+#SBATCH --nodes=2
+#SBATCH --time=90
+#SBATCH --account=Project
+#SBATCH --constraint=gpu
+#SBATCH --gpus-per-node=4
+#SBATCH --qos=regular
+#SBATCH --no-requeue
+#SBATCH --output=/project/c/ambs-7.output
+#SBATCH --error=/project/c/ambs-7.error
+export AMBS_ALLOCATION=7
+cd /project/c || exit 1
+exec /opt/ambs/bin/ambs launch --campaign 'two words'

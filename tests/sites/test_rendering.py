@@ -1,0 +1,94 @@
+"""Scripts as they are submitted, compared with golden files, and the traps that they must not fall into.
+
+AMBS_WRITE_GOLDEN=1 pytest tests/sites/test_rendering.py writes them anew; look at the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.errors import NotFound, UsageError
+from ambs_hpc.sites import AllocationRequest, LaunchPlan, load_site, render_script, site_names, write_script
+
+GOLDEN = Path(__file__).parent / "golden"
+PLAN = LaunchPlan(["/opt/ambs/bin/ambs", "launch", "--campaign", "two words"], 7, Path("/project/c/ambs-7"))
+NODES = {"theta": 128, "polaris": 10, "aurora": 256, "sophia": 4, "local": 1}
+MARKS = {"cobalt": "#COBALT ", "pbs": "#PBS ", "slurm": "#SBATCH "}
+
+
+def script(name: str) -> str:
+    project = "" if name in ("slurm", "pbs", "local") else "Project"
+    request = AllocationRequest(NODES.get(name, 2), 90, Path("/project/c"), project=project)
+    return render_script(load_site(name), request, PLAN)
+
+
+@pytest.mark.parametrize("name", site_names())
+def test_script_is_the_golden_one(name: str) -> None:
+    """A change of a script is seen before a centre sees it."""
+    file = GOLDEN / f"{name}.sh"
+    if os.environ.get("AMBS_WRITE_GOLDEN"):
+        file.write_text(script(name))
+    assert script(name) == file.read_text()
+
+
+@pytest.mark.parametrize("name", site_names())
+def test_directives_stand_where_schedulers_look(name: str) -> None:
+    """Directly after `#!`, one family only, nothing behind them, each option once; the rest is shell."""
+    lines = script(name).splitlines()
+    assert lines[0].startswith("#!/")
+    mark = MARKS.get(load_site(name).scheduler, "#none ")
+    directives = [line for line in lines if line.startswith("#") and not line.startswith("#!")]
+    assert lines[1 : 1 + len(directives)] == directives
+    assert all(line.startswith(mark) for line in directives)
+    assert all("#" not in line[1:] for line in directives)
+    assert len({line.split("=")[0] for line in directives}) == len(directives)
+    subprocess.run(["bash", "-n"], input=script(name), text=True, check=True)
+
+
+def test_launcher_is_started_with_its_very_arguments() -> None:
+    """Quoted for the shell, in place of the script, so that signals reach it."""
+    assert script("slurm").splitlines()[-1] == "exec /opt/ambs/bin/ambs launch --campaign 'two words'"
+
+
+def test_users_attributes_join_the_sites_in_one_option() -> None:
+    """Cobalt refuses a second --attrs; what the user says wins."""
+    request = AllocationRequest(
+        128,
+        60,
+        Path("/c"),
+        project="P",
+        attributes=("mcdram=flat", "filesystems=home"),
+        filesystems=("eagle",),
+    )
+    text = render_script(load_site("theta"), request, PLAN)
+    assert [line for line in text.splitlines() if "--attrs" in line] == [
+        "#COBALT --attrs filesystems=home:mcdram=flat"
+    ]
+
+
+def test_own_template_is_strict(tmp_path: Path) -> None:
+    """A name that does not exist is an error, never an empty place in a script."""
+    own = tmp_path / "mine.sh.j2"
+    request = AllocationRequest(1, 5, Path("/c"))
+    own.write_text("#!/bin/sh\n# {{ nodes }}\nexec {{ launch }}\n")
+    assert "# 1\n" in render_script(load_site("slurm"), request, PLAN, own)
+    own.write_text("#!/bin/sh\n#SBATCH -t {{ walltme }}\n")
+    with pytest.raises(UsageError, match="walltme"):
+        render_script(load_site("slurm"), request, PLAN, own)
+    own.write_text("{% if %}")
+    with pytest.raises(UsageError, match="line 1"):
+        render_script(load_site("slurm"), request, PLAN, own)
+    with pytest.raises(NotFound):
+        render_script(load_site("slurm"), request, PLAN, tmp_path / "absent.j2")
+
+
+def test_script_is_written_whole_and_executable(tmp_path: Path) -> None:
+    """Cobalt runs the file itself, hours later."""
+    file = tmp_path / "script.sh"
+    write_script(file, "#!/bin/sh\nexit 0\n")
+    subprocess.run([str(file)], check=True)
+    assert list(tmp_path.iterdir()) == [file]
