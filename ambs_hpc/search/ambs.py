@@ -15,10 +15,11 @@ from ambs_hpc.search.acquisition import draw_kappa, lower_confidence_bound, with
 from ambs_hpc.search.candidates import FINE_STEP, WIDE_STEP, Candidates
 from ambs_hpc.search.designs import create_design
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.forest import Forest, Growth
+from ambs_hpc.search.forest import Forest, Growth, load_trees
+from ambs_hpc.search.gaussian_process import Posterior
 from ambs_hpc.search.ledger import Draft, Ledger
 from ambs_hpc.search.liar import constant_lie
-from ambs_hpc.search.local_gp import LocalGp
+from ambs_hpc.search.local_gp import LocalGp, Neighbourhood
 from ambs_hpc.search.options import AmbsOptions
 from ambs_hpc.search.searcher import best_first, first_unknown
 from ambs_hpc.search.structure import Floats
@@ -46,6 +47,9 @@ class DesignStrategy:
             return Draft(row[0], "design")
         rng = np.random.default_rng([self._seed, FALLBACK_STREAM, ledger.next_ordinal])
         return Draft(self._supply.unknown(rng, ledger.known)[0], "design")
+
+    def prepare(self, ledger: Ledger) -> None:
+        """A design waits for nothing."""
 
 
 class AmbsStrategy:
@@ -79,6 +83,14 @@ class AmbsStrategy:
             return self._from_local(ledger, rng)
         return self._from_forest(ledger, rng)
 
+    def prepare(self, ledger: Ledger) -> None:
+        load_trees()
+        self._forest.update(ledger)
+        if self._forest.is_grown:
+            self._forest.settle(ledger.pending)
+            if self._options.local_share > 0.0:
+                self._local_process(ledger)
+
     def _from_forest(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
         self._forest.settle(ledger.pending)
         kappa = draw_kappa(rng, self._options.exploration, self._options.kappa)
@@ -99,14 +111,8 @@ class AmbsStrategy:
 
     def _from_local(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
         kappa = draw_kappa(rng, self._options.exploration, self._options.local_kappa)
-        scale = self._forest.scale
-        near = self._local.neighbourhood(ledger, scale, self._forest.first_count)
-        constant = constant_lie(scale, self._options.lie)
-        lie = None if constant is None else (constant - near.shift) / near.spread
-        process = near.posterior
-        if self._options.lie != "none":
-            process = self._local.with_pending(near, ledger, lie)
-        worst = (scale.worst - near.shift) / near.spread
+        near, process = self._local_process(ledger)
+        worst = (self._forest.scale.worst - near.shift) / near.spread
 
         def judge(V: Floats) -> Floats:
             mean, std = process.predict(self._encoding.smooth_features(V))
@@ -124,6 +130,16 @@ class AmbsStrategy:
             ]
         )
         return self._best(ledger, rng, self._refined(rng, V, judge, LOCAL_STEPS, third))
+
+    def _local_process(self, ledger: Ledger) -> tuple[Neighbourhood, Posterior]:
+        """Around the incumbent, without and with the pending proposals."""
+        scale = self._forest.scale
+        near = self._local.neighbourhood(ledger, scale, self._forest.first_count)
+        if self._options.lie == "none":
+            return near, near.posterior
+        constant = constant_lie(scale, self._options.lie)
+        lie = None if constant is None else (constant - near.shift) / near.spread
+        return near, self._local.with_pending(near, ledger, lie)
 
     def _refined(
         self, rng: np.random.Generator, V: Floats, judge: Judge, steps: Sequence[float], count: int

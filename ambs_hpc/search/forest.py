@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from ambs_hpc.search.structure import Floats
 
 GROWTH_STREAM = 2
 FEASIBILITY_TREES = 8  # failure rates vary less between trees than values do
+
+
+def load_trees() -> None:
+    """Import scikit-learn, a third of a second or, from a busy parallel file system, many."""
+    import_module("sklearn.tree")
 
 
 @dataclass(frozen=True, slots=True)

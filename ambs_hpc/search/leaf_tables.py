@@ -49,7 +49,7 @@ class LeafTables:
         part = slice(tree * self.room, (tree + 1) * self.room)
         for table, weights in enumerate((None, values, squares, failed, None)):
             self._tables[table, part] += np.bincount(nodes, weights, self.room)
-        self._summarise(np.unique(nodes) + tree * self.room)
+        self._summarise(np.flatnonzero(self._tables[0, part]) + tree * self.room)
 
     def observe(self, places: Places, values: Floats, failed: Floats) -> None:
         """Put observations in; each (n,), a place may repeat."""

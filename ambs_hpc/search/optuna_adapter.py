@@ -102,6 +102,9 @@ class OptunaStrategy:
         rng = np.random.default_rng([self._samplers.seed, FALLBACK_STREAM, ordinal])
         return Draft(self._supply.unknown(rng, ledger.known)[0], "random")
 
+    def prepare(self, ledger: Ledger) -> None:
+        self.follow(ledger)
+
     def follow(self, ledger: Ledger) -> None:
         """Bring the study up to what the ledger knows: proposals first, in their order, then results."""
         if ledger.generation != self._generation:

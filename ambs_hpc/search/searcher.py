@@ -54,6 +54,10 @@ class Strategy(Protocol):
         """
         ...
 
+    def prepare(self, ledger: Ledger) -> None:
+        """Do now what would make the next choice slow; no choice is another for it."""
+        ...
+
 
 class LedgerSearcher:
     """A searcher whose whole state is a ledger; the strategy reads it."""
@@ -85,8 +89,11 @@ class LedgerSearcher:
 
     def tell(self, observations: Sequence[Observation]) -> None:
         rows = [(self._encoding.encode(one.configuration), self._internal(one)) for one in observations]
+        is_first = bool(rows) and not self._ledger.count
         for row, objective in rows:
             self._ledger.observe(row, objective)
+        if is_first:  # of a new search or of a restored one: libraries and first models delay no ask
+            self._strategy.prepare(self._ledger)
 
     def discard(self, configurations: Iterable[Configuration]) -> None:
         self._ledger.discard([self._encoding.encode(one) for one in configurations])
