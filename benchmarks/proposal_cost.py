@@ -42,7 +42,7 @@ class Cost:
 
     Args:
         median_ms, p90_ms: per proposal, over rounds of telling and asking 16.
-        first_ask_ms: the first 16 after a cold load; load_ms: reading all rows before it.
+        load_ms: a cold load, all rows told and the first models made; first_ask_ms: the first 16 after it.
         worst_ask_ms: the longest single ask of 16 of all, the first included.
         resident_mib: of the process at the end.
     """
