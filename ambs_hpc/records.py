@@ -184,3 +184,32 @@ class Launcher:
     identity: NewLauncher
     heartbeat_age_seconds: float
     ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A batch allocation as the database remembers it. Times are seconds since 1970 UTC.
+
+    Args:
+        scheduler_id: the scheduler's own; None until it is known to have taken the script.
+        request: what was asked, as JSON values.
+        state: of `schedulers.AllocationState`, or PREPARED, REFUSED, VANISHED.
+        detail: the scheduler's reason in its own words.
+        ends_at: end of its walltime, when the scheduler has said one.
+        running: evaluations that run in it.
+        has_launcher: whether a launcher in it has not said good-bye.
+    """
+
+    id: int
+    site: str
+    scheduler: str
+    scheduler_id: str | None
+    request: Mapping[str, object]
+    state: str
+    detail: str
+    created_at: float
+    started_at: float | None
+    ends_at: float | None
+    ended_at: float | None
+    running: int
+    has_launcher: bool

@@ -71,9 +71,10 @@ def url(folder: Folder = FOLDER) -> None:
 @app.command()
 def upgrade(db: Database = None) -> None:
     """Bring the tables of --db to this program's schema."""
-    from ambs_hpc.queue import database_url, upgrade_database
+    from ambs_hpc.cli.options import chosen_database
+    from ambs_hpc.queue import upgrade_database
 
-    old, new = upgrade_database(database_url(db, os.environ, Path.cwd()))
+    old, new = upgrade_database(chosen_database(db))
     typer.echo(f"schema {new}: nothing to do" if old == new else f"schema {old or 'none'} upgraded to {new}")
 
 

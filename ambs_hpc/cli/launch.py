@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Annotated
 
 import typer
@@ -46,12 +48,19 @@ def launch(
     from ambs_hpc.cli.output import print_json
     from ambs_hpc.clock import SystemClock
     from ambs_hpc.errors import ObjectiveUnloadable
+    from ambs_hpc.launcher.allocation import surroundings
     from ambs_hpc.launcher.running import LauncherSettings, run_launcher
 
+    engine = open_engine(db)
+    around = surroundings(engine, os.environ, time.time())
+    if around is not None:
+        left = around.seconds_left / 60
+        max_minutes = left if max_minutes is None else min(max_minutes, left)
+    allocation_id = None if around is None else around.allocation_id
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, max_minutes, grace, idle_exit, parent_pipe
+        tuple(campaign or ()), slots, gpus, max_minutes, grace, idle_exit, parent_pipe, allocation_id
     )
-    end = run_launcher(open_engine(db), settings, SystemClock())
+    end = run_launcher(engine, settings, SystemClock())
     tally = end.tally
     if as_json:
         print_json(

@@ -9,11 +9,14 @@ import sys
 import typer
 
 from ambs_hpc.cli import (
+    allocations,
     allow,
     best,
     cancel,
+    check,
     database,
     export,
+    init,
     launch,
     list_evaluations,
     logs,
@@ -22,8 +25,10 @@ from ambs_hpc.cli import (
     run,
     search,
     show,
+    site,
     sql,
     status,
+    submit,
 )
 from ambs_hpc.errors import AmbsError
 
@@ -59,6 +64,11 @@ app.command("export")(export.export)
 app.command("sql")(sql.sql)
 app.command("allow")(allow.allow_problem)
 app.add_typer(database.app, name="db")
+app.command("init")(init.init)
+app.add_typer(site.app, name="site")
+app.command("check")(check.check)
+app.command("submit")(submit.submit)
+app.add_typer(allocations.app, name="allocations")
 
 
 def main() -> None:

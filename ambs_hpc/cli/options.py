@@ -31,9 +31,21 @@ def open_engine(db: str | None, *, create: bool = False) -> Engine:
     Raises:
         DatabaseError: it cannot be used; the message says what to do.
     """
-    from ambs_hpc.queue import database_url, open_database
+    from ambs_hpc.queue import open_database
 
-    return open_database(database_url(db, os.environ, Path.cwd()), create=create)
+    return open_database(chosen_database(db), create=create)
+
+
+def chosen_database(db: str | None) -> str:
+    """The URL by `--db`, $AMBS_DB, `database` in ambs.yml, a private server of this folder, or ambs.db."""
+    from ambs_hpc.queue import database_url
+
+    folder = Path.cwd()
+    if not db and not os.environ.get("AMBS_DB") and (folder / "ambs.yml").is_file():
+        from ambs_hpc.sites import read_folder
+
+        db = read_folder(folder).database or None
+    return database_url(db, os.environ, folder)
 
 
 def named_campaign(connection: Connection, name: str | None) -> Campaign | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import time
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING
 from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
 from ambs_hpc.cli.launcher_process import LauncherProcess
 from ambs_hpc.cli.live import Display, open_display
-from ambs_hpc.cli.options import open_engine
+from ambs_hpc.cli.options import chosen_database, open_engine
 from ambs_hpc.cli.summary import BestSoFar, summary_of, write_summary
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.errors import AmbsError, DatabaseError
 from ambs_hpc.problem import load_problem
-from ambs_hpc.queue import Channel, database_url, wait_for_change
+from ambs_hpc.queue import Channel, wait_for_change
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -44,7 +43,7 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
     campaign = open_campaign(engine, wanted, settings)
     search = SearchLoop(engine, campaign, None, SystemClock())
     search.open()
-    url = database_url(db, os.environ, Path.cwd())
+    url = chosen_database(db)
     log_file = Path(campaign.definition.run_directory) / "launcher.log"
     launcher = LauncherProcess(_launcher_arguments(campaign, settings), url, log_file)
     pair = _Pair(engine, campaign, search, launcher, settings)

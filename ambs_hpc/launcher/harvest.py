@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ambs_hpc import identity
 from ambs_hpc.launcher.endings import read_outcome
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.process_executor import outcome_of
-from ambs_hpc.queue import Evidence, Held, complete, fail, held_by_dead, reading, sweep, transaction
+from ambs_hpc.queue import (
+    OVER,
+    Evidence,
+    Held,
+    complete,
+    fail,
+    held_by_dead,
+    holders,
+    list_allocations,
+    reading,
+    sweep,
+    transaction,
+)
 from ambs_hpc.records import Launcher, Outcome
+from ambs_hpc.sites.allocations import refresh
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -23,8 +39,9 @@ def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
 
     Files are read between two transactions, never within one.
     """
+    judge = _judge(engine, stale_after_seconds)
     with reading(engine) as connection:
-        held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=evidence)
+        held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=judge)
     if not held:
         return 0
     found = [(one.launcher_id, outcome) for one in held if (outcome := outcome_on_disk(one))]
@@ -33,7 +50,7 @@ def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
             outcomes = [outcome for owner, outcome in found if owner == launcher_id]
             complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
             fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
-        swept = sweep(connection, stale_after_seconds=stale_after_seconds, is_gone=evidence)
+        swept = sweep(connection, stale_after_seconds=stale_after_seconds, is_gone=judge)
     logger.info("dead launchers held=%d harvested=%d swept=%d", len(held), len(found), len(swept))
     return len(swept)
 
@@ -44,10 +61,27 @@ def outcome_on_disk(held: Held) -> Outcome | None:
     return None if report is None else outcome_of({**report, "id": held.id})
 
 
-def evidence(launcher: Launcher) -> Evidence:
-    """What can be known from this machine: its own processes, and nothing about others."""
+def _judge(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
+    """What can be known of a launcher: processes of this machine, and what schedulers say of allocations.
+
+    A scheduler is asked only when a launcher in one of its allocations is late.
+    """
+    with reading(engine) as connection:
+        late = [one for one in holders(connection) if one.heartbeat_age_seconds > stale_after_seconds]
+    ids = [one.identity.allocation_id for one in late if one.identity.allocation_id is not None]
+    states: dict[int, str] = {}
+    if ids:
+        refresh(engine, getpass.getuser(), time.time())
+        with reading(engine) as connection:
+            states = {one.id: one.state for one in list_allocations(connection, ids=ids)}
+    return lambda launcher: evidence(launcher, states)
+
+
+def evidence(launcher: Launcher, allocation_states: Mapping[int, str]) -> Evidence:
+    """What follows for a launcher; `allocation_states` are of allocations whose schedulers were asked."""
     who = launcher.identity
     gone = identity.is_gone(identity.ProcessIdentity(who.host, who.pid, who.process_started))
-    if gone is None:
-        return Evidence.UNKNOWN
-    return Evidence.GONE_FOR_CERTAIN if gone else Evidence.ALIVE
+    if gone is not None:
+        return Evidence.GONE_FOR_CERTAIN if gone else Evidence.ALIVE
+    state = allocation_states.get(who.allocation_id) if who.allocation_id is not None else None
+    return Evidence.GONE if state in OVER else Evidence.UNKNOWN

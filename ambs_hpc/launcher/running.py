@@ -43,6 +43,7 @@ class LauncherSettings:
         grace_seconds: between TERM and KILL; at the time limit TERM comes this much earlier.
         idle_exit_seconds: end after this time with nothing to do and no live search.
         parent_pipe: descriptor whose end says that our parent died; we stop then.
+        allocation_id: ours, of the batch allocation around us.
     """
 
     campaigns: Sequence[str] = ()
@@ -52,6 +53,7 @@ class LauncherSettings:
     grace_seconds: float = 10.0
     idle_exit_seconds: float = 10.0
     parent_pipe: int | None = None
+    allocation_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
     slots = settings.slots or len(node.cores)
     with transaction(engine) as connection:
         only = _campaign_ids(connection, settings.campaigns)
-        launcher_id = register_launcher(connection, _introduction(slots))
+        launcher_id = register_launcher(connection, _introduction(slots, settings.allocation_id))
     loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
     logger.info("launcher started id=%d slots=%d gpus=%d", launcher_id, slots, len(node.gpus))
     try:
@@ -174,9 +176,9 @@ class _Watch:
         return not searching
 
 
-def _introduction(slots: int) -> NewLauncher:
+def _introduction(slots: int, allocation_id: int | None) -> NewLauncher:
     who = identity.this_process()
-    return NewLauncher(who.host, who.pid, who.started, slots)
+    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id)
 
 
 def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | None:

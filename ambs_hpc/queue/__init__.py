@@ -3,6 +3,17 @@
 Verbs take a connection first and never commit: `transaction` and `reading` do.
 """
 
+from ambs_hpc.queue.allocations import (
+    OVER,
+    PREPARED,
+    VANISHED,
+    get_allocation,
+    list_allocations,
+    note_allocation_state,
+    note_refused,
+    note_submitted,
+    prepare_allocation,
+)
 from ambs_hpc.queue.campaigns import (
     change_budget,
     create_campaign,
@@ -42,7 +53,10 @@ from ambs_hpc.queue.sweep import Evidence, Held, Swept, held_by_dead, holders, s
 from ambs_hpc.queue.transactions import reading, transaction
 
 __all__ = [
+    "OVER",
+    "PREPARED",
     "SORTS",
+    "VANISHED",
     "Channel",
     "EvaluationRow",
     "EvaluationStory",
@@ -70,16 +84,22 @@ __all__ = [
     "failures",
     "find_campaign",
     "finished_since",
+    "get_allocation",
     "get_campaign",
     "heartbeat",
     "held_by_dead",
     "holders",
     "is_search_alive",
     "leave_search",
+    "list_allocations",
     "list_campaigns",
     "list_evaluations",
     "live_launchers",
+    "note_allocation_state",
+    "note_refused",
+    "note_submitted",
     "open_database",
+    "prepare_allocation",
     "proposals_of",
     "reading",
     "register_launcher",

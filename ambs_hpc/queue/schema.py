@@ -112,6 +112,7 @@ allocation = Table(
     Column("created_at", Double, nullable=False),
     Column("submitted_at", Double),
     Column("started_at", Double),
+    Column("ends_at", Double),  # of its walltime, as the scheduler says
     Column("ended_at", Double),
     Column("detail", Text, nullable=False),
     UniqueConstraint("scheduler", "scheduler_id"),

@@ -1,7 +1,16 @@
 """Where we run: site profiles, the check of a request against them, scripts from templates."""
 
+from ambs_hpc.sites.allocations import (
+    Refreshed,
+    ScriptSettings,
+    cancel_allocation,
+    refresh,
+    script_of,
+    submit_allocation,
+)
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
-from ambs_hpc.sites.loading import check_site, load_site, site_names
+from ambs_hpc.sites.folder import FolderSettings, read_folder, write_folder
+from ambs_hpc.sites.loading import check_site, load_site, site_names, site_text
 from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
@@ -10,20 +19,30 @@ __all__ = [
     "AllocationRequest",
     "Backlog",
     "CheckReport",
+    "FolderSettings",
     "Launch",
     "LaunchPlan",
     "Node",
     "Queue",
+    "Refreshed",
+    "ScriptSettings",
     "Site",
     "Tier",
+    "cancel_allocation",
     "check_request",
     "check_site",
     "core_numbers",
     "job_templates_folder",
     "load_site",
     "minutes_of",
+    "read_folder",
+    "refresh",
     "render_script",
+    "script_of",
     "site_configs_folder",
     "site_names",
+    "site_text",
+    "submit_allocation",
+    "write_folder",
     "write_script",
 ]

@@ -39,6 +39,11 @@ def load_site(name: str, folder: Path | None = None) -> Site:
     return check_site(file, _read(file, folder, ()))
 
 
+def site_text(site: Site) -> str:
+    """The profile as a site file states it."""
+    return str(yaml.safe_dump(msgspec.to_builtins(site), sort_keys=False))
+
+
 def check_site(file: Path, plain: Mapping[str, Any]) -> Site:
     """A profile from plain values, read from `file`."""
     _refuse_unknown_keys(file, plain, "", STRUCTS[""])

@@ -37,6 +37,7 @@ def _allocation() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("submitted_at", sa.Double(), nullable=True),
         sa.Column("started_at", sa.Double(), nullable=True),
+        sa.Column("ends_at", sa.Double(), nullable=True),
         sa.Column("ended_at", sa.Double(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.CheckConstraint("state <> ''", name="ck_allocation_state"),

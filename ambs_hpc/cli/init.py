@@ -1,0 +1,41 @@
+"""`ambs init`: a campaign folder's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    site: Annotated[str | None, typer.Option("--site", "-s", help="As `ambs site list` shows it.")] = None,
+    project: Annotated[str, typer.Option("--project", "-A", help="That pays for allocations.")] = "",
+    queue: Annotated[str, typer.Option("--queue", "-q", help="For allocations.")] = "",
+    database: Annotated[str, typer.Option("--db", metavar="URL", help="Else a server made here.")] = "",
+    preamble: Annotated[
+        list[str] | None,
+        typer.Option("--preamble", metavar="LINE", help="Of shell, for scripts."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="The campaign folder.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace an ambs.yml that is there.")] = False,
+) -> None:
+    """Write ambs.yml, which the other commands read; asks for the site only if it is not given."""
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.sites import FolderSettings, load_site, site_names, write_folder
+
+    if (folder / "ambs.yml").exists() and not force:
+        raise UsageError(f"{folder / 'ambs.yml'} is there already. Edit it, or replace it with --force.")
+    if "@" in database and ":" in database.partition("://")[2].partition("@")[0]:
+        raise UsageError("--db: no password belongs in ambs.yml. Leave it out and put it in ~/.pgpass.")
+    name = site or typer.prompt(f"Site ({', '.join(site_names())})", default="local")
+    profile = load_site(name, folder if folder.is_dir() else None)
+    payer = project
+    if profile.project_required and not project and site is None:
+        payer = typer.prompt("Project that pays")
+    settings = FolderSettings(name, payer, queue, database, list(preamble or []))
+    typer.echo(f"Wrote {write_folder(folder, settings)}")
+    if profile.retired:
+        typer.echo(f"{name} was retired on {profile.retired}.", err=True)
+    if profile.project_required and not payer:
+        typer.echo(f"{name} needs a project: set `project` in ambs.yml, or give -A.", err=True)

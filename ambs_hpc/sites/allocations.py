@@ -1,0 +1,230 @@
+"""Allocations from request to end: submitted once, followed with one command for all, never guessed about."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ambs_hpc.errors import AmbsError, SubmissionRejected
+from ambs_hpc.queue import (
+    PREPARED,
+    VANISHED,
+    get_allocation,
+    list_allocations,
+    note_allocation_state,
+    note_refused,
+    note_submitted,
+    prepare_allocation,
+    reading,
+    transaction,
+)
+from ambs_hpc.records import Allocation
+from ambs_hpc.schedulers import (
+    CouldNotAsk,
+    Scheduler,
+    StatusAnswer,
+    SubmitRequest,
+    ask,
+    scheduler,
+    submit,
+)
+from ambs_hpc.sites.profile import Site
+from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
+from ambs_hpc.sites.request import AllocationRequest
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+logger = logging.getLogger(__name__)
+
+APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
+FOLDER = "ambs-allocations"  # in the campaign folder: scripts and what they print
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptSettings:
+    """What every script of a campaign folder has in common.
+
+    Args:
+        arguments: of the launcher, as one vector.
+        preamble, environment: the folder's own, after the site's.
+        template: the folder's own, else the site's scheduler's.
+    """
+
+    arguments: Sequence[str]
+    preamble: Sequence[str]
+    environment: Mapping[str, str]
+    template: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What asking the schedulers gave.
+
+    Args:
+        commands: how many were run.
+        unheard: the words of those that could not be asked; their allocations' states are as before.
+    """
+
+    commands: int
+    unheard: tuple[CouldNotAsk, ...]
+
+
+def script_of(site: Site, request: AllocationRequest, settings: ScriptSettings, number: int) -> str:
+    """The script of allocation `number`."""
+    output = _script_file(request.folder, number).with_suffix("")
+    plan = LaunchPlan(settings.arguments, number, output, settings.preamble, settings.environment)
+    return render_script(site, request, plan, settings.template)
+
+
+def submit_allocation(
+    engine: Engine, site: Site, request: AllocationRequest, settings: ScriptSettings, user: str
+) -> Allocation:
+    """Submit one allocation; it is in the database before the scheduler hears of it.
+
+    Raises:
+        SubmissionRejected: the scheduler said no; remembered as REFUSED.
+        SubmissionUnclear: its answer was lost; `refresh` finds it by its name.
+        AmbsError: the scheduler could not be asked; nothing was submitted.
+    """
+    name = f"ambs-{secrets.token_hex(4)}"  # unique among all databases of this user
+    asked = {**asdict(request), "folder": str(request.folder), "name": name}
+    with transaction(engine) as connection:
+        number = prepare_allocation(connection, site.name, site.scheduler, asked)
+    file = _script_file(request.folder, number)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        write_script(file, script_of(site, request, settings, number))
+        answer = submit(_scheduler(site.scheduler, user, request.folder), _submission(file, name, request))
+    except SubmissionRejected as error:
+        with transaction(engine) as connection:
+            note_refused(connection, number, error.output)
+        raise
+    with transaction(engine) as connection:
+        if isinstance(answer, CouldNotAsk):
+            note_refused(connection, number, str(answer))
+        else:
+            note_submitted(connection, number, answer.scheduler_id)
+    if isinstance(answer, CouldNotAsk):
+        raise AmbsError(f"{answer}. Nothing was submitted; try again when it answers.")
+    with reading(engine) as connection:
+        return get_allocation(connection, number)
+
+
+def refresh(engine: Engine, user: str, now: float) -> Refreshed:
+    """Ask each scheduler once about all allocations that are not over, and remember what it said.
+
+    `now`: seconds since 1970 UTC.
+    """
+    with reading(engine) as connection:
+        open_ones = list_allocations(connection, over=False)
+    commands, unheard = 0, []
+    for name in sorted({one.scheduler for one in open_ones}):
+        mine = [one for one in open_ones if one.scheduler == name]
+        for group in _by_folder(mine) if name == "local" else [mine]:
+            asked, words = _refresh_one(engine, _scheduler(name, user, _folder(group[0])), group, now)
+            commands += asked
+            unheard += words
+    return Refreshed(commands, tuple(unheard))
+
+
+def cancel_allocation(engine: Engine, number: int, user: str) -> str:
+    """Ask the scheduler to end an allocation; its word, empty when it did not object.
+
+    Raises:
+        NotFound: there is none of that number.
+        AmbsError: it was never submitted, or the scheduler could not be asked.
+    """
+    with reading(engine) as connection:
+        one = get_allocation(connection, number)
+    if one.scheduler_id is None:
+        raise AmbsError(f"Allocation {number} has no scheduler id yet: `ambs allocations` looks for it.")
+    answer = ask(_scheduler(one.scheduler, user, _folder(one)).cancel([one.scheduler_id]))
+    if isinstance(answer, CouldNotAsk):
+        raise AmbsError(f"{answer}. Allocation {number} is as it was.")
+    return answer.refused.get(one.scheduler_id, "")
+
+
+def _refresh_one(
+    engine: Engine, its_scheduler: Scheduler, group: Sequence[Allocation], now: float
+) -> tuple[int, list[CouldNotAsk]]:
+    known = {one.scheduler_id: one for one in group if one.scheduler_id is not None}
+    unheard: list[CouldNotAsk] = []
+    commands = 0
+    for one in group:
+        if one.scheduler_id is None and one.state == PREPARED:
+            commands += 1
+            unheard += _look_for(engine, its_scheduler, one, now)
+    if known:
+        commands += 1
+        answer = ask(its_scheduler.status([*known]))
+        if isinstance(answer, CouldNotAsk):
+            logger.warning("scheduler not heard: %s", answer)
+            unheard.append(answer)
+        else:
+            _remember(engine, known, answer)
+    return commands, unheard
+
+
+def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: float) -> list[CouldNotAsk]:
+    """Find an allocation whose submission's answer was lost; only a scheduler that was heard says no."""
+    request = _submission(
+        _script_file(_folder(one), one.id), str(one.request["name"]), _minutes_only(one.request)
+    )
+    found = ask(its_scheduler.find(request))
+    if isinstance(found, CouldNotAsk):
+        return [found]
+    with transaction(engine) as connection:
+        if found:
+            note_submitted(connection, one.id, found[-1])
+        elif now - one.created_at > APPEARS_WITHIN_SECONDS:
+            note_allocation_state(
+                connection, one.id, VANISHED, detail="never seen by the scheduler, or over before we looked"
+            )
+    return []
+
+
+def _remember(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer) -> None:
+    with transaction(engine) as connection:
+        for scheduler_id, status in answer.known.items():
+            words = " ".join(part for part in (status.own_state, status.comment) if part)
+            note_allocation_state(
+                connection,
+                known[scheduler_id].id,
+                status.state.value,
+                detail=words,
+                started_at=status.started_at,
+                ends_at=status.ends_at,
+            )
+        for scheduler_id in answer.vanished:
+            detail = "the scheduler does not know it any more"
+            note_allocation_state(connection, known[scheduler_id].id, VANISHED, detail=detail)
+
+
+def _submission(file: Path, name: str, request: AllocationRequest) -> SubmitRequest:
+    return SubmitRequest(file, name, file.parent, 60 * request.minutes)
+
+
+def _minutes_only(asked: Mapping[str, object]) -> AllocationRequest:
+    return AllocationRequest(1, int(str(asked["minutes"])), Path(str(asked["folder"])))
+
+
+def _script_file(folder: Path, number: int) -> Path:
+    return folder / FOLDER / f"{number}.sh"
+
+
+def _folder(one: Allocation) -> Path:
+    return Path(str(one.request["folder"]))
+
+
+def _scheduler(name: str, user: str, folder: Path) -> Scheduler:
+    return scheduler(name, user=user, folder=folder / FOLDER)
+
+
+def _by_folder(group: Sequence[Allocation]) -> list[list[Allocation]]:
+    folders = sorted({_folder(one) for one in group})
+    return [[one for one in group if _folder(one) == folder] for folder in folders]

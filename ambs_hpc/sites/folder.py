@@ -1,0 +1,85 @@
+"""The campaign folder's `ambs.yml`: which site, which project pays, which database."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from ambs_hpc.errors import SiteInvalid, nearest
+
+FILE = "ambs.yml"
+HEAD = """# What this campaign folder's commands take when their options say nothing.
+# `ambs site show NAME` prints a site; a file NAME.yml here with `extends: SITE` changes one.
+"""
+
+
+class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Settings of a campaign folder.
+
+    Args:
+        site: name of the site, or of a site file in this folder.
+        project: that pays for allocations.
+        queue: for allocations; empty takes the site's default.
+        database: as --db takes it; empty means a private server of this folder, else ambs.db. Never with a
+            password: that belongs in ~/.pgpass.
+        preamble: lines of shell for scripts, after the site's.
+        environment: variables of scripts.
+        template: the folder's own script template.
+    """
+
+    site: str = ""
+    project: str = ""
+    queue: str = ""
+    database: str = ""
+    preamble: list[str] = []
+    environment: dict[str, str] = {}
+    template: str = ""
+
+
+def read_folder(folder: Path) -> FolderSettings:
+    """The settings of a folder; all empty when it has none.
+
+    Raises:
+        SiteInvalid: the file is wrong.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return FolderSettings()
+    try:
+        plain: Any = yaml.safe_load(file.read_text()) or {}
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SiteInvalid(file, line, "file", f"not YAML: {error.problem}") from error
+    if isinstance(plain, dict):
+        for key in plain:
+            if key not in FolderSettings.__struct_fields__:
+                hint = nearest(str(key), FolderSettings.__struct_fields__)
+                raise SiteInvalid(file, _line(file, str(key)), str(key), f"unknown key. {hint}")
+    try:
+        return msgspec.convert(plain, FolderSettings)
+    except msgspec.ValidationError as error:
+        words, _, where = str(error).partition(" - at `$.")
+        key = where.rstrip("`") or "file"
+        raise SiteInvalid(file, _line(file, key.partition("[")[0]), key, words) from error
+
+
+def write_folder(folder: Path, settings: FolderSettings) -> Path:
+    """`ambs.yml` is there, whole; the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / FILE
+    text = HEAD + yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False)
+    temporary = folder / f".{FILE}.{os.getpid()}"
+    temporary.write_text(text)
+    temporary.replace(file)
+    return file
+
+
+def _line(file: Path, key: str) -> int:
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if line.startswith(f"{key}:"):
+            return number
+    return 1
