@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,3 +47,12 @@ def any_engine(any_url: str) -> Iterator[Engine]:
     yield engine
     close_waits(engine)
     engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """A command run in this process may set variables; the next test starts without them."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -25,6 +25,7 @@ from ambs_hpc.cli import (
     run,
     search,
     show,
+    simulate,
     site,
     sql,
     status,
@@ -64,6 +65,7 @@ app.command("export")(export.export)
 app.command("sql")(sql.sql)
 app.command("allow")(allow.allow_problem)
 app.add_typer(database.app, name="db")
+app.command("simulate")(simulate.simulate)
 app.command("init")(init.init)
 app.add_typer(site.app, name="site")
 app.command("check")(check.check)

@@ -54,8 +54,9 @@ def test_campaign_outlives_an_absent_database(
     campaign = shell.start("run", "problem.py", "--max-evaluations", str(EVALUATIONS), "--slots", "2")
     try:
         wait_until(lambda: runs.exists() and runs.read_text().count("\n") >= 5, 60)
+        finished = runs.read_text().count("\n")
         stop_server(tmp_path / "server", None, os.environ)
-        gone_at, finished = time.monotonic(), runs.read_text().count("\n")
+        gone_at = time.monotonic()
         wait_until(lambda: time.monotonic() - gone_at > AWAY_SECONDS, AWAY_SECONDS + 10)
         start_server(ServerOptions(tmp_path / "server", listen="127.0.0.1", host="127.0.0.1"), os.environ)
         assert runs.read_text().count("\n") > finished, "what ran when the database went did not run on"
