@@ -193,11 +193,11 @@ class Allocation:
     Args:
         scheduler_id: the scheduler's own; None until it is known to have taken the script.
         request: what was asked, as JSON values.
-        state: of `schedulers.AllocationState`, or PREPARED, REFUSED, VANISHED.
+        state: of `schedulers.AllocationState`, or PREPARED, REFUSED, UNSENT, VANISHED.
         detail: the scheduler's reason in its own words.
         ends_at: end of its walltime, when the scheduler has said one.
         running: evaluations that run in it.
-        has_launcher: whether a launcher in it has not said good-bye.
+        launchers: that ever introduced themselves from it.
     """
 
     id: int
@@ -212,4 +212,4 @@ class Allocation:
     ends_at: float | None
     ended_at: float | None
     running: int
-    has_launcher: bool
+    launchers: int

@@ -11,6 +11,7 @@ import typer
 from ambs_hpc.cli import (
     allocations,
     allow,
+    autosubmit,
     best,
     cancel,
     check,
@@ -70,6 +71,7 @@ app.command("init")(init.init)
 app.add_typer(site.app, name="site")
 app.command("check")(check.check)
 app.command("submit")(submit.submit)
+app.command("autosubmit")(autosubmit.autosubmit)
 app.add_typer(allocations.app, name="allocations")
 
 

@@ -6,6 +6,7 @@ Verbs take a connection first and never commit: `transaction` and `reading` do.
 from ambs_hpc.queue.allocations import (
     OVER,
     PREPARED,
+    UNSENT,
     VANISHED,
     get_allocation,
     list_allocations,
@@ -56,6 +57,7 @@ __all__ = [
     "OVER",
     "PREPARED",
     "SORTS",
+    "UNSENT",
     "VANISHED",
     "Channel",
     "EvaluationRow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.database_clock import now
@@ -16,8 +16,9 @@ from ambs_hpc.records import Allocation
 # Beside the states of `schedulers.AllocationState`:
 PREPARED = "PREPARED"  # the script is written; whether it reached the scheduler is not known
 REFUSED = "REFUSED"  # the scheduler said no
+UNSENT = "UNSENT"  # the scheduler could not be asked, so nothing was submitted
 VANISHED = "VANISHED"  # the scheduler does not know it (any more)
-OVER = (REFUSED, VANISHED, "ENDED")
+OVER = (REFUSED, UNSENT, VANISHED, "ENDED")
 
 
 def prepare_allocation(
@@ -41,13 +42,10 @@ def note_submitted(connection: Connection, allocation_id: int, scheduler_id: str
     _update(connection, allocation_id, values)
 
 
-def note_refused(connection: Connection, allocation_id: int, words: str) -> None:
-    """The scheduler refused it, in these words."""
-    _update(
-        connection,
-        allocation_id,
-        {"state": REFUSED, "detail": text_value(words), "ended_at": now(connection)},
-    )
+def note_refused(connection: Connection, allocation_id: int, words: str, state: str = REFUSED) -> None:
+    """The scheduler refused it, in these words, or was not heard (UNSENT)."""
+    values = {"state": state, "detail": text_value(words), "ended_at": now(connection)}
+    _update(connection, allocation_id, values)
 
 
 def note_allocation_state(
@@ -91,14 +89,9 @@ def list_allocations(
         .group_by(launcher.c.allocation_id)
         .subquery()
     )
-    alive: ColumnElement[bool] = (
-        select(func.count())
-        .where(launcher.c.allocation_id == allocation.c.id, launcher.c.ended_at.is_(None))
-        .scalar_subquery()
-        > 0
-    )
+    launchers = select(func.count()).where(launcher.c.allocation_id == allocation.c.id).scalar_subquery()
     statement = (
-        select(allocation, func.coalesce(running.c.number, 0).label("running"), alive.label("has_launcher"))
+        select(allocation, func.coalesce(running.c.number, 0).label("running"), launchers.label("launchers"))
         .outerjoin(running, running.c.allocation_id == allocation.c.id)
         .order_by(allocation.c.id.desc())
         .limit(limit)
@@ -141,5 +134,5 @@ def _value(row: Any) -> Allocation:
         ends_at=row.ends_at,
         ended_at=row.ended_at,
         running=row.running,
-        has_launcher=bool(row.has_launcher),
+        launchers=row.launchers,
     )

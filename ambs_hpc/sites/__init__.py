@@ -8,6 +8,7 @@ from ambs_hpc.sites.allocations import (
     script_of,
     submit_allocation,
 )
+from ambs_hpc.sites.autosubmit import Decision, Policy, decide
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
 from ambs_hpc.sites.folder import FolderSettings, read_folder, write_folder
 from ambs_hpc.sites.loading import check_site, load_site, site_names, site_text
@@ -19,10 +20,12 @@ __all__ = [
     "AllocationRequest",
     "Backlog",
     "CheckReport",
+    "Decision",
     "FolderSettings",
     "Launch",
     "LaunchPlan",
     "Node",
+    "Policy",
     "Queue",
     "Refreshed",
     "ScriptSettings",
@@ -32,6 +35,7 @@ __all__ = [
     "check_request",
     "check_site",
     "core_numbers",
+    "decide",
     "job_templates_folder",
     "load_site",
     "minutes_of",

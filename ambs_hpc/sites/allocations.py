@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.errors import AmbsError, SubmissionRejected
 from ambs_hpc.queue import (
     PREPARED,
+    UNSENT,
     VANISHED,
     get_allocation,
     list_allocations,
@@ -106,7 +107,7 @@ def submit_allocation(
         raise
     with transaction(engine) as connection:
         if isinstance(answer, CouldNotAsk):
-            note_refused(connection, number, str(answer))
+            note_refused(connection, number, str(answer), UNSENT)
         else:
             note_submitted(connection, number, answer.scheduler_id)
     if isinstance(answer, CouldNotAsk):

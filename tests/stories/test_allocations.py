@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ambs_hpc.queue import note_submitted, open_database, prepare_allocation, transaction
 from tests.databases import wait_until
 from tests.schedulers.fakes import FakeScheduler
 from tests.stories.commands import Shell
@@ -147,6 +148,44 @@ def test_empty_queue_gets_no_nodes(login: LoginNode) -> None:
     assert script.splitlines()[-1].endswith("--idle-exit 120")
     (login.folder / "ambs.db").unlink()
     assert login.fake.allocations() == []
+
+
+def test_autosubmit_asks_only_for_what_waits(login: LoginNode) -> None:
+    """Never an allocation for nothing, never more than allowed, and nothing while nobody answers."""
+    login.fake.set(paused=True)
+    once = ("autosubmit", "-t", "5", "--max-queued", "2", "--per-node", "2")
+    stock(login)
+    login.fake.set(unreachable=True)
+    assert "could not be asked" in login.rejected(*once)
+    login.fake.set(unreachable=False)
+    assert "submitted: " in login.ambs(*once)
+    assert "submitted: " in login.ambs(*once)
+    assert "2 allocations wait already" in login.ambs(*once)
+    assert len(login.fake.allocations()) == 2
+    login.ambs("cancel", "--all", "--campaign", "p")
+    assert "nothing submitted" in login.ambs(*once[:4], "5", *once[5:])
+    assert len(login.fake.allocations()) == 2
+
+
+def test_a_thousand_allocations_cost_one_question(login: LoginNode) -> None:
+    """Schedulers are shared: a command for each allocation would be noticed by everybody."""
+    login.fake.set(paused=True)
+    stock(login)
+    login.ambs(*SUBMIT)
+    login.fake.multiply(999)
+    engine = open_database(f"sqlite:///{login.folder / 'ambs.db'}")
+    known = login.allocations()[0]["scheduler_id"]
+    with transaction(engine) as connection:
+        request = {"nodes": 1, "minutes": 5, "folder": str(login.folder), "name": "ambs-many"}
+        for one in login.fake.allocations():
+            if str(one["id"]) != known.partition(".")[0]:
+                number = prepare_allocation(connection, "mine", login.fake.family, request)
+                suffix = known[len(known.partition(".")[0]) :]
+                note_submitted(connection, number, f"{one['id']}{suffix}")
+    before = len(login.fake.calls("qstat"))
+    found = json.loads(login.ambs("allocations", "--all", "--json"))
+    assert [one["state"] for one in found] == ["QUEUED"] * 1000
+    assert len(login.fake.calls("qstat")) == before + 1
 
 
 def stock(login: LoginNode) -> None:

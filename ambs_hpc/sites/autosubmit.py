@@ -1,0 +1,89 @@
+"""Whether to ask for another allocation now, and of which size; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ambs_hpc.records import Allocation
+
+WAITING = ("PREPARED", "QUEUED", "HELD", "STARTING", "UNKNOWN")
+FAILED = ("REFUSED", "VANISHED", "ENDED")  # unless a launcher came of it
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a person allows.
+
+    Args:
+        most_queued: allocations that wait at a time, >= 1.
+        min_nodes, max_nodes: of one allocation, 1 <= min <= max.
+        per_node: evaluations that a node runs at once, >= 1.
+        give_up_after: so many failed allocations in a row end the submitting, >= 1.
+    """
+
+    most_queued: int
+    min_nodes: int
+    max_nodes: int
+    per_node: int
+    give_up_after: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do.
+
+    Args:
+        nodes: of the allocation to submit; 0 submits none.
+        reason: for people.
+        gave_up: a person must look first.
+    """
+
+    nodes: int
+    reason: str
+    gave_up: bool = False
+
+
+def decide(policy: Policy, ready: int, allocations: Sequence[Allocation], *, retry: bool = False) -> Decision:
+    """Ask for what the waiting evaluations need beyond the allocations that wait already.
+
+    Args:
+        ready: evaluations that wait.
+        allocations: newest first.
+        retry: a person has looked: earlier failures count no more.
+    """
+    waiting = [one for one in allocations if one.state in WAITING]
+    failed = _failed_in_a_row(allocations)
+    if len(failed) >= policy.give_up_after and not retry:
+        words = failed[0].detail or failed[0].state
+        return Decision(
+            0,
+            f"the last {len(failed)} allocations ran no launcher; the newest, {failed[0].id}: {words}. "
+            "Mend it, then --retry.",
+            gave_up=True,
+        )
+    if len(waiting) >= policy.most_queued:
+        return Decision(0, f"{len(waiting)} allocations wait already")
+    covered = sum(_nodes(one) for one in waiting) * policy.per_node
+    if ready <= covered:
+        return Decision(0, f"{ready} evaluations wait, and queued allocations have room for {covered}")
+    wanted = math.ceil((ready - covered) / policy.per_node)
+    nodes = min(policy.max_nodes, max(policy.min_nodes, wanted))
+    return Decision(nodes, f"{ready} evaluations wait, and queued allocations have room for {covered}")
+
+
+def _failed_in_a_row(allocations: Sequence[Allocation]) -> list[Allocation]:
+    """The newest ones that are over and never had a launcher; a cancelled one is a person's doing."""
+    failed: list[Allocation] = []
+    for one in allocations:
+        if one.state not in FAILED:
+            continue
+        if one.launchers or (one.state == "VANISHED" and one.scheduler_id is not None):
+            break
+        failed.append(one)
+    return failed
+
+
+def _nodes(one: Allocation) -> int:
+    return int(str(one.request.get("nodes", 1)))
