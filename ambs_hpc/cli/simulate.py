@@ -14,7 +14,7 @@ import typer
 from ambs_hpc.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from ambs_hpc.simulate import SimulationResult, SimulationSettings
+    from ambs_hpc.simulate import Allocation, SimulationResult, SimulationSettings
 
 # Processor time is what is charged: threads that wait for one another would be charged for nothing.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -25,6 +25,15 @@ def simulate(
     nodes: Annotated[str, typer.Option("--nodes", metavar="N,N,...", help="Machines to try.")] = "128",
     slots_per_node: Annotated[int, typer.Option("--slots-per-node", min=1)] = 1,
     launchers: Annotated[int, typer.Option("--launchers", min=1, help="Sharing the nodes.")] = 1,
+    queue_wait: Annotated[
+        float, typer.Option("--queue-wait", min=0.0, metavar="M", help="Minutes between allocations.")
+    ] = 0.0,
+    walltime: Annotated[
+        float | None, typer.Option("--walltime", min=0.1, metavar="M", help="Minutes of an allocation.")
+    ] = None,
+    node_failures: Annotated[
+        float, typer.Option("--node-failures", min=0.0, metavar="R", help="Of a busy node in an hour.")
+    ] = 0.0,
     load: Annotated[str, typer.Option("--load", help="rnn2, ackley, combo or constant.")] = "ackley",
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Of virtual time.")] = 30.0,
     method: Annotated[str, typer.Option("--method", help="As for `ambs run`.")] = "ambs",
@@ -42,13 +51,23 @@ def simulate(
     """
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
-    from ambs_hpc.simulate import SimulationSettings, named_load
+    from ambs_hpc.simulate import SimulationSettings, named_load, renewed, shared
     from ambs_hpc.simulate import simulate as run
+
+    def allocations(slots: int) -> list[Allocation]:
+        first = shared(slots, launchers)
+        return first if walltime is None else renewed(first, 60 * walltime, 60 * queue_wait, 60 * minutes)
 
     chosen = named_load(load)
     sweep = [
         SimulationSettings(
-            chosen, count * slots_per_node, minutes, launchers, method, seed=seed, charged=not free_clock
+            chosen,
+            allocations(count * slots_per_node),
+            minutes,
+            method,
+            seed=seed,
+            charged=not free_clock,
+            node_failures_per_hour=node_failures / slots_per_node,
         )
         for count in _node_counts(nodes)
     ]

@@ -1,15 +1,19 @@
 """A pretend machine on a virtual clock, with the real search, queue and launcher."""
 
+from ambs_hpc.simulate.allocations import Allocation, renewed, shared
 from ambs_hpc.simulate.loads import LOADS, NamedLoad, named_load
 from ambs_hpc.simulate.result import AskCost, SimulationResult
 from ambs_hpc.simulate.simulation import SimulationSettings, simulate
 
 __all__ = [
     "LOADS",
+    "Allocation",
     "AskCost",
     "NamedLoad",
     "SimulationResult",
     "SimulationSettings",
     "named_load",
+    "renewed",
+    "shared",
     "simulate",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -23,20 +24,36 @@ class Load:
         objective: from a configuration to its value.
         run_time: how long it takes.
         seed: of the run times; an evaluation's draw depends on its ordinal and attempt alone.
+        node_failures_per_hour: of each slot while it is busy, >= 0; the evaluation is interrupted.
     """
 
     objective: Objective
     run_time: RunTime
     seed: int = 0
+    node_failures_per_hour: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """An evaluation as the slot saw it; times in virtual seconds since 1970."""
+    """An evaluation as the slot saw it; times in virtual seconds since 1970.
+
+    Args:
+        objective: None when it was interrupted.
+    """
 
     started_at: float
     finished_at: float
-    objective: float
+    objective: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """A slot in use."""
+
+    claim: Claim
+    started_at: float
+    ends_at: float
+    breaks: bool  # its node fails then
 
 
 class PretendExecutor:
@@ -50,29 +67,32 @@ class PretendExecutor:
 
     def __init__(self, clock: Timeline, slots: int, load: Load) -> None:
         self._clock, self._slots, self._load = clock, slots, load
-        self._running: list[tuple[float, int, int]] = []  # a heap of (ends at, id, attempt)
-        self._claims: dict[tuple[int, int], tuple[Claim, float]] = {}  # by id and attempt, with the start
+        self._ends: list[tuple[float, int, int]] = []  # a heap of (ends at, id, attempt)
+        self._busy: dict[tuple[int, int], _Busy] = {}  # by id and attempt
         self._cancelled: list[Interrupted] = []
         self.history: list[Ran] = []
 
     def count(self, shape: Resources) -> int:
         """Free slots."""
-        return self._slots - len(self._claims)
+        return self._slots - len(self._busy)
 
     def room(self) -> Resources | None:
         """The one shape there is; None when full."""
-        return Resources() if len(self._claims) < self._slots else None
+        return Resources() if len(self._busy) < self._slots else None
 
     def start(self, work: Work) -> bool:
         """Occupy a slot until the virtual end; False when all are busy."""
-        if len(self._claims) >= self._slots:
+        if len(self._busy) >= self._slots:
             return False
         one = work.claim
         random = np.random.default_rng((self._load.seed, one.ordinal, one.attempt))
         seconds = self._load.run_time.seconds(one.configuration, random)
+        failing = self._load.node_failures_per_hour / 3600
+        lives = float(random.exponential(1 / failing)) if failing else math.inf
         now = self._clock.now()
-        heapq.heappush(self._running, (now + seconds, one.id, one.attempt))
-        self._claims[one.id, one.attempt] = (one, now)
+        busy = _Busy(one, now, now + min(seconds, lives), breaks=lives < seconds)
+        heapq.heappush(self._ends, (busy.ends_at, one.id, one.attempt))
+        self._busy[one.id, one.attempt] = busy
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
@@ -84,35 +104,38 @@ class PretendExecutor:
         self._cancelled = []
         now = self._clock.now()
         while self._next_end() <= now:
-            finished_at, *key = heapq.heappop(self._running)
-            if tuple(key) in self._claims:  # else it was cancelled
-                ended.append(self._end(*self._claims.pop((key[0], key[1])), finished_at))
+            _, *key = heapq.heappop(self._ends)
+            busy = self._busy.pop((key[0], key[1]), None)
+            if busy is not None:  # else it was cancelled
+                ended.append(self._end(busy))
         return ended
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
         """End them at once: what is pretended needs no grace."""
-        for one, _ in list(self._claims.values()):
-            if one.id in ids:
-                del self._claims[one.id, one.attempt]
-                self._cancelled.append(Interrupted(one.id, one.attempt, "cancelled"))
+        now, chosen = self._clock.now(), set(ids)
+        for key, busy in list(self._busy.items()):
+            if busy.claim.id in chosen:
+                del self._busy[key]
+                self._cancelled.append(Interrupted(*key, "cancelled"))
+                self.history.append(Ran(busy.started_at, now, None))
 
     def close(self) -> None:
         """Nothing runs any more."""
-        self._claims.clear()
-        self._running.clear()
+        self._busy.clear()
+        self._ends.clear()
 
     def still_running(self) -> list[Ran]:
-        """What had not been seen to end: from its start to the end that it would have had."""
-        ends = {(evaluation_id, attempt): ends_at for ends_at, evaluation_id, attempt in self._running}
-        return [
-            Ran(start, ends[key], self._load.objective(one.configuration))
-            for key, (one, start) in self._claims.items()
-        ]
+        """What was not seen to end, up to the end that it would have had; without an objective."""
+        return [Ran(busy.started_at, busy.ends_at, None) for busy in self._busy.values()]
 
     def _next_end(self) -> float:
-        return self._running[0][0] if self._running else float("inf")
+        return self._ends[0][0] if self._ends else math.inf
 
-    def _end(self, one: Claim, started_at: float, finished_at: float) -> Outcome:
+    def _end(self, busy: _Busy) -> Outcome | Interrupted:
+        one = busy.claim
+        if busy.breaks:
+            self.history.append(Ran(busy.started_at, busy.ends_at, None))
+            return Interrupted(one.id, one.attempt, "node failed")
         value = self._load.objective(one.configuration)
-        self.history.append(Ran(started_at, finished_at, value))
-        return Outcome(one.id, one.attempt, started_at, finished_at, "pretended", objective=value)
+        self.history.append(Ran(busy.started_at, busy.ends_at, value))
+        return Outcome(one.id, one.attempt, busy.started_at, busy.ends_at, "pretended", objective=value)

@@ -31,7 +31,8 @@ class SimulationResult:
 
     Args:
         load, method, seed, slots, seconds, charged: what was simulated.
-        utilisation: share of the slots that ran an evaluation, from the first start to the end.
+        utilisation: share of the slots that ran an evaluation, from the first start to the end, while their
+            allocations were there.
         evaluations: that ended within the time.
         evaluations_per_hour: of them.
         best: objective; None when nothing ended.
@@ -68,13 +69,9 @@ class SimulationResult:
         return {**asdict(self), "cpu_seconds_per_proposal": self.cpu_seconds_per_proposal}
 
 
-def utilisation(runs: Sequence[Ran], slots: int, end: float) -> float:
-    """Share of `slots` that ran something, from the first start to `end`; 0 when nothing ran."""
-    first = min((one.started_at for one in runs), default=end)
-    if first >= end:
-        return 0.0
-    busy = sum(min(one.finished_at, end) - one.started_at for one in runs if one.started_at < end)
-    return busy / (slots * (end - first))
+def busy_seconds(runs: Sequence[Ran], end: float) -> float:
+    """Seconds of slots that ran something before `end`."""
+    return sum(min(one.finished_at, end) - one.started_at for one in runs if one.started_at < end)
 
 
 def best_curve(runs: Sequence[Ran], end: float, *, maximize: bool) -> list[tuple[float, float]]:
@@ -82,8 +79,9 @@ def best_curve(runs: Sequence[Ran], end: float, *, maximize: bool) -> list[tuple
     first = min((one.started_at for one in runs), default=end)
     curve: list[tuple[float, float]] = []
     for one in sorted(runs, key=lambda ran: ran.finished_at):
-        better = not curve or (one.objective > curve[-1][1] if maximize else one.objective < curve[-1][1])
-        if one.finished_at <= end and better:
+        if one.objective is None or one.finished_at > end:
+            continue
+        if not curve or (one.objective > curve[-1][1] if maximize else one.objective < curve[-1][1]):
             curve.append((one.finished_at - first, one.objective))
     return curve
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,12 @@ from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.problem import Problem
 from ambs_hpc.problem.allow_list import allow
-from ambs_hpc.queue import create_campaign, register_launcher, transaction
+from ambs_hpc.queue import create_campaign, end_launcher, register_launcher, transaction
 from ambs_hpc.records import NewCampaign, NewLauncher
+from ambs_hpc.simulate.allocations import Allocation, most_slots, slot_seconds
 from ambs_hpc.simulate.loads import NamedLoad
 from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor, Ran
-from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, utilisation
+from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, busy_seconds
 from ambs_hpc.simulate.shared_database import SharedDatabase
 from ambs_hpc.simulate.virtual_clock import START, Timeline, VirtualTime
 
@@ -38,21 +39,26 @@ class SimulationSettings:
 
     Args:
         load: the problem and the run times of its evaluations.
-        slots: evaluations at once, over all launchers; >= launchers.
+        allocations: the pretended machine; one launcher each.
         minutes: of virtual time, > 0.
-        launchers: that share the slots, >= 1.
         method, method_options, seed: of the search.
         charged: let the processor time of search and launchers pass as virtual time.
+        node_failures_per_hour: of each busy slot, >= 0.
     """
 
     load: NamedLoad
-    slots: int
+    allocations: Sequence[Allocation]
     minutes: float
-    launchers: int = 1
     method: str = "ambs"
     method_options: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
     charged: bool = True
+    node_failures_per_hour: float = 0.0
+
+    @property
+    def slots(self) -> int:
+        """Of the allocations that are there at once, at most."""
+        return most_slots(self.allocations)
 
 
 def simulate(
@@ -90,7 +96,7 @@ class _Pretended:
         allow(definition.objective, definition.directory)
         self._executors: list[PretendExecutor] = []
         self._costs: list[AskCost] = []
-        self._launchers = [self._add_launcher(index) for index in range(settings.launchers)]
+        self._launchers = [self._add_launcher(one) for one in settings.allocations]
         self._search = self.world.add("search", self._search_on)
 
     def result(self) -> SimulationResult:
@@ -101,7 +107,9 @@ class _Pretended:
         for one in self._executors:
             runs += one.history + one.still_running()
         curve = best_curve(runs, end, maximize=settings.load.direction == "maximize")
-        ended = sum(1 for one in runs if one.finished_at <= end)
+        first = min((one.started_at for one in runs), default=end)
+        offered = slot_seconds(settings.allocations, first - START, end - START)
+        ended = sum(1 for one in runs if one.objective is not None and one.finished_at <= end)
         return SimulationResult(
             load=settings.load.name,
             method=settings.method,
@@ -109,7 +117,7 @@ class _Pretended:
             slots=settings.slots,
             seconds=60 * settings.minutes,
             charged=settings.charged,
-            utilisation=utilisation(runs, settings.slots, end),
+            utilisation=busy_seconds(runs, end) / offered if offered else 0.0,
             evaluations=ended,
             evaluations_per_hour=60 * ended / settings.minutes,
             best=curve[-1][1] if curve else None,
@@ -135,21 +143,29 @@ class _Pretended:
                 return
             self.database.wait_for_change(timeline, SEARCH_WAIT_SECONDS)
 
-    def _add_launcher(self, index: int) -> Timeline:
+    def _add_launcher(self, allocation: Allocation) -> Timeline:
         settings = self._settings
-        share = settings.slots // settings.launchers + (index < settings.slots % settings.launchers)
+        load = Load(
+            settings.load.objective, settings.load.run_time, settings.seed, settings.node_failures_per_hour
+        )
 
         def serve(timeline: Timeline) -> None:
             engine = self.database.engine_of(timeline)
-            load = Load(settings.load.objective, settings.load.run_time, settings.seed)
-            executor = PretendExecutor(timeline, share, load)
+            executor = PretendExecutor(timeline, allocation.slots, load)
             self._executors.append(executor)
-            launcher_id = _register(engine, share)
+            launcher_id = _register(engine, allocation.slots)
             loop = LauncherLoop(engine, launcher_id, executor, timeline, only=[self._campaign.id])
-            while True:
+            loop.deadline = START + allocation.starts_after + allocation.walltime
+            while timeline.now() < loop.deadline:
+                loop.step(min(LAUNCHER_WAIT_SECONDS, loop.deadline - timeline.now()))
+            loop.stop(grace_seconds=0.0)
+            while not loop.is_idle:
                 loop.step(LAUNCHER_WAIT_SECONDS)
+            with transaction(engine) as connection:
+                end_launcher(connection, launcher_id)
 
-        return self.world.add(f"launcher {index}", serve)
+        name = f"launcher of {allocation.slots}"
+        return self.world.add(name, serve, starts_after=allocation.starts_after)
 
 
 def _register(engine: Engine, slots: int) -> int:

@@ -9,10 +9,19 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.simulate import NamedLoad, SimulationResult, SimulationSettings, named_load, simulate
+from ambs_hpc.simulate import (
+    Allocation,
+    NamedLoad,
+    SimulationResult,
+    SimulationSettings,
+    named_load,
+    renewed,
+    shared,
+    simulate,
+)
 from ambs_hpc.simulate.objectives import sphere
 from ambs_hpc.simulate.pretend_executor import Ran
-from ambs_hpc.simulate.result import best_curve, busy_curve, utilisation
+from ambs_hpc.simulate.result import best_curve, busy_curve, busy_seconds
 from ambs_hpc.simulate.run_times import Constant, Normal, RunTime
 from ambs_hpc.simulate.spaces import box
 from ambs_hpc.simulate.virtual_clock import START
@@ -24,7 +33,9 @@ def load(run_time: RunTime) -> NamedLoad:
 
 def test_eight_slots_of_constant_evaluations_are_counted_exactly() -> None:
     """With free computing, 8 slots do 9 whole rounds of 60 s in 10 minutes, but for the queue's polling."""
-    result = simulate(SimulationSettings(load(Constant(60.0)), 8, 10.0, method="random", charged=False))
+    result = simulate(
+        SimulationSettings(load(Constant(60.0)), shared(8), 10.0, method="random", charged=False)
+    )
     assert result.evaluations == 8 * 9
     assert 0.999 < result.utilisation < 1.0
     assert max(running for _, running in result.busy) == 8
@@ -32,7 +43,7 @@ def test_eight_slots_of_constant_evaluations_are_counted_exactly() -> None:
 
 def test_the_real_search_learns() -> None:
     """What is simulated is the search that users get, with its model."""
-    settings = SimulationSettings(load(Normal(60.0, 20.0)), 8, 20.0, charged=False, seed=3)
+    settings = SimulationSettings(load(Normal(60.0, 20.0)), shared(8), 20.0, charged=False, seed=3)
     result = simulate(settings)
     assert result.best is not None and result.best < 0.3
     assert sum(cost.proposals for cost in result.ask_costs) >= result.evaluations + 8
@@ -40,9 +51,7 @@ def test_the_real_search_learns() -> None:
 
 def test_the_same_seed_gives_the_same_campaign() -> None:
     """Without charged costs nothing depends on the machine, so a finding can be shown again."""
-    settings = SimulationSettings(
-        load(Normal(5.0, 2.0)), 16, 1.0, method="random", charged=False, launchers=2
-    )
+    settings = SimulationSettings(load(Normal(5.0, 2.0)), shared(16, 2), 1.0, method="random", charged=False)
     first, second = simulate(settings), simulate(settings)
     assert first.best_so_far == second.best_so_far
     assert first.busy == second.busy
@@ -53,7 +62,9 @@ def test_what_computing_costs_is_charged() -> None:
     slow = {"candidates": 20_000, "design_size": 4}
 
     def run(*, charged: bool) -> SimulationResult:
-        return simulate(SimulationSettings(load(Constant(0.5)), 16, 0.05, 1, "ambs", slow, charged=charged))
+        return simulate(
+            SimulationSettings(load(Constant(0.5)), shared(16), 0.05, "ambs", slow, charged=charged)
+        )
 
     free, charged = run(charged=False), run(charged=True)
     assert free.utilisation > 0.8
@@ -65,7 +76,7 @@ def test_what_computing_costs_is_charged() -> None:
 def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the user's allow-list nor the environment may change."""
     monkeypatch.setenv("AMBS_CONFIG_DIR", str(tmp_path))
-    simulate(SimulationSettings(load(Constant(5.0)), 2, 0.5, method="random"))
+    simulate(SimulationSettings(load(Constant(5.0)), shared(2), 0.5, method="random"))
     assert os.environ["AMBS_CONFIG_DIR"] == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -73,9 +84,33 @@ def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_an_unknown_method_or_load_is_told() -> None:
     """Nothing is simulated for a slip of the pen."""
     with pytest.raises(UsageError, match="randon"):
-        simulate(SimulationSettings(load(Constant(5.0)), 2, 0.5, method="randon"))
+        simulate(SimulationSettings(load(Constant(5.0)), shared(2), 0.5, method="randon"))
     with pytest.raises(UsageError, match="rnn2"):
         named_load("rnn")
+
+
+def test_an_allocation_that_ends_gives_its_evaluations_to_the_next() -> None:
+    """Walltime interrupts, the queue waits, nothing is lost and nothing is counted as run meanwhile."""
+    allocations = renewed(shared(4), walltime=90.0, queue_wait=60.0, until=240.0)
+    assert allocations == [Allocation(4, 0.0, 90.0), Allocation(4, 150.0, 90.0)]
+    result = simulate(
+        SimulationSettings(load(Constant(60.0)), allocations, 4.5, method="random", charged=False)
+    )
+    assert result.evaluations == 2 * 4  # of each allocation's two rounds the second is cut
+    assert result.utilisation > 0.99
+    assert {running for seconds, running in result.busy if 1 < seconds < 89 or 151 < seconds < 239} == {4}
+    assert {running for seconds, running in result.busy if 91 < seconds < 149} == {0}
+    assert result.slots == 4
+
+
+def test_failing_nodes_interrupt_and_the_evaluations_are_run_again() -> None:
+    """An evaluation of a minute on nodes that last two fails often, and is done in the end."""
+    settings = SimulationSettings(
+        load(Constant(60.0)), shared(8), 30.0, method="random", charged=False, node_failures_per_hour=30.0
+    )
+    result = simulate(settings)
+    assert 8 * 10 < result.evaluations < 8 * 26
+    assert result.utilisation > 0.98
 
 
 def test_figures_of_known_runs() -> None:
@@ -86,7 +121,7 @@ def test_figures_of_known_runs() -> None:
         Ran(START + 1.0, START + 5.5, 2.0),
     ]
     end = START + 10.0
-    assert utilisation(runs, 2, end) == pytest.approx(14.5 / 20)
+    assert busy_seconds(runs, end) == pytest.approx(14.5)
     assert best_curve(runs, end, maximize=False) == [(5.5, 2.0)]
     assert best_curve(runs, end, maximize=True) == [(5.5, 2.0), (6.0, 3.0)]
     curve = busy_curve(runs, end)
@@ -96,7 +131,7 @@ def test_figures_of_known_runs() -> None:
 
 def test_a_result_is_json() -> None:
     """Benchmarks keep results as files."""
-    result = simulate(SimulationSettings(load(Constant(5.0)), 2, 0.5, method="random"))
+    result = simulate(SimulationSettings(load(Constant(5.0)), shared(2), 0.5, method="random"))
     read = json.loads(json.dumps(result.to_json()))
     assert read["evaluations"] == result.evaluations
     assert read["cpu_seconds_per_proposal"] > 0

@@ -1,0 +1,67 @@
+"""When how many slots are there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Slots that a scheduler gives to one launcher.
+
+    Args:
+        slots: evaluations at once, >= 1.
+        starts_after: seconds in the queue, >= 0.
+        walltime: seconds until the launcher has to end, > 0.
+    """
+
+    slots: int
+    starts_after: float = 0.0
+    walltime: float = math.inf
+
+
+def shared(slots: int, launchers: int = 1) -> list[Allocation]:
+    """Slots that are there all the time, divided evenly; at most one launcher a slot."""
+    launchers = min(slots, launchers)
+    return [Allocation(slots // launchers + (index < slots % launchers)) for index in range(launchers)]
+
+
+def renewed(
+    allocations: Sequence[Allocation], walltime: float, queue_wait: float, until: float
+) -> list[Allocation]:
+    """The same slots in allocations that follow one another.
+
+    Args:
+        allocations: of the first; from the beginning.
+        walltime: of each, in seconds, > 0.
+        queue_wait: seconds from the end of one to the begin of the next, >= 0.
+        until: seconds from the beginning after which none begins.
+    """
+    every = walltime + queue_wait
+    return [
+        Allocation(one.slots, round_ * every, walltime)
+        for round_ in range(math.ceil(until / every))
+        for one in allocations
+    ]
+
+
+def most_slots(allocations: Sequence[Allocation]) -> int:
+    """The slots that are there at once, at most."""
+    return max(
+        sum(
+            other.slots
+            for other in allocations
+            if other.starts_after <= one.starts_after < other.starts_after + other.walltime
+        )
+        for one in allocations
+    )
+
+
+def slot_seconds(allocations: Sequence[Allocation], first: float, end: float) -> float:
+    """What the allocations offer between two moments, in seconds from the beginning."""
+    return sum(
+        one.slots * max(0.0, min(end, one.starts_after + one.walltime) - max(first, one.starts_after))
+        for one in allocations
+    )
