@@ -92,6 +92,7 @@ def submit_allocation(
         SubmissionUnclear: its answer was lost; `refresh` finds it by its name.
         AmbsError: the scheduler could not be asked; nothing was submitted.
     """
+    script_of(site, request, settings, 0)  # what cannot be written down is told before anything is stored
     name = f"ambs-{secrets.token_hex(4)}"  # unique among all databases of this user
     asked = {**asdict(request), "folder": str(request.folder), "name": name}
     with transaction(engine) as connection:

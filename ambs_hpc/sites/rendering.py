@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,20 @@ from ambs_hpc.errors import NotFound, UsageError
 from ambs_hpc.sites.data_files import job_templates_folder
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.request import AllocationRequest
+from ambs_hpc.sites.wording import (
+    holds_secret,
+    wrong_directive,
+    wrong_environment,
+    wrong_name,
+    wrong_path,
+)
 
 if TYPE_CHECKING:
     import jinja2
 
 SCRIPT_MODE = 0o700
+# A leading variable is filled in where the script runs; everything else is quoted.
+LEADING_VARIABLE = re.compile(r"\$[\w{][\w./,+@=:~${}-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +58,23 @@ def render_script(
 
     Raises:
         NotFound: there is no such template.
-        UsageError: the template names something that does not exist, or is no template.
+        UsageError: the template names something that does not exist, or is no template; or what is asked
+            for cannot be written down, or is a secret.
     """
     import jinja2
 
+    _refuse(site, request, plan)
     file = template or job_templates_folder() / f"{site.scheduler}.sh.j2"
     if not file.is_file():
         raise NotFound(f"There is no script template {file}.")
     try:
-        return _environment(file.parent).get_template(file.name).render(_words(site, request, plan))
+        text = _environment(file.parent).get_template(file.name).render(_words(site, request, plan))
     except jinja2.TemplateError as error:
         line = getattr(error, "lineno", None)
         raise UsageError(f"{file}{f', line {line}' if line else ''}: {error}") from error
+    if (line_with := holds_secret(text.splitlines())) is not None:
+        raise UsageError(f"A password would stand in the script: {line_with}. Keep it in ~/.pgpass.")
+    return text
 
 
 def write_script(file: Path, text: str) -> None:
@@ -71,6 +86,25 @@ def write_script(file: Path, text: str) -> None:
         script.flush()
         os.fsync(script.fileno())
     temporary.replace(file)
+
+
+def _refuse(site: Site, request: AllocationRequest, plan: LaunchPlan) -> None:
+    """Whoever did not check the request first still gets no script that says something else."""
+    queue = site.queues.get(request.queue or site.default_queue)
+    directives = [*site.directives, *(queue.directives if queue is not None else [])]
+    if site.scheduler == "cobalt":
+        directives += request.attributes
+    wrong = [
+        wrong_name("project", request.project),
+        wrong_name("queue", request.queue),
+        *(wrong_name("filesystems", one) for one in request.filesystems),
+        wrong_path("folder", str(request.folder)),
+        wrong_path("output", str(plan.output)),
+        *(wrong_directive(site.scheduler, one) for one in directives),
+        *(words for _, words in wrong_environment({**site.environment, **plan.environment})),
+    ]
+    for words in filter(None, wrong):
+        raise UsageError(f"No script can be written. {words}")
 
 
 def _environment(folder: Path) -> jinja2.Environment:
@@ -128,4 +162,4 @@ def _attributes(site: Site, request: AllocationRequest, filesystems: Sequence[st
 
 def _quoted(value: str) -> str:
     """For the shell; a site's $USER and the like stay to be filled in there."""
-    return f'"{value}"' if value.startswith("$") else shlex.quote(value)
+    return f'"{value}"' if LEADING_VARIABLE.match(value) else shlex.quote(value)

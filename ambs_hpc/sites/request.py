@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.sites.profile import Queue, Site
+from ambs_hpc.sites.wording import ATTRIBUTE, wrong_name, wrong_path
 
-ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=[^=\s:]+)?\Z")
 CHEAP = 2.0  # a charge this many times what the nodes cost is worth a word
 
 
@@ -133,14 +133,24 @@ def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
         yield f"chain {request.chain}: give a whole number from 1."
     if site.project_required and not request.project:
         yield f"project: {site.name} refuses requests without one. Give -A PROJECT, or `project` in ambs.yml."
-    if re.search(r"\s", str(request.folder)):
-        yield f"folder {request.folder}: schedulers lose paths with blanks. Move the campaign to one without."
-    known = [*site.filesystems]
-    if site.filesystems_required and not (request.filesystems or known):
+    words = [
+        wrong_name("project", request.project),
+        wrong_name("queue", request.queue),
+        wrong_path("folder", str(request.folder)),
+    ]
+    yield from filter(None, words)
+    if site.filesystems_required and not (request.filesystems or site.filesystems):
         yield f"filesystems: {site.name} wants to know them. Give --filesystems home:..."
     for one in request.filesystems:
         if not re.fullmatch(r"[\w-]+", one):
             yield f"filesystems {one!r}: give names, with colons between them."
+    yield from _attributes(site, request)
+
+
+def _attributes(site: Site, request: AllocationRequest) -> Iterator[str]:
+    keys = [attribute.partition("=")[0] for attribute in request.attributes]
+    for key in sorted({key for key in keys if keys.count(key) > 1}):
+        yield f"attributes {key!r}: given {keys.count(key)} times. Give it once."
     for attribute in request.attributes:
         if site.scheduler != "cobalt":
             yield f"attributes {attribute!r}: only Cobalt has them; {site.name} runs {site.scheduler}."

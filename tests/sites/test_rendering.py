@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,47 @@ def test_users_attributes_join_the_sites_in_one_option() -> None:
     assert [line for line in text.splitlines() if "--attrs" in line] == [
         "#COBALT --attrs filesystems=home:mcdram=flat"
     ]
+
+
+UNWRITABLE = {
+    "stray word": ({"project": "my project"}, {}, "give a name"),
+    "second directive": ({"queue": "a\n#SBATCH --uid=0"}, {}, "give a name"),
+    "folder": ({"folder": Path("/my project")}, {}, "blanks"),
+    "output": ({}, {"output": Path("/p/%j")}, "replace or cut"),
+    "variable": ({}, {"environment": {"A-B": "1"}}, "letters, digits"),
+    "secret variable": ({}, {"environment": {"PGPASSWORD": "hidden"}}, "no secret"),
+    "secret in a variable": ({}, {"environment": {"DB": "postgresql://me:hidden@host/db"}}, "no secret"),
+    "secret argument": ({}, {"arguments": ["ambs", "--db", "postgresql://me:hidden@host/db"]}, "://...@host"),
+    "secret in the preamble": ({}, {"preamble": ["export P=http://me:hidden@proxy"]}, "://...@proxy"),
+}
+
+
+@pytest.mark.parametrize("case", UNWRITABLE)
+def test_script_that_would_say_something_else_is_not_written(case: str) -> None:
+    """A stray word loses later directives without an error; a secret would be read by everybody."""
+    asked, planned, part = UNWRITABLE[case]
+    request = replace(AllocationRequest(1, 5, Path("/c")), **asked)  # type: ignore[arg-type]
+    with pytest.raises(UsageError) as caught:
+        render_script(load_site("slurm"), request, replace(PLAN, **planned))  # type: ignore[arg-type]
+    assert part in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_values_stay_values_in_the_shell() -> None:
+    """A leading variable is filled in on the node; nothing else of a value is read by the shell."""
+    values = {
+        "A": "$USER/x",
+        "B": "two; words",
+        "C": '$USER"; echo no; "',
+        "D": "$(echo no)",
+        "TOKENIZERS": "0",
+    }
+    plan = replace(PLAN, arguments=["env"], environment=values)
+    text = render_script(load_site("local"), AllocationRequest(1, 5, Path("/")), plan)
+    shown = subprocess.run(
+        ["bash"], input=text, text=True, check=True, capture_output=True, env={"USER": "me"}
+    ).stdout.splitlines()
+    assert {"A=me/x", "B=two; words", 'C=$USER"; echo no; "', "D=$(echo no)"} <= set(shown)
 
 
 def test_own_template_is_strict(tmp_path: Path) -> None:
