@@ -109,13 +109,25 @@ def check_request(site: Site, request: AllocationRequest, backlog: Backlog | Non
 
 
 def cheapest_queue(site: Site, request: AllocationRequest) -> str | None:
-    """The queue that takes the request and charges least; open, not preemptable ones come first."""
-    fitting = [
-        (queue.by_request, queue.preemptable, queue.charged(request.nodes, request.minutes), name)
-        for name, queue in site.queues.items()
-        if queue.unit == "node" and _takes(queue, request)
+    """The queue that takes the request and charges least; open, not preemptable ones come first.
+
+    Among equals it is the one asked for, then the first of the site file. Only queues that count in the same
+    unit are compared: four GPUs are not four nodes.
+    """
+    asked = request.queue or site.default_queue
+    unit = site.queues[asked].unit if asked in site.queues else "node"
+    ranked = [
+        (
+            queue.by_request,
+            queue.preemptable,
+            queue.charged(request.nodes, request.minutes),
+            name != asked,
+            place,
+        )
+        for place, (name, queue) in enumerate(site.queues.items())
+        if queue.unit == unit and _takes(queue, request)
     ]
-    return min(fitting)[-1] if fitting else None
+    return [*site.queues][min(ranked)[-1]] if ranked else None
 
 
 def _takes(queue: Queue, request: AllocationRequest) -> bool:

@@ -94,6 +94,25 @@ def test_minimum_charge_is_told_with_its_cost() -> None:
     assert short.cheapest == "debug-cache-quad"
 
 
+@pytest.mark.parametrize(
+    ("site", "change", "cheapest"),
+    [
+        ("sophia", {}, "by-gpu"),  # four nodes of by-node cost eight times as much
+        ("polaris", {"nodes": 2, "queue": "debug-scaling"}, "debug-scaling"),
+        ("polaris", {"nodes": 2, "queue": "prod"}, "debug"),
+        ("polaris", {"nodes": 2, "minutes": 120}, "capacity"),
+        ("polaris", {"nodes": 9, "minutes": 120}, "preemptable"),
+        ("polaris", {"nodes": 9, "minutes": 5000}, None),
+    ],
+)
+def test_cheapest_queue_is_a_comparison_of_like_with_like(
+    site: str, change: dict[str, object], cheapest: str | None
+) -> None:
+    """Of equal ones that asked for, then the first; one that kills its allocations only as a last resort."""
+    request = replace(RIGHT[site], **change)  # type: ignore[arg-type]
+    assert check_request(load_site(site), request).cheapest == cheapest
+
+
 BACKLOGS = {
     "nothing to do": (Backlog(0, searching=False), "none waits"),
     "too long": (Backlog(5, searching=True, longest_limit_seconds=7200.0), "evaluations may take 120"),
