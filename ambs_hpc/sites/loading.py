@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import yaml
 
 from ambs_hpc.errors import NotFound, SiteInvalid, nearest
+from ambs_hpc.sites.contradictions import contradictions
 from ambs_hpc.sites.data_files import site_configs_folder
-from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier, core_numbers
+from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "": Site, "node": Node, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
@@ -46,21 +47,22 @@ def site_text(site: Site) -> str:
 
 def check_site(file: Path, plain: Mapping[str, Any]) -> Site:
     """A profile from plain values, read from `file`."""
-    _refuse_unknown_keys(file, plain, "", STRUCTS[""])
     try:
         site = msgspec.convert({"name": file.stem, **plain}, Site)
     except msgspec.ValidationError as error:
-        words, _, where = str(error).partition(" - at `$.")
-        path = where.rstrip("`")
-        raise SiteInvalid(file, line_of(file, path), path or "file", words) from error
-    for path, words in _contradictions(site):
+        words, _, where = str(error).partition(" - at `$")
+        path = _named(where.strip("`."), plain)
+        raise SiteInvalid(
+            file, line_of(file, path), path or "file", words + _accepted(path) + _seen(plain, path)
+        ) from error
+    for path, words in contradictions(site):
         raise SiteInvalid(file, line_of(file, path), path, words)
     return site
 
 
 def line_of(file: Path, path: str) -> int:
     """The line, from 1, where `path` ("queues.debug.tiers[0].max_minutes") or its nearest parent stands."""
-    node: yaml.Node | None = yaml.compose(file.read_text(), Loader=yaml.SafeLoader)
+    node: yaml.Node | None = yaml.compose(_text(file), Loader=yaml.SafeLoader)
     line = 1
     for key in re.findall(r"[^.\[\]]+", path):
         child = _child(node, key)
@@ -97,19 +99,96 @@ def _read(file: Path, folder: Path | None, children: tuple[Path, ...]) -> dict[s
     """The plain values of a file over those of the site that it extends."""
     if file in children:
         raise SiteInvalid(file, line_of(file, "extends"), "extends", "a site cannot extend itself")
-    try:
-        own = yaml.safe_load(file.read_text())
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SiteInvalid(file, line, "file", f"not YAML: {error.problem}") from error
-    if not isinstance(own, dict):
-        raise SiteInvalid(file, 1, "file", "a site is a mapping of keys to values")
+    own = _plain(file)
     base = own.pop("extends", None)
+    _refuse_unknown_keys(file, own, "", STRUCTS[""])
     if base is None:
         return own
     # A site may be extended under its own name: the one that comes with this program is meant then.
     place = None if base == file.stem else folder
-    return _merged(_read(_find(str(base), place), folder, (*children, file)), own)
+    try:
+        base_file = _find(str(base), place)
+    except NotFound as error:
+        raise SiteInvalid(file, line_of(file, "extends"), "extends", str(error)) from error
+    return _merged(_read(base_file, folder, (*children, file)), own)
+
+
+def _plain(file: Path) -> dict[str, Any]:
+    """What a file says, each key once."""
+    text = _text(file)
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        own = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SiteInvalid(file, line, "file", f"not YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:  # a character, or a date, that cannot be
+        raise SiteInvalid(file, 1, "file", f"not YAML: {error}") from error
+    if not isinstance(own, dict):
+        raise SiteInvalid(file, 1, "file", "a site is a mapping of keys to values")
+    _refuse_second_keys(file, tree)
+    return own
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SiteInvalid(file, 1, "file", "not text in UTF-8") from error
+    except OSError as error:
+        raise SiteInvalid(file, 1, "file", f"cannot be read: {error.strerror}") from error
+
+
+def _refuse_second_keys(file: Path, node: yaml.Node | None) -> None:
+    """YAML silently lets the last of two keys win."""
+    if isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_second_keys(file, value)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[object, int] = {}
+    for name, value in node.value:
+        line = name.start_mark.line + 1
+        if isinstance(name.value, str) and name.value != "<<":
+            if name.value in seen:
+                before = seen[name.value]
+                raise SiteInvalid(file, line, name.value, f"given on line {before} already; give it once")
+            seen[name.value] = line
+        _refuse_second_keys(file, value)
+
+
+def _named(path: str, plain: Mapping[str, Any]) -> str:
+    """A path of msgspec, which writes [...] for the key of a mapping, with the key that is wrong."""
+    head, unnamed, rest = path.partition("[...]")
+    if not unnamed:
+        return path
+    expected: type = Queue if head == "queues" else str
+    for key, value in plain[head].items():
+        try:
+            msgspec.convert(value, expected)
+        except msgspec.ValidationError:
+            return f"{head}.{key}{rest}"
+    return head
+
+
+def _accepted(path: str) -> str:
+    """What a key that takes one of a few words accepts; empty for other keys."""
+    parent, _, key = path.rpartition(".")
+    struct = STRUCTS.get("queues.*" if parent.startswith("queues.") else parent)
+    words = get_args(get_type_hints(struct).get(key)) if struct is not None else ()
+    return f". Accepted: {', '.join(words)}" if words and all(isinstance(word, str) for word in words) else ""
+
+
+def _seen(plain: object, path: str) -> str:
+    """The short value at a path, as it was written."""
+    for key in re.findall(r"[^.\[\]]+", path):
+        if isinstance(plain, Mapping) and key in plain:
+            plain = plain[key]
+        elif isinstance(plain, list) and key.isdigit() and int(key) < len(plain):
+            plain = plain[int(key)]
+        else:
+            return ""
+    return "" if isinstance(plain, Mapping | list) else f"; seen: {plain!r}"
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,49 +219,3 @@ def _refuse_unknown_keys(file: Path, plain: object, path: str, struct: type[msgs
         if struct is Queue and key == "tiers" and isinstance(value, list):
             for index, tier in enumerate(value):
                 _refuse_unknown_keys(file, tier, f"{here}[{index}]", Tier)
-
-
-def _contradictions(site: Site) -> Iterator[tuple[str, str]]:
-    """(path, what is wrong) of values that cannot be, alone or together."""
-    yield from _node_contradictions(site.node)
-    for name, queue in site.queues.items():
-        yield from _queue_contradictions(f"queues.{name}", queue, site.nodes)
-    if site.default_queue and site.queues and site.default_queue not in site.queues:
-        yield "default_queue", f"no such queue. {nearest(site.default_queue, site.queues)}"
-    if site.node_name and "%" not in site.node_name:
-        yield "node_name", "write the place of the number, as in nid%05d"
-
-
-def _node_contradictions(node: Node) -> Iterator[tuple[str, str]]:
-    if node.cores < 1:
-        yield "node.cores", f"{node.cores}: a whole number from 1"
-    if node.threads_per_core < 1:
-        yield "node.threads_per_core", f"{node.threads_per_core}: a whole number from 1"
-    if node.gpu_names and len(node.gpu_names) != node.gpus:
-        yield "node.gpu_names", f"{len(node.gpu_names)} names for {node.gpus} GPUs"
-    if node.gpu_cores and len(node.gpu_cores) != node.gpus:
-        yield "node.gpu_cores", f"cores for {len(node.gpu_cores)} of {node.gpus} GPUs"
-    for field, texts in (("reserved_cores", [node.reserved_cores]), ("gpu_cores", node.gpu_cores)):
-        for text in texts:
-            try:
-                beyond = [core for core in core_numbers(text) if core >= node.cores]
-            except ValueError:
-                yield f"node.{field}", f"{text!r}: write numbers and ranges, as in 0-7,32"
-                return
-            if beyond:
-                yield f"node.{field}", f"{text!r}: the node has cores 0 to {node.cores - 1}"
-
-
-def _queue_contradictions(path: str, queue: Queue, nodes: int | None) -> Iterator[tuple[str, str]]:
-    if not queue.tiers:
-        yield f"{path}.tiers", "give at least one"
-    last = 0
-    for index, tier in enumerate(queue.tiers):
-        here = f"{path}.tiers[{index}]"
-        if tier.min_nodes <= last or tier.max_nodes < tier.min_nodes:
-            yield here, f"{tier.min_nodes} to {tier.max_nodes} nodes: tiers ascend and do not overlap"
-        if tier.max_minutes < max(1, queue.min_minutes):
-            yield f"{here}.max_minutes", f"{tier.max_minutes}: at least {max(1, queue.min_minutes)} minutes"
-        if nodes is not None and queue.unit == "node" and tier.max_nodes > nodes:
-            yield f"{here}.max_nodes", f"{tier.max_nodes}: the site has {nodes} nodes"
-        last = tier.max_nodes

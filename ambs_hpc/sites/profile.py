@@ -6,13 +6,16 @@ Limits are policy, so they move: every profile says as of when, and from where, 
 from __future__ import annotations
 
 import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from ambs_hpc.errors import NotFound, nearest
 
 Scheduler = Literal["cobalt", "pbs", "slurm", "local"]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+CountOrNone = Annotated[int, msgspec.Meta(ge=0)]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,9 +27,9 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         route: the execution queue that such a request ends in; it must not be named when submitting.
     """
 
-    min_nodes: int
-    max_nodes: int
-    max_minutes: int
+    min_nodes: Count
+    max_nodes: Count
+    max_minutes: Count
     route: str = ""
 
 
@@ -48,15 +51,15 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         note: what a person should know.
     """
 
-    tiers: list[Tier]
-    min_minutes: int = 0
-    charged_nodes: int = 1
-    charge_factor: float = 1.0
+    tiers: Annotated[list[Tier], msgspec.Meta(min_length=1)]
+    min_minutes: CountOrNone = 0
+    charged_nodes: Count = 1
+    charge_factor: Amount = 1.0
     unit: Literal["node", "gpu"] = "node"
-    sizes: list[int] = []
-    max_running: int | None = None
-    max_queued: int | None = None
-    max_array: int | None = None
+    sizes: list[Count] = []
+    max_running: Count | None = None
+    max_queued: Count | None = None
+    max_array: Count | None = None
     by_request: bool = False
     preemptable: bool = False
     directives: list[str] = []
@@ -89,20 +92,23 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         cores: physical cores.
-        threads_per_core: hardware threads of a core; thread t of core c is processor c + t * `cores`.
+        threads_per_core: hardware threads of a core.
+        thread_numbering: thread t of core c is processor c + t * `cores` when "spread", as on all machines
+            described here, and c * `threads_per_core` + t when "adjacent".
         reserved_cores: left to the system, as "0,52" or "0-3".
-        memory_gib: usable by evaluations.
+        memory_gib: usable by evaluations; 0 when unknown.
         gpus: devices as evaluations count them: GPUs, or tiles where `gpu_names` says so.
         gpu_names: what the GPU variable is set to for each; empty means 0, 1, 2, ...
         gpu_cores: cores next to each GPU, in the order of `gpu_names`, as "24-31".
         description: of the hardware.
     """
 
-    cores: int
-    threads_per_core: int = 1
+    cores: Count
+    threads_per_core: Count = 1
+    thread_numbering: Literal["spread", "adjacent"] = "spread"
     reserved_cores: str = ""
-    memory_gib: float = 0.0
-    gpus: int = 0
+    memory_gib: Amount = 0.0
+    gpus: CountOrNone = 0
     gpu_names: list[str] = []
     gpu_cores: list[str] = []
     description: str = ""
@@ -116,6 +122,13 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Cores that evaluations may use."""
         reserved = set(core_numbers(self.reserved_cores))
         return [core for core in range(self.cores) if core not in reserved]
+
+    def processors_of(self, core: int) -> list[int]:
+        """The numbers that the system gives to the hardware threads of a core."""
+        threads = range(self.threads_per_core)
+        if self.thread_numbering == "adjacent":
+            return [core * self.threads_per_core + thread for thread in threads]
+        return [core + thread * self.cores for thread in threads]
 
 
 class Launch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,7 +144,7 @@ class Launch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: Literal["srun", "mpiexec", "mpirun", "aprun", "none"] = "none"
     flags: list[str] = []
     packs: bool = True
-    most_at_once: int | None = None
+    most_at_once: Count | None = None
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +155,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         queues: by name; empty on a site whose queues this profile does not know, which accepts any.
         default_queue: taken when a request names none; empty leaves the choice to the scheduler.
         project_required, filesystems_required: requests without one are refused there, or vanish.
-        filesystems: what `filesystems` may name, and the default when all of it is wanted.
+        filesystems: named when a request names none.
+        other_filesystems: that a request may name too.
         directives: further arguments of every request; attributes, where the scheduler is Cobalt.
         select: further words of a PBS chunk, such as "system=polaris".
         script_host: where the script runs: "mom" (a shared service node), "compute" (the first node granted)
@@ -152,7 +166,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         gpus_are_narrowed: it is set already, to be read and not overwritten.
         preamble: lines of shell before anything else.
         environment: variables of every script.
-        login_cores, login_tasks: what a user may take on a login node.
+        login_cores, login_tasks, login_memory_gib: what a user may take on a login node.
         retired: since when the machine is gone.
         note: what a person should know.
     """
@@ -163,12 +177,13 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as_of: datetime.date
     source: str
     description: str = ""
-    nodes: int | None = None
+    nodes: Count | None = None
     queues: dict[str, Queue] = {}
     default_queue: str = ""
     project_required: bool = False
     filesystems_required: bool = False
     filesystems: list[str] = []
+    other_filesystems: list[str] = []
     directives: list[str] = []
     select: str = ""
     launch: Launch = Launch()
@@ -179,8 +194,9 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preamble: list[str] = []
     environment: dict[str, str] = {}
     scratch: str = ""
-    login_cores: int | None = None
-    login_tasks: int | None = None
+    login_cores: Count | None = None
+    login_tasks: Count | None = None
+    login_memory_gib: Amount | None = None
     retired: datetime.date | None = None
     note: str = ""
 
@@ -203,5 +219,8 @@ def core_numbers(text: str) -> list[int]:
     numbers: list[int] = []
     for part in filter(None, text.replace(" ", "").split(",")):
         first, _, last = part.partition("-")
-        numbers += range(int(first), int(last or first) + 1)
+        part_numbers = range(int(first), int(last or first) + 1)
+        if not part_numbers:
+            raise ValueError(f"{part!r} runs backwards")
+        numbers += part_numbers
     return numbers

@@ -214,9 +214,10 @@ def _warnings(site: Site, request: AllocationRequest, name: str, queue: Queue | 
         yield f"{site.name} was retired on {site.retired}."
     if not site.preamble and site.scheduler != "local":
         yield "no preamble: the script runs with what your login shell sets up. See `preamble` in ambs.yml."
-    unknown = sorted(set(request.filesystems) - set(site.filesystems)) if site.filesystems else []
+    known = [*site.filesystems, *site.other_filesystems]
+    unknown = [one for one in request.filesystems if known and one not in known]
     if unknown:
-        yield f"filesystems {':'.join(unknown)}: the profile knows {':'.join(site.filesystems)}."
+        yield f"filesystems {':'.join(unknown)}: the profile knows {':'.join(known)}."
     if queue is None:
         return
     if request.nodes < queue.charged_nodes:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 import yaml
 
@@ -25,6 +26,23 @@ def test_each_site_is_valid_and_says_where_it_is_from(name: str) -> None:
         json.dumps(yaml.safe_load((site_configs_folder() / f"{name}.yml").read_text()), default=str)
     )
     jsonschema.validate(plain, site_schema())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "extends: polaris\nnodez: 3\n",
+        "extends: polaris\nnode: {coers: 3}\n",
+        "extends: polaris\nnodes: 0\n",
+        "extends: polaris\nqueues: {debug: {tiers: []}}\n",
+        "extends: polaris\nlaunch: {command: qrun}\n",
+        "node: {cores: 4}\n",
+    ],
+)
+def test_schema_refuses_what_the_loader_refuses(text: str) -> None:
+    """An editor that uses it marks the mistake while it is typed."""
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text), site_schema())
 
 
 def test_profiles_asked_for_are_there() -> None:
@@ -61,7 +79,7 @@ WRONG = {
     "extends: polaris\nnode:\n  coers: 3\n": (3, "node.coers", "'cores'"),
     "extends: polaris\nqueues:\n  debug:\n    min_minute: 5\n": (4, "debug.min_minute", "'min_minutes'"),
     "extends: polaris\nnode:\n  cores: many\n": (3, "node.cores", "Expected `int`"),
-    "extends: polaris\nnode:\n  cores: 0\n": (3, "node.cores", "from 1"),
+    "extends: polaris\nnode:\n  cores: 0\n": (3, "node.cores", "`int` >= 1; seen: 0"),
     "extends: polaris\nqueues:\n  debug:\n    tiers: [{min_nodes: 5, max_nodes: 2, max_minutes: 3}]\n": (
         4, "tiers[0]", "5 to 2 nodes",
     ),
@@ -70,6 +88,32 @@ WRONG = {
     "extends: polaris\nnode:\n  reserved_cores: first\n": (3, "node.reserved_cores", "numbers and ranges"),
     "extends: polaris\ndefault_queue: prdo\n": (2, "default_queue", "'prod'"),
     "scheduler: lsf\nas_of: 2024-01-01\nsource: x\nnode: {cores: 4}\n": (1, "scheduler", "lsf"),
+    "extends: polaris\nnode:\n  cores: 4\nqueues:\n  debug:\n    max_running: -1\n": (
+        6, "queues.debug.max_running", ">= 1; seen: -1",
+    ),
+    "extends: polaris\nnode:\n  memory_gib: -3\n": (3, "node.memory_gib", ">= 0"),
+    "extends: polaris\nqueues:\n  debug:\n    tiers: []\n": (4, "queues.debug.tiers", "length >= 1"),
+    "extends: polaris\nqueues:\n  debug:\n    charged_nodes: 9\n": (4, "charged_nodes", "ends at 2"),
+    "extends: polaris\nqueues:\n  debug:\n    sizes: [1, 5]\n": (4, "sizes[1]", "5: no tier takes it"),
+    "extends: polaris\nqueues:\n  debug:\n    unit: core\n": (4, "debug.unit", "Accepted: node, gpu"),
+    "extends: polaris\nlaunch: {command: qrun}\n": (2, "launch.command", "Accepted: srun, mpiexec"),
+    "extends: polaris\nnode:\n  gpus: 1\n  gpu_cores: ['7-0']\n": (4, "node.gpu_cores", "numbers and ranges"),
+    "extends: frontier\nnode:\n  gpus: 1\n  gpu_cores: ['0-7']\n": (4, "node.gpu_cores", "core 0 is res"),
+    "extends: frontier\ndirectives:\n  - --array=0-9\n": (3, "directives[0]", "never an array"),
+    "extends: polaris\ndirectives: ['-J 0-9']\n": (2, "directives[0]", "never an array"),
+    "extends: frontier\ndirectives: ['--mem=0 # all']\n": (2, "directives[0]", "no remark"),
+    "extends: frontier\ndirectives: [mem]\n": (2, "directives[0]", "one option"),
+    "extends: theta\ndirectives: ['a=b=c']\n": (2, "directives[0]", "key=value"),
+    "extends: polaris\nenvironment:\n  A-B: x\n": (3, "environment.A-B", "letters, digits"),
+    "extends: polaris\nenvironment:\n  A: 3\n": (3, "environment.A", "Expected `str`"),
+    "extends: polaris\nenvironment:\n  MY_TOKEN: x\n": (3, "environment.MY_TOKEN", "no secret"),
+    "extends: polaris\nenvironment:\n  CUDA_VISIBLE_DEVICES: '0'\n": (3, "CUDA_VISIBLE", "gets its own"),
+    "extends: polaris\nnode: {cores: 4}\nnode: {gpus: 0}\n": (3, "node", "line 2 already"),
+    "extends: polarsi\n": (1, "extends", "'polaris'"),
+    "extends: polaris\nas_of: last year\n": (2, "as_of", "seen: 'last year'"),
+    "extends: polaris\nas_of: 2024-13-01\n": (1, "file", "not YAML"),
+    "- polaris\n": (1, "file", "mapping"),
+    "": (1, "file", "mapping"),
     "a: [\n": (2, "file", "not YAML"),
     "extends: mine\n": (1, "extends", "itself"),
 }  # fmt: skip
@@ -88,6 +132,30 @@ def test_wrong_site_is_told(text: str, tmp_path: Path) -> None:
     assert key in str(caught.value)
     assert part in str(caught.value)
     assert caught.value.line == line
+
+
+def test_mistake_is_told_of_the_file_that_makes_it(tmp_path: Path) -> None:
+    """Not of the one that extends it."""
+    (tmp_path / "base.yml").write_text("extends: polaris\n\nnodez: 3\n")
+    (tmp_path / "mine.yml").write_text("extends: base\n")
+    with pytest.raises(SiteInvalid) as caught:
+        load_site("mine", tmp_path)
+    assert (caught.value.file, caught.value.line) == (tmp_path / "base.yml", 3)
+
+
+def test_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """As one message, not as a traceback."""
+    (tmp_path / "mine.yml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SiteInvalid, match="UTF-8"):
+        load_site("mine", tmp_path)
+
+
+def test_numbering_of_hardware_threads() -> None:
+    """Theta's core 3 has threads 3, 67, 131, 195; some Slurm clusters count core by core."""
+    theta = load_site("theta").node
+    assert theta.processors_of(3) == [3, 67, 131, 195]
+    other = msgspec.structs.replace(theta, thread_numbering="adjacent")
+    assert other.processors_of(3) == [12, 13, 14, 15]
 
 
 def test_unknown_site_is_told() -> None:

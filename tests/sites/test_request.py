@@ -83,6 +83,17 @@ def test_missing_file_systems_are_caught() -> None:
     assert "filesystems: polaris wants to know them" in report.problems[0]
 
 
+def test_other_file_systems_may_be_named() -> None:
+    """Theta's projects may lie on Eagle; a name that nobody knows is worth a word."""
+    theta = load_site("theta")
+    assert not any(
+        "eagle" in one
+        for one in check_request(theta, replace(RIGHT["theta"], filesystems=("home", "eagle"))).warnings
+    )
+    said = " ".join(check_request(theta, replace(RIGHT["theta"], filesystems=("home", "egale"))).warnings)
+    assert "filesystems egale: the profile knows home:theta-fs0:eagle:grand" in said
+
+
 def test_minimum_charge_is_told_with_its_cost() -> None:
     """14 nodes of Theta's default queue cost 128."""
     report = check_request(load_site("theta"), replace(RIGHT["theta"], nodes=14))
