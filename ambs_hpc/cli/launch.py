@@ -53,12 +53,11 @@ def launch(
 
     engine = open_engine(db)
     around = surroundings(engine, os.environ, time.time())
-    if around is not None:
+    if around is not None and around.seconds_left is not None:
         left = around.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
-    allocation_id = None if around is None else around.allocation_id
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, max_minutes, grace, idle_exit, parent_pipe, allocation_id
+        tuple(campaign or ()), slots, gpus, max_minutes, grace, idle_exit, parent_pipe, around
     )
     end = run_launcher(engine, settings, SystemClock())
     tally = end.tally

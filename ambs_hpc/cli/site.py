@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="SITE", help="A name, or the path o
 
 @app.command("list")
 def list_sites(as_json: AsJson = False) -> None:
-    """The sites that come with this program and those of this folder."""
+    """The sites that come with this program; `extends` makes your own of one."""
     from ambs_hpc.cli.output import print_json, print_table
     from ambs_hpc.sites import load_site, site_names
 

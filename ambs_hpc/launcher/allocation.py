@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import getpass
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError
+from ambs_hpc.launcher.machine import gpu_ids, this_machine
+from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node
+from ambs_hpc.launcher.surroundings import Reach, Surroundings
 from ambs_hpc.queue import get_allocation, reading
 from ambs_hpc.schedulers import CouldNotAsk, end_of_walltime, scheduler
+from ambs_hpc.sites import Site, command_on_node, load_site, near_gpus, node_name, processors_per_node
 from ambs_hpc.sites.allocations import FOLDER
 
 if TYPE_CHECKING:
@@ -21,19 +26,6 @@ logger = logging.getLogger(__name__)
 
 VARIABLE = "AMBS_ALLOCATION"  # set by the script: our id
 MARGIN_SECONDS = 30.0  # the script is to end before the scheduler ends it
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where a launcher runs.
-
-    Args:
-        allocation_id: ours.
-        seconds_left: until the scheduler ends the allocation, less a margin.
-    """
-
-    allocation_id: int
-    seconds_left: float
 
 
 def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surroundings | None:
@@ -64,4 +56,39 @@ def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surr
             logger.warning("end of walltime not heard, taking what was asked for: %s", asked)
         else:
             ends_at = asked
-    return Surroundings(one.id, ends_at - now - MARGIN_SECONDS)
+    site = load_site(one.site, folder)
+    names = here.nodes if here is not None else (socket.gethostname(),)
+    nodes, reach = granted_nodes(site, names, socket.gethostname())
+    return Surroundings(nodes, site.gpu_variable, reach, one.id, ends_at - now - MARGIN_SECONDS)
+
+
+def granted_nodes(site: Site, names: Sequence[str], own: str) -> tuple[tuple[Node, ...], Reach]:
+    """The nodes as the site describes them, and how to start a program on each.
+
+    Args:
+        names: as the scheduler writes them.
+        own: this host's name. The script of some sites runs on a service node that is not granted.
+    """
+    here = this_machine(None, None)
+    shape = here if site.node.found else _shape(site)
+    is_here = {name for name in names if _short(name) == _short(own) and site.script_host != "mom"}
+    if site.launch.command == "none":  # nothing reaches other nodes
+        names, is_here = names[:1], set(names[:1])
+    granted = {node_name(site, name): name for name in names}
+    processors = len(here.cores) if site.node.found else processors_per_node(site)
+
+    def reach(node: str) -> Sequence[str]:
+        name = granted[node]
+        return () if name in is_here else command_on_node(site, name, processors)
+
+    return tuple(replace(shape, name=node) for node in granted), reach
+
+
+def _shape(site: Site) -> Node:
+    node = site.node
+    gpus = gpu_ids() if site.gpus_are_narrowed else tuple(node.names_of_gpus)
+    return Node("", tuple(node.usable_cores), gpus, node.memory_gib or UNLIMITED_GIB, near_gpus(site))
+
+
+def _short(name: str) -> str:
+    return name.partition(".")[0]

@@ -1,18 +1,31 @@
-"""The program of a nest: `python -m ambs_hpc.launcher.child FD [MODULE:FUNCTION DIRECTORY]`."""
+"""The program of a nest: `python -m ambs_hpc.launcher.child FD|- [MODULE:FUNCTION DIRECTORY]`."""
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 
+from ambs_hpc.launcher.channel import Channel, Lines, Packets
 from ambs_hpc.launcher.nest import Nest
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the launcher on the inherited socket FD; a function has its evaluations forked."""
-    control = socket.socket(fileno=int(arguments[0]))
+    """Serve the launcher on the inherited socket FD, or through a launch command on standard streams.
+
+    With a function, evaluations are forked from a process that has its module loaded.
+    """
     objective = (arguments[1], arguments[2]) if len(arguments) > 1 else None
-    Nest(control, objective).serve()
+    Nest(_channel(arguments[0]), objective).serve()
+
+
+def _channel(name: str) -> Channel:
+    if name != "-":
+        return Packets(socket.socket(fileno=int(name)))
+    channel = Lines(os.dup(0), os.dup(1))  # not inherited by what we start
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # what a module prints when it is imported is no message
+    return channel
 
 
 if __name__ == "__main__":

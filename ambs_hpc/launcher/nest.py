@@ -18,20 +18,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ambs_hpc.launcher import endings, offspring
+from ambs_hpc.launcher.channel import Channel, send_all
 from ambs_hpc.launcher.starting import Running, start_command
 from ambs_hpc.launcher.template_handle import TemplateHandle
 
 IDLE_SECONDS = 60.0
 MEMORY_POLL_SECONDS = 0.2
-MESSAGE_BYTES = 1 << 18
 LONGEST_REPORT_BYTES = 1 << 16  # a longer one is read from its file: no packet may exceed the buffer
 UNKNOWN_STATUS = signal.SIGKILL  # of a fork whose template died between its end and telling us
 
 
 class Nest:
-    """Serves one launcher over `control`, a SOCK_SEQPACKET socket of JSON messages."""
+    """Serves one launcher over `control`, with JSON messages."""
 
-    def __init__(self, control: socket.socket, objective: tuple[str, str] | None) -> None:
+    def __init__(self, control: Channel, objective: tuple[str, str] | None) -> None:
         """`objective`: "module:function" and its folder, when evaluations are forked."""
         self._control, self._objective = control, objective
         self._running: dict[int, Running] = {}  # by pid
@@ -50,9 +50,10 @@ class Nest:
         signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> None:
-        """Until the launcher closes the socket or dies; nothing is left running then."""
+        """Until the launcher closes the channel or dies; nothing is left running then."""
+        self._send({"hello": os.getpid()})
         poll = select.poll()
-        poll.register(self._control, select.POLLIN)
+        poll.register(self._control.fileno(), select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         watched = self._watch_template(poll, None)
         while True:
@@ -78,19 +79,15 @@ class Nest:
         return descriptor
 
     def _obey(self) -> bool:
-        """Take one message; False at the end of the socket."""
-        try:
-            message = self._control.recv(MESSAGE_BYTES)
-        except ConnectionError:
-            message = b""
-        if not message:
-            return False
-        order = json.loads(message)
-        if "start" in order:
-            self._start(order["start"])
-        else:
-            self._stop(set(order["stop"]), float(order["grace_seconds"]))
-        return True
+        """Take what has come; False at the end of the channel."""
+        messages = self._control.receive()
+        for message in messages or []:
+            order = json.loads(message)
+            if "start" in order:
+                self._start(order["start"])
+            else:
+                self._stop(set(order["stop"]), float(order["grace_seconds"]))
+        return messages is not None
 
     def _start(self, request: Mapping[str, Any]) -> None:
         try:
@@ -118,7 +115,7 @@ class Nest:
         if unloadable is None and not self._template.has_hatched:
             unloadable = "The process that imported it died: see the launcher's log."
         if unloadable is not None:
-            self._control.send(json.dumps({"unloadable": unloadable}).encode())
+            self._send({"unloadable": unloadable})
             return False
         self._template.close()  # it waits for its end: its forks are our own children then
         self._reap()
@@ -192,13 +189,13 @@ class Nest:
 
     def _tell(self, report: Mapping[str, Any]) -> None:
         # When the launcher is gone, the outcome file tells its successor.
-        packet = json.dumps(report).encode()
-        if len(packet) > LONGEST_REPORT_BYTES:
-            packet = json.dumps(
-                {key: report[key] for key in ("id", "attempt")} | {"is_on_disk": True}
-            ).encode()
-        with contextlib.suppress(BrokenPipeError, ConnectionError):
-            self._control.send(packet)
+        if len(json.dumps(report)) > LONGEST_REPORT_BYTES:
+            report = {key: report[key] for key in ("id", "attempt")} | {"is_on_disk": True}
+        self._send(report)
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(ConnectionError):
+            send_all(self._control, json.dumps(message).encode())
 
     def _end_everything(self) -> None:
         """Kill what runs and wait until it is gone."""

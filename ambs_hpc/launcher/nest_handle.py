@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ambs_hpc.launcher.channel import Channel, Lines, Packets, framed
 from ambs_hpc.launcher.machine import GPU_VARIABLES
 from ambs_hpc.launcher.offspring import TOKEN_ROOM, TOKEN_VARIABLE
 
-MESSAGE_BYTES = 1 << 18
 END_SECONDS = 10.0
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -28,37 +28,35 @@ class NestKey:
         function, directory: the warm objective; None and "" for commands.
         threads: numeric libraries read their thread count when they are imported.
         alone_for: the evaluation that has this nest to itself.
+        node: another node, reached by the launch command; "" is this one.
     """
 
     function: str | None
     directory: str
     threads: int
     alone_for: int | None
+    node: str = ""
 
 
 class NestHandle:
     """A nest that has been started; requests wait in the socket while it imports its module."""
 
-    def __init__(self, key: NestKey) -> None:
+    def __init__(self, key: NestKey, launch: Sequence[str] = ()) -> None:
+        """`launch`: the command that starts a program on the key's node; () on this one."""
         self.key = key
         self.running: dict[int, tuple[int, dict[str, Any]]] = {}  # id: attempt, request
         self.is_dead = False
+        self.has_greeted = False
         self.unloadable: str | None = None
         self._unsent: list[bytes] = []
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.setblocking(False)
-        arguments = [str(theirs.fileno())]
-        if key.function is not None:
-            arguments += [key.function, key.directory]
         threads = dict.fromkeys(THREAD_VARIABLES, str(key.threads)) if key.threads else {}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ambs_hpc.launcher.child", *arguments],
-            env={**threads, **inherited_environment(), TOKEN_VARIABLE: "." * TOKEN_ROOM},
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-        theirs.close()
+        environment = {**threads, **inherited_environment(), TOKEN_VARIABLE: "." * TOKEN_ROOM}
+        program = [sys.executable, "-m", "ambs_hpc.launcher.child"]
+        function = [] if key.function is None else [key.function, key.directory]
+        if launch:
+            self._channel, self._process = _over_pipes([*launch, *program, "-", *function], environment)
+        else:
+            self._channel, self._process = _over_socket(program, function, environment)
 
     @property
     def pid(self) -> int:
@@ -67,7 +65,11 @@ class NestHandle:
 
     def fileno(self) -> int:
         """For select."""
-        return self._socket.fileno()
+        return self._channel.fileno()
+
+    def writer(self) -> int:
+        """The descriptor to poll while something is unsent."""
+        return self._channel.writer()
 
     def start(self, evaluation_id: int, attempt: int, request: dict[str, Any]) -> None:
         """Have an evaluation started."""
@@ -83,16 +85,17 @@ class NestHandle:
         self._flush()
         messages: list[dict[str, Any]] = []
         while True:
-            try:
-                packet = self._socket.recv(MESSAGE_BYTES)
-            except BlockingIOError:
-                return messages
-            except ConnectionError:
-                continue  # it ended with requests unread; what it said before, and the end, come after this
-            if not packet:
+            received = self._channel.receive()
+            if received is None:
                 self.is_dead = True
                 return messages
-            messages.append(json.loads(packet))
+            messages += [json.loads(one) for one in received]
+            if not received and not self._has_more():
+                return messages
+
+    def _has_more(self) -> bool:
+        """An error of the socket hides what came before it: look again until there is nothing."""
+        return bool(select.select([self._channel], [], [], 0)[0])
 
     @property
     def has_unsent(self) -> bool:
@@ -101,7 +104,7 @@ class NestHandle:
 
     def close(self) -> None:
         """End it, and with it all that it runs; waits until it is gone."""
-        self._socket.close()
+        self._channel.close()
         try:
             self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -109,18 +112,50 @@ class NestHandle:
             self._process.wait()
 
     def _send(self, message: dict[str, Any]) -> None:
-        self._unsent.append(json.dumps(message).encode())
+        self._unsent.append(framed(self._channel, json.dumps(message).encode()))
         self._flush()
 
     def _flush(self) -> None:
         while self._unsent:
             try:
-                self._socket.send(self._unsent[0])
+                taken = self._channel.send(self._unsent[0])
             except BlockingIOError:
                 return
-            except (BrokenPipeError, ConnectionError):
+            except ConnectionError:
                 return  # `receive` sees its end
-            del self._unsent[0]
+            self._unsent[0] = self._unsent[0][taken:]
+            if not self._unsent[0]:
+                del self._unsent[0]
+
+
+def _over_socket(
+    program: list[str], function: list[str], environment: dict[str, str]
+) -> tuple[Channel, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    process = subprocess.Popen(
+        [*program, str(theirs.fileno()), *function],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,
+    )
+    theirs.close()
+    return Packets(ours), process
+
+
+def _over_pipes(command: list[str], environment: dict[str, str]) -> tuple[Channel, subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    reader, writer = os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())
+    process.stdin.close()
+    process.stdout.close()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    return Lines(reader, writer), process
 
 
 def inherited_environment() -> dict[str, str]:
@@ -132,7 +167,11 @@ def inherited_environment() -> dict[str, str]:
 def wait_for_any(nests: Sequence[NestHandle], timeout_seconds: float) -> list[NestHandle]:
     """Those that have something to say, waiting at most so long for the first."""
     poll = select.poll()
-    by_descriptor = {nest.fileno(): nest for nest in nests}
-    for descriptor, nest in by_descriptor.items():
-        poll.register(descriptor, select.POLLIN | (select.POLLOUT if nest.has_unsent else 0))
-    return [by_descriptor[descriptor] for descriptor, _ in poll.poll(1000 * timeout_seconds)]
+    by_descriptor: dict[int, NestHandle] = {}
+    for nest in nests:
+        by_descriptor[nest.fileno()] = by_descriptor[nest.writer()] = nest
+        poll.register(nest.fileno(), select.POLLIN)
+        if nest.has_unsent:
+            poll.register(nest.writer(), select.POLLIN | select.POLLOUT)
+    ready = [by_descriptor[descriptor] for descriptor, _ in poll.poll(1000 * timeout_seconds)]
+    return list(dict.fromkeys(ready))

@@ -120,7 +120,19 @@ class Packing:
         """Give a slot back."""
         self._slots_left += 1
         for share in slot.shares:
-            self._by_name[share.node].give_back(share)
+            if share.node in self._by_name:
+                self._by_name[share.node].give_back(share)
+
+    def lose(self, node: str) -> None:
+        """The node is gone; what its slots occupied is gone with it."""
+        lost = self._by_name.pop(node, None)
+        if lost is not None:
+            self._free.remove(lost)
+
+    @property
+    def nodes(self) -> list[str]:
+        """Names of those that are left."""
+        return [*self._by_name]
 
     def count(self, shape: Resources) -> int:
         """How many more evaluations of this shape fit now."""

@@ -1,9 +1,11 @@
-"""The `process` executor: every evaluation is a process of its own on this machine."""
+"""The `process` executor: every evaluation is a process of its own, on this node or another."""
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,13 @@ from ambs_hpc.launcher.endings import read_outcome
 from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.nest_handle import NestHandle, NestKey, wait_for_any
 from ambs_hpc.launcher.packing import Packing, Slot
+from ambs_hpc.launcher.surroundings import Reach, on_this_node
 from ambs_hpc.records import Outcome, Resources
 from ambs_hpc.states import FailureKind
 
+logger = logging.getLogger(__name__)
+
+MOST_DEATHS = 3  # of nests on a node, without an evaluation that ended between them
 CULPRIT = (
     "its supervising process was killed twice, the second time with nothing else in it: the evaluation kills "
     "its parent, or the machine kills what it starts"
@@ -25,14 +31,24 @@ CULPRIT = (
 
 
 class ProcessExecutor:
-    """Places evaluations on this machine and has nests start them.
+    """Places evaluations on nodes and has nests start them.
 
-    A nest that dies takes its evaluations along: they are interruptions. Each of them then runs in a nest of
-    its own, and the one under which that dies again is the culprit.
+    A nest that dies takes its evaluations along: they are interruptions. On this node each of them then runs
+    in a nest of its own, and the one under which that dies again is the culprit. Another node whose nest
+    does not start, or keeps dying, is given up; what ran there runs elsewhere.
     """
 
-    def __init__(self, packing: Packing, gpu_variable: str, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        packing: Packing,
+        gpu_variable: str,
+        grace_seconds: float,
+        reach: Reach = on_this_node,
+    ) -> None:
+        """`reach`: the command that starts a program on a node; () for this one."""
         self._packing, self._gpu_variable, self._grace_seconds = packing, gpu_variable, grace_seconds
+        self._reach = reach
+        self._deaths: Counter[str] = Counter()
         self._nests: dict[NestKey, NestHandle] = {}
         self._slots: dict[int, Slot] = {}
         self._suspects: set[int] = set()
@@ -49,14 +65,14 @@ class ProcessExecutor:
         claim = work.claim
         if self._packing.never_fits(claim.resources) or claim.resources.nodes > 1:
             raise ShapeNeverFits(
-                f"Evaluation {claim.id} asks for {claim.resources}, more than this machine has. "
+                f"Evaluation {claim.id} asks for {claim.resources}, more than there is here. "
                 "Correct `resources` in the problem, or start a launcher where it fits."
             )
         slot = self._packing.place(claim.resources)
         if slot is None:
             return False
         self._slots[claim.id] = slot
-        self._nest_for(work).start(claim.id, claim.attempt, self._request(work, slot))
+        self._nest_for(work, slot.node).start(claim.id, claim.attempt, self._request(work, slot))
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
@@ -80,14 +96,16 @@ class ProcessExecutor:
         for nest in list(self._nests.values()):
             self._dismiss(nest)
 
-    def _nest_for(self, work: Work) -> NestHandle:
+    def _nest_for(self, work: Work, node: str) -> NestHandle:
         claim = work.claim
-        alone = claim.id if claim.id in self._suspects else None
+        launch = self._reach(node)
+        alone = claim.id if claim.id in self._suspects and not launch else None
         threads = claim.resources.cores if work.function else 0
-        key = NestKey(work.function, work.directory if work.function else "", threads, alone)
+        directory = work.directory if work.function else ""
+        key = NestKey(work.function, directory, threads, alone, node if launch else "")
         nest = self._nests.get(key)
         if nest is None:
-            nest = self._nests[key] = NestHandle(key)
+            nest = self._nests[key] = NestHandle(key, launch)
         return nest
 
     def _request(self, work: Work, slot: Slot) -> dict[str, Any]:
@@ -115,6 +133,9 @@ class ProcessExecutor:
         }
 
     def _understand(self, nest: NestHandle, message: dict[str, Any]) -> list[Ended]:
+        if "hello" in message:
+            nest.has_greeted = True
+            return []
         if "unloadable" in message:
             assert nest.key.function is not None
             nest.unloadable = message["unloadable"]
@@ -124,6 +145,7 @@ class ProcessExecutor:
         if message.get("is_on_disk"):
             message = read_outcome(Path(request["directory"]), message["attempt"]) or message
         self._suspects.discard(evaluation_id)
+        self._deaths.pop(nest.key.node, None)
         self._free(evaluation_id)
         if message.get("stopped"):
             return [Interrupted(evaluation_id, int(message["attempt"]), "stopped")]
@@ -133,10 +155,13 @@ class ProcessExecutor:
         """Say what became of the evaluations of a nest that is dead, and leave nothing of them."""
         del self._nests[nest.key]
         nest.close()
+        is_elsewhere = bool(nest.key.node)
+        if is_elsewhere and nest.unloadable is None:
+            self._count_death(nest)
         ended: list[Ended] = []
         for evaluation_id, (attempt, request) in nest.running.items():
-            token = request["environment"][offspring.TOKEN_VARIABLE]
-            offspring.kill_strays(token)
+            if not is_elsewhere:
+                offspring.kill_strays(request["environment"][offspring.TOKEN_VARIABLE])
             self._free(evaluation_id)
             if nest.unloadable is not None:
                 ended.append(
@@ -145,11 +170,23 @@ class ProcessExecutor:
             elif nest.key.alone_for == evaluation_id:
                 self._suspects.discard(evaluation_id)
                 ended.append(_culprit(evaluation_id, attempt, request))
+            elif is_elsewhere:
+                reason = f"node {nest.key.node}: supervising process died"
+                ended.append(Interrupted(evaluation_id, attempt, reason, started=nest.has_greeted))
             else:
                 self._suspects.add(evaluation_id)
                 ended.append(Interrupted(evaluation_id, attempt, "supervising process died"))
         offspring.reap(but={nest.pid for nest in self._nests.values()})
         return ended
+
+    def _count_death(self, nest: NestHandle) -> None:
+        """Give a node up when a nest does not even start there, or several have died in a row."""
+        node = nest.key.node
+        self._deaths[node] += 1
+        logger.warning("nest died node=%s greeted=%s deaths=%d", node, nest.has_greeted, self._deaths[node])
+        if not nest.has_greeted or self._deaths[node] >= MOST_DEATHS:
+            logger.error("node given up node=%s", node)
+            self._packing.lose(node)
 
     def _dismiss(self, nest: NestHandle) -> None:
         del self._nests[nest.key]

@@ -18,6 +18,7 @@ from ambs_hpc.launcher.loop import LauncherLoop, Tally
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.launcher.watchdog import start_watchdog
 from ambs_hpc.queue import end_launcher, find_campaign, list_campaigns, register_launcher, transaction
 from ambs_hpc.records import NewLauncher
@@ -43,7 +44,7 @@ class LauncherSettings:
         grace_seconds: between TERM and KILL; at the time limit TERM comes this much earlier.
         idle_exit_seconds: end after this time with nothing to do and no live search.
         parent_pipe: descriptor whose end says that our parent died; we stop then.
-        allocation_id: ours, of the batch allocation around us.
+        around: the nodes to use; None for this machine.
     """
 
     campaigns: Sequence[str] = ()
@@ -53,7 +54,7 @@ class LauncherSettings:
     grace_seconds: float = 10.0
     idle_exit_seconds: float = 10.0
     parent_pipe: int | None = None
-    allocation_id: int | None = None
+    around: Surroundings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class LauncherEnd:
     """How a launcher ended."""
 
     tally: Tally
-    reason: str  # "idle", "drained", "stopped", "time limit", "parent died"
+    reason: str  # "idle", "drained", "stopped", "time limit", "parent died", "no node left"
 
 
 def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> LauncherEnd:
@@ -71,17 +72,19 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         NotFound: a campaign of that name does not exist.
     """
     lifeline = start_watchdog()
-    node = this_machine(settings.slots, settings.gpus)
-    packing = Packing([node], settings.slots)
-    executor = ProcessExecutor(packing, gpu_variable(), settings.grace_seconds)
-    slots = settings.slots or len(node.cores)
+    around = settings.around
+    if around is None:
+        around = Surroundings((this_machine(settings.slots, settings.gpus),), gpu_variable())
+    packing = Packing(around.nodes, settings.slots)
+    executor = ProcessExecutor(packing, around.gpu_variable, settings.grace_seconds, around.reach)
+    slots = settings.slots or sum(len(node.cores) for node in around.nodes)
     with transaction(engine) as connection:
         only = _campaign_ids(connection, settings.campaigns)
-        launcher_id = register_launcher(connection, _introduction(slots, settings.allocation_id))
+        launcher_id = register_launcher(connection, _introduction(slots, around.allocation_id))
     loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
-    logger.info("launcher started id=%d slots=%d gpus=%d", launcher_id, slots, len(node.gpus))
+    logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(around.nodes), slots)
     try:
-        reason = _Watch(loop, settings, clock).run()
+        reason = _Watch(loop, packing, settings, clock).run()
     finally:
         executor.close()
         os.close(lifeline)
@@ -93,8 +96,10 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
 class _Watch:
     """Drives a loop and decides when it ends."""
 
-    def __init__(self, loop: LauncherLoop, settings: LauncherSettings, clock: Clock) -> None:
-        self._loop, self._settings, self._clock = loop, settings, clock
+    def __init__(
+        self, loop: LauncherLoop, packing: Packing, settings: LauncherSettings, clock: Clock
+    ) -> None:
+        self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
         self._signals: list[int] = []
         minutes = settings.max_minutes
         self._end_at = clock.monotonic() + 60 * minutes if minutes is not None else float("inf")
@@ -134,6 +139,8 @@ class _Watch:
                 self._stop("stopped")
         if self._parent_died():
             self._stop("parent died")
+        if not self._packing.nodes:
+            self._stop("no node left")
         if self._clock.monotonic() >= self._loop.deadline:
             self._stop("time limit")
         if self._ending is None and self._has_been_idle():

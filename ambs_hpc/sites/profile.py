@@ -101,6 +101,7 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         gpu_names: what the GPU variable is set to for each; empty means 0, 1, 2, ...
         gpu_cores: cores next to each GPU, in the order of `gpu_names`, as "24-31".
         description: of the hardware.
+        found: nothing is known here: every node is taken to be as the one where the launcher starts.
     """
 
     cores: Count
@@ -112,6 +113,7 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gpu_names: list[str] = []
     gpu_cores: list[str] = []
     description: str = ""
+    found: bool = False
 
     @property
     def names_of_gpus(self) -> list[str]:

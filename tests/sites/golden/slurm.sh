@@ -1,6 +1,7 @@
 #!/bin/bash -l
 #SBATCH --nodes=2
 #SBATCH --time=90
+#SBATCH --exclusive
 #SBATCH --no-requeue
 #SBATCH --output=/project/c/ambs-7.output
 #SBATCH --error=/project/c/ambs-7.error

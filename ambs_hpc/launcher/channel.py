@@ -1,0 +1,112 @@
+"""Messages between a launcher and a nest: packets over a socket on this node, lines over pipes to another.
+
+A launch command (srun, mpiexec, aprun) forwards standard input and output, and nothing else everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Protocol
+
+MESSAGE_BYTES = 1 << 18
+
+
+class Channel(Protocol):
+    """One end; a message is bytes without line breaks."""
+
+    def fileno(self) -> int:
+        """For poll: readable when there is something to receive."""
+        ...
+
+    def writer(self) -> int:
+        """For poll: writable when more can be sent."""
+        ...
+
+    def receive(self) -> list[bytes] | None:
+        """What has come, [] when nothing has, None at the end."""
+        ...
+
+    def send(self, message: bytes) -> int:
+        """Send it, or the rest of it: how many bytes were taken, line end included.
+
+        Raises:
+            BlockingIOError: nothing can be taken now.
+            ConnectionError: the other end is gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """The other end sees it."""
+        ...
+
+
+class Packets:
+    """Over a SOCK_SEQPACKET socket: each message is taken whole."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def writer(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self) -> list[bytes] | None:
+        try:
+            packet = self._socket.recv(MESSAGE_BYTES)
+        except BlockingIOError:
+            return []
+        except ConnectionError:
+            return []  # it ended with messages unread; what it said before, and the end, come after this
+        return [packet] if packet else None
+
+    def send(self, message: bytes) -> int:
+        return self._socket.send(message)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Lines:
+    """Over two pipes; each message is a line."""
+
+    def __init__(self, reader: int, writer: int) -> None:
+        self._reader, self._writer = reader, writer
+        self._partial = b""
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def writer(self) -> int:
+        return self._writer
+
+    def receive(self) -> list[bytes] | None:
+        try:
+            read = os.read(self._reader, MESSAGE_BYTES)
+        except BlockingIOError:
+            return []
+        if not read:
+            return None
+        *lines, self._partial = (self._partial + read).split(b"\n")
+        return [line for line in lines if line]
+
+    def send(self, message: bytes) -> int:
+        return os.write(self._writer, message)
+
+    def close(self) -> None:
+        for descriptor in {self._reader, self._writer}:
+            os.close(descriptor)
+
+
+def framed(channel: Channel, message: bytes) -> bytes:
+    """The message as the channel's `send` takes it."""
+    return message + b"\n" if isinstance(channel, Lines) else message
+
+
+def send_all(channel: Channel, message: bytes) -> None:
+    """Send a whole message on a channel that blocks."""
+    rest = memoryview(framed(channel, message))
+    while rest:
+        rest = rest[channel.send(bytes(rest)) :]

@@ -1,0 +1,130 @@
+"""Evaluations on other nodes: one supervising process each, through the site's launch command."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher.executor import Ended, Interrupted, Work
+from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.records import Claim, Outcome, Resources
+from tests.databases import wait_until
+
+CORE = min(os.sched_getaffinity(0))
+MODULE = """
+import os, time
+print("printed by the import")
+def where(configuration):
+    return {"objective": 1, "node": os.environ.get("PRETENDED_NODE", "here"), "parent": os.getppid()}
+def waits(configuration):
+    with open("pid", "w") as file: file.write(str(os.getpid()))
+    time.sleep(600)
+"""
+
+
+def reach(node: str) -> Sequence[str]:
+    """As srun does: start a program elsewhere, forward its standard streams; `broken` is out of reach."""
+    if node == "broken":
+        return ("false",)
+    return () if node == "here" else ("env", f"PRETENDED_NODE={node}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "elsewhere_module.py").write_text(MODULE)
+    return tmp_path
+
+
+@pytest.fixture
+def executor(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor]:
+    nodes = [Node(name, (CORE,)) for name in getattr(request, "param", ("here", "there"))]
+    made = ProcessExecutor(Packing(nodes), "CUDA_VISIBLE_DEVICES", 0.5, reach)
+    yield made
+    made.close()
+
+
+def work(folder: Path, number: int, function: str | None, arguments: list[str] | None = None) -> Work:
+    claim = Claim(number, 1, "c", number, 1, {}, Resources(), None)
+    full = None if function is None else f"elsewhere_module:{function}"
+    attempt = folder / f"attempt-{number}"
+    return Work(claim, arguments, full, str(folder), str(attempt), {})
+
+
+def ended(executor: ProcessExecutor, number: int) -> list[Ended]:
+    found: list[Ended] = []
+    wait_until(lambda: found.extend(executor.poll(0.05)) or len(found) >= number, 20)
+    return found
+
+
+def test_evaluations_run_on_every_node(executor: ProcessExecutor, folder: Path) -> None:
+    """Functions from a warm process of their node, and what they print never gets among the messages."""
+    assert executor.count(Resources()) == 2
+    for number in (1, 2):
+        assert executor.start(work(folder, number, "where"))
+    assert not executor.start(work(folder, 3, "where"))
+    said = ended(executor, 2)
+    assert all(isinstance(one, Outcome) and one.objective == 1.0 for one in said)
+    assert {one.metrics["node"] for one in said if isinstance(one, Outcome)} == {"here", "there"}
+    assert {one.node for one in said if isinstance(one, Outcome)} == {"here", "there"}
+
+
+def test_commands_run_elsewhere_too(executor: ProcessExecutor, folder: Path) -> None:
+    """Their output is in the attempt's folder, which all nodes see."""
+    for number in (1, 2):
+        executor.start(
+            work(folder, number, None, ["sh", "-c", "echo AMBS-RESULT: 3; echo $PRETENDED_NODE >&2"])
+        )
+    assert all(isinstance(one, Outcome) and one.objective == 3.0 for one in ended(executor, 2))
+    stderr = {(folder / f"attempt-{number}" / "stderr").read_text() for number in (1, 2)}
+    assert stderr == {"\n", "there\n"}
+
+
+@pytest.mark.parametrize("executor", [("broken", "there")], indirect=True)
+def test_unreachable_node_is_given_up(executor: ProcessExecutor, folder: Path) -> None:
+    """Its evaluation never started, and runs on a node that is left."""
+    executor.start(work(folder, 1, "where"))
+    executor.start(work(folder, 2, "where"))
+    said = ended(executor, 2)
+    interrupted = [one for one in said if isinstance(one, Interrupted)]
+    assert len(interrupted) == 1
+    assert interrupted[0].started is False
+    assert "broken" in interrupted[0].reason
+    assert executor.count(Resources()) == 1
+    executor.start(work(folder, interrupted[0].id, "where"))
+    (again,) = ended(executor, 1)
+    assert isinstance(again, Outcome)
+    assert again.node == "there"
+
+
+@pytest.mark.parametrize("executor", [("there",)], indirect=True)
+def test_killed_supervisor_costs_interruptions(executor: ProcessExecutor, folder: Path) -> None:
+    """What ran there is given back, nothing of it stays, and the node is used again."""
+    executor.start(work(folder, 1, "waits"))
+    file = folder / "attempt-1" / "pid"
+    wait_until(lambda: file.exists() and file.read_text())
+    pid = int(file.read_text())
+    template = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    nest = int(Path(f"/proc/{template}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(nest, signal.SIGKILL)
+    (said,) = ended(executor, 1)
+    assert said == Interrupted(1, 1, "node there: supervising process died")
+    wait_until(lambda: offspring.state_of(pid) in "ZX")
+    executor.start(work(folder, 2, "where"))
+    (after,) = ended(executor, 1)
+    assert isinstance(after, Outcome)
+
+
+@pytest.mark.parametrize("executor", [("there",)], indirect=True)
+def test_closing_ends_what_runs_elsewhere(executor: ProcessExecutor, folder: Path) -> None:
+    """The end of its standard input is the nest's end."""
+    executor.start(work(folder, 1, "waits"))
+    file = folder / "attempt-1" / "pid"
+    wait_until(lambda: file.exists() and file.read_text())
+    executor.close()
+    assert offspring.state_of(int(file.read_text())) in "ZX"
