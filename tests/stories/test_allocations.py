@@ -133,7 +133,7 @@ def test_refusal_is_told_in_the_schedulers_words(login: LoginNode) -> None:
     """And what our own check knows is refused before anything is submitted."""
     stock(login)
     assert REFUSED[login.fake.family] in login.rejected(*SUBMIT, "-q", "nosuch")
-    assert "capacity takes it" in login.rejected(*SUBMIT, "--site", "polaris")
+    assert "debug takes it" in login.rejected(*SUBMIT, "--site", "polaris")
     assert "Give minutes" in login.rejected("submit", "-n", "1", "-t", "1:30")
     assert login.fake.allocations() == []
     assert login.allocations()[0]["state"] == "REFUSED"

@@ -1,0 +1,158 @@
+"""The same on a real Slurm: submit, follow, cancel, several nodes, a controller that does not answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.databases import wait_until
+from tests.slurm.cluster import NODES, controller_pid, is_installed, slurm_cluster, stop_cluster
+from tests.stories.commands import Shell
+
+EVALUATIONS = 24
+PROBLEM = """
+from ambs_hpc import Problem
+problem = Problem(name="p", space={"x": (0.0, 1.0)}, objective="model:train", time_limit_seconds=30)
+"""
+MODEL = """
+import socket, time
+def train(configuration):
+    time.sleep(0.5)
+    return {"objective": configuration["x"], "host": socket.gethostname()}
+"""
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(
+        (not is_installed() or os.geteuid() != 0) and not os.environ.get("CI"),
+        reason="needs root and Debian's slurm-wlm and munge",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class LoginNode(Shell):
+    """A shell with Slurm's commands."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, **slurm_cluster(), "AMBS_DB": ""}
+
+    def allocations(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.ambs("allocations", "--json"))
+        return found
+
+    def state(self) -> str:
+        return str(self.allocations()[0]["state"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cluster() -> Iterator[None]:
+    yield
+    stop_cluster()
+
+
+@pytest.fixture
+def login(tmp_path: Path) -> LoginNode:
+    node = LoginNode(tmp_path, "")
+    node.write("problem.py", PROBLEM)
+    node.write("model.py", MODEL)
+    # On one machine all nodes share one file system and one address, so SQLite serves them.
+    config = node.folder / "config"
+    node.write("here.yml", f"extends: slurm\nenvironment: {{AMBS_CONFIG_DIR: {config}}}\n")
+    node.ambs("init", "--site", "here")
+    return node
+
+
+def all_over(login: LoginNode) -> bool:
+    return all(one["state"] in ("ENDED", "VANISHED", "REFUSED") for one in login.allocations())
+
+
+def stock(login: LoginNode, budget: int = 4) -> None:
+    """Evaluations that wait."""
+    search = login.start("search", "problem.py", "--max-evaluations", str(budget), "--slots", "2")
+    wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+    search.terminate()
+    search.communicate(timeout=30)
+
+
+def has_ready(login: LoginNode) -> bool:
+    process = login.start("sql", "select state from v_evaluations", "--json")
+    out, _ = process.communicate(timeout=30)
+    return process.returncode == 0 and "READY" in out
+
+
+def test_campaign_uses_every_node(login: LoginNode) -> None:
+    """One launcher in the script, a supervisor on each node through srun, evaluations on all of them."""
+    search = login.start("search", "problem.py", "--max-evaluations", str(EVALUATIONS), "--slots", "8")
+    try:
+        wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+        login.ambs("submit", "-n", str(NODES), "-t", "3")
+        wait_until(lambda: login.state() == "RUNNING", 30)
+        assert search.wait(60) == 0
+    finally:
+        search.kill()
+        search.communicate()
+    rows = login.rows("select state, node, allocation, metrics from v_evaluations")
+    assert [row["state"] for row in rows] == ["DONE"] * EVALUATIONS
+    assert {row["node"] for row in rows} == {f"n{number}" for number in range(1, NODES + 1)}
+    hosts = [row["metrics"] for row in rows]
+    told = {(json.loads(one) if isinstance(one, str) else one)["host"] for one in hosts}  # type: ignore[index]
+    assert told == {row["node"] for row in rows}
+    assert {row["allocation"] for row in rows} == {login.allocations()[0]["scheduler_id"]}
+    login.ambs("allocations", "cancel", "1")  # or it would wait for more until its idle time is over
+    wait_until(lambda: login.state() in ("ENDED", "VANISHED"), 60)
+
+
+def test_life_of_an_allocation(login: LoginNode) -> None:
+    """Queued behind another, cancelled, over; and what Slurm does not accept is told in its own words."""
+    stock(login)
+    refused = login.rejected("submit", "-n", "1", "-t", "2", "-q", "nosuch")
+    assert "invalid partition specified" in refused
+    assert login.state() == "REFUSED"
+    login.ambs("submit", "-n", str(NODES), "-t", "2", "--chain", "2")
+    wait_until(lambda: [one["state"] for one in login.allocations()][:2] == ["QUEUED", "RUNNING"], 30)
+    for one in login.allocations()[:2]:
+        login.ambs("allocations", "cancel", str(one["id"]))
+    wait_until(lambda: all_over(login), 60)
+
+
+def test_autosubmit_follows_what_waits(login: LoginNode) -> None:
+    """Nothing for an empty queue, one for a full one, none again when it has been emptied."""
+    once = ("autosubmit", "-t", "2", "--max-queued", "1", "--max-nodes", str(NODES), "--per-node", "2")
+    stock(login)
+    assert "submitted" in login.ambs(*once)
+    wait_until(lambda: login.rows("select state from v_evaluations where state <> 'DONE'") == [], 60)
+    assert "nothing submitted" in login.ambs(*once)
+    login.ambs("allocations", "cancel", "1")
+    wait_until(lambda: all_over(login), 60)
+    assert "nothing submitted" in login.ambs(*once)
+    stock(login, 8)
+    assert "submitted: " in login.ambs(*once)
+    assert len(login.allocations()) == 2
+    login.ambs("allocations", "cancel", "2")
+    wait_until(lambda: all_over(login), 60)
+
+
+def test_silent_controller_changes_nothing(login: LoginNode) -> None:
+    """A stopped slurmctld is not the end of an allocation; what it has forgotten afterwards is."""
+    stock(login)
+    login.ambs("submit", "-n", "1", "-t", "2")
+    wait_until(lambda: login.state() == "RUNNING", 30)
+    os.kill(controller_pid(), signal.SIGSTOP)
+    try:
+        process = login.start("allocations", "--json")
+        out, err = process.communicate(timeout=100)
+    finally:
+        os.kill(controller_pid(), signal.SIGCONT)
+    assert "could not be asked" in err
+    assert json.loads(out)[0]["state"] == "RUNNING"
+    login.ambs("allocations", "cancel", "1")
+    wait_until(lambda: login.state() in ("ENDED", "VANISHED"), 90)
