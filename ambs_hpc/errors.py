@@ -105,5 +105,7 @@ class SiteInvalid(AmbsError):
     """A site file cannot be used."""
 
     def __init__(self, file: object, line: int, key: str, seen: str) -> None:
-        super().__init__(f"{file}, line {line}: {key}: {seen.rstrip('.')}. `ambs site schema` says what is accepted")
+        super().__init__(
+            f"{file}, line {line}: {key}: {seen.rstrip('.')}. `ambs site schema` says what is accepted"
+        )
         self.file, self.line, self.key, self.seen = file, line, key, seen
