@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+import typer
+
+from ambs_hpc.cli.main import app
+from ambs_hpc.sites import load_site
 from ambs_hpc.states import MOVES, FailureKind, State
 
 ROOT = Path(__file__).parent.parent
@@ -28,3 +33,45 @@ def test_states_page_explains_every_failure_kind() -> None:
     for kind in FailureKind:
         assert re.search(rf"^\| {kind.value} \| .+ \| .+ \|$", text, flags=re.MULTILINE)
     assert {state.value for state in State} <= set(re.findall(r"[A-Z]+", text))
+
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands_in(page: Path) -> list[list[str]]:
+    """Lines of `ambs ...` in blocks and between backticks, split into words."""
+    text = page.read_text()
+    found = re.findall(r"^ *(ambs [^\n#`]+)", text, flags=re.MULTILINE) + re.findall(r"`(ambs [^`]+)`", text)
+    return [line.replace("...", "").split() for line in found if "," not in line]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_exist(page: Path) -> None:
+    """What people paste works, as far as names go."""
+    for words in commands_in(page):
+        command = typer.main.get_command(app)
+        for word in words[1:]:
+            inner = getattr(command, "commands", {})
+            if inner and word in inner:
+                command = inner[word]
+            elif inner and not word.startswith("-"):
+                assert getattr(command, "invoke_without_command", False), f"{page.name}: {' '.join(words)}"
+            elif word.startswith("--"):
+                known = {name for one in command.params for name in one.opts} | {"--help"}
+                assert word in known, f"{page.name}: {' '.join(words)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Relative ones; others are not ours to keep."""
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} names {target}"
+
+
+def test_the_site_of_the_page_is_valid(tmp_path: Path) -> None:
+    """People begin with the example."""
+    example = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "sites.md").read_text(), flags=re.DOTALL)
+    assert example is not None
+    (tmp_path / "mycluster.yml").write_text(example.group(1))
+    assert load_site("mycluster", tmp_path).queues["gpu"].max_nodes == 40
