@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ambs_hpc.sites import AllocationRequest, Backlog, CheckReport, ScriptSettings, Site
 
 IDLE_EXIT_SECONDS = 120
+STALE_AFTER_SECONDS = 60.0
 Nodes = Annotated[int, typer.Option("--nodes", "-n", metavar="N", help="How many nodes.")]
 Walltime = Annotated[str, typer.Option("--time", "-t", metavar="MINUTES", help="Such as 90, 90m or 1h30m.")]
 Queue = Annotated[str, typer.Option("--queue", "-q", help="Else as ambs.yml or the site says.")]
@@ -98,17 +99,19 @@ def script_settings(campaign: str | None, db: str | None) -> ScriptSettings:
 
 
 def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
-    """What a new allocation would find to do."""
+    """What a new allocation would find to do, after dead launchers have given back what they held."""
     from ambs_hpc import queue
     from ambs_hpc.cli.options import named_campaign
+    from ambs_hpc.launcher.harvest import harvest_and_sweep
     from ambs_hpc.sites import Backlog
     from ambs_hpc.states import State
 
+    harvest_and_sweep(engine, STALE_AFTER_SECONDS)
     with queue.reading(engine) as connection:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else queue.list_campaigns(connection)
         ready = [queue.counts(connection, one.id).get(State.READY, 0) for one in chosen]
-        searching = any(queue.is_search_alive(connection, one.id, 60.0) for one in chosen)
+        searching = any(queue.is_search_alive(connection, one.id, STALE_AFTER_SECONDS) for one in chosen)
     waiting = [one for one, number in zip(chosen, ready, strict=True) if number]
     limits = [one.definition.problem.get("time_limit_seconds") for one in waiting]
     known = [float(str(limit)) for limit in limits if limit is not None]

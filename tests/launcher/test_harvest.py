@@ -1,0 +1,103 @@
+"""What a dead launcher held comes back, by its files or by its allocation's end, and not before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ambs_hpc.clock import ManualClock
+from ambs_hpc.launcher.harvest import harvest_and_sweep
+from ambs_hpc.launcher.paths import attempt_folder
+from ambs_hpc.queue import (
+    claim,
+    list_evaluations,
+    note_allocation_state,
+    note_submitted,
+    prepare_allocation,
+    transaction,
+)
+from ambs_hpc.records import Claim
+from ambs_hpc.states import State
+from tests.queue import stock
+
+STALE_AFTER_SECONDS = 60.0
+HOUR = 3600.0
+
+
+class Scene:
+    """An evaluation that a launcher on another host holds, inside an allocation."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.engine = engine.execution_options(clock=self.clock)
+        self.folder = folder
+        with transaction(self.engine) as connection:
+            campaign = stock.campaign(connection, run_directory=str(folder / "runs"))
+            stock.evaluations(connection, campaign.id, 1)
+            request = {"nodes": 1, "minutes": 60, "folder": str(folder), "name": "ambs-gone"}
+            # A scheduler that is not there: what it says is what a test writes into the database.
+            self.allocation = prepare_allocation(connection, "elsewhere", "pbs", request)
+            note_submitted(connection, self.allocation, "7.server")
+            launcher = stock.launcher(connection, host="elsewhere", allocation_id=self.allocation)
+            (self.claim,) = claim(connection, launcher, 1)
+
+    def later(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        harvest_and_sweep(self.engine, STALE_AFTER_SECONDS)
+
+    def state(self) -> State:
+        with transaction(self.engine) as connection:
+            (row,) = list_evaluations(connection, self.claim.campaign_id)
+        return row.state
+
+
+@pytest.fixture
+def scene(any_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no scheduler answers here
+    return Scene(any_engine, tmp_path)
+
+
+def test_silence_alone_changes_nothing(scene: Scene) -> None:
+    """A launcher that lost the database works on; a scheduler that cannot be asked is no proof."""
+    scene.later(HOUR)
+    assert scene.state() is State.RUNNING
+
+
+def test_end_of_the_allocation_gives_its_evaluations_back(scene: Scene) -> None:
+    """Late, and the scheduler has said that it is over."""
+    with transaction(scene.engine) as connection:
+        note_allocation_state(connection, scene.allocation, "ENDED", detail="TIMEOUT")
+    scene.later(STALE_AFTER_SECONDS / 2)
+    assert scene.state() is State.RUNNING
+    scene.later(STALE_AFTER_SECONDS)
+    assert scene.state() is State.READY
+
+
+def test_result_on_disk_counts(scene: Scene) -> None:
+    """The attempt ended, and its launcher died before it could say so."""
+    with transaction(scene.engine) as connection:
+        note_allocation_state(connection, scene.allocation, "VANISHED")
+    leave_outcome(scene.claim, scene.folder / "runs")
+    scene.later(HOUR)
+    assert scene.state() is State.DONE
+
+
+def leave_outcome(claimed: Claim, runs: Path) -> None:
+    """As the evaluation's process does, atomically, before anybody is told."""
+    folder = Path(attempt_folder(str(runs), claimed.ordinal, claimed.attempt))
+    folder.mkdir(parents=True)
+    report = {
+        "id": claimed.id,
+        "attempt": claimed.attempt,
+        "node": "elsewhere",
+        "started_at": 1.0,
+        "finished_at": 2.0,
+        "objective": 0.25,
+        "metrics": {},
+        "failure": None,
+        "error": "",
+    }
+    (folder / "outcome.json").write_text(json.dumps(report))
