@@ -6,6 +6,7 @@ Limits are policy, so they move: every profile says as of when, and from where, 
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ Scheduler = Literal["cobalt", "pbs", "slurm", "local"]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 CountOrNone = Annotated[int, msgspec.Meta(ge=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
+RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")  # so few digits that a slip cannot fill the memory
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -219,10 +221,12 @@ def core_numbers(text: str) -> list[int]:
         ValueError: not of that form.
     """
     numbers: list[int] = []
-    for part in filter(None, text.replace(" ", "").split(",")):
-        first, _, last = part.partition("-")
-        part_numbers = range(int(first), int(last or first) + 1)
-        if not part_numbers:
+    for part in filter(None, re.sub(r"\s", "", text).split(",")):
+        found = RANGE.fullmatch(part)
+        if found is None:
+            raise ValueError(f"{part!r} is neither a number nor a range")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
             raise ValueError(f"{part!r} runs backwards")
-        numbers += part_numbers
+        numbers += range(first, last + 1)
     return numbers
