@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,16 @@ def simulate(
     node_failures: Annotated[
         float, typer.Option("--node-failures", min=0.0, metavar="R", help="Of a busy node in an hour.")
     ] = 0.0,
-    load: Annotated[str, typer.Option("--load", help="rnn2, ackley, combo or constant.")] = "ackley",
+    start_cost: Annotated[
+        float,
+        typer.Option("--start-cost", min=0.0, metavar="MS", help="Of a launcher to start an evaluation."),
+    ] = 0.0,
+    load: Annotated[
+        str, typer.Option("--load", help="ackley, combo, constant or a problem of 2018: rnn2, gcn, ...")
+    ] = "ackley",
+    run_time: Annotated[
+        str | None, typer.Option("--run-time", metavar="LAW", help="Instead: normal:60,20, constant:60, ...")
+    ] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Of virtual time.")] = 30.0,
     method: Annotated[str, typer.Option("--method", help="As for `ambs run`.")] = "ambs",
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
@@ -51,7 +61,7 @@ def simulate(
     """
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
-    from ambs_hpc.simulate import SimulationSettings, named_load, renewed, shared
+    from ambs_hpc.simulate import SimulationSettings, named_load, read_run_time, renewed, shared
     from ambs_hpc.simulate import simulate as run
 
     def allocations(slots: int) -> list[Allocation]:
@@ -59,6 +69,8 @@ def simulate(
         return first if walltime is None else renewed(first, 60 * walltime, 60 * queue_wait, 60 * minutes)
 
     chosen = named_load(load)
+    if run_time is not None:
+        chosen = replace(chosen, run_time=read_run_time(run_time))
     sweep = [
         SimulationSettings(
             chosen,
@@ -68,6 +80,7 @@ def simulate(
             seed=seed,
             charged=not free_clock,
             node_failures_per_hour=node_failures / slots_per_node,
+            start_seconds=start_cost / 1000,
         )
         for count in _node_counts(nodes)
     ]

@@ -3,6 +3,7 @@
 from ambs_hpc.simulate.allocations import Allocation, renewed, shared
 from ambs_hpc.simulate.loads import LOADS, NamedLoad, named_load
 from ambs_hpc.simulate.result import AskCost, SimulationResult
+from ambs_hpc.simulate.run_times import read_run_time
 from ambs_hpc.simulate.simulation import SimulationSettings, simulate
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "SimulationResult",
     "SimulationSettings",
     "named_load",
+    "read_run_time",
     "renewed",
     "shared",
     "simulate",

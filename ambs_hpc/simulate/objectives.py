@@ -33,32 +33,42 @@ def sphere(configuration: Configuration) -> float:
 
 
 class Bowl:
-    """A model of an accuracy over any space: 1 at one configuration, falling smoothly with the distance.
+    """A model of an accuracy over any space: best at one configuration, falling smoothly with the distance.
 
     Numbers count by their place between their bounds, choices by being the right one; parameters weigh
     differently, the first most. It is a model: it says nothing about the problem whose space it borrows.
 
     Args:
         space: as `ambs_hpc.problem.build_space` takes it: tuples for numbers, lists for choices.
-        seed: of the best configuration and the weights.
+        sharpness: > 0, how fast it falls.
+        best: places between the bounds, in [0, 1], of the best values of some numbers; others are drawn.
+        peak: the best value.
     """
 
-    def __init__(self, space: Mapping[str, object], seed: int = 0) -> None:
+    def __init__(
+        self,
+        space: Mapping[str, object],
+        sharpness: float = 3.0,
+        best: Mapping[str, float] | None = None,
+        peak: float = 1.0,
+    ) -> None:
+        self._sharpness, self._peak = sharpness, peak
         self._parts: list[tuple[str, Callable[[object], float], float]] = []
         for index, (name, choice) in enumerate(space.items()):
-            best = (zlib.crc32(f"{seed} {name}".encode()) % 10_000) / 10_000
+            drawn = (zlib.crc32(f"0 {name}".encode()) % 10_000) / 10_000
             weight = 1.0 / (1 + index)
             if isinstance(choice, tuple):
-                self._parts.append((name, _distance(choice, 0.1 + 0.8 * best), weight))
+                place = (best or {}).get(name, 0.1 + 0.8 * drawn)
+                self._parts.append((name, _distance(choice, place), weight))
             elif isinstance(choice, list):
-                self._parts.append((name, _mismatch(choice[int(best * len(choice))]), weight))
+                self._parts.append((name, _mismatch(choice[int(drawn * len(choice))]), weight))
         self._total = sum(weight for _, _, weight in self._parts)
 
     def __call__(self, configuration: Configuration) -> float:
         distance = sum(
             weight * away(configuration[name]) for name, away, weight in self._parts if name in configuration
         )
-        return math.exp(-3.0 * distance / self._total)
+        return self._peak * math.exp(-self._sharpness * distance / self._total)
 
 
 def _distance(bounds: tuple[object, ...], best: float) -> Callable[[object], float]:

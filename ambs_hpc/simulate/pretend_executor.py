@@ -25,12 +25,14 @@ class Load:
         run_time: how long it takes.
         seed: of the run times; an evaluation's draw depends on its ordinal and attempt alone.
         node_failures_per_hour: of each slot while it is busy, >= 0; the evaluation is interrupted.
+        start_seconds: of the launcher for each evaluation that it starts, one after the other, >= 0.
     """
 
     objective: Objective
     run_time: RunTime
     seed: int = 0
     node_failures_per_hour: float = 0.0
+    start_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class PretendExecutor:
         seconds = self._load.run_time.seconds(one.configuration, random)
         failing = self._load.node_failures_per_hour / 3600
         lives = float(random.exponential(1 / failing)) if failing else math.inf
+        if self._load.start_seconds:
+            self._clock.sleep(self._load.start_seconds)
         now = self._clock.now()
         busy = _Busy(one, now, now + min(seconds, lives), breaks=lives < seconds)
         heapq.heappush(self._ends, (busy.ends_at, one.id, one.attempt))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from ambs_hpc.errors import UsageError
 from ambs_hpc.records import Configuration
 
 
@@ -78,6 +79,33 @@ class ByConfiguration:
         return self.cap + float(random.exponential(self.cap_spread))
 
 
+LAWS: dict[str, tuple[Callable[..., RunTime], int]] = {
+    "constant": (Constant, 1),
+    "normal": (Normal, 2),
+    "lognormal": (LogNormal, 2),
+}
+
+
+def read_run_time(text: str) -> RunTime:
+    """The run time that `constant:60`, `normal:60,20` or `lognormal:600,0.5` names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    law, _, numbers = text.partition(":")
+    try:
+        made, count = LAWS[law]
+        values = [float(number) for number in numbers.split(",")]
+        if len(values) != count or not values[0] > 0.0 or min(values) < 0.0:
+            raise ValueError
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"--run-time {text}: give constant:SECONDS, normal:MEAN,DEVIATION or lognormal:MEDIAN,SIGMA, "
+            "for example normal:60,20."
+        ) from None
+    return made(*values)
+
+
 def recurrent_network_seconds(configuration: Configuration) -> float:
     """A model of rnn2's training time: load, then epochs times hidden units over the batch size.
 
@@ -90,3 +118,22 @@ def recurrent_network_seconds(configuration: Configuration) -> float:
     batches = 9000 / float(configuration["batch_size"])
     a_batch = 0.06 * cells[str(configuration["rnn_type"])] * (1 + hidden / 50)
     return 30.0 + epochs * (6.0 + batches * a_batch)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSeconds:
+    """A model of a training's length: start-up, then epochs times a cost that grows with the network.
+
+    Args:
+        typical: seconds that half the epochs take with a network of half the size.
+        most_epochs: upper bound of the space.
+        sizes: upper bounds of the numbers that make the network large.
+    """
+
+    typical: float
+    most_epochs: float
+    sizes: Mapping[str, float]
+
+    def __call__(self, configuration: Configuration) -> float:
+        size = sum(float(configuration[name]) / most for name, most in self.sizes.items()) / len(self.sizes)
+        return 30.0 + self.typical * (2 * float(configuration["epochs"]) / self.most_epochs) * (0.5 + size)

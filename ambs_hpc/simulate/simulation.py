@@ -44,6 +44,8 @@ class SimulationSettings:
         method, method_options, seed: of the search.
         charged: let the processor time of search and launchers pass as virtual time.
         node_failures_per_hour: of each busy slot, >= 0.
+        start_seconds: that a launcher needs to start an evaluation, >= 0: launch commands and forks are
+            pretended, so what they cost is not measured here.
     """
 
     load: NamedLoad
@@ -54,6 +56,7 @@ class SimulationSettings:
     seed: int = 0
     charged: bool = True
     node_failures_per_hour: float = 0.0
+    start_seconds: float = 0.0
 
     @property
     def slots(self) -> int:
@@ -146,7 +149,11 @@ class _Pretended:
     def _add_launcher(self, allocation: Allocation) -> Timeline:
         settings = self._settings
         load = Load(
-            settings.load.objective, settings.load.run_time, settings.seed, settings.node_failures_per_hour
+            settings.load.objective,
+            settings.load.run_time,
+            settings.seed,
+            settings.node_failures_per_hour,
+            settings.start_seconds,
         )
 
         def serve(timeline: Timeline) -> None:

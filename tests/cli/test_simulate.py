@@ -29,6 +29,17 @@ def test_a_sweep_gives_a_row_a_machine() -> None:
     assert not found[0]["charged"]
 
 
+def test_run_times_and_starting_costs_are_those_asked_for() -> None:
+    """Three minutes hold five evaluations of 30 s that start after half a second each."""
+    result = invoke(
+        "--nodes", "1", "--run-time", "constant:30", "--start-cost", "500", "--free-clock", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.stdout)
+    assert found["evaluations"] == 5
+    assert 0.98 < found["utilisation"] < 0.99
+
+
 def test_a_figure_is_drawn(tmp_path: Path) -> None:
     """The path is told, so that a person finds it."""
     file = tmp_path / "simulated.png"

@@ -7,15 +7,19 @@ import pytest
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.problem import build_space
+from ambs_hpc.records import Value
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.simulate.loads import LOADS, named_load
 from ambs_hpc.simulate.objectives import Bowl, ackley, minus_ackley, sphere
 from ambs_hpc.simulate.run_times import (
     ByConfiguration,
     Constant,
     LogNormal,
     Normal,
+    read_run_time,
     recurrent_network_seconds,
 )
-from ambs_hpc.simulate.spaces import box, published_space
+from ambs_hpc.simulate.spaces import PlainSpace, box, published_space
 
 PUBLISHED = {"rnn1": 9, "rnn2": 8, "mnistmlp": 8, "mnistcnn": 12, "cifar10cnn": 12, "gcn": 10, "combo": 22}
 
@@ -87,3 +91,44 @@ def test_a_cap_makes_many_end_together() -> None:
     together = np.mean([600 <= draw < 605 for draw in draws])
     assert 0.8 < together < 0.92
     assert min(draws) < 200
+
+
+def test_run_times_are_read_from_words() -> None:
+    """Another load's run times can be tried without a line of Python."""
+    assert read_run_time("constant:60") == Constant(60.0)
+    assert read_run_time("normal:60,20") == Normal(60.0, 20.0)
+    assert read_run_time("lognormal:600,0.5") == LogNormal(600.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "text", ["60", "normal:60", "normal:a,b", "constant:0", "uniform:1,2", "normal:60,-1"]
+)
+def test_wrong_run_times_are_refused(text: str) -> None:
+    """The message shows the form that is wanted."""
+    with pytest.raises(UsageError, match="normal:60,20"):
+        read_run_time(text)
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_every_load_evaluates_every_configuration(name: str) -> None:
+    """A load that fails on some configurations would stop a simulation in its second hour."""
+    load = named_load(name)
+    random = np.random.default_rng(4)
+    for configuration in drawn(load.space, 50):
+        assert np.isfinite(load.objective(configuration))
+        assert 0 < load.run_time.seconds(configuration, random) < 1e5
+
+
+@pytest.mark.parametrize(("name", "share"), [("mnistmlp", 0.015), ("mnistcnn", 0.112), ("gcn", 0.012)])
+def test_good_configurations_are_as_rare_as_published(name: str, share: float) -> None:
+    """The comparison of methods is of shares of good configurations."""
+    load = named_load(name)
+    good = np.mean([load.objective(one) > 0.8 for one in drawn(load.space, 4000)])
+    assert share / 3 < good < 2 * share
+
+
+def drawn(space: PlainSpace, count: int) -> list[dict[str, Value]]:
+    """Configurations from the whole space."""
+    encoding = Encoding(build_space(space))
+    rows = encoding.from_uniform(np.random.default_rng(5).random((count, encoding.dimensions)))
+    return [encoding.configuration(row) for row in rows]

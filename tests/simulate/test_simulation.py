@@ -43,9 +43,9 @@ def test_eight_slots_of_constant_evaluations_are_counted_exactly() -> None:
 
 def test_the_real_search_learns() -> None:
     """What is simulated is the search that users get, with its model."""
-    settings = SimulationSettings(load(Normal(60.0, 20.0)), shared(8), 20.0, charged=False, seed=3)
+    settings = SimulationSettings(load(Normal(60.0, 20.0)), shared(8), 8.0, charged=False, seed=3)
     result = simulate(settings)
-    assert result.best is not None and result.best < 0.3
+    assert result.best is not None and result.best < 1.0
     assert sum(cost.proposals for cost in result.ask_costs) >= result.evaluations + 8
 
 
@@ -59,17 +59,17 @@ def test_the_same_seed_gives_the_same_campaign() -> None:
 
 def test_what_computing_costs_is_charged() -> None:
     """A search that cannot answer in time starves the slots: a clock that hides it would flatter us."""
-    slow = {"candidates": 20_000, "design_size": 4}
+    slow = {"candidates": 5_000, "design_size": 4}
 
     def run(*, charged: bool) -> SimulationResult:
         return simulate(
-            SimulationSettings(load(Constant(0.5)), shared(16), 0.05, "ambs", slow, charged=charged)
+            SimulationSettings(load(Constant(0.2)), shared(16), 0.02, "ambs", slow, charged=charged)
         )
 
     free, charged = run(charged=False), run(charged=True)
     assert free.utilisation > 0.8
     assert charged.utilisation < 0.75 * free.utilisation
-    assert charged.search_cpu_seconds > 1.0
+    assert charged.search_cpu_seconds > 0.5
     assert charged.launcher_cpu_seconds > 0.0
 
 
@@ -106,11 +106,20 @@ def test_an_allocation_that_ends_gives_its_evaluations_to_the_next() -> None:
 def test_failing_nodes_interrupt_and_the_evaluations_are_run_again() -> None:
     """An evaluation of a minute on nodes that last two fails often, and is done in the end."""
     settings = SimulationSettings(
-        load(Constant(60.0)), shared(8), 30.0, method="random", charged=False, node_failures_per_hour=30.0
+        load(Constant(60.0)), shared(8), 12.0, method="random", charged=False, node_failures_per_hour=30.0
     )
     result = simulate(settings)
-    assert 8 * 10 < result.evaluations < 8 * 26
+    assert 8 * 4 < result.evaluations < 8 * 10
     assert result.utilisation > 0.98
+
+
+def test_starting_costs_hold_up_those_that_wait_for_their_start() -> None:
+    """A launcher starts one after the other: ten slots that take 1 s each are filled after 10 s."""
+    settings = SimulationSettings(
+        load(Constant(100.0)), shared(10), 1.5, method="random", charged=False, start_seconds=1.0
+    )
+    result = simulate(settings)
+    assert result.utilisation == pytest.approx(1 - 45 / 890, abs=0.005)
 
 
 def test_figures_of_known_runs() -> None:
