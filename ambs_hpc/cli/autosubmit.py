@@ -50,9 +50,10 @@ def autosubmit(
 ) -> None:
     """One pass, for cron: submit an allocation if evaluations wait for one; never for an empty queue."""
     from ambs_hpc.cli.options import open_engine
+    from ambs_hpc.cli.requesting import user_name
     from ambs_hpc.errors import AmbsError, UsageError
     from ambs_hpc.schedulers import Polling
-    from ambs_hpc.sites import Policy
+    from ambs_hpc.sites import Policy, refresh
 
     if min_nodes > max_nodes:
         raise UsageError(f"--min-nodes {min_nodes} is above --max-nodes {max_nodes}.")
@@ -63,7 +64,12 @@ def autosubmit(
     with _alone(Path.cwd()):
         while True:
             try:
-                words, gave_up = one_pass(engine, wanted, policy, campaign, db, retry=retry)
+                refreshed = refresh(engine, user_name(), clock.time())
+                polling = refreshed.noted(polling, clock.time())
+                if refreshed.unheard:
+                    words, gave_up = f"{refreshed.unheard[0]}. Nothing was submitted.", False
+                else:
+                    words, gave_up = one_pass(engine, wanted, policy, campaign, db, retry=retry)
             except AmbsError as error:
                 if not watch:
                     raise
@@ -80,7 +86,7 @@ def autosubmit(
 def one_pass(
     engine: Engine, wanted: Wanted, policy: Policy, campaign: str | None, db: str | None, *, retry: bool
 ) -> tuple[str, bool]:
-    """Look, decide, submit at most one; what was done in words, and whether a person must look.
+    """Decide and submit at most one; what was done in words, and whether a person must look.
 
     Raises:
         AmbsError: the request is wrong, or the scheduler refused it.
@@ -90,11 +96,8 @@ def one_pass(
     from ambs_hpc import queue
     from ambs_hpc.cli.requesting import backlog_of, request_of, script_settings, user_name
     from ambs_hpc.errors import UsageError
-    from ambs_hpc.sites import check_request, decide, refresh, submit_allocation
+    from ambs_hpc.sites import check_request, decide, submit_allocation
 
-    refreshed = refresh(engine, user_name(), clock.time())
-    if refreshed.unheard:
-        return f"{refreshed.unheard[0]}. Nothing was submitted.", False
     backlog = backlog_of(engine, campaign)
     with queue.reading(engine) as connection:
         decision = decide(policy, backlog.ready, queue.list_allocations(connection, limit=100), retry=retry)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import getpass
 import logging
-import time
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ambs_hpc import identity
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.launcher.endings import read_outcome
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.process_executor import outcome_of
@@ -26,6 +27,7 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Launcher, Outcome
+from ambs_hpc.schedulers import Polling
 from ambs_hpc.sites.allocations import refresh
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ logger = logging.getLogger(__name__)
 def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     """Report what dead launchers' evaluations left, release the others; how many were released.
 
-    Files are read between two transactions, never within one.
+    No scheduler is asked: what the database knows of allocations counts. Files are read between
+    two transactions, never within one.
     """
     judge = _judge(engine, stale_after_seconds)
     with reading(engine) as connection:
@@ -62,19 +65,53 @@ def outcome_on_disk(held: Held) -> Outcome | None:
 
 
 def _judge(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
-    """What can be known of a launcher: processes of this machine, and what schedulers say of allocations.
-
-    A scheduler is asked only when a launcher in one of its allocations is late.
-    """
-    with reading(engine) as connection:
-        late = [one for one in holders(connection) if one.heartbeat_age_seconds > stale_after_seconds]
-    ids = [one.identity.allocation_id for one in late if one.identity.allocation_id is not None]
+    """What can be known of a launcher: processes of this machine, and what schedulers said of allocations."""
+    ids = late_allocations(engine, stale_after_seconds)
     states: dict[int, str] = {}
     if ids:
-        refresh(engine, getpass.getuser(), time.time())
         with reading(engine) as connection:
             states = {one.id: one.state for one in list_allocations(connection, ids=ids)}
     return lambda launcher: evidence(launcher, states)
+
+
+def late_allocations(engine: Engine, stale_after_seconds: float) -> list[int]:
+    """Allocations in which a launcher that holds evaluations has not beaten for so long."""
+    with reading(engine) as connection:
+        late = [one for one in holders(connection) if one.heartbeat_age_seconds > stale_after_seconds]
+    return [one.identity.allocation_id for one in late if one.identity.allocation_id is not None]
+
+
+class SchedulerWatch:
+    """Asks schedulers about allocations whose launchers are late, politely and beside the caller.
+
+    A scheduler may take a minute to say nothing; a launcher's loop must not wait for it.
+    """
+
+    def __init__(self, engine: Engine, stale_after_seconds: float) -> None:
+        self._engine, self._stale_after_seconds = engine, stale_after_seconds
+        self.polling = Polling()
+        self._thread: threading.Thread | None = None
+
+    def look(self, now: float) -> None:
+        """Begin to ask if there is reason to; `now` in seconds since 1970 UTC."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if self.polling.due(now) and late_allocations(self._engine, self._stale_after_seconds):
+            self._thread = threading.Thread(target=self._ask, args=(now,), daemon=True)
+            self._thread.start()
+
+    def join(self) -> None:
+        """Wait until nobody is being asked."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _ask(self, now: float) -> None:
+        try:
+            refreshed = refresh(self._engine, getpass.getuser(), now)
+        except (DatabaseUnreachable, DatabaseLocked) as error:
+            logger.warning("database away, schedulers are asked later: %s", error)
+            return
+        self.polling = refreshed.noted(self.polling, now)
 
 
 def evidence(launcher: Launcher, allocation_states: Mapping[int, str]) -> Evidence:

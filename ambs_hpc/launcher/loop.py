@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ObjectiveNotAllowed, ShapeNeverFits
 from ambs_hpc.launcher.executor import Ended, Executor, Interrupted, Unloadable
-from ambs_hpc.launcher.harvest import harvest_and_sweep
+from ambs_hpc.launcher.harvest import SchedulerWatch, harvest_and_sweep
 from ambs_hpc.launcher.work import Recipe
 from ambs_hpc.queue import (
     claim,
@@ -70,6 +70,7 @@ class LauncherLoop:
         """`only`: ids of the campaigns to serve; None serves all."""
         self._engine, self._id, self._executor, self._clock = engine, launcher_id, executor, clock
         self._only = only
+        self._schedulers = SchedulerWatch(engine, STALE_AFTER_SECONDS)
         self._recipes: dict[int, Recipe] = {}
         self._refused: set[int] = set()
         self._waiting: list[Claim] = []  # leased, not started
@@ -218,6 +219,7 @@ class LauncherLoop:
         self._start_waiting()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_SECONDS
+            self._schedulers.look(self._clock.now())
             harvest_and_sweep(self._engine, STALE_AFTER_SECONDS)
 
     def _record(

@@ -26,6 +26,7 @@ from ambs_hpc.queue import (
 from ambs_hpc.records import Allocation
 from ambs_hpc.schedulers import (
     CouldNotAsk,
+    Polling,
     Scheduler,
     StatusAnswer,
     SubmitRequest,
@@ -73,6 +74,10 @@ class Refreshed:
 
     commands: int
     unheard: tuple[CouldNotAsk, ...]
+
+    def noted(self, polling: Polling, now: float) -> Polling:
+        """When to ask again: later and later while somebody is not heard."""
+        return polling.note(now, self.unheard[0] if self.unheard else StatusAnswer({}))
 
 
 def script_of(site: Site, request: AllocationRequest, settings: ScriptSettings, number: int) -> str:

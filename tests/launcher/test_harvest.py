@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.launcher.harvest import harvest_and_sweep
+from ambs_hpc.launcher.harvest import SchedulerWatch, harvest_and_sweep
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.queue import (
     claim,
@@ -74,6 +74,26 @@ def test_end_of_the_allocation_gives_its_evaluations_back(scene: Scene) -> None:
     assert scene.state() is State.RUNNING
     scene.later(STALE_AFTER_SECONDS)
     assert scene.state() is State.READY
+
+
+def test_schedulers_are_asked_beside_the_loop_and_politely(scene: Scene) -> None:
+    """Only about late launchers, and rarely while nobody answers."""
+    watch = SchedulerWatch(scene.engine, STALE_AFTER_SECONDS)
+    asked: list[float] = []
+
+    def look(now: float) -> None:
+        before = watch.polling.asked_at
+        watch.look(now)
+        watch.join()
+        if watch.polling.asked_at != before:
+            asked.append(now)
+
+    look(0.0)
+    scene.clock.sleep(HOUR)
+    for now in range(10, 500, 10):
+        look(float(now))
+    assert asked == [10.0, 100.0, 280.0]
+    assert scene.state() is State.RUNNING
 
 
 def test_result_on_disk_counts(scene: Scene) -> None:
