@@ -35,6 +35,8 @@ def _script_contradictions(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def _node_contradictions(node: Node) -> Iterator[tuple[str, str]]:
+    if node.found and (node.gpus or node.reserved_cores or node.memory_gib):
+        yield "node.found", "a node that is taken as it is found has no figures; give its `cores` too"
     if node.gpu_names and len(node.gpu_names) != node.gpus:
         yield "node.gpu_names", f"{len(node.gpu_names)} names for {node.gpus} GPUs"
     if node.gpu_cores and len(node.gpu_cores) != node.gpus:

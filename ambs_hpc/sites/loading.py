@@ -18,6 +18,7 @@ from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "": Site, "node": Node, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
 }  # fmt: skip
+WORD, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 def site_names() -> list[str]:
@@ -110,7 +111,11 @@ def _read(file: Path, folder: Path | None, children: tuple[Path, ...]) -> dict[s
         base_file = _find(str(base), place)
     except NotFound as error:
         raise SiteInvalid(file, line_of(file, "extends"), "extends", str(error)) from error
-    return _merged(_read(base_file, folder, (*children, file)), own)
+    merged = _merged(_read(base_file, folder, (*children, file)), own)
+    node = own.get("node")
+    if isinstance(node, dict) and "cores" in node:  # described, so no longer taken as it is found
+        merged["node"]["found"] = node.get("found", False)
+    return merged
 
 
 def _plain(file: Path) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def _plain(file: Path) -> dict[str, Any]:
         raise SiteInvalid(file, 1, "file", f"not YAML: {error}") from error
     if not isinstance(own, dict):
         raise SiteInvalid(file, 1, "file", "a site is a mapping of keys to values")
-    _refuse_second_keys(file, tree)
+    _refuse_keys(file, tree)
     return own
 
 
@@ -139,22 +144,26 @@ def _text(file: Path) -> str:
         raise SiteInvalid(file, 1, "file", f"cannot be read: {error.strerror}") from error
 
 
-def _refuse_second_keys(file: Path, node: yaml.Node | None) -> None:
-    """YAML silently lets the last of two keys win."""
+def _refuse_keys(file: Path, node: yaml.Node | None) -> None:
+    """YAML silently lets the last of two keys win, and reads some words, as on and no, as truth values."""
     if isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _refuse_second_keys(file, value)
+            _refuse_keys(file, value)
     if not isinstance(node, yaml.MappingNode):
         return
-    seen: dict[object, int] = {}
+    seen: dict[str, int] = {}
     for name, value in node.value:
         line = name.start_mark.line + 1
-        if isinstance(name.value, str) and name.value != "<<":
+        if name.tag not in (WORD, MERGE):
+            raise SiteInvalid(
+                file, line, str(name.value), "YAML does not read this as a word; put it in quotes"
+            )
+        if name.tag == WORD:
             if name.value in seen:
                 before = seen[name.value]
                 raise SiteInvalid(file, line, name.value, f"given on line {before} already; give it once")
             seen[name.value] = line
-        _refuse_second_keys(file, value)
+        _refuse_keys(file, value)
 
 
 def _named(path: str, plain: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ambs_hpc.errors import NotFound, SiteInvalid
-from ambs_hpc.sites import load_site, site_configs_folder, site_names
+from ambs_hpc.sites import load_site, site_configs_folder, site_names, site_text
 from ambs_hpc.sites.schema import site_schema
 
 
@@ -109,6 +109,9 @@ WRONG = {
     "extends: polaris\nenvironment:\n  MY_TOKEN: x\n": (3, "environment.MY_TOKEN", "no secret"),
     "extends: polaris\nenvironment:\n  CUDA_VISIBLE_DEVICES: '0'\n": (3, "CUDA_VISIBLE", "gets its own"),
     "extends: polaris\nnode: {cores: 4}\nnode: {gpus: 0}\n": (3, "node", "line 2 already"),
+    "extends: slurm\nnode:\n  gpus: 4\n": (2, "node.found", "give its `cores` too"),
+    "extends: polaris\nqueues:\n  on: {max_queued: 3}\n": (3, "on", "in quotes"),
+    "extends: polaris\nenvironment:\n  A: b\n  1: c\n": (4, "1", "in quotes"),
     "extends: polarsi\n": (1, "extends", "'polaris'"),
     "extends: polaris\nas_of: last year\n": (2, "as_of", "seen: 'last year'"),
     "extends: polaris\nas_of: 2024-13-01\n": (1, "file", "not YAML"),
@@ -141,6 +144,22 @@ def test_mistake_is_told_of_the_file_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(SiteInvalid) as caught:
         load_site("mine", tmp_path)
     assert (caught.value.file, caught.value.line) == (tmp_path / "base.yml", 3)
+
+
+def test_values_may_be_shared_within_a_file(tmp_path: Path) -> None:
+    """YAML's own anchors and merge keys are as good as words."""
+    (tmp_path / "mine.yml").write_text(
+        "extends: polaris\nqueues:\n  debug: &short\n    note: mine\n  demand:\n    <<: *short\n"
+    )
+    queues = load_site("mine", tmp_path).queues
+    assert queues["debug"].note == queues["demand"].note == "mine"
+
+
+def test_shown_site_is_a_site_file(tmp_path: Path) -> None:
+    """What `ambs site show` prints may be the beginning of one's own."""
+    for name in site_names():
+        (tmp_path / "own.yml").write_text(site_text(load_site(name)))
+        assert load_site("own", tmp_path) == load_site(name)
 
 
 def test_file_that_is_no_text_is_told(tmp_path: Path) -> None:
