@@ -56,21 +56,20 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Site files.")]) -> None:
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Site files.")],
+    as_json: AsJson = False,
+) -> None:
     """Check site files; the first mistake of each is told with its line."""
-    from ambs_hpc.errors import SiteInvalid
-    from ambs_hpc.sites import load_site
+    from ambs_hpc.cli.output import print_json
 
-    wrong = 0
-    for file in files:
-        try:
-            load_site(str(file.absolute()), file.absolute().parent)
-        except SiteInvalid as error:
-            wrong += 1
-            typer.echo(str(error), err=True)
-        else:
-            typer.echo(f"{file}: valid")
-    raise typer.Exit(1 if wrong else 0)
+    verdicts = [_verdict(file) for file in files]
+    if as_json:
+        print_json(verdicts)
+    for verdict in [] if as_json else verdicts:
+        wrong = verdict["message"]
+        typer.echo(wrong or f"{verdict['file']}: valid", err=wrong is not None)
+    raise typer.Exit(0 if all(verdict["valid"] for verdict in verdicts) else 1)
 
 
 @app.command()
@@ -80,6 +79,25 @@ def schema() -> None:
     from ambs_hpc.sites.schema import site_schema
 
     print_json(site_schema())
+
+
+def _verdict(file: Path) -> dict[str, object]:
+    from ambs_hpc.errors import NotFound, SiteInvalid
+    from ambs_hpc.sites import load_site
+
+    wrong: NotFound | SiteInvalid | None = None
+    try:
+        load_site(str(file.absolute()), file.absolute().parent)
+    except (NotFound, SiteInvalid) as error:
+        wrong = error
+    place = wrong if isinstance(wrong, SiteInvalid) else None
+    return {
+        "file": str(file),
+        "valid": wrong is None,
+        "message": None if wrong is None else str(wrong),
+        "line": place.line if place else None,
+        "key": place.key if place else None,
+    }
 
 
 def _summary(site: object) -> dict[str, object]:
