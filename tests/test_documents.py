@@ -9,7 +9,6 @@ import pytest
 import typer
 
 from ambs_hpc.cli.main import app
-from ambs_hpc.sites import load_site
 from ambs_hpc.states import MOVES, FailureKind, State
 
 ROOT = Path(__file__).parent.parent
@@ -67,11 +66,3 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} names {target}"
-
-
-def test_the_site_of_the_page_is_valid(tmp_path: Path) -> None:
-    """People begin with the example."""
-    example = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "sites.md").read_text(), flags=re.DOTALL)
-    assert example is not None
-    (tmp_path / "mycluster.yml").write_text(example.group(1))
-    assert load_site("mycluster", tmp_path).queues["gpu"].max_nodes == 40
