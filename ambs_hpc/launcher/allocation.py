@@ -72,7 +72,7 @@ def granted_nodes(site: Site, names: Sequence[str], own: str) -> tuple[tuple[Nod
     here = this_machine(None, None)
     shape = here if site.node.found else _shape(site)
     is_here = {name for name in names if _short(name) == _short(own) and site.script_host != "mom"}
-    if site.launch.command == "none":  # nothing reaches other nodes
+    if site.launch.family == "none":  # nothing reaches other nodes
         names, is_here = names[:1], set(names[:1])
     granted = {node_name(site, name): name for name in names}
     processors = len(here.cores) if site.node.found else processors_per_node(site)

@@ -11,7 +11,14 @@ from ambs_hpc.sites.allocations import (
 from ambs_hpc.sites.autosubmit import Decision, Policy, decide
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
 from ambs_hpc.sites.folder import FolderSettings, read_folder, write_folder
-from ambs_hpc.sites.launching import command_on_node, near_gpus, node_name, processors_per_node
+from ambs_hpc.sites.launching import (
+    Ranks,
+    command_of_ranks,
+    command_on_node,
+    near_gpus,
+    node_name,
+    processors_per_node,
+)
 from ambs_hpc.sites.loading import check_site, load_site, site_names, site_text
 from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
@@ -28,6 +35,7 @@ __all__ = [
     "Node",
     "Policy",
     "Queue",
+    "Ranks",
     "Refreshed",
     "ScriptSettings",
     "Site",
@@ -35,6 +43,7 @@ __all__ = [
     "cancel_allocation",
     "check_request",
     "check_site",
+    "command_of_ranks",
     "command_on_node",
     "core_numbers",
     "decide",

@@ -139,13 +139,16 @@ class Launch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How processes are started on granted nodes.
 
     Args:
-        command: "none" starts on this node only.
+        family: whose options are understood: Slurm's srun, the mpiexec of Cray's PALS, that of MPICH (Hydra)
+            or of Open MPI, or aprun. "none" starts on this node only.
+        program: its executable; empty for the family's usual name.
         flags: always given.
         packs: whether several runs may share a node.
         most_at_once: runs at a time in one allocation.
     """
 
-    command: Literal["srun", "mpiexec", "mpirun", "aprun", "none"] = "none"
+    family: Literal["srun", "pals", "hydra", "openmpi", "aprun", "none"] = "none"
+    program: str = ""
     flags: list[str] = []
     packs: bool = True
     most_at_once: Count | None = None

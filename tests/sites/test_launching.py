@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.sites import command_on_node, load_site, near_gpus, node_name, processors_per_node
+from ambs_hpc.sites import (
+    Ranks,
+    Site,
+    command_of_ranks,
+    command_on_node,
+    load_site,
+    near_gpus,
+    node_name,
+    processors_per_node,
+)
 
 COMMANDS = {
-    "perlmutter-gpu": "srun --nodes=1 --ntasks=1 --nodelist=n7 --cpus-per-task=128 --overlap "
-    "--cpu-bind=none --mem=0",
-    "polaris": "mpiexec -n 1 --ppn 1 --hosts n7 --cpu-bind none",
-    "cooley": "mpirun -n 1 -ppn 1 -hosts n7",
+    "perlmutter-gpu": "srun --nodes=1 --ntasks=1 --ntasks-per-node=1 --nodelist=n7 --cpus-per-task=128 "
+    "--overlap --cpu-bind=none --kill-on-bad-exit=1 --mem=0",
+    "polaris": "mpiexec -n 1 --ppn 1 --hosts n7 --depth 64 --cpu-bind none",
+    "cooley": "mpirun -n 1 -ppn 1 -hosts n7 -bind-to none",
     "theta": "aprun -n 1 -N 1 -L n7 -d 256 -cc none",
 }
+RANKS = {
+    "srun": "srun --nodes=2 --ntasks=4 --ntasks-per-node=2 --nodelist=a,b --cpus-per-task=2 --overlap "
+    "--cpu-bind=mask_cpu:0x3,0x30 --kill-on-bad-exit=1",
+    "pals": "mpiexec -n 4 --ppn 2 --hosts a,b --depth 2 --cpu-bind list:0,1:4,5",
+    "hydra": "mpiexec -n 4 -ppn 2 -hosts a,b -bind-to user:0+1,4+5",
+    "openmpi": "mpirun -n 4 --host a:2,b:2 --map-by ppr:2:node --bind-to none -x AMBS_RESULT -x PATH",
+    "aprun": "aprun -n 4 -N 2 -L a,b -d 2 -cc 0,1:4,5",
+}
+
+
+def site_of(family: str, folder: Path) -> Site:
+    (folder / f"{family}.yml").write_text(f"extends: slurm\nlaunch: {{family: {family}}}\n")
+    return load_site(family, folder)
+
+
+@pytest.mark.parametrize("family", RANKS)
+def test_ranks_are_placed_and_bound_explicitly(family: str, tmp_path: Path) -> None:
+    """Hosts, copies on each, and the cores of each copy; nothing is left to defaults."""
+    ranks = Ranks(["a", "b"], 2, [(0, 1), (4, 5)], variables={"PATH", "AMBS_RESULT"})
+    assert command_of_ranks(site_of(family, tmp_path), ranks) == RANKS[family].split()
+
+
+@pytest.mark.parametrize(
+    ("family", "option"),
+    [("srun", "--no-kill"), ("pals", "--no-abort-on-failure"), ("hydra", "-disable-auto-cleanup")],
+)
+def test_copies_that_stand_alone_survive_one_another(family: str, option: str, tmp_path: Path) -> None:
+    """A pool of workers loses one, not all."""
+    assert option in command_of_ranks(site_of(family, tmp_path), Ranks(["a", "b"], stand_together=False))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

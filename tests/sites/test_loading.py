@@ -35,7 +35,7 @@ def test_each_site_is_valid_and_says_where_it_is_from(name: str) -> None:
         "extends: polaris\nnode: {coers: 3}\n",
         "extends: polaris\nnodes: 0\n",
         "extends: polaris\nqueues: {debug: {tiers: []}}\n",
-        "extends: polaris\nlaunch: {command: qrun}\n",
+        "extends: polaris\nlaunch: {family: qrun}\n",
         "node: {cores: 4}\n",
     ],
 )
@@ -96,7 +96,7 @@ WRONG = {
     "extends: polaris\nqueues:\n  debug:\n    charged_nodes: 9\n": (4, "charged_nodes", "ends at 2"),
     "extends: polaris\nqueues:\n  debug:\n    sizes: [1, 5]\n": (4, "sizes[1]", "5: no tier takes it"),
     "extends: polaris\nqueues:\n  debug:\n    unit: core\n": (4, "debug.unit", "Accepted: node, gpu"),
-    "extends: polaris\nlaunch: {command: qrun}\n": (2, "launch.command", "Accepted: srun, mpiexec"),
+    "extends: polaris\nlaunch: {family: qrun}\n": (2, "launch.family", "Accepted: srun, pals"),
     "extends: polaris\nnode:\n  gpus: 1\n  gpu_cores: ['7-0']\n": (4, "node.gpu_cores", "numbers and ranges"),
     "extends: frontier\nnode:\n  gpus: 1\n  gpu_cores: ['0-7']\n": (4, "node.gpu_cores", "core 0 is res"),
     "extends: frontier\ndirectives:\n  - --array=0-9\n": (3, "directives[0]", "never an array"),
