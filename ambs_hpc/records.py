@@ -32,6 +32,16 @@ class Resources:
     ranks_per_node: int = 1
     whole_node: bool = False
 
+    @property
+    def takes_whole_nodes(self) -> bool:
+        """Whether nothing else may run on its nodes."""
+        return self.whole_node or self.nodes > 1
+
+    @property
+    def needs_launch_command(self) -> bool:
+        """Whether copies of it run side by side, as MPI ranks."""
+        return self.nodes > 1 or self.ranks_per_node > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import getpass
 import logging
+import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError
 from ambs_hpc.launcher.machine import gpu_ids, this_machine
-from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node
-from ambs_hpc.launcher.surroundings import Reach, Surroundings
+from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Share
+from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.queue import get_allocation, reading
 from ambs_hpc.schedulers import CouldNotAsk, end_of_walltime, scheduler
-from ambs_hpc.sites import Site, command_on_node, load_site, near_gpus, node_name, processors_per_node
+from ambs_hpc.sites import (
+    Ranks,
+    Site,
+    command_of_ranks,
+    command_on_node,
+    load_site,
+    near_gpus,
+    node_name,
+    processors_per_node,
+)
 from ambs_hpc.sites.allocations import FOLDER
 
 if TYPE_CHECKING:
@@ -58,12 +68,13 @@ def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surr
             ends_at = asked
     site = load_site(one.site, folder)
     names = here.nodes if here is not None else (socket.gethostname(),)
-    nodes, reach = granted_nodes(site, names, socket.gethostname())
-    return Surroundings(nodes, site.gpu_variable, reach, one.id, ends_at - now - MARGIN_SECONDS)
+    left = ends_at - now - MARGIN_SECONDS
+    granted = granted_nodes(site, names, socket.gethostname())
+    return replace(granted, allocation_id=one.id, seconds_left=left)
 
 
-def granted_nodes(site: Site, names: Sequence[str], own: str) -> tuple[tuple[Node, ...], Reach]:
-    """The nodes as the site describes them, and how to start a program on each.
+def granted_nodes(site: Site, names: Sequence[str], own: str) -> Surroundings:
+    """The nodes as the site describes them, and how to start programs there.
 
     Args:
         names: as the scheduler writes them.
@@ -79,9 +90,28 @@ def granted_nodes(site: Site, names: Sequence[str], own: str) -> tuple[tuple[Nod
 
     def reach(node: str) -> Sequence[str]:
         name = granted[node]
-        return () if name in is_here else command_on_node(site, name, processors)
+        return () if name in is_here else command_on_node(site, name, processors, os.environ)
 
-    return tuple(replace(shape, name=node) for node in granted), reach
+    def spread(shares: Sequence[Share], per_node: int, variables: Collection[str]) -> Sequence[str]:
+        hosts = [granted[share.node] for share in shares]
+        return command_of_ranks(
+            site, Ranks(hosts, per_node, divided(shares[0].cores, per_node), variables=variables)
+        )
+
+    return Surroundings(
+        tuple(replace(shape, name=node) for node in granted),
+        site.gpu_variable,
+        reach,
+        spread,
+        site.launch.packs,
+        site.launch.most_at_once,
+    )
+
+
+def divided(cores: Sequence[int], parts: int) -> list[tuple[int, ...]]:
+    """Neighbouring cores for each of the ranks of a node; [] when there are fewer cores than ranks."""
+    each = len(cores) // parts
+    return [tuple(cores[index * each : (index + 1) * each]) for index in range(parts)] if each else []
 
 
 def _shape(site: Site) -> Node:

@@ -65,8 +65,12 @@ class Executor(Protocol):
         """The largest shape that may fit now; None when full."""
         ...
 
+    def capacity(self) -> Resources | None:
+        """The largest shape that may fit when nothing else runs; None when nothing ever will."""
+        ...
+
     def start(self, work: Work) -> bool:
-        """Start it; False when it does not fit now.
+        """Start it; False when it does not fit now: room is then kept for the first such one.
 
         Raises:
             ShapeNeverFits: it would not fit either if nothing else ran.
@@ -78,7 +82,10 @@ class Executor(Protocol):
         ...
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
-        """TERM to these evaluations, KILL after the grace; `poll` tells when they are gone."""
+        """TERM to these evaluations, KILL after the grace; `poll` tells when they are gone.
+
+        For one that has not started no room is kept any longer.
+        """
         ...
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ambs_hpc.clock import Clock
@@ -43,6 +44,9 @@ SHORT_SECONDS = 1.0
 GATHER_SECONDS = 0.04
 AHEAD_PER_SLOT_AT_MOST = 32
 CLAIM_AT_MOST = 1000
+# Small evaluations must not pass a large one for ever: now and then the first in the queue is leased even
+# when it does not fit, and room is kept for it.
+HEAD_SECONDS = 1.0
 
 
 @dataclass
@@ -74,6 +78,8 @@ class LauncherLoop:
         self._recipes: dict[int, Recipe] = {}
         self._refused: set[int] = set()
         self._waiting: list[Claim] = []  # leased, not started
+        self._next: int | None = None  # of those, the one that room is kept for
+        self._head_at = float("-inf")  # no sooner is the first in the queue leased whatever its shape
         self._held: dict[int, Claim] = {}  # started
         self._dying: set[int] = set()  # taken from us, still being ended
         self._ended: list[Outcome | Interrupted] = []  # not yet recorded
@@ -170,27 +176,43 @@ class LauncherLoop:
         if not self._claiming:
             return
         still_waiting: list[Claim] = []
+        self._waiting.sort(key=lambda one: one.id != self._next)
         for index, one in enumerate(self._waiting):
-            if self._executor.room() is None:
+            if one.id != self._next and self._executor.room() is None:
                 still_waiting += self._waiting[index:]
                 break
             if one.campaign_id in self._refused:
-                self._ended.append(Interrupted(one.id, one.attempt, "campaign refused", started=False))
-            elif one.id in self._dying or not self._start(one):
+                self._give_back(one, "campaign refused")
+            elif one.id in self._dying:
                 still_waiting.append(one)
+            elif not self._start(one):
+                still_waiting.append(one)
+                self._next = self._next or one.id
         self._waiting = still_waiting
         self._most_held = max(self._most_held, len(self._held))
 
     def _start(self, one: Claim) -> bool:
+        """Whether it need not wait any longer: it was started, or never will be."""
         try:
             started = self._executor.start(self._recipes[one.campaign_id].work(one))
         except ShapeNeverFits as error:
             self._refuse(one.campaign_id, one.campaign, str(error))
-            self._ended.append(Interrupted(one.id, one.attempt, "never fits", started=False))
+            self._give_back(one, "never fits")
             return True
         if started:
             self._held[one.id] = one
+            if self._next == one.id:
+                self._next = None
         return started
+
+    def _give_back(self, one: Claim, reason: str) -> None:
+        self._ended.append(Interrupted(one.id, one.attempt, reason, started=False))
+        self._keep_no_room(one.id)
+
+    def _keep_no_room(self, evaluation_id: int) -> None:
+        if self._next == evaluation_id:
+            self._next = None
+            self._executor.cancel([evaluation_id], grace_seconds=0.0)
 
     # -- the database -------------------------------------------------------------------------------
 
@@ -238,7 +260,10 @@ class LauncherLoop:
             return 0
         if self._shape is None:
             return 1  # it tells how large they are: with a guess we might lease many that then wait
-        wanted = self._executor.count(self._shape) + self._ahead - len(self._waiting)
+        waiting = len(self._waiting) - (self._next is not None)
+        wanted = self._executor.count(self._shape) + self._ahead - waiting
+        if wanted <= 0 and not waiting and self._executor.room() is not None:
+            return 1  # one of another shape may fit
         return min(CLAIM_AT_MOST, wanted)
 
     @property
@@ -266,14 +291,17 @@ class LauncherLoop:
             only = self._not_refused(connection)
         left = self.deadline - self._clock.monotonic()
         time_left = None if left == float("inf") else left
+        lease = partial(claim, connection, self._id, time_left_seconds=time_left, campaign_ids=only)
+        claims: list[Claim] = []
+        now = self._clock.monotonic()
+        if self._next is None and now >= self._head_at:
+            self._head_at = now + HEAD_SECONDS
+            claims = lease(1, room=self._executor.capacity())
         # Full: ahead of time, of the shape that will be free.
-        room = self._executor.room() or self._shape
-        claims = claim(
-            connection, self._id, wanted, room=room, time_left_seconds=time_left, campaign_ids=only
-        )
+        claims += lease(wanted - len(claims), room=self._executor.room() or self._shape)
         if not claims and self.is_idle:
             # What does not fit an empty machine never does: lease one, to tell so instead of waiting.
-            claims = claim(connection, self._id, 1, time_left_seconds=time_left, campaign_ids=only)
+            claims = lease(1)
         for one in claims:
             self._prepare(connection, one)
         return claims
@@ -328,6 +356,9 @@ class LauncherLoop:
             for one in lost:
                 del self._held[one.id]
                 self._dying.add(one.id)
+        for one in self._waiting:
+            if (one.id, one.attempt) not in held:
+                self._keep_no_room(one.id)
         self._waiting = [one for one in self._waiting if (one.id, one.attempt) in held]
         unknown = [Interrupted(*pair, "lease was not confirmed", started=False) for pair in held - mine]
         self._ended += unknown

@@ -65,7 +65,7 @@ class _Free:
         return len(self.cores) == len(self.node.cores) and len(self.gpus) == len(self.node.gpus)
 
     def fits(self, shape: Resources) -> bool:
-        if shape.whole_node and not self.is_whole:
+        if shape.takes_whole_nodes and not self.is_whole:
             return False
         return (
             len(self.cores) >= shape.cores
@@ -73,9 +73,17 @@ class _Free:
             and self.memory_gib >= shape.memory_gib
         )
 
+    def could_fit(self, shape: Resources) -> bool:
+        """When nothing else runs here."""
+        return (
+            len(self.node.cores) >= shape.cores
+            and len(self.node.gpus) >= shape.gpus
+            and self.node.memory_gib >= shape.memory_gib
+        )
+
     def take(self, shape: Resources) -> Share:
-        gpus = self.gpus[: len(self.gpus) if shape.whole_node else shape.gpus]
-        wanted = len(self.cores) if shape.whole_node else shape.cores
+        gpus = self.gpus[: len(self.gpus) if shape.takes_whole_nodes else shape.gpus]
+        wanted = len(self.cores) if shape.takes_whole_nodes else shape.cores
         near = [core for gpu in gpus for core in self.node.near.get(gpu, ())]
         # A stable sort: processors near the GPUs first; else low ids first, which keeps a slot together.
         cores = sorted(self.cores, key=lambda core: core not in near)[:wanted]
@@ -97,7 +105,8 @@ class Packing:
     """The free pieces of an allocation; small and large evaluations share it.
 
     Small ones go to the fullest node that still has room, so that whole nodes stay free for those that
-    need them.
+    need them. One that does not fit may be next: nodes are kept for it until it is placed, so that small
+    ones cannot starve it.
     """
 
     def __init__(self, nodes: Sequence[Node], slots: int | None = None) -> None:
@@ -105,16 +114,39 @@ class Packing:
         self._free = [_Free(node) for node in nodes]
         self._by_name = {free.node.name: free for free in self._free}
         self._slots_left = slots if slots is not None else sum(len(node.cores) for node in nodes)
+        self._next: int | None = None  # the evaluation that nodes are kept for
+        self._kept: set[str] = set()
 
-    def place(self, shape: Resources) -> Slot | None:
-        """Occupy a slot; None when there is no room now."""
+    def place(self, shape: Resources, evaluation_id: int | None = None) -> Slot | None:
+        """Occupy a slot; None when there is no room now.
+
+        Args:
+            evaluation_id: may use the nodes that are kept for it.
+        """
         if self._slots_left < 1:
             return None
-        fitting = sorted((free for free in self._free if free.fits(shape)), key=lambda free: len(free.cores))
+        is_next = evaluation_id is not None and evaluation_id == self._next
+        nodes = self._free if is_next else self._open
+        fitting = sorted((free for free in nodes if free.fits(shape)), key=lambda free: len(free.cores))
         if len(fitting) < shape.nodes:
             return None
+        if evaluation_id is not None:
+            self.stop_keeping(evaluation_id)
         self._slots_left -= 1
         return Slot(tuple(free.take(shape) for free in fitting[: shape.nodes]))
+
+    def keep_for(self, evaluation_id: int, shape: Resources) -> None:
+        """Let nothing else begin on the nodes that come nearest to fit, unless they are kept already."""
+        if self._next is not None:
+            return
+        able = [free for free in self._free if free.could_fit(shape)]
+        able.sort(key=lambda free: (len(free.gpus), len(free.cores)), reverse=True)
+        self._next, self._kept = evaluation_id, {free.node.name for free in able[: shape.nodes]}
+
+    def stop_keeping(self, evaluation_id: int) -> None:
+        """If nodes are kept for it, they are open to all again."""
+        if self._next == evaluation_id:
+            self._next, self._kept = None, set()
 
     def free(self, slot: Slot) -> None:
         """Give a slot back."""
@@ -128,6 +160,8 @@ class Packing:
         lost = self._by_name.pop(node, None)
         if lost is not None:
             self._free.remove(lost)
+        if node in self._kept:
+            self._next, self._kept = None, set()  # who waits asks again
 
     @property
     def nodes(self) -> list[str]:
@@ -136,22 +170,36 @@ class Packing:
 
     def count(self, shape: Resources) -> int:
         """How many more evaluations of this shape fit now."""
-        per_node = [self._count_on(free, shape) for free in self._free if free.fits(shape)]
+        per_node = [self._count_on(free, shape) for free in self._open if free.fits(shape)]
         fitting = sum(per_node) if shape.nodes == 1 else len(per_node) // shape.nodes
         return min(fitting, self._slots_left)
 
     def room(self) -> Resources | None:
         """The largest cores, GPUs, memory and nodes that any shape may ask for now; None when full."""
-        with_cores = [free for free in self._free if free.cores]
+        with_cores = [free for free in self._open if free.cores]
         if self._slots_left < 1 or not with_cores:
             return None
         memory = max(free.memory_gib for free in with_cores)
+        whole = sum(free.is_whole for free in with_cores)
         return Resources(
             cores=max(len(free.cores) for free in with_cores),
             gpus=max(len(free.gpus) for free in with_cores),
             memory_gib=0.0 if memory == UNLIMITED_GIB else memory,
-            nodes=len(with_cores),
-            whole_node=any(free.is_whole for free in with_cores),
+            nodes=max(1, whole),
+            whole_node=whole > 0,
+        )
+
+    def capacity(self) -> Resources | None:
+        """The largest that any shape may ask for when nothing else runs; None without nodes."""
+        if not self._free:
+            return None
+        memory = max(free.node.memory_gib for free in self._free)
+        return Resources(
+            cores=max(len(free.node.cores) for free in self._free),
+            gpus=max(len(free.node.gpus) for free in self._free),
+            memory_gib=0.0 if memory == UNLIMITED_GIB else memory,
+            nodes=len(self._free),
+            whole_node=True,
         )
 
     @property
@@ -161,17 +209,17 @@ class Packing:
 
     def never_fits(self, shape: Resources) -> bool:
         """Whether the shape exceeds the allocation even when it is empty."""
-        able = [
-            free.node
-            for free in self._free
-            if len(free.node.cores) >= shape.cores
-            and len(free.node.gpus) >= shape.gpus
-            and free.node.memory_gib >= shape.memory_gib
-        ]
-        return len(able) < shape.nodes
+        return sum(free.could_fit(shape) for free in self._free) < shape.nodes
+
+    @property
+    def _open(self) -> list[_Free]:
+        """Nodes that are not kept for an evaluation."""
+        if not self._kept:
+            return self._free
+        return [free for free in self._free if free.node.name not in self._kept]
 
     def _count_on(self, free: _Free, shape: Resources) -> int:
-        if shape.whole_node or shape.nodes > 1:
+        if shape.takes_whole_nodes:
             return 1
         by = [len(free.cores) // shape.cores]
         if shape.gpus:

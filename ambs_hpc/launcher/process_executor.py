@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Collection
@@ -17,12 +16,15 @@ from ambs_hpc.launcher.endings import read_outcome
 from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.nest_handle import NestHandle, NestKey, wait_for_any
 from ambs_hpc.launcher.packing import Packing, Slot
-from ambs_hpc.launcher.surroundings import Reach, on_this_node
+from ambs_hpc.launcher.probing import Probe
+from ambs_hpc.launcher.requesting import request_of
+from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.records import Outcome, Resources
 from ambs_hpc.states import FailureKind
 
 logger = logging.getLogger(__name__)
 
+PROBE_SECONDS = 0.2  # between two looks at probes
 MOST_DEATHS = 3  # of nests on a node, without an evaluation that ended between them
 CULPRIT = (
     "its supervising process was killed twice, the second time with nothing else in it: the evaluation kills "
@@ -36,21 +38,19 @@ class ProcessExecutor:
     A nest that dies takes its evaluations along: they are interruptions. On this node each of them then runs
     in a nest of its own, and the one under which that dies again is the culprit. Another node whose nest
     does not start, or keeps dying, is given up; what ran there runs elsewhere.
+
+    Copies side by side (MPI ranks) are started by the launch command in a nest of this node. When they
+    fail, their nodes are probed: with a node lost the attempt was interrupted.
     """
 
-    def __init__(
-        self,
-        packing: Packing,
-        gpu_variable: str,
-        grace_seconds: float,
-        reach: Reach = on_this_node,
-    ) -> None:
-        """`reach`: the command that starts a program on a node; () for this one."""
-        self._packing, self._gpu_variable, self._grace_seconds = packing, gpu_variable, grace_seconds
-        self._reach = reach
+    def __init__(self, packing: Packing, around: Surroundings, grace_seconds: float) -> None:
+        """`packing` is of the nodes of `around`; `grace_seconds` are between TERM and KILL."""
+        self._packing, self._around, self._grace_seconds = packing, around, grace_seconds
         self._deaths: Counter[str] = Counter()
         self._nests: dict[NestKey, NestHandle] = {}
         self._slots: dict[int, Slot] = {}
+        self._spread: set[int] = set()  # evaluations that a launch command runs
+        self._probes: dict[int, tuple[Outcome, Probe]] = {}
         self._suspects: set[int] = set()
         self._token = str(this_process())
         offspring.become_subreaper()
@@ -61,76 +61,103 @@ class ProcessExecutor:
     def room(self) -> Resources | None:
         return self._packing.room()
 
+    def capacity(self) -> Resources | None:
+        return self._packing.capacity()
+
     def start(self, work: Work) -> bool:
         claim = work.claim
-        if self._packing.never_fits(claim.resources) or claim.resources.nodes > 1:
+        if self._packing.never_fits(claim.resources):
             raise ShapeNeverFits(
                 f"Evaluation {claim.id} asks for {claim.resources}, more than there is here. "
                 "Correct `resources` in the problem, or start a launcher where it fits."
             )
-        slot = self._packing.place(claim.resources)
+        slot = self._packing.place(claim.resources, claim.id)
         if slot is None:
+            self._packing.keep_for(claim.id, claim.resources)
             return False
+        key = self._key(work, slot.node)
+        if not self._makes_way(slot, key, needs_command=claim.resources.needs_launch_command):
+            self._packing.free(slot)
+            return False
+        token = f"{self._token}.{claim.id}.{claim.attempt}"
+        try:
+            request = request_of(work, slot, self._around, token, self._grace_seconds)
+        except ShapeNeverFits:
+            self._packing.free(slot)
+            raise
         self._slots[claim.id] = slot
-        self._nest_for(work, slot.node).start(claim.id, claim.attempt, self._request(work, slot))
+        if claim.resources.needs_launch_command:
+            self._spread.add(claim.id)
+        self._nest(key).start(claim.id, claim.attempt, request)
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
+        patience = min(timeout_seconds, PROBE_SECONDS) if self._probes else timeout_seconds
         ended: list[Ended] = []
-        for nest in wait_for_any(list(self._nests.values()), timeout_seconds):
+        for nest in wait_for_any(list(self._nests.values()), patience):
             for message in nest.receive():
                 ended += self._understand(nest, message)
             if nest.is_dead:
                 ended += self._bury(nest)
             elif nest.key.alone_for is not None and not nest.running:
                 self._dismiss(nest)
-        return ended
+        return ended + self._hear_probes()
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
+        for evaluation_id in ids:
+            self._packing.stop_keeping(evaluation_id)
         for nest in self._nests.values():
             mine = [evaluation_id for evaluation_id in ids if evaluation_id in nest.running]
             if mine:
                 nest.stop(mine, grace_seconds)
 
     def close(self) -> None:
+        for _, probe in self._probes.values():
+            probe.close()
         for nest in list(self._nests.values()):
             self._dismiss(nest)
 
-    def _nest_for(self, work: Work, node: str) -> NestHandle:
+    # -- where it starts ----------------------------------------------------------------------------
+
+    def _key(self, work: Work, node: str) -> NestKey:
+        """Of the nest that starts it: launch commands start here, what runs on one node starts there."""
         claim = work.claim
-        launch = self._reach(node)
-        alone = claim.id if claim.id in self._suspects and not launch else None
+        is_elsewhere = not claim.resources.needs_launch_command and bool(self._around.reach(node))
+        alone = claim.id if claim.id in self._suspects and not is_elsewhere else None
         threads = claim.resources.cores if work.function else 0
         directory = work.directory if work.function else ""
-        key = NestKey(work.function, directory, threads, alone, node if launch else "")
+        return NestKey(work.function, directory, threads, alone, node if is_elsewhere else "")
+
+    def _nest(self, key: NestKey) -> NestHandle:
         nest = self._nests.get(key)
         if nest is None:
+            launch = self._around.reach(key.node) if key.node else ()
             nest = self._nests[key] = NestHandle(key, launch)
         return nest
 
-    def _request(self, work: Work, slot: Slot) -> dict[str, Any]:
-        claim, share = work.claim, slot.shares[0]
-        token = f"{self._token}.{claim.id}.{claim.attempt}"
-        environment = {
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(claim.resources.cores)),
-            **({self._gpu_variable: ",".join(share.gpus)} if self._packing.has_gpus else {}),
-            **work.environment,
-            offspring.TOKEN_VARIABLE: token,
-        }
-        return {
-            "id": claim.id,
-            "attempt": claim.attempt,
-            "node": share.node,
-            "arguments": work.arguments,
-            "needs_request": work.needs_request,
-            "configuration": dict(claim.configuration),
-            "directory": work.folder,
-            "environment": environment,
-            "cores": list(share.cores),
-            "time_limit_seconds": claim.time_limit_seconds,
-            "memory_bytes": int(claim.resources.memory_gib * 2**30),
-            "grace_seconds": self._grace_seconds,
-        }
+    def _makes_way(self, slot: Slot, key: NestKey, *, needs_command: bool) -> bool:
+        """Whether one more launch command may run, if it takes one; idle supervisors end for it."""
+        if not needs_command and (not key.node or key in self._nests):
+            return True
+        remote = [nest for nest in self._nests.values() if nest.key.node]
+        if not self._around.packs:
+            nodes = {share.node for share in slot.shares}
+            in_the_way = [nest for nest in remote if nest.key.node in nodes]
+            if any(nest.running for nest in in_the_way):
+                return False
+            for nest in in_the_way:
+                self._dismiss(nest)
+                remote.remove(nest)
+        most = self._around.most_at_once
+        if most is None or len(remote) + len(self._spread) < most:
+            return True
+        idle = next((nest for nest in remote if not nest.running), None)
+        if idle is None:
+            return False
+        self._dismiss(idle)
+        return True
+
+    # -- what nests say -----------------------------------------------------------------------------
 
     def _understand(self, nest: NestHandle, message: dict[str, Any]) -> list[Ended]:
         if "hello" in message:
@@ -146,10 +173,31 @@ class ProcessExecutor:
             message = read_outcome(Path(request["directory"]), message["attempt"]) or message
         self._suspects.discard(evaluation_id)
         self._deaths.pop(nest.key.node, None)
-        self._free(evaluation_id)
         if message.get("stopped"):
+            self._free(evaluation_id)
             return [Interrupted(evaluation_id, int(message["attempt"]), "stopped")]
-        return [outcome_of(message)]
+        outcome = outcome_of(message)
+        if evaluation_id in self._spread and outcome.failure is FailureKind.ERROR:
+            nodes = [share.node for share in self._slots[evaluation_id].shares]
+            self._probes[evaluation_id] = (outcome, Probe(self._around.reach, nodes))
+            return []
+        self._free(evaluation_id)
+        return [outcome]
+
+    def _hear_probes(self) -> list[Ended]:
+        """What failed ranks failed of: themselves, or a node."""
+        ended: list[Ended] = []
+        for evaluation_id, (outcome, probe) in list(self._probes.items()):
+            lost = probe.lost()
+            if lost is None:
+                continue
+            del self._probes[evaluation_id]
+            self._free(evaluation_id)
+            for node in lost:
+                self._give_up(node)
+            reason = f"node {', '.join(lost)} lost"
+            ended.append(Interrupted(evaluation_id, outcome.attempt, reason) if lost else outcome)
+        return ended
 
     def _bury(self, nest: NestHandle) -> list[Ended]:
         """Say what became of the evaluations of a nest that is dead, and leave nothing of them."""
@@ -185,14 +233,18 @@ class ProcessExecutor:
         self._deaths[node] += 1
         logger.warning("nest died node=%s greeted=%s deaths=%d", node, nest.has_greeted, self._deaths[node])
         if not nest.has_greeted or self._deaths[node] >= MOST_DEATHS:
-            logger.error("node given up node=%s", node)
-            self._packing.lose(node)
+            self._give_up(node)
+
+    def _give_up(self, node: str) -> None:
+        logger.error("node given up node=%s", node)
+        self._packing.lose(node)
 
     def _dismiss(self, nest: NestHandle) -> None:
         del self._nests[nest.key]
         nest.close()
 
     def _free(self, evaluation_id: int) -> None:
+        self._spread.discard(evaluation_id)
         slot = self._slots.pop(evaluation_id, None)
         if slot is not None:
             self._packing.free(slot)

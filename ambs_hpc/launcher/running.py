@@ -76,7 +76,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
     if around is None:
         around = Surroundings((this_machine(settings.slots, settings.gpus),), gpu_variable())
     packing = Packing(around.nodes, settings.slots)
-    executor = ProcessExecutor(packing, around.gpu_variable, settings.grace_seconds, around.reach)
+    executor = ProcessExecutor(packing, around, settings.grace_seconds)
     slots = settings.slots or sum(len(node.cores) for node in around.nodes)
     with transaction(engine) as connection:
         only = _campaign_ids(connection, settings.campaigns)

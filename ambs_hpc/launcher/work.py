@@ -33,8 +33,10 @@ class Recipe:
             )
         self.campaign = campaign.name
         self._run_directory, self._directory = definition.run_directory, definition.directory
-        self._is_cold = "function" in definition.objective and not definition.objective.get("warm", True)
-        self._function, self._command = _program(definition.objective, definition.directory)
+        function = definition.objective.get("function")
+        self._function = None if function is None else str(function)
+        self._is_warm = bool(definition.objective.get("warm", True))
+        self._command = _command(definition.objective, definition.directory)
 
     def runs(self, function: str, directory: str) -> bool:
         """Whether its evaluations call this function of this folder."""
@@ -52,18 +54,23 @@ class Recipe:
             "AMBS_RESULT": f"{folder}/{endings.RESULT}",
             "AMBS_CHECKPOINT_DIR": checkpoint,
         }
-        arguments = None
-        if self._command is not None:
-            arguments = command_line.filled(self._command, claim.configuration)
-        return Work(claim, arguments, self._function, self._directory, folder, environment, self._is_cold)
+        is_forked = self._function is not None and self._is_warm and not claim.resources.needs_launch_command
+        arguments = None if is_forked else command_line.filled(self._command, claim.configuration)
+        return Work(
+            claim,
+            arguments,
+            self._function if is_forked else None,
+            self._directory,
+            folder,
+            environment,
+            needs_request=self._function is not None and not is_forked,
+        )
 
 
-def _program(objective: Mapping[str, object], directory: str) -> tuple[str | None, list[str] | None]:
-    """(function, None) for one that is forked warm, else (None, entries of the command)."""
+def _command(objective: Mapping[str, object], directory: str) -> list[str]:
+    """Entries of the command; of a function, that which calls it in an interpreter of its own."""
     function = objective.get("function")
     if function is None:
-        return None, command_line.anchored(cast("list[str]", objective["command"]), directory)
-    if objective.get("warm", True):
-        return str(function), None
+        return command_line.anchored(cast("list[str]", objective["command"]), directory)
     cold = [sys.executable, "-m", call.__name__, str(function), str(Path(directory))]
-    return None, [entry.replace("{", "{{").replace("}", "}}") for entry in cold]
+    return [entry.replace("{", "{{").replace("}", "}}") for entry in cold]

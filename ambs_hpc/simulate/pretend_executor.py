@@ -82,6 +82,10 @@ class PretendExecutor:
         """The one shape there is; None when full."""
         return Resources() if len(self._busy) < self._slots else None
 
+    def capacity(self) -> Resources | None:
+        """The one shape there is."""
+        return Resources()
+
     def start(self, work: Work) -> bool:
         """Occupy a slot until the virtual end; False when all are busy."""
         if len(self._busy) >= self._slots:

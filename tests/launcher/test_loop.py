@@ -48,11 +48,15 @@ class FakeExecutor:
     def room(self) -> Resources | None:
         return self.packing.room()
 
+    def capacity(self) -> Resources | None:
+        return self.packing.capacity()
+
     def start(self, work: Work) -> bool:
         if self.packing.never_fits(work.claim.resources):
             raise ShapeNeverFits("too large")
-        slot = self.packing.place(work.claim.resources)
+        slot = self.packing.place(work.claim.resources, work.claim.id)
         if slot is None:
+            self.packing.keep_for(work.claim.id, work.claim.resources)
             return False
         assert work.claim.id not in self.running
         self.running[work.claim.id], self.slots[work.claim.id] = work, slot
@@ -268,3 +272,29 @@ def test_objective_of_somebody_else_is_refused(
     assert executor.running == {}
     assert stage.states() == {State.READY: 2}
     assert "not registered" in loop.tally.refused["c"]
+
+
+def test_small_ones_do_not_starve_a_large_one(any_engine: Engine, tmp_path: Path) -> None:
+    """First in the queue and never the one that fits: nodes are kept for it after a while."""
+    stage = Stage(any_engine, tmp_path, 2)
+    with transaction(any_engine) as connection:
+        (large,) = enqueue(
+            connection,
+            stage.campaign_id,
+            [NewEvaluation(50, Proposal({"x": 1.0}, "random"), Resources(cores=2))],
+        )
+        enqueue(
+            connection,
+            stage.campaign_id,
+            [NewEvaluation(index, Proposal({"x": 1.0}, "random"), ONE_CORE) for index in range(51, 80)],
+        )
+    loop, executor = stage.launcher(cores=2)
+    small_before = 0
+    for _ in range(20):
+        rounds(loop, 4)
+        if large in executor.running:
+            break
+        executor.end(min(executor.running), seconds=5.0)  # never two at a time
+        small_before += 1
+    assert large in executor.running
+    assert small_before <= 5

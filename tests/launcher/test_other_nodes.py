@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.launcher import offspring
 from ambs_hpc.launcher.executor import Ended, Interrupted, Work
-from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.packing import Node, Packing, Share
 from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.launcher.surroundings import Surroundings, on_no_nodes
 from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
 
 CORE = min(os.sched_getaffinity(0))
+ONE_CORE = Resources()
+RANKS = Resources(nodes=2, ranks_per_node=3)
 MODULE = """
 import os, time
 print("printed by the import")
@@ -35,6 +41,11 @@ def reach(node: str) -> Sequence[str]:
     return () if node == "here" else ("env", f"PRETENDED_NODE={node}")
 
 
+def spread(shares: Sequence[Share], per_node: int, _variables: Collection[str]) -> Sequence[str]:
+    """As srun does: one copy of the program is enough here."""
+    return ("env", f"PRETENDED_RANKS={len(shares) * per_node} on {','.join(share.node for share in shares)}")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "elsewhere_module.py").write_text(MODULE)
@@ -43,14 +54,25 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def executor(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor]:
-    nodes = [Node(name, (CORE,)) for name in getattr(request, "param", ("here", "there"))]
-    made = ProcessExecutor(Packing(nodes), "CUDA_VISIBLE_DEVICES", 0.5, reach)
+    made = make(getattr(request, "param", ("here", "there")))
     yield made
     made.close()
 
 
-def work(folder: Path, number: int, function: str | None, arguments: list[str] | None = None) -> Work:
-    claim = Claim(number, 1, "c", number, 1, {}, Resources(), None)
+def make(names: Sequence[str], **different: object) -> ProcessExecutor:
+    nodes = tuple(Node(name, (CORE,)) for name in names)
+    around = replace(Surroundings(nodes, "CUDA_VISIBLE_DEVICES", reach, spread), **different)  # type: ignore[arg-type]
+    return ProcessExecutor(Packing(nodes), around, 0.5)
+
+
+def work(
+    folder: Path,
+    number: int,
+    function: str | None,
+    arguments: list[str] | None = None,
+    resources: Resources = ONE_CORE,
+) -> Work:
+    claim = Claim(number, 1, "c", number, 1, {}, resources, None)
     full = None if function is None else f"elsewhere_module:{function}"
     attempt = folder / f"attempt-{number}"
     return Work(claim, arguments, full, str(folder), str(attempt), {})
@@ -128,3 +150,82 @@ def test_closing_ends_what_runs_elsewhere(executor: ProcessExecutor, folder: Pat
     wait_until(lambda: file.exists() and file.read_text())
     executor.close()
     assert offspring.state_of(int(file.read_text())) in "ZX"
+
+
+def command(text: str) -> list[str]:
+    return ["sh", "-c", text]
+
+
+def test_ranks_have_their_nodes_to_themselves(executor: ProcessExecutor, folder: Path) -> None:
+    """The launch command is told where and how many; nothing else runs there meanwhile."""
+    told = command("echo $PRETENDED_RANKS; read line < go; echo AMBS-RESULT: 5")
+    (folder / "attempt-1").mkdir()
+    os.mkfifo(folder / "attempt-1" / "go")
+    executor.start(work(folder, 1, None, told, RANKS))
+    assert executor.count(Resources()) == 0
+    (folder / "attempt-1" / "go").write_text("\n")
+    (said,) = ended(executor, 1)
+    assert isinstance(said, Outcome)
+    assert (said.objective, said.node) == (5.0, "here+1")
+    assert (folder / "attempt-1" / "stdout").read_text().startswith("6 on here,there\n")
+    assert executor.count(Resources()) == 2
+
+
+@pytest.mark.parametrize("executor", [("there", "broken")], indirect=True)
+def test_ranks_that_fail_with_a_node_were_interrupted(executor: ProcessExecutor, folder: Path) -> None:
+    """A launch command fails alike for a program's mistake and for a dead node: the nodes are asked."""
+    executor.start(work(folder, 1, None, command("exit 143"), RANKS))
+    (said,) = ended(executor, 1)
+    assert said == Interrupted(1, 1, "node broken lost")
+    assert executor.count(Resources()) == 1
+
+
+@pytest.mark.parametrize("executor", [("there", "too")], indirect=True)
+def test_ranks_that_fail_on_living_nodes_have_failed(executor: ProcessExecutor, folder: Path) -> None:
+    """With what they said."""
+    executor.start(work(folder, 1, None, command("echo no such file >&2; exit 3"), RANKS))
+    (said,) = ended(executor, 1)
+    assert isinstance(said, Outcome)
+    assert said.failure is FailureKind.ERROR
+    assert "exit status 3\nno such file" in said.error
+    assert executor.count(RANKS) == 1
+
+
+def test_ranks_need_a_launch_command(folder: Path) -> None:
+    """It is told, instead of one lonely rank that computes something else."""
+    executor = make(("here", "there"), spread=on_no_nodes)
+    with pytest.raises(ShapeNeverFits, match=r"ranks_per_node=3.*launch command"):
+        executor.start(work(folder, 1, None, command("true"), RANKS))
+    assert executor.count(Resources()) == 2
+
+
+def test_nodes_that_take_one_launch_command_get_one(folder: Path) -> None:
+    """As with aprun: an idle supervisor makes way, a busy one is waited for."""
+    executor = make(("there",), packs=False)
+    ranks = Resources(ranks_per_node=1, nodes=1, whole_node=True)
+    executor.start(work(folder, 1, None, command("echo AMBS-RESULT: 1")))
+    (said,) = ended(executor, 1)
+    assert isinstance(said, Outcome)
+    before = supervisors()
+    executor.start(work(folder, 2, "where", resources=ranks))
+    (said,) = ended(executor, 1)
+    assert isinstance(said, Outcome)
+    assert len(before) == len(supervisors()) == 1
+    assert before != supervisors()
+    executor.close()
+
+
+def test_launch_commands_are_not_too_many(folder: Path) -> None:
+    """Some sites refuse more than a thousand at a time."""
+    executor = make(("a", "b"), most_at_once=1)
+    assert executor.start(work(folder, 1, "waits"))
+    assert not executor.start(work(folder, 2, "where"))
+    executor.cancel([1], 0.0)
+    ended(executor, 1)
+    assert executor.start(work(folder, 2, "where"))
+    assert isinstance(ended(executor, 1)[0], Outcome)
+    executor.close()
+
+
+def supervisors() -> set[int]:
+    return {pid for pid in offspring.children() if offspring.state_of(pid) not in "ZX"}

@@ -110,3 +110,50 @@ def test_processors_may_be_shared_when_slots_say_so() -> None:
     packing = Packing([Node("n", (0, 1, 0, 1))], 4)
     cores = [slot.shares[0].cores for _ in range(4) if (slot := packing.place(Resources()))]
     assert sorted(cores) == [(0,), (0,), (1,), (1,)]
+
+
+def test_large_one_is_not_starved_by_small_ones() -> None:
+    """What ends on the nodes kept for it makes room for it, not for the next small one."""
+    packing = Packing(NODES[:2])
+    small = [slot for _ in range(32) if (slot := packing.place(Resources()))]
+    large = Resources(cores=16)
+    assert packing.place(large, 7) is None
+    packing.keep_for(7, large)
+    kept = None
+    for slot in small:
+        packing.free(slot)
+        if packing.place(Resources(), 8) is None:
+            kept = slot.node
+        if (placed := packing.place(large, 7)) is not None:
+            assert placed.node == kept
+            break
+    else:
+        pytest.fail("never placed")
+    assert packing.count(Resources()) == 0
+    packing.free(placed)
+    assert packing.count(Resources()) == 16
+
+
+def test_kept_nodes_are_open_again_when_nobody_waits() -> None:
+    """The one that they were kept for may be cancelled."""
+    packing = Packing(NODES[:1])
+    first = packing.place(Resources())
+    packing.keep_for(7, Resources(whole_node=True))
+    packing.keep_for(8, Resources(cores=16))
+    assert packing.room() is None
+    packing.stop_keeping(8)
+    assert packing.count(Resources()) == 0
+    packing.stop_keeping(7)
+    assert packing.count(Resources()) == 15
+    assert first is not None
+
+
+def test_several_nodes_are_whole_ones() -> None:
+    """Nothing else runs beside ranks that wait for one another."""
+    packing = Packing(NODES)
+    assert packing.place(Resources(cores=2))
+    slot = packing.place(Resources(cores=4, nodes=2))
+    assert slot is not None
+    assert [len(share.cores) for share in slot.shares] == [16, 16]
+    assert packing.place(Resources(nodes=2)) is None
+    assert packing.capacity() == Resources(cores=16, gpus=4, memory_gib=64.0, nodes=3, whole_node=True)

@@ -19,6 +19,7 @@ from ambs_hpc.launcher import offspring
 from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
@@ -55,7 +56,7 @@ CORE = min(os.sched_getaffinity(0))
 @pytest.fixture
 def executor() -> Iterator[ProcessExecutor]:
     node = Node("here", (CORE, CORE), ("4", "7"), 64.0)
-    made = ProcessExecutor(Packing([node]), "CUDA_VISIBLE_DEVICES", grace_seconds=0.5)
+    made = ProcessExecutor(Packing([node]), Surroundings((node,), "CUDA_VISIBLE_DEVICES"), grace_seconds=0.5)
     yield made
     made.close()
 
@@ -231,11 +232,13 @@ import sys, time
 from pathlib import Path
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.launcher.watchdog import start_watchdog
 from ambs_hpc.launcher.executor import Work
 from ambs_hpc.records import Claim, Resources
 lifeline = start_watchdog()
-executor = ProcessExecutor(Packing([Node("here", (0, 0))]), "CUDA_VISIBLE_DEVICES", 0.5)
+node = Node("here", (0, 0))
+executor = ProcessExecutor(Packing([node]), Surroundings((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
 folder = Path(sys.argv[1])
 claim = Claim(1, 1, "c", 1, 1, {}, Resources(), None)
 arguments = ["sh", "-c", "(setsid sleep 603 &); sleep 604"]

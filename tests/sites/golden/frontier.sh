@@ -4,6 +4,7 @@
 #SBATCH --account=Project
 #SBATCH --partition=batch
 #SBATCH --no-requeue
+#SBATCH --no-kill
 #SBATCH --output=/project/c/ambs-7.output
 #SBATCH --error=/project/c/ambs-7.error
 export http_proxy=http://proxy.ccs.ornl.gov:3128

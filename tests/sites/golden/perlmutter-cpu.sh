@@ -5,6 +5,7 @@
 #SBATCH --constraint=cpu
 #SBATCH --qos=regular
 #SBATCH --no-requeue
+#SBATCH --no-kill
 #SBATCH --output=/project/c/ambs-7.output
 #SBATCH --error=/project/c/ambs-7.error
 export AMBS_ALLOCATION=7

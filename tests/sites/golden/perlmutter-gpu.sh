@@ -6,6 +6,7 @@
 #SBATCH --gpus-per-node=4
 #SBATCH --qos=regular
 #SBATCH --no-requeue
+#SBATCH --no-kill
 #SBATCH --output=/project/c/ambs-7.output
 #SBATCH --error=/project/c/ambs-7.error
 export AMBS_ALLOCATION=7

@@ -3,6 +3,7 @@
 #SBATCH --time=90
 #SBATCH --exclusive
 #SBATCH --no-requeue
+#SBATCH --no-kill
 #SBATCH --output=/project/c/ambs-7.output
 #SBATCH --error=/project/c/ambs-7.error
 export AMBS_ALLOCATION=7
