@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,8 @@ class Nest:
         """`objective`: "module:function" and its folder, when evaluations are forked."""
         self._control, self._objective = control, objective
         self._running: dict[int, Running] = {}  # by pid
+        self._cores = os.sched_getaffinity(0)
+        self._has_warned = False
         self._memory_due = 0.0
         self._oom_kills = offspring.oom_kills()
         offspring.become_subreaper()
@@ -89,7 +92,8 @@ class Nest:
                 self._stop(set(order["stop"]), float(order["grace_seconds"]))
         return messages is not None
 
-    def _start(self, request: Mapping[str, Any]) -> None:
+    def _start(self, request: dict[str, Any]) -> None:
+        request["cores"] = self._usable(request["cores"])
         try:
             if self._template is None:
                 running: Running | None = start_command(request)
@@ -100,6 +104,14 @@ class Nest:
             return
         if running is not None:
             self._running[running.pid] = running
+
+    def _usable(self, cores: list[int]) -> list[int]:
+        """Those that are ours; [] when none is: a site file may be wrong, and unbound is better than failed."""
+        usable = [core for core in cores if core in self._cores]
+        if cores and not usable and not self._has_warned:
+            self._has_warned = True
+            print(f"cores {cores} are not on this node: evaluations are not bound", file=sys.stderr)  # noqa: T201
+        return usable
 
     def _hear_template(self) -> bool:
         """Take what the template says; False when its module cannot be imported, which ends the nest."""

@@ -115,6 +115,19 @@ def test_function_gets_exactly_its_slot(
     assert said.metrics["variables"] == {"CUDA_VISIBLE_DEVICES": "4", "OMP_NUM_THREADS": "1"}
 
 
+def test_cores_that_do_not_exist_bind_nothing(tmp_path: Path) -> None:
+    """A site file may be wrong, or a control group narrower: that is no failure of the evaluation."""
+    node = Node("here", (4000, CORE))
+    executor = ProcessExecutor(Packing([node]), Surroundings((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
+    told = {}
+    for number in (1, 2):
+        executor.start(work(tmp_path, number, function="objective_module:environment"))
+    for said in outcomes(executor, 2):
+        told[said.id] = said.metrics["cores"]
+    assert told == {1: sorted(os.sched_getaffinity(0)), 2: [CORE]}
+    executor.close()
+
+
 def test_command_gets_exactly_its_slot(
     executor: ProcessExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
