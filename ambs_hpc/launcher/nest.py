@@ -106,7 +106,7 @@ class Nest:
             self._running[running.pid] = running
 
     def _usable(self, cores: list[int]) -> list[int]:
-        """Those that are ours; [] when none is: a site file may be wrong, and unbound is better than failed."""
+        """Those that are ours; [] when none is: a site file may be wrong, and unbound beats failed."""
         usable = [core for core in cores if core in self._cores]
         if cores and not usable and not self._has_warned:
             self._has_warned = True
