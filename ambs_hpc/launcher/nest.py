@@ -19,11 +19,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ambs_hpc.launcher import endings, offspring
-from ambs_hpc.launcher.channel import Channel, send_all
+from ambs_hpc.launcher.channel import Channel, Lines, send_all
 from ambs_hpc.launcher.starting import Running, start_command
 from ambs_hpc.launcher.template_handle import TemplateHandle
 
 IDLE_SECONDS = 60.0
+BEAT_SECONDS = 10.0  # to a launcher on another node, which cannot see us die with ours
 MEMORY_POLL_SECONDS = 0.2
 LONGEST_REPORT_BYTES = 1 << 16  # a longer one is read from its file: no packet may exceed the buffer
 UNKNOWN_STATUS = signal.SIGKILL  # of a fork whose template died between its end and telling us
@@ -38,6 +39,7 @@ class Nest:
         self._running: dict[int, Running] = {}  # by pid
         self._cores = os.sched_getaffinity(0)
         self._has_warned = False
+        self._beat_due = time.monotonic() if isinstance(control, Lines) else float("inf")
         self._memory_due = 0.0
         self._oom_kills = offspring.oom_kills()
         offspring.become_subreaper()
@@ -69,6 +71,7 @@ class Nest:
                     return
                 watched = self._watch_template(poll, watched)
             self._keep_limits()
+            self._beat()
             if self._control.fileno() in ready and not self._obey():
                 self._end_everything()
                 return
@@ -192,7 +195,13 @@ class Nest:
         due = min((running.next_deadline for running in self._running.values()), default=now + IDLE_SECONDS)
         if any(running.memory_bytes for running in self._running.values()):
             due = min(due, self._memory_due)
-        return max(0.0, min(due - now, IDLE_SECONDS))
+        return max(0.0, min(due - now, self._beat_due - now, IDLE_SECONDS))
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now >= self._beat_due:
+            self._beat_due = now + BEAT_SECONDS
+            self._send({"beat": os.getpid()})
 
     def _drain_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

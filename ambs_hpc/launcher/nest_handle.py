@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,11 @@ from ambs_hpc.launcher.machine import GPU_VARIABLES
 from ambs_hpc.launcher.offspring import TOKEN_ROOM, TOKEN_VARIABLE
 
 END_SECONDS = 10.0
+ABANDON_SECONDS = 1.0  # for a launch command to end when its node says nothing any more
+# A nest on another node that says nothing for so long is lost with its node: it beats every 10 s. Before its
+# first word an interpreter has to come from a file system that a thousand others read at once.
+SILENCE_SECONDS = 60.0
+GREETING_SECONDS = 180.0
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -48,6 +54,7 @@ class NestHandle:
         self.is_dead = False
         self.has_greeted = False
         self.unloadable: str | None = None
+        self._heard_at = time.monotonic()
         self._unsent: list[bytes] = []
         threads = dict.fromkeys(THREAD_VARIABLES, str(key.threads)) if key.threads else {}
         environment = {**threads, **inherited_environment(), TOKEN_VARIABLE: "." * TOKEN_ROOM}
@@ -89,6 +96,8 @@ class NestHandle:
             if received is None:
                 self.is_dead = True
                 return messages
+            if received:
+                self._heard_at = time.monotonic()
             messages += [json.loads(one) for one in received]
             if not received and not self._has_more():
                 return messages
@@ -102,11 +111,21 @@ class NestHandle:
         """Requests that its full socket could not take yet."""
         return bool(self._unsent)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is on another node and has said nothing for too long."""
+        patience = SILENCE_SECONDS if self.has_greeted else GREETING_SECONDS
+        return bool(self.key.node) and time.monotonic() - self._heard_at > patience
+
     def close(self) -> None:
         """End it, and with it all that it runs; waits until it is gone."""
+        patience = END_SECONDS
+        if self.is_silent:
+            self._process.terminate()  # Slurm's command then ends what it had started
+            patience = ABANDON_SECONDS
         self._channel.close()
         try:
-            self._process.wait(END_SECONDS)
+            self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

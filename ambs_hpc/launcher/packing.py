@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ambs_hpc.records import Resources
@@ -116,6 +116,7 @@ class Packing:
         self._slots_left = slots if slots is not None else sum(len(node.cores) for node in nodes)
         self._next: int | None = None  # the evaluation that nodes are kept for
         self._kept: set[str] = set()
+        self._suspended: set[str] = set()
 
     def place(self, shape: Resources, evaluation_id: int | None = None) -> Slot | None:
         """Occupy a slot; None when there is no room now.
@@ -126,7 +127,7 @@ class Packing:
         if self._slots_left < 1:
             return None
         is_next = evaluation_id is not None and evaluation_id == self._next
-        nodes = self._free if is_next else self._open
+        nodes = self._not_in(self._suspended) if is_next else self._open
         fitting = sorted((free for free in nodes if free.fits(shape)), key=lambda free: len(free.cores))
         if len(fitting) < shape.nodes:
             return None
@@ -162,6 +163,14 @@ class Packing:
             self._free.remove(lost)
         if node in self._kept:
             self._next, self._kept = None, set()  # who waits asks again
+
+    def suspend(self, node: str) -> None:
+        """Let nothing begin there for now."""
+        self._suspended.add(node)
+
+    def resume(self, node: str) -> None:
+        """Use it again."""
+        self._suspended.discard(node)
 
     @property
     def nodes(self) -> list[str]:
@@ -213,10 +222,11 @@ class Packing:
 
     @property
     def _open(self) -> list[_Free]:
-        """Nodes that are not kept for an evaluation."""
-        if not self._kept:
-            return self._free
-        return [free for free in self._free if free.node.name not in self._kept]
+        """Nodes on which any evaluation may begin."""
+        return self._not_in(self._kept | self._suspended)
+
+    def _not_in(self, closed: Collection[str]) -> list[_Free]:
+        return [free for free in self._free if free.node.name not in closed] if closed else self._free
 
     def _count_on(self, free: _Free, shape: Resources) -> int:
         if shape.takes_whole_nodes:

@@ -25,6 +25,7 @@ from ambs_hpc.states import FailureKind
 logger = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.2  # between two looks at probes
+LISTEN_SECONDS = 1.0  # between two looks for nests that have fallen silent
 MOST_DEATHS = 3  # of nests on a node, without an evaluation that ended between them
 CULPRIT = (
     "its supervising process was killed twice, the second time with nothing else in it: the evaluation kills "
@@ -50,7 +51,9 @@ class ProcessExecutor:
         self._nests: dict[NestKey, NestHandle] = {}
         self._slots: dict[int, Slot] = {}
         self._spread: set[int] = set()  # evaluations that a launch command runs
-        self._probes: dict[int, tuple[Outcome, Probe]] = {}
+        self._probes: dict[int, tuple[Outcome, Probe]] = {}  # of nodes of ranks that failed
+        self._doubtful: dict[str, Probe] = {}  # of a node whose nest died
+        self._listen_at = float("-inf")
         self._suspects: set[int] = set()
         self._token = str(this_process())
         offspring.become_subreaper()
@@ -92,7 +95,7 @@ class ProcessExecutor:
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
-        patience = min(timeout_seconds, PROBE_SECONDS) if self._probes else timeout_seconds
+        patience = min(timeout_seconds, PROBE_SECONDS if self._probes or self._doubtful else LISTEN_SECONDS)
         ended: list[Ended] = []
         for nest in wait_for_any(list(self._nests.values()), patience):
             for message in nest.receive():
@@ -101,7 +104,7 @@ class ProcessExecutor:
                 ended += self._bury(nest)
             elif nest.key.alone_for is not None and not nest.running:
                 self._dismiss(nest)
-        return ended + self._hear_probes()
+        return ended + self._bury_silent() + self._hear_probes()
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
         for evaluation_id in ids:
@@ -112,7 +115,7 @@ class ProcessExecutor:
                 nest.stop(mine, grace_seconds)
 
     def close(self) -> None:
-        for _, probe in self._probes.values():
+        for probe in [*(probe for _, probe in self._probes.values()), *self._doubtful.values()]:
             probe.close()
         for nest in list(self._nests.values()):
             self._dismiss(nest)
@@ -160,7 +163,7 @@ class ProcessExecutor:
     # -- what nests say -----------------------------------------------------------------------------
 
     def _understand(self, nest: NestHandle, message: dict[str, Any]) -> list[Ended]:
-        if "hello" in message:
+        if "hello" in message or "beat" in message:
             nest.has_greeted = True
             return []
         if "unloadable" in message:
@@ -185,7 +188,16 @@ class ProcessExecutor:
         return [outcome]
 
     def _hear_probes(self) -> list[Ended]:
-        """What failed ranks failed of: themselves, or a node."""
+        """What failed ranks failed of, themselves or a node; and which nodes are used again."""
+        for node, asked in list(self._doubtful.items()):
+            unreachable = asked.lost()
+            if unreachable is None:
+                continue
+            del self._doubtful[node]
+            if unreachable:
+                self._give_up(node)
+            else:
+                self._packing.resume(node)
         ended: list[Ended] = []
         for evaluation_id, (outcome, probe) in list(self._probes.items()):
             lost = probe.lost()
@@ -227,13 +239,27 @@ class ProcessExecutor:
         offspring.reap(but={nest.pid for nest in self._nests.values()})
         return ended
 
+    def _bury_silent(self) -> list[Ended]:
+        """Nests on other nodes that have fallen silent are as good as dead."""
+        now = time.monotonic()
+        if now < self._listen_at:
+            return []
+        self._listen_at = now + LISTEN_SECONDS
+        return [one for nest in list(self._nests.values()) if nest.is_silent for one in self._bury(nest)]
+
     def _count_death(self, nest: NestHandle) -> None:
-        """Give a node up when a nest does not even start there, or several have died in a row."""
+        """Give a node up when a nest does not even start there, or several have died in a row.
+
+        Else it is used again when something has been started there.
+        """
         node = nest.key.node
         self._deaths[node] += 1
         logger.warning("nest died node=%s greeted=%s deaths=%d", node, nest.has_greeted, self._deaths[node])
         if not nest.has_greeted or self._deaths[node] >= MOST_DEATHS:
             self._give_up(node)
+        elif node not in self._doubtful:
+            self._packing.suspend(node)
+            self._doubtful[node] = Probe(self._around.reach, [node])
 
     def _give_up(self, node: str) -> None:
         logger.error("node given up node=%s", node)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import ShapeNeverFits
-from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher import nest_handle, offspring
 from ambs_hpc.launcher.executor import Ended, Interrupted, Work
 from ambs_hpc.launcher.packing import Node, Packing, Share
 from ambs_hpc.launcher.process_executor import ProcessExecutor
@@ -137,9 +137,26 @@ def test_killed_supervisor_costs_interruptions(executor: ProcessExecutor, folder
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node there: supervising process died")
     wait_until(lambda: offspring.state_of(pid) in "ZX")
-    executor.start(work(folder, 2, "where"))
+    assert not executor.start(work(folder, 2, "where")), "used before it is known to be reachable"
+    wait_until(lambda: not executor.poll(0.05) and executor.start(work(folder, 2, "where")))
     (after,) = ended(executor, 1)
     assert isinstance(after, Outcome)
+
+
+@pytest.mark.parametrize("executor", [("there",)], indirect=True)
+def test_silent_node_is_lost(
+    executor: ProcessExecutor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without power ends no connection: what it ran is given back when it has not beaten."""
+    monkeypatch.setattr(nest_handle, "SILENCE_SECONDS", 1.0)
+    executor.start(work(folder, 1, "waits"))
+    file = folder / "attempt-1" / "pid"
+    wait_until(lambda: file.exists() and file.read_text())
+    (supervisor,) = supervisors()
+    os.kill(supervisor, signal.SIGSTOP)
+    (said,) = ended(executor, 1)
+    assert said == Interrupted(1, 1, "node there: supervising process died")
+    assert offspring.state_of(supervisor) in "ZX"
 
 
 @pytest.mark.parametrize("executor", [("there",)], indirect=True)
