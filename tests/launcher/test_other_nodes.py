@@ -137,10 +137,34 @@ def test_killed_supervisor_costs_interruptions(executor: ProcessExecutor, folder
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node there: supervising process died")
     wait_until(lambda: offspring.state_of(pid) in "ZX")
-    assert not executor.start(work(folder, 2, "where")), "used before it is known to be reachable"
     wait_until(lambda: not executor.poll(0.05) and executor.start(work(folder, 2, "where")))
     (after,) = ended(executor, 1)
     assert isinstance(after, Outcome)
+
+
+def test_node_is_not_used_while_it_is_in_doubt(folder: Path) -> None:
+    """What started there would be lost with it."""
+    os.mkfifo(folder / "reachable")
+    asked: list[str] = []
+
+    def slow_reach(node: str) -> Sequence[str]:
+        asked.append(node)
+        is_probe = len(asked) == 3  # after the choice of the nest and its start
+        wait = f"read line < {folder}/reachable; " if is_probe else ""
+        return ("sh", "-c", wait + 'exec "$@"', "sh")
+
+    executor = make(("there",), reach=slow_reach)
+    executor.start(work(folder, 1, "waits"))
+    file = folder / "attempt-1" / "pid"
+    wait_until(lambda: file.exists() and file.read_text())
+    (supervisor,) = supervisors()
+    os.kill(supervisor, signal.SIGKILL)
+    ended(executor, 1)
+    assert executor.count(Resources()) == 0
+    assert not executor.start(work(folder, 2, "where"))
+    (folder / "reachable").write_text("\n")
+    wait_until(lambda: not executor.poll(0.05) and executor.count(Resources()) == 1)
+    executor.close()
 
 
 @pytest.mark.parametrize("executor", [("there",)], indirect=True)
