@@ -21,6 +21,7 @@ MARK = "AMBS-RESULT:"
 TAIL_BYTES = 2000
 SEARCHED_BYTES = 65536
 SYNC_FROM_SECONDS = 1.0
+TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)  # by a signal; by a shell whose command was
 Report = dict[str, Any]
 Folder = str | os.PathLike[str]
 
@@ -48,7 +49,8 @@ def run_function(
 def of(running: Running, status: int, finished_at: float) -> Report:
     """The report of an attempt whose process has ended, with its outcome on disk.
 
-    `stopped` is set when the launcher ended it before it had anything to say: an interruption, no outcome.
+    `stopped` says why it ended before it had anything to say: an interruption, no outcome. A TERM that is
+    not ours is the scheduler's, which sends it to everything before it takes the nodes.
     """
     request = running.request
     directory = str(request["directory"])
@@ -63,7 +65,9 @@ def of(running: Running, status: int, finished_at: float) -> Report:
     if said is not None and said.get("failure") is None:
         report.update(said)
     elif running.ended_by == "stopped":
-        return {**report, "stopped": True}
+        return {**report, "stopped": "stopped"}
+    elif running.ended_by is None and code in TERMINATED:
+        return {**report, "stopped": "terminated from outside"}
     else:
         report.update(_failure(running, code, said))
         report["error"] = _with_stderr(report["error"], directory)
@@ -74,7 +78,7 @@ def of(running: Running, status: int, finished_at: float) -> Report:
 def stopped(request: Mapping[str, Any]) -> Report:
     """The report of an attempt that was stopped before it began."""
     now = time.time()
-    return {**_base(request, now, now), "exit_status": None, "stopped": True}
+    return {**_base(request, now, now), "exit_status": None, "stopped": "stopped"}
 
 
 def not_started(request: Mapping[str, Any], error: OSError) -> Report:

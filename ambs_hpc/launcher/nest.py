@@ -39,6 +39,7 @@ class Nest:
         self._running: dict[int, Running] = {}  # by pid
         self._cores = os.sched_getaffinity(0)
         self._has_warned = False
+        self._is_terminated = False  # by somebody who terminates all that runs here
         self._beat_due = time.monotonic() if isinstance(control, Lines) else float("inf")
         self._memory_due = 0.0
         self._oom_kills = offspring.oom_kills()
@@ -51,7 +52,7 @@ class Nest:
         # Handlers that do nothing, not SIG_IGN: what is ignored here would be ignored in every command.
         # The launcher decides when we end; its end is ours.
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, self._note_signal)
         signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> None:
@@ -83,6 +84,9 @@ class Nest:
         if descriptor != watched:
             poll.register(descriptor, select.POLLIN)
         return descriptor
+
+    def _note_signal(self, number: int, _frame: object) -> None:
+        self._is_terminated |= number == signal.SIGTERM
 
     def _obey(self) -> bool:
         """Take what has come; False at the end of the channel."""
@@ -166,6 +170,8 @@ class Nest:
         offspring.kill_strays(running.token, but=but)
         if status == signal.SIGKILL and running.ended_by is None:
             running.ended_by = self._who_killed()
+        if self._is_terminated and running.ended_by is None:
+            running.ended_by = "stopped"
         self._tell(endings.of(running, status, time.time()))
 
     def _who_killed(self) -> str | None:

@@ -22,6 +22,11 @@ class Probe:
         commands = {node: reach(node) for node in nodes}
         self._asked = {node: _start([*command, PROGRAM]) for node, command in commands.items() if command}
 
+    @property
+    def pids(self) -> set[int]:
+        """Of its processes, which nobody else is to wait for."""
+        return {process.pid for process in self._asked.values()}
+
     def lost(self) -> list[str] | None:
         """Nodes on which nothing starts any more; None while that is not known."""
         ended = {node: process.poll() for node, process in self._asked.items()}

@@ -115,7 +115,7 @@ class ProcessExecutor:
                 nest.stop(mine, grace_seconds)
 
     def close(self) -> None:
-        for probe in [*(probe for _, probe in self._probes.values()), *self._doubtful.values()]:
+        for probe in self._all_probes():
             probe.close()
         for nest in list(self._nests.values()):
             self._dismiss(nest)
@@ -178,7 +178,7 @@ class ProcessExecutor:
         self._deaths.pop(nest.key.node, None)
         if message.get("stopped"):
             self._free(evaluation_id)
-            return [Interrupted(evaluation_id, int(message["attempt"]), "stopped")]
+            return [Interrupted(evaluation_id, int(message["attempt"]), str(message["stopped"]))]
         outcome = outcome_of(message)
         if evaluation_id in self._spread and outcome.failure is FailureKind.ERROR:
             nodes = [share.node for share in self._slots[evaluation_id].shares]
@@ -236,8 +236,12 @@ class ProcessExecutor:
             else:
                 self._suspects.add(evaluation_id)
                 ended.append(Interrupted(evaluation_id, attempt, "supervising process died"))
-        offspring.reap(but={nest.pid for nest in self._nests.values()})
+        probed = [probe.pids for probe in self._all_probes()]
+        offspring.reap(but={nest.pid for nest in self._nests.values()}.union(*probed))
         return ended
+
+    def _all_probes(self) -> list[Probe]:
+        return [*(probe for _, probe in self._probes.values()), *self._doubtful.values()]
 
     def _bury_silent(self) -> list[Ended]:
         """Nests on other nodes that have fallen silent are as good as dead."""

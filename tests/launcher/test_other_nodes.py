@@ -215,7 +215,7 @@ def test_ranks_have_their_nodes_to_themselves(executor: ProcessExecutor, folder:
 @pytest.mark.parametrize("executor", [("there", "broken")], indirect=True)
 def test_ranks_that_fail_with_a_node_were_interrupted(executor: ProcessExecutor, folder: Path) -> None:
     """A launch command fails alike for a program's mistake and for a dead node: the nodes are asked."""
-    executor.start(work(folder, 1, None, command("exit 143"), RANKS))
+    executor.start(work(folder, 1, None, command("exit 1"), RANKS))
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node broken lost")
     assert executor.count(Resources()) == 1

@@ -181,6 +181,15 @@ def test_result_written_on_term_counts(executor: ProcessExecutor, tmp_path: Path
     assert said.objective == 5.0
 
 
+@pytest.mark.parametrize("text", ["kill -TERM $$", "sh -c 'kill -TERM $$'"])
+def test_termination_from_outside_is_an_interruption(
+    text: str, executor: ProcessExecutor, tmp_path: Path
+) -> None:
+    """A scheduler terminates everything that runs on a node before it takes it: nobody's failure."""
+    executor.start(work(tmp_path, arguments=shell(text)))
+    assert outcome(executor) == Interrupted(1, 1, "terminated from outside")
+
+
 def test_missing_program_is_an_error_of_its_own(executor: ProcessExecutor, tmp_path: Path) -> None:
     """The next evaluation is started all the same."""
     executor.start(work(tmp_path, 1, ["/no/such/program"]))

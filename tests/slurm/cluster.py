@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,38 +14,81 @@ HERE = Path(__file__).parent
 NODES = 4
 CPUS = 2
 JOB_AGE_SECONDS = 5  # how long Slurm remembers what has ended
+NODE_TIMEOUT_SECONDS = 10  # it takes twice as long to call a silent node down
 
-_running: list[Path] = []
+
+@dataclass(frozen=True)
+class Cluster:
+    """Pretended nodes n1, n2, ... under a folder."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which Slurm's commands speak to it."""
+        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+        return {"SLURM_CONF": str(self.folder / "etc" / "slurm.conf"), "PATH": path}
+
+    @property
+    def on_login(self) -> list[str]:
+        """Put before a command to run it on the login node of a cluster with a network."""
+        return [str(self.folder / "login")]
+
+    @property
+    def login_address(self) -> str:
+        """Of the login node, in the cluster's network."""
+        hosts = (self.folder / "etc" / "hosts").read_text().splitlines()
+        return next(line.split()[0] for line in hosts if line.endswith(" login"))
+
+    def pids_on(self, node: str) -> list[int]:
+        """Processes on a node of a cluster with a network, its slurmd among them."""
+        tag = (self.folder / "netns-tag").read_text().strip()
+        command = ["ip", "netns", "pids", f"{tag}-{node}"]
+        return [int(pid) for pid in subprocess.run(command, check=True, capture_output=True).stdout.split()]
+
+    def controller_pid(self) -> int:
+        """Of slurmctld."""
+        return int((self.folder / "run" / "slurmctld.pid").read_text())
+
+
+_running: list[Cluster] = []
+
+
+def start_cluster(*options: str) -> Cluster:
+    """A cluster of its own; `options` are those of up.sh."""
+    folder = Path(tempfile.mkdtemp(prefix="ambs-slurm-"))
+    folder.chmod(0o755)
+    cluster = Cluster(folder)
+    _running.append(cluster)
+    common = ["--job-age", str(JOB_AGE_SECONDS), "--no-install"]
+    done = subprocess.run(
+        [HERE / "up.sh", folder, *options, *common], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"Slurm did not start (Debian: slurm-wlm, munge): {done.stdout}{done.stderr}"
+    return cluster
 
 
 @cache
-def slurm_cluster() -> dict[str, str]:
-    """The environment in which Slurm's commands speak to this session's cluster, started at the first use.
-
-    Its nodes n1 to n4 have host names of their own and one network.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="ambs-slurm-"))
-    folder.chmod(0o755)
-    _running.append(folder)
-    options = ["--nodes", str(NODES), "--cpus", str(CPUS), "--gpus", "0", "--isolate", "uts"]
-    options += ["--job-age", str(JOB_AGE_SECONDS), "--no-install"]
-    done = subprocess.run([HERE / "up.sh", folder, *options], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"Slurm did not start (Debian: slurm-wlm, munge): {done.stdout}{done.stderr}"
-    return {"SLURM_CONF": str(folder / "etc" / "slurm.conf"), "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+def slurm_cluster() -> Cluster:
+    """This session's cluster, started at the first use: host names of their own, and one network."""
+    return start_cluster("--nodes", str(NODES), "--cpus", str(CPUS), "--gpus", "0", "--isolate", "uts")
 
 
-def controller_pid() -> int:
-    """Of the running cluster's slurmctld."""
-    return int((_running[-1] / "run" / "slurmctld.pid").read_text())
+@cache
+def networked_cluster() -> Cluster:
+    """This session's cluster of 8 nodes with 4 cores and 4 GPUs, each with a network address of its own."""
+    options = ["--nodes", "8", "--cpus", "4", "--gpus", "4", "--isolate", "netns", "--port", "17817"]
+    return start_cluster(*options, "--node-timeout", str(NODE_TIMEOUT_SECONDS))
 
 
 def stop_cluster() -> None:
-    """End what `slurm_cluster` started."""
+    """End what was started."""
     while _running:
-        folder = _running.pop()
+        folder = _running.pop().folder
         subprocess.run([HERE / "down.sh", folder, "--purge"], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
     slurm_cluster.cache_clear()
+    networked_cluster.cache_clear()
 
 
 def is_installed() -> bool:

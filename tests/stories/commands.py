@@ -22,10 +22,15 @@ class Shell:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AMBS_")}
         return {**kept, "AMBS_DB": self.database, "AMBS_CONFIG_DIR": str(self.folder / "config")}
 
+    @property
+    def prefix(self) -> list[str]:
+        """Put before every command, to run it elsewhere."""
+        return []
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`ambs arguments`, not waited for."""
         return subprocess.Popen(
-            [sys.executable, "-m", "ambs_hpc.cli.main", *arguments],
+            [*self.prefix, sys.executable, "-m", "ambs_hpc.cli.main", *arguments],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

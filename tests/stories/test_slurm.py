@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.databases import wait_until
-from tests.slurm.cluster import NODES, controller_pid, is_installed, slurm_cluster, stop_cluster
+from tests.slurm.cluster import NODES, is_installed, slurm_cluster, stop_cluster
 from tests.stories.commands import Shell
 
 EVALUATIONS = 24
@@ -43,7 +43,7 @@ class LoginNode(Shell):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, **slurm_cluster(), "AMBS_DB": ""}
+        return {**super().environment, **slurm_cluster().environment, "AMBS_DB": ""}
 
     def allocations(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.ambs("allocations", "--json"))
@@ -146,12 +146,12 @@ def test_silent_controller_changes_nothing(login: LoginNode) -> None:
     stock(login)
     login.ambs("submit", "-n", "1", "-t", "2")
     wait_until(lambda: login.state() == "RUNNING", 30)
-    os.kill(controller_pid(), signal.SIGSTOP)
+    os.kill(slurm_cluster().controller_pid(), signal.SIGSTOP)
     try:
         process = login.start("allocations", "--json")
         out, err = process.communicate(timeout=100)
     finally:
-        os.kill(controller_pid(), signal.SIGCONT)
+        os.kill(slurm_cluster().controller_pid(), signal.SIGCONT)
     assert "could not be asked" in err
     assert json.loads(out)[0]["state"] == "RUNNING"
     login.ambs("allocations", "cancel", "1")
