@@ -11,17 +11,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from databases import private_postgresql
 from no_op_evaluations import measure_end_to_end
 from queue_rates import measure_rates
 
-from ambs_hpc.queue import ServerOptions, open_database, start_server, stop_server
+from ambs_hpc.queue import open_database
 
 BATCHES = (10, 100)
 
@@ -54,18 +54,6 @@ def engines(folder: Path) -> Iterator[Engine]:
     yield open_database(f"sqlite:///{folder / 'bench.db'}")
     with private_postgresql(folder) as url:
         yield open_database(url)
-
-
-@contextmanager
-def private_postgresql(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of our own with the default durability, on loopback."""
-    folder.chmod(0o755)  # its server may run as another user
-    place = folder / "server"
-    status = start_server(ServerOptions(place, listen="127.0.0.1", host="127.0.0.1"), os.environ)
-    try:
-        yield status.url
-    finally:
-        stop_server(place, None, os.environ)
 
 
 def show(figures: dict[str, object], *, as_json: bool) -> None:

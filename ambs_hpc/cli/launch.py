@@ -30,6 +30,15 @@ def launch(
     grace: Annotated[
         float, typer.Option("--grace", min=0.0, metavar="SECONDS", help="Between TERM and KILL.")
     ] = 10.0,
+    notice: Annotated[
+        float | None,
+        typer.Option(
+            "--notice",
+            min=0.0,
+            metavar="SECONDS",
+            help="Before the end of time, TERM comes so early; else the grace.",
+        ),
+    ] = None,
     idle_exit: Annotated[
         float,
         typer.Option(
@@ -57,7 +66,7 @@ def launch(
         left = around.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, max_minutes, grace, idle_exit, parent_pipe, around
+        tuple(campaign or ()), slots, gpus, max_minutes, grace, notice, idle_exit, parent_pipe, around
     )
     end = run_launcher(engine, settings, SystemClock())
     tally = end.tally

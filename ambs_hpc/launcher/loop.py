@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ambs_hpc.clock import Clock
-from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ObjectiveNotAllowed, ShapeNeverFits
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
+from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.executor import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.harvest import SchedulerWatch, harvest_and_sweep
-from ambs_hpc.launcher.work import Recipe
 from ambs_hpc.queue import (
     claim,
     complete,
     fail,
-    get_campaign,
     heartbeat,
     is_search_alive,
-    list_campaigns,
     release,
     transaction,
 )
@@ -56,7 +54,7 @@ class Tally:
     done: int = 0
     failed: int = 0
     interrupted: int = 0
-    refused: dict[str, str] = field(default_factory=dict)  # campaign: why none of it is run here
+    refused: dict[str, str] = field(default_factory=dict)  # by campaign's name: why none of it is run here
 
 
 class LauncherLoop:
@@ -73,10 +71,8 @@ class LauncherLoop:
     ) -> None:
         """`only`: ids of the campaigns to serve; None serves all."""
         self._engine, self._id, self._executor, self._clock = engine, launcher_id, executor, clock
-        self._only = only
+        self._campaigns = Campaigns(only)
         self._schedulers = SchedulerWatch(engine, STALE_AFTER_SECONDS)
-        self._recipes: dict[int, Recipe] = {}
-        self._refused: set[int] = set()
         self._waiting: list[Claim] = []  # leased, not started
         self._next: int | None = None  # of those, the one that room is kept for
         self._head_at = float("-inf")  # no sooner is the first in the queue leased whatever its shape
@@ -92,7 +88,8 @@ class LauncherLoop:
         self._away_until = float("-inf")
         self._claiming = True
         self.deadline = float("inf")  # monotonic: nothing is leased that would run past it
-        self.tally = Tally()
+        self.floor_seconds = 0.0  # what is expected at least of a campaign of which little was seen
+        self.tally = Tally(refused=self._campaigns.refused)
 
     @property
     def is_idle(self) -> bool:
@@ -102,7 +99,13 @@ class LauncherLoop:
     @property
     def has_refused_all(self) -> bool:
         """Whether nothing is left to serve."""
-        return self._only is not None and self._refused.issuperset(self._only)
+        return self._campaigns.has_refused_all
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether nothing that we have seen so far could still end in time."""
+        left = self.deadline - self._clock.monotonic()
+        return self._campaigns.is_out_of_time(left, self.floor_seconds)
 
     @property
     def is_quiet(self) -> bool:
@@ -134,17 +137,16 @@ class LauncherLoop:
     def has_search(self) -> bool:
         """Whether any campaign that we serve has a live search."""
         with transaction(self._engine) as connection:
-            served: Iterable[int | None] = [None] if self._only is None else self._only
-            if self._refused:
-                served = self._not_refused(connection)
-            return any(is_search_alive(connection, one, STALE_AFTER_SECONDS) for one in served)
+            served = self._campaigns.served(connection)
+            ids: Sequence[int | None] = [None] if served is None else served
+            return any(is_search_alive(connection, one, STALE_AFTER_SECONDS) for one in ids)
 
     # -- what ended ---------------------------------------------------------------------------------
 
     def _take(self, ended: Sequence[Ended]) -> None:
         for one in ended:
             if isinstance(one, Unloadable):
-                self._refuse_function(one)
+                self._campaigns.refuse_function(one)
                 continue
             claimed = self._held.get(one.id)
             if claimed is not None and claimed.attempt == one.attempt:
@@ -153,22 +155,14 @@ class LauncherLoop:
             else:  # it was cancelled, and the queue knows
                 self._dying.discard(one.id)
             if isinstance(one, Outcome):
-                self._learn_duration(one.finished_at - one.started_at)
+                self._learn_duration(claimed, one)
 
-    def _learn_duration(self, seconds: float) -> None:
+    def _learn_duration(self, claimed: Claim | None, outcome: Outcome) -> None:
+        seconds = outcome.finished_at - outcome.started_at
         known = self._mean_seconds
         self._mean_seconds = seconds if known == float("inf") else 0.9 * known + 0.1 * seconds
-
-    def _refuse_function(self, unloadable: Unloadable) -> None:
-        for campaign_id, recipe in self._recipes.items():
-            if recipe.runs(unloadable.function, unloadable.directory):
-                self._refuse(campaign_id, recipe.campaign, f"cannot be imported:\n{unloadable.error}")
-
-    def _refuse(self, campaign_id: int, name: str, why: str) -> None:
-        if campaign_id not in self._refused:
-            logger.error("campaign refused campaign=%s: %s", name, why)
-            self._refused.add(campaign_id)
-            self.tally.refused[name] = why
+        if claimed is not None and outcome.failure is None:
+            self._campaigns.note_run(claimed, seconds)
 
     # -- what starts --------------------------------------------------------------------------------
 
@@ -181,7 +175,7 @@ class LauncherLoop:
             if one.id != self._next and self._executor.room() is None:
                 still_waiting += self._waiting[index:]
                 break
-            if one.campaign_id in self._refused:
+            if self._campaigns.is_refused(one):
                 self._give_back(one, "campaign refused")
             elif one.id in self._dying:
                 still_waiting.append(one)
@@ -194,9 +188,9 @@ class LauncherLoop:
     def _start(self, one: Claim) -> bool:
         """Whether it need not wait any longer: it was started, or never will be."""
         try:
-            started = self._executor.start(self._recipes[one.campaign_id].work(one))
+            started = self._executor.start(self._campaigns.work(one))
         except ShapeNeverFits as error:
-            self._refuse(one.campaign_id, one.campaign, str(error))
+            self._campaigns.refuse(one, str(error))
             self._give_back(one, "never fits")
             return True
         if started:
@@ -286,12 +280,15 @@ class LauncherLoop:
     def _lease(self, connection: Connection, wanted: int) -> list[Claim]:
         if wanted <= 0:
             return []
-        only = self._only
-        if self._refused:
-            only = self._not_refused(connection)
         left = self.deadline - self._clock.monotonic()
-        time_left = None if left == float("inf") else left
-        lease = partial(claim, connection, self._id, time_left_seconds=time_left, campaign_ids=only)
+        too_long = self._campaigns.too_long(left, self.floor_seconds)
+        lease = partial(
+            claim,
+            connection,
+            self._id,
+            time_left_seconds=None if left == float("inf") else left,
+            campaign_ids=self._campaigns.served(connection, too_long),
+        )
         claims: list[Claim] = []
         now = self._clock.monotonic()
         if self._next is None and now >= self._head_at:
@@ -303,22 +300,17 @@ class LauncherLoop:
             # What does not fit an empty machine never does: lease one, to tell so instead of waiting.
             claims = lease(1)
         for one in claims:
-            self._prepare(connection, one)
-        return claims
+            self._shape = one.resources
+            self._campaigns.meet(connection, one)
+        return self._without_too_long(claims, left)
 
-    def _prepare(self, connection: Connection, one: Claim) -> None:
-        """Know how to run the campaign of a lease; an objective of somebody else is refused."""
-        self._shape = one.resources
-        if one.campaign_id in self._recipes or one.campaign_id in self._refused:
-            return
-        try:
-            self._recipes[one.campaign_id] = Recipe(get_campaign(connection, one.campaign_id))
-        except ObjectiveNotAllowed as error:
-            self._refuse(one.campaign_id, one.campaign, str(error))
-
-    def _not_refused(self, connection: Connection) -> list[int]:
-        known = self._only if self._only is not None else [one.id for one in list_campaigns(connection)]
-        return [campaign_id for campaign_id in known if campaign_id not in self._refused]
+    def _without_too_long(self, claims: Sequence[Claim], left: float) -> list[Claim]:
+        """Give back those of campaigns that we have just met, where they would hardly end in time."""
+        too_long = self._campaigns.too_long(left, self.floor_seconds)
+        for one in claims:
+            if one.campaign_id in too_long:
+                self._give_back(one, "too little time left")
+        return [one for one in claims if one.campaign_id not in too_long]
 
     def _pace(self, now: float, wanted: int, claims: Sequence[Claim]) -> None:
         """Ask a queue that had nothing less and less often."""

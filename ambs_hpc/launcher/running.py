@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
+# While little was seen of a campaign without a time limit its evaluations are expected to run for a minute at
+# least, or a tenth of all the time there is: else the last ones would be started in vain.
+FLOOR_SECONDS, FLOOR_SHARE = 60.0, 0.1
 LAST_WORDS_SECONDS = 30.0  # to report what ended when the database is away at the end
 
 
@@ -41,7 +44,9 @@ class LauncherSettings:
         slots: evaluations at once, sharing processors if need be; None: as many as fit.
         gpus: GPUs of this machine; None looks for them.
         max_minutes: time limit of this launcher; evaluations that cannot end within it are not started.
-        grace_seconds: between TERM and KILL; at the time limit TERM comes this much earlier.
+        grace_seconds: between TERM and KILL.
+        notice_seconds: at the time limit TERM comes this much earlier, so that evaluations can write
+            checkpoints; None takes the grace.
         idle_exit_seconds: end after this time with nothing to do and no live search.
         parent_pipe: descriptor whose end says that our parent died; we stop then.
         around: the nodes to use; None for this machine.
@@ -52,9 +57,15 @@ class LauncherSettings:
     gpus: int | None = None
     max_minutes: float | None = None
     grace_seconds: float = 10.0
+    notice_seconds: float | None = None
     idle_exit_seconds: float = 10.0
     parent_pipe: int | None = None
     around: Surroundings | None = None
+
+    @property
+    def last_seconds(self) -> float:
+        """Between TERM and KILL at the time limit."""
+        return self.grace_seconds if self.notice_seconds is None else self.notice_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +112,10 @@ class _Watch:
     ) -> None:
         self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
         self._signals: list[int] = []
-        minutes = settings.max_minutes
-        self._end_at = clock.monotonic() + 60 * minutes if minutes is not None else float("inf")
-        loop.deadline = self._end_at - settings.grace_seconds
+        if settings.max_minutes is not None:
+            seconds = 60 * settings.max_minutes - settings.last_seconds
+            loop.deadline = clock.monotonic() + seconds
+            loop.floor_seconds = min(FLOOR_SECONDS, FLOOR_SHARE * seconds)
         self._ending: str | None = None
         self._is_stopping = False
         self._idle_since: float | None = None
@@ -142,35 +154,35 @@ class _Watch:
         if not self._packing.nodes:
             self._stop("no node left")
         if self._clock.monotonic() >= self._loop.deadline:
-            self._stop("time limit")
+            self._stop("time limit", self._settings.last_seconds)
         if self._ending is None and self._has_been_idle():
-            self._drain("idle")
+            self._drain("time limit" if self._loop.is_out_of_time else "idle")
 
     def _drain(self, reason: str) -> None:
         logger.info("launcher draining reason=%s", reason)
         self._ending = reason
         self._loop.drain()
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, reason: str, grace_seconds: float | None = None) -> None:
         if not self._is_stopping:
             logger.info("launcher stopping reason=%s", reason)
             self._ending = reason
             self._is_stopping = True
-            self._loop.stop(self._settings.grace_seconds)
+            self._loop.stop(self._settings.grace_seconds if grace_seconds is None else grace_seconds)
 
     def _parent_died(self) -> bool:
         pipe = self._settings.parent_pipe
         return pipe is not None and bool(select.select([pipe], [], [], 0)[0])
 
     def _has_been_idle(self) -> bool:
-        """Nothing to do, and nobody who might think of something, for long enough."""
+        """Nothing to do, and nobody who might think of something that we could do, for long enough."""
         if not self._loop.is_idle:
             self._idle_since = None
             return False
         now = self._clock.monotonic()
         if self._idle_since is None:
             self._idle_since = now
-        if self._loop.has_refused_all:
+        if self._loop.has_refused_all or self._loop.is_out_of_time:
             return True
         if now - self._idle_since < self._settings.idle_exit_seconds:
             return False

@@ -32,6 +32,8 @@ class Recipe:
                 "ambs allow PROBLEM"
             )
         self.campaign = campaign.name
+        limit = definition.problem.get("time_limit_seconds")
+        self.time_limit_seconds = None if limit is None else float(str(limit))
         self._run_directory, self._directory = definition.run_directory, definition.directory
         function = definition.objective.get("function")
         self._function = None if function is None else str(function)

@@ -32,7 +32,7 @@ from ambs_hpc.queue.giving_back import release
 from ambs_hpc.queue.interventions import cancel, rerun
 from ambs_hpc.queue.launchers import end_launcher, heartbeat, live_launchers, register_launcher
 from ambs_hpc.queue.notices import Channel, close_waits, wait_for_change
-from ambs_hpc.queue.polling import Proposed, finished_since, proposals_of
+from ambs_hpc.queue.polling import Proposed, finished_since, proposals_of, recent_run_seconds
 from ambs_hpc.queue.progress import counts
 from ambs_hpc.queue.queries import (
     SORTS,
@@ -104,6 +104,7 @@ __all__ = [
     "prepare_allocation",
     "proposals_of",
     "reading",
+    "recent_run_seconds",
     "register_launcher",
     "release",
     "rerun",

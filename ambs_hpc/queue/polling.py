@@ -55,6 +55,24 @@ _FINISHED = (
 )
 
 
+def recent_run_seconds(connection: Connection, campaign_id: int, limit: int) -> list[float]:
+    """How long those DONE among the latest endings ran, the oldest first."""
+    rows = connection.execute(_RECENT, {"campaign": campaign_id, "max_rows": limit}).all()
+    return [
+        row.finished_at - row.started_at
+        for row in reversed(rows)
+        if row.state == State.DONE.value and row.started_at is not None
+    ]
+
+
+_RECENT = (
+    select(evaluation.c.state, evaluation.c.started_at, evaluation.c.finished_at)
+    .where(is_finished, evaluation.c.campaign_id == bindparam("campaign"))
+    .order_by(evaluation.c.finish_sequence.desc())
+    .limit(bindparam("max_rows", type_=Integer()))
+)
+
+
 def proposals_of(connection: Connection, campaign_id: int, first_ordinal: int = 0) -> list[Proposed]:
     """The campaign's proposals from `first_ordinal` on, in ordinal order, as one snapshot."""
     column = evaluation.c

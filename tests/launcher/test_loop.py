@@ -298,3 +298,42 @@ def test_small_ones_do_not_starve_a_large_one(any_engine: Engine, tmp_path: Path
         small_before += 1
     assert large in executor.running
     assert small_before <= 5
+
+
+def test_nothing_starts_that_would_hardly_end(any_engine: Engine, tmp_path: Path) -> None:
+    """Without a limit of its own, an evaluation is expected to take what the others took."""
+    stage = Stage(any_engine, tmp_path, 40)
+    loop, executor = stage.launcher(cores=1)
+    loop.deadline, loop.floor_seconds = stage.clock.monotonic() + 1000.0, 60.0
+    ended = 0
+    while executor.running or not ended:
+        rounds(loop)
+        for evaluation_id in list(executor.running):
+            stage.clock.sleep(90.0)
+            executor.end(evaluation_id, seconds=90.0)
+            ended += 1
+        rounds(loop)
+    assert 10 <= ended <= 11
+    assert loop.is_out_of_time
+    assert 0 < loop.deadline - stage.clock.monotonic() < 90.0
+    assert stage.states() == {State.DONE: ended, State.READY: 40 - ended}
+
+
+def test_next_launcher_knows_what_others_saw(any_engine: Engine, tmp_path: Path) -> None:
+    """It leases one to see whose it is, and gives it back uncounted."""
+    stage = Stage(any_engine, tmp_path, 20)
+    loop, executor = stage.launcher(cores=12)
+    rounds(loop)
+    for evaluation_id in list(executor.running)[:12]:
+        executor.end(evaluation_id, seconds=90.0)
+    rounds(loop, 1)
+    loop.stop(0.0)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, interrupted=True)
+    rounds(loop)
+    late, idle = stage.launcher(cores=1)
+    late.deadline, late.floor_seconds = stage.clock.monotonic() + 80.0, 8.0
+    rounds(late)
+    assert not idle.running
+    assert late.tally.interrupted == 0
+    assert stage.states() == {State.DONE: 12, State.READY: 8}

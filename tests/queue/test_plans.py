@@ -16,6 +16,7 @@ from ambs_hpc.queue import (
     finished_since,
     heartbeat,
     live_launchers,
+    recent_run_seconds,
     throughput,
     transaction,
 )
@@ -81,6 +82,7 @@ def finished_row(index: int) -> dict[str, object]:
         "attempt": 1,
         "failures": 0,
         "interruptions": 0,
+        "started_at": float(index) - 0.5,
         "finished_at": float(index),
         "finish_sequence": index + 1,
         "objective": float(index),
@@ -96,6 +98,7 @@ POLLS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "counts of all": (lambda c: counts(c, None), "ix_evaluation_running"),
     "heartbeat": (lambda c: heartbeat(c, 1), "ix_evaluation_running"),
     "finished_since": (lambda c: finished_since(c, CAMPAIGN_ID, FINISHED - 3), "ix_evaluation_finished"),
+    "recent_run_seconds": (lambda c: recent_run_seconds(c, CAMPAIGN_ID, 5), "ix_evaluation_finished"),
     "throughput": (lambda c: throughput(c, CAMPAIGN_ID), "ix_evaluation_finished"),
     "best": (lambda c: best(c, CAMPAIGN_ID, 3), "ix_evaluation_best"),
 }

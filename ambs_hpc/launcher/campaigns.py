@@ -1,0 +1,99 @@
+"""The campaigns that a launcher serves: how theirs are run, how long they take, which it must refuse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ambs_hpc.errors import ObjectiveNotAllowed
+from ambs_hpc.launcher.executor import Unloadable, Work
+from ambs_hpc.launcher.run_times import RECENT, RunTimes
+from ambs_hpc.launcher.work import Recipe
+from ambs_hpc.queue import get_campaign, list_campaigns, recent_run_seconds
+from ambs_hpc.records import Claim
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+logger = logging.getLogger(__name__)
+
+
+class Campaigns:
+    """What is found out about each campaign once, at its first lease."""
+
+    def __init__(self, only: Sequence[int] | None) -> None:
+        """`only`: ids of those to serve; None serves all."""
+        self._only = only
+        self._recipes: dict[int, Recipe] = {}
+        self._run_times: dict[int, RunTimes] = {}
+        self._refused: set[int] = set()
+        self.refused: dict[str, str] = {}  # by name: why none of it is run here
+
+    @property
+    def has_refused_all(self) -> bool:
+        """Whether nothing is left to serve."""
+        return self._only is not None and self._refused.issuperset(self._only)
+
+    def served(self, connection: Connection, but_for: Sequence[int] = ()) -> Sequence[int] | None:
+        """Ids of those to lease from; None for all there are."""
+        without = self._refused.union(but_for)
+        if not without:
+            return self._only
+        known = self._only if self._only is not None else [one.id for one in list_campaigns(connection)]
+        return [campaign_id for campaign_id in known if campaign_id not in without]
+
+    def meet(self, connection: Connection, claim: Claim) -> None:
+        """Know how to run the campaign of a lease; an objective of somebody else is refused."""
+        campaign_id = claim.campaign_id
+        if campaign_id in self._recipes or campaign_id in self._refused:
+            return
+        try:
+            self._recipes[campaign_id] = Recipe(get_campaign(connection, campaign_id))
+        except ObjectiveNotAllowed as error:
+            self.refuse(claim, str(error))
+            return
+        self._run_times[campaign_id] = RunTimes(recent_run_seconds(connection, campaign_id, RECENT))
+
+    def is_refused(self, claim: Claim) -> bool:
+        """Whether evaluations of its campaign are not run here."""
+        return claim.campaign_id in self._refused
+
+    def refuse(self, claim: Claim, why: str) -> None:
+        """Run none of its campaign."""
+        self._refuse(claim.campaign_id, claim.campaign, why)
+
+    def refuse_function(self, unloadable: Unloadable) -> None:
+        """Run none of the campaigns whose function cannot be loaded."""
+        for campaign_id, recipe in self._recipes.items():
+            if recipe.runs(unloadable.function, unloadable.directory):
+                self._refuse(campaign_id, recipe.campaign, f"cannot be imported:\n{unloadable.error}")
+
+    def work(self, claim: Claim) -> Work:
+        """What to start for a lease of a campaign that was met."""
+        return self._recipes[claim.campaign_id].work(claim)
+
+    def note_run(self, claim: Claim, seconds: float) -> None:
+        """One of its evaluations ended with a value."""
+        self._run_times[claim.campaign_id].note(seconds)
+
+    def too_long(self, seconds_left: float, floor_seconds: float) -> list[int]:
+        """Those met whose evaluations would not, or hardly, end in time."""
+        if seconds_left == float("inf"):
+            return []
+        return [one for one in self._recipes if self._expected(one, floor_seconds) > seconds_left]
+
+    def is_out_of_time(self, seconds_left: float, floor_seconds: float) -> bool:
+        """Whether that holds for all that were met and are served."""
+        served = self._recipes.keys() - self._refused
+        return bool(served) and served.issubset(self.too_long(seconds_left, floor_seconds))
+
+    def _expected(self, campaign_id: int, floor_seconds: float) -> float:
+        limit = self._recipes[campaign_id].time_limit_seconds
+        return self._run_times[campaign_id].expected(floor_seconds) if limit is None else limit
+
+    def _refuse(self, campaign_id: int, name: str, why: str) -> None:
+        if campaign_id not in self._refused:
+            logger.error("campaign refused campaign=%s: %s", name, why)
+            self._refused.add(campaign_id)
+            self.refused[name] = why

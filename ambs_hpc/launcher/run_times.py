@@ -1,0 +1,29 @@
+"""How long an evaluation may be expected to run, from those that have ended; pure."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+
+RECENT = 200  # endings that count: what a search tries becomes slower or faster as it goes on
+FEW = 10  # with fewer than so many a quantile says little
+QUANTILE = 0.9
+
+
+class RunTimes:
+    """Of one campaign, in seconds."""
+
+    def __init__(self, seen: Iterable[float] = ()) -> None:
+        """`seen`: the oldest first."""
+        self._seen = deque(seen, maxlen=RECENT)
+
+    def note(self, seconds: float) -> None:
+        """One more has ended."""
+        self._seen.append(seconds)
+
+    def expected(self, floor_seconds: float) -> float:
+        """The 90th percentile of what was seen; while little was, the longest, and at least the floor."""
+        if len(self._seen) < FEW:
+            return max([floor_seconds, *self._seen])
+        return sorted(self._seen)[math.ceil(QUANTILE * len(self._seen)) - 1]
