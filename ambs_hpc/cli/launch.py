@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.launcher_options import Notice, WithSearch
 from ambs_hpc.cli.options import AsJson, Database
+from ambs_hpc.cli.run import MaxEvaluations
 
 Campaigns = Annotated[
     list[str] | None,
@@ -30,21 +32,15 @@ def launch(
     grace: Annotated[
         float, typer.Option("--grace", min=0.0, metavar="SECONDS", help="Between TERM and KILL.")
     ] = 10.0,
-    notice: Annotated[
-        float | None,
-        typer.Option(
-            "--notice",
-            min=0.0,
-            metavar="SECONDS",
-            help="Before the end of time, TERM comes so early; else the grace.",
-        ),
-    ] = None,
+    notice: Notice = None,
     idle_exit: Annotated[
         float,
         typer.Option(
             "--idle-exit", min=0.0, metavar="SECONDS", help="End when nothing is to do and no search lives."
         ),
     ] = 10.0,
+    with_search: WithSearch = None,
+    max_evaluations: MaxEvaluations = None,
     parent_pipe: Annotated[int | None, typer.Option("--parent-pipe", hidden=True)] = None,
     db: Database = None,
     as_json: AsJson = False,
@@ -53,6 +49,7 @@ def launch(
 
     Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, gives them back to the queue.
     """
+    from ambs_hpc.cli.launcher_options import search_command
     from ambs_hpc.cli.options import open_engine
     from ambs_hpc.cli.output import print_json
     from ambs_hpc.clock import SystemClock
@@ -60,13 +57,14 @@ def launch(
     from ambs_hpc.launcher.allocation import surroundings
     from ambs_hpc.launcher.running import LauncherSettings, run_launcher
 
-    engine = open_engine(db)
+    search = search_command(with_search, max_evaluations, db)
+    engine = open_engine(db, create=with_search is not None)
     around = surroundings(engine, os.environ, time.time())
     if around is not None and around.seconds_left is not None:
         left = around.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, max_minutes, grace, notice, idle_exit, parent_pipe, around
+        tuple(campaign or ()), slots, gpus, max_minutes, grace, notice, idle_exit, parent_pipe, search, around
     )
     end = run_launcher(engine, settings, SystemClock())
     tally = end.tally

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ambs_hpc.cli.launcher_options import LauncherOptions
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 IDLE_EXIT_SECONDS = 120
 STALE_AFTER_SECONDS = 60.0
+NO_OPTIONS = LauncherOptions()
 Nodes = Annotated[int, typer.Option("--nodes", "-n", metavar="N", help="How many nodes.")]
 Walltime = Annotated[str, typer.Option("--time", "-t", metavar="MINUTES", help="Such as 90, 90m or 1h30m.")]
 Queue = Annotated[str, typer.Option("--queue", "-q", help="Else as ambs.yml or the site says.")]
@@ -69,7 +72,9 @@ def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
     return load_site(name, folder), request
 
 
-def script_settings(campaign: str | None, db: str | None) -> ScriptSettings:
+def script_settings(
+    campaign: str | None, db: str | None, options: LauncherOptions = NO_OPTIONS
+) -> ScriptSettings:
     """How scripts start the launcher.
 
     Raises:
@@ -84,6 +89,7 @@ def script_settings(campaign: str | None, db: str | None) -> ScriptSettings:
     folder = Path.cwd()
     settings = read_folder(folder)
     arguments = [sys.executable, "-m", "ambs_hpc.cli.main", "launch", "--idle-exit", str(IDLE_EXIT_SECONDS)]
+    arguments += options.arguments()
     if campaign:
         arguments += ["--campaign", campaign]
     if db or os.environ.get("AMBS_DB"):  # else the launcher finds it in the folder, as we do

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.launcher_options import LauncherOptions, Notice, WithSearch
 from ambs_hpc.cli.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.requesting import (
     Attributes,
@@ -19,6 +20,7 @@ from ambs_hpc.cli.requesting import (
     Walltime,
     Wanted,
 )
+from ambs_hpc.cli.run import MaxEvaluations
 
 
 def submit(
@@ -32,10 +34,14 @@ def submit(
     site: SiteName = "",
     campaign: CampaignName = None,
     db: Database = None,
+    notice: Notice = None,
+    with_search: WithSearch = None,
+    max_evaluations: MaxEvaluations = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script, submit nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check, render, submit and remember allocations that each run a launcher."""
+    from ambs_hpc.cli.launcher_options import refuse_search_on_service_node
     from ambs_hpc.cli.options import open_engine
     from ambs_hpc.cli.output import print_json
     from ambs_hpc.cli.requesting import backlog_of, request_of, script_settings, user_name, write_report
@@ -43,7 +49,9 @@ def submit(
     from ambs_hpc.sites import check_request, script_of, submit_allocation
 
     profile, request = request_of(Wanted(nodes, time, queue, project, filesystems, attrs, chain, site))
-    settings = script_settings(campaign, db)
+    options = LauncherOptions(notice, with_search, max_evaluations)
+    refuse_search_on_service_node(profile, with_search)
+    settings = script_settings(campaign, db, options)
     if dry_run:
         write_report(profile, check_request(profile, request), to_stderr=True)
         sys.stdout.write(script_of(profile, request, settings, 0))

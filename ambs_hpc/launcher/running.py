@@ -18,6 +18,7 @@ from ambs_hpc.launcher.loop import LauncherLoop, Tally
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.process_executor import ProcessExecutor
+from ambs_hpc.launcher.search_beside import SearchBeside
 from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.launcher.watchdog import start_watchdog
 from ambs_hpc.queue import end_launcher, find_campaign, list_campaigns, register_launcher, transaction
@@ -49,6 +50,7 @@ class LauncherSettings:
             checkpoints; None takes the grace.
         idle_exit_seconds: end after this time with nothing to do and no live search.
         parent_pipe: descriptor whose end says that our parent died; we stop then.
+        search: command of a search that is to run beside; empty for none.
         around: the nodes to use; None for this machine.
     """
 
@@ -60,6 +62,7 @@ class LauncherSettings:
     notice_seconds: float | None = None
     idle_exit_seconds: float = 10.0
     parent_pipe: int | None = None
+    search: Sequence[str] = ()
     around: Surroundings | None = None
 
     @property
@@ -94,9 +97,12 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         launcher_id = register_launcher(connection, _introduction(slots, around.allocation_id))
     loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
     logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(around.nodes), slots)
+    search = SearchBeside(settings.search) if settings.search else None
     try:
-        reason = _Watch(loop, packing, settings, clock).run()
+        reason = _Watch(loop, packing, settings, clock, search).run()
     finally:
+        if search is not None:
+            search.end()
         executor.close()
         os.close(lifeline)
     _say_good_bye(engine, launcher_id)
@@ -108,9 +114,15 @@ class _Watch:
     """Drives a loop and decides when it ends."""
 
     def __init__(
-        self, loop: LauncherLoop, packing: Packing, settings: LauncherSettings, clock: Clock
+        self,
+        loop: LauncherLoop,
+        packing: Packing,
+        settings: LauncherSettings,
+        clock: Clock,
+        search: SearchBeside | None,
     ) -> None:
         self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
+        self._search = search
         self._signals: list[int] = []
         if settings.max_minutes is not None:
             seconds = 60 * settings.max_minutes - settings.last_seconds
@@ -184,7 +196,12 @@ class _Watch:
             self._idle_since = now
         if self._loop.has_refused_all or self._loop.is_out_of_time:
             return True
-        if now - self._idle_since < self._settings.idle_exit_seconds:
+        patience = self._settings.idle_exit_seconds
+        if self._search is not None:
+            if self._search.look(now):
+                return False
+            patience = 0.0  # it is complete, and said so before it ended
+        if now - self._idle_since < patience:
             return False
         try:
             searching = self._loop.has_search()

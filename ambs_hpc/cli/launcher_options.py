@@ -1,0 +1,83 @@
+"""Options of a launcher that `ambs launch` takes and `ambs submit` passes on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ambs_hpc.sites import Site
+
+Notice = Annotated[
+    float | None,
+    typer.Option(
+        "--notice",
+        min=0.0,
+        metavar="SECONDS",
+        help="TERM so long before the end of time, for checkpoints; else as --grace.",
+    ),
+]
+WithSearch = Annotated[
+    Path | None,
+    typer.Option(
+        "--with-search",
+        metavar="PROBLEM",
+        exists=True,
+        dir_okay=False,
+        help="Search beside the launcher, up to --max-evaluations.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherOptions:
+    """What an allocation's launcher is told beyond its campaign and database."""
+
+    notice: float | None = None
+    with_search: Path | None = None
+    max_evaluations: int | None = None
+
+    def arguments(self) -> list[str]:
+        """For `ambs launch`."""
+        given = {
+            "--notice": self.notice,
+            "--with-search": self.with_search and self.with_search.absolute(),
+            "--max-evaluations": self.max_evaluations,
+        }
+        return [word for name, value in given.items() if value is not None for word in (name, str(value))]
+
+
+def search_command(problem: Path | None, max_evaluations: int | None, db: str | None) -> list[str]:
+    """`ambs search` of this problem; [] for none.
+
+    Raises:
+        UsageError: a budget without a search.
+    """
+    from ambs_hpc.errors import UsageError
+
+    if problem is None:
+        if max_evaluations is not None:
+            raise UsageError("--max-evaluations is of a search: give --with-search PROBLEM too.")
+        return []
+    words = [sys.executable, "-m", "ambs_hpc.cli.main", "search", str(problem)]
+    if max_evaluations is not None:
+        words += ["--max-evaluations", str(max_evaluations)]
+    return words + (["--db", db] if db else [])
+
+
+def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:
+    """
+    Raises:
+        UsageError: the site runs scripts where all its users meet.
+    """
+    from ambs_hpc.errors import UsageError
+
+    if problem is not None and site.script_host == "mom":
+        raise UsageError(
+            f"{site.name} runs scripts on a service node that all its users share, so no search runs there. "
+            f"Leave --with-search out, and start on a login node: ambs search {problem}"
+        )
