@@ -22,6 +22,7 @@ from ambs_hpc.sites import (
     Site,
     command_of_ranks,
     command_on_node,
+    command_on_nodes,
     load_site,
     near_gpus,
     node_name,
@@ -70,7 +71,7 @@ def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surr
     names = here.nodes if here is not None else (socket.gethostname(),)
     left = ends_at - now - MARGIN_SECONDS
     granted = granted_nodes(site, names, socket.gethostname())
-    return replace(granted, allocation_id=one.id, seconds_left=left)
+    return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER)
 
 
 def granted_nodes(site: Site, names: Sequence[str], own: str) -> Surroundings:
@@ -98,13 +99,17 @@ def granted_nodes(site: Site, names: Sequence[str], own: str) -> Surroundings:
             site, Ranks(hosts, per_node, divided(shares[0].cores, per_node), variables=variables)
         )
 
+    def everywhere(nodes: Sequence[str]) -> Sequence[str]:
+        return command_on_nodes(site, [granted[node] for node in nodes], processors, os.environ)
+
     return Surroundings(
         tuple(replace(shape, name=node) for node in granted),
         site.gpu_variable,
         reach,
         spread,
-        site.launch.packs,
-        site.launch.most_at_once,
+        everywhere,
+        packs=site.launch.packs,
+        most_at_once=site.launch.most_at_once,
     )
 
 

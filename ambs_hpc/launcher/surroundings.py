@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.packing import Node, Share
 
 Reach = Callable[[str], Sequence[str]]
 Spread = Callable[[Sequence[Share], int, Collection[str]], Sequence[str]]
+Everywhere = Callable[[Sequence[str]], Sequence[str]]
 
 
 def on_this_node(_node: str) -> Sequence[str]:
@@ -28,6 +30,15 @@ def on_no_nodes(_shares: Sequence[Share], _per_node: int, _variables: Collection
     )
 
 
+def nowhere_else(_nodes: Sequence[str]) -> Sequence[str]:
+    """Nothing starts programs on several nodes here.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError("There is no launch command here, so a pool of workers has one node only.")
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Where a launcher runs.
@@ -38,6 +49,9 @@ class Surroundings:
         reach: the command that starts a program on a node; () for this one.
         spread: the command that starts copies of a program, as MPI ranks, on the nodes of some shares:
             so many on each, which see these variables.
+        everywhere: the command that starts a program once on each of some nodes; the death of one copy leaves
+            the others alone.
+        folder: for what launchers keep beside the campaign, seen by all nodes; None for this machine alone.
         packs: whether several launch commands may share a node.
         most_at_once: launch commands that may run at a time; None without limit.
         allocation_id: ours, of the batch allocation around us.
@@ -48,6 +62,8 @@ class Surroundings:
     gpu_variable: str
     reach: Reach = on_this_node
     spread: Spread = on_no_nodes
+    everywhere: Everywhere = nowhere_else
+    folder: Path | None = None
     packs: bool = True
     most_at_once: int | None = None
     allocation_id: int | None = None

@@ -66,6 +66,25 @@ def command_on_node(site: Site, node: str, processors: int, variables: Collectio
     return command_of_ranks(site, Ranks([node], depth=processors, variables=variables))
 
 
+def command_on_nodes(
+    site: Site, nodes: Sequence[str], processors: int, variables: Collection[str] = ()
+) -> list[str]:
+    """What to put before one long-lived program so that it runs once on each of `nodes`.
+
+    The death of one, or of its node, leaves the others alone as far as the launch command can.
+
+    Args:
+        nodes: as the scheduler names them.
+        processors: hardware threads that each may use.
+        variables: names of those that it must see.
+
+    Raises:
+        UsageError: the site has no launch command.
+    """
+    ranks = Ranks(nodes, depth=processors, stand_together=False, variables=variables)
+    return command_of_ranks(site, ranks)
+
+
 def node_name(site: Site, node: str) -> str:
     """The host's name of a node that the scheduler names by a number."""
     return site.node_name % int(node) if site.node_name and node.isdigit() else node
