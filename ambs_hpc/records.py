@@ -188,12 +188,42 @@ class NewLauncher:
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """A stored launcher; the age of its heartbeat is measured by the database's clock."""
+    """A stored launcher; the age of its heartbeat is measured by the database's clock.
+
+    Args:
+        seconds: of its life so far.
+        busy_seconds: of all its slots together.
+        idle: why slots of it are idle, in its own words; empty when none is.
+    """
 
     id: int
     identity: NewLauncher
     heartbeat_age_seconds: float
     ended: bool
+    seconds: float = 0.0
+    busy_seconds: float = 0.0
+    idle: str = ""
+
+    @property
+    def utilisation(self) -> float | None:
+        """Share of its slot-time that was used; None at its beginning."""
+        slot_seconds = self.identity.slots * self.seconds
+        return self.busy_seconds / slot_seconds if slot_seconds > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What a launcher says of itself while it lives.
+
+    Args:
+        slots: how many evaluations it can run at once; None when it knows no better than at its start.
+        busy_seconds: of all its slots together, since its start.
+        idle: why slots are idle; empty for none.
+    """
+
+    slots: int | None
+    busy_seconds: float
+    idle: str
 
 
 @dataclass(frozen=True, slots=True)

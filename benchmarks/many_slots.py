@@ -92,6 +92,13 @@ class TimedExecutor:
     def room(self) -> Resources | None:
         return self._packing.room()
 
+    def most(self, shape: Resources) -> int:
+        return self._packing.most(shape)
+
+    @property
+    def lost_nodes(self) -> list[str]:
+        return []
+
     def capacity(self) -> Resources | None:
         return self._packing.capacity()
 

@@ -10,7 +10,7 @@ from ambs_hpc.cli.options import AsJson, CampaignName, Database
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from ambs_hpc.records import Campaign
+    from ambs_hpc.records import Campaign, Launcher
 
 STALE_AFTER_SECONDS = 60.0
 FAILURES_SHOWN = 5
@@ -20,22 +20,15 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     """Counts, best, pace, failures by cause, live launchers and searches."""
     from ambs_hpc.cli.options import named_campaign, open_engine
     from ambs_hpc.cli.output import print_json
-    from ambs_hpc.queue import list_campaigns, live_launchers, reading
+    from ambs_hpc.queue import last_launcher, list_campaigns, live_launchers, reading
 
     with reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else list_campaigns(connection)
         told = [_campaign_status(connection, one) for one in chosen]
         alive = live_launchers(connection, STALE_AFTER_SECONDS)
-        launchers = [
-            {
-                "id": one.id,
-                "host": one.identity.host,
-                "slots": one.identity.slots,
-                "heartbeat_age_seconds": one.heartbeat_age_seconds,
-            }
-            for one in alive
-        ]
+        launchers = [_launcher_status(connection, one) for one in alive]
+        last = None if alive else last_launcher(connection)
     if as_json:
         print_json({"campaigns": told, "launchers": launchers})
         return
@@ -45,9 +38,13 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
         sys.stdout.write("No campaign yet: ambs run PROBLEM\n")
     slots = sum(one.identity.slots for one in alive)
     sys.stdout.write(f"launchers alive: {len(launchers)}, slots: {slots}\n")
+    for told_of in launchers:
+        _write_launcher(told_of)
     waiting = sum(one["counts"]["READY"] for one in told)
     if waiting and not launchers:
         sys.stdout.write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
+        if last is not None and last.idle:
+            sys.stdout.write(f"the last one, on {last.identity.host}, said: {last.idle}\n")
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
@@ -75,6 +72,32 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
             for group in failures(connection, campaign.id)
         ],
     }
+
+
+def _launcher_status(connection: Connection, one: Launcher) -> dict[str, Any]:
+    from ambs_hpc.queue import get_allocation, running_in
+
+    in_allocation = one.identity.allocation_id
+    allocation = None if in_allocation is None else get_allocation(connection, in_allocation)
+    return {
+        "id": one.id,
+        "host": one.identity.host,
+        "allocation": None if allocation is None else allocation.scheduler_id,
+        "slots": one.identity.slots,
+        "running": running_in(connection, one.id),
+        "utilisation": one.utilisation,
+        "idle": one.idle,
+        "heartbeat_age_seconds": one.heartbeat_age_seconds,
+    }
+
+
+def _write_launcher(told: dict[str, Any]) -> None:
+    where = f" in {told['allocation']}" if told["allocation"] else ""
+    share = "" if told["utilisation"] is None else f", {told['utilisation']:.0%} of slot-time so far"
+    sys.stdout.write(
+        f"  launcher {told['id']} on {told['host']}{where}: {told['running']} of {told['slots']} slots "
+        f"busy{share}{'; ' if told['idle'] else ''}{told['idle']}\n"
+    )
 
 
 def _write(told: dict[str, Any]) -> None:

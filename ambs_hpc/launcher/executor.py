@@ -69,6 +69,15 @@ class Executor(Protocol):
         """The largest shape that may fit when nothing else runs; None when nothing ever will."""
         ...
 
+    def most(self, shape: Resources) -> int:
+        """How many evaluations of this shape may run when nothing else does."""
+        ...
+
+    @property
+    def lost_nodes(self) -> Sequence[str]:
+        """Nodes that were given up."""
+        ...
+
     def start(self, work: Work) -> bool:
         """Start it; False when it does not fit now: room is then kept for the first such one.
 

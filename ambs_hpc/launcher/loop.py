@@ -13,6 +13,7 @@ from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.executor import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.harvest import SchedulerWatch, harvest_and_sweep
+from ambs_hpc.launcher.idleness import Moment, why_idle
 from ambs_hpc.queue import (
     claim,
     complete,
@@ -22,7 +23,7 @@ from ambs_hpc.queue import (
     release,
     transaction,
 )
-from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.records import Claim, Outcome, Resources, Vitals
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -81,6 +82,9 @@ class LauncherLoop:
         self._ended: list[Outcome | Interrupted] = []  # not yet recorded
         self._shape: Resources | None = None  # of the last lease: how many more may fit
         self._most_held = 1
+        self._begun: dict[int, float] = {}  # monotonic, of those that occupy a slot
+        self._busy_seconds = 0.0  # of those that have ended
+        self._most = 0  # evaluations at once, of the smallest shape seen
         self._exchange_at = float("-inf")  # no sooner, unless slots would wait
         self._mean_seconds = float("inf")
         self._ask_at = self._beat_at = self._sweep_at = float("-inf")
@@ -148,6 +152,7 @@ class LauncherLoop:
             if isinstance(one, Unloadable):
                 self._campaigns.refuse_function(one)
                 continue
+            self._busy_seconds += self._clock.monotonic() - self._begun.pop(one.id, self._clock.monotonic())
             claimed = self._held.get(one.id)
             if claimed is not None and claimed.attempt == one.attempt:
                 del self._held[one.id]
@@ -195,6 +200,7 @@ class LauncherLoop:
             return True
         if started:
             self._held[one.id] = one
+            self._begun[one.id] = self._clock.monotonic()
             if self._next == one.id:
                 self._next = None
         return started
@@ -222,7 +228,7 @@ class LauncherLoop:
         with transaction(self._engine) as connection:
             self._record(connection, recorded, given_back)
             claims = self._lease(connection, wanted)
-            held = heartbeat(connection, self._id) if beat else None
+            held = self._beat(connection) if beat else None
         self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
         del self._ended[: len(recorded)]
         self._waiting = self._waiting[len(given_back) :]
@@ -237,6 +243,17 @@ class LauncherLoop:
             self._sweep_at = now + SWEEP_SECONDS
             self._schedulers.look(self._clock.now())
             harvest_and_sweep(self._engine, STALE_AFTER_SECONDS)
+
+    def _beat(self, connection: Connection) -> set[tuple[int, int]]:
+        """Say that we live, how many evaluations we have room for, and why there is room."""
+        if self._shape is not None:
+            self._most = max(self._most, self._executor.most(self._shape))
+        left = self.deadline - self._clock.monotonic()
+        moment = Moment(left, self.floor_seconds, not self._claiming, self._next)
+        idle = why_idle(connection, self._campaigns, self._executor, moment)
+        now = self._clock.monotonic()
+        busy = self._busy_seconds + sum(now - begun for begun in self._begun.values())
+        return heartbeat(connection, self._id, Vitals(self._most or None, busy, idle))
 
     def _record(
         self, connection: Connection, ended: Sequence[Outcome | Interrupted], given_back: Sequence[Claim]

@@ -113,6 +113,7 @@ class Packing:
         """`slots`: at most so many evaluations at once; None leaves it to the resources."""
         self._free = [_Free(node) for node in nodes]
         self._by_name = {free.node.name: free for free in self._free}
+        self._slots = slots
         self._slots_left = slots if slots is not None else sum(len(node.cores) for node in nodes)
         self._next: int | None = None  # the evaluation that nodes are kept for
         self._kept: set[str] = set()
@@ -197,6 +198,11 @@ class Packing:
             nodes=max(1, whole),
             whole_node=whole > 0,
         )
+
+    def most(self, shape: Resources) -> int:
+        """How many evaluations of this shape fit when nothing else runs."""
+        empty = Packing([free.node for free in self._free], self._slots)
+        return empty.count(shape)
 
     def capacity(self) -> Resources | None:
         """The largest that any shape may ask for when nothing else runs; None without nodes."""

@@ -52,6 +52,7 @@ class ProcessExecutor:
         self._slots: dict[int, Slot] = {}
         self._spread: set[int] = set()  # evaluations that a launch command runs
         self._probes: dict[int, tuple[Outcome, Probe]] = {}  # of nodes of ranks that failed
+        self.lost_nodes: list[str] = []
         self._doubtful: dict[str, Probe] = {}  # of a node whose nest died
         self._listen_at = float("-inf")
         self._suspects: set[int] = set()
@@ -66,6 +67,9 @@ class ProcessExecutor:
 
     def capacity(self) -> Resources | None:
         return self._packing.capacity()
+
+    def most(self, shape: Resources) -> int:
+        return self._packing.most(shape)
 
     def start(self, work: Work) -> bool:
         claim = work.claim
@@ -229,7 +233,7 @@ class ProcessExecutor:
                 )
             elif nest.key.alone_for == evaluation_id:
                 self._suspects.discard(evaluation_id)
-                ended.append(_culprit(evaluation_id, attempt, request))
+                ended.append(culprit(evaluation_id, attempt, request))
             elif is_elsewhere:
                 reason = f"node {nest.key.node}: supervising process died"
                 ended.append(Interrupted(evaluation_id, attempt, reason, started=nest.has_greeted))
@@ -267,6 +271,7 @@ class ProcessExecutor:
 
     def _give_up(self, node: str) -> None:
         logger.error("node given up node=%s", node)
+        self.lost_nodes.append(node)
         self._packing.lose(node)
 
     def _dismiss(self, nest: NestHandle) -> None:
@@ -296,7 +301,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
     )
 
 
-def _culprit(evaluation_id: int, attempt: int, request: dict[str, Any]) -> Outcome:
+def culprit(evaluation_id: int, attempt: int, request: dict[str, Any]) -> Outcome:
     now = time.time()
     failure = FailureKind.ERROR
     return Outcome(evaluation_id, attempt, now, now, str(request["node"]), failure=failure, error=CULPRIT)

@@ -26,11 +26,18 @@ from ambs_hpc.queue.campaigns import (
     search_heartbeat,
     take_search,
 )
-from ambs_hpc.queue.claims import claim, enqueue
+from ambs_hpc.queue.claims import claim, enqueue, has_ready
 from ambs_hpc.queue.connect import database_url, open_database, upgrade_database
 from ambs_hpc.queue.giving_back import release
 from ambs_hpc.queue.interventions import cancel, rerun
-from ambs_hpc.queue.launchers import end_launcher, heartbeat, live_launchers, register_launcher
+from ambs_hpc.queue.launchers import (
+    end_launcher,
+    heartbeat,
+    last_launcher,
+    live_launchers,
+    register_launcher,
+    running_in,
+)
 from ambs_hpc.queue.notices import Channel, close_waits, wait_for_change
 from ambs_hpc.queue.polling import Proposed, finished_since, proposals_of, recent_run_seconds
 from ambs_hpc.queue.progress import counts
@@ -88,10 +95,12 @@ __all__ = [
     "finished_since",
     "get_allocation",
     "get_campaign",
+    "has_ready",
     "heartbeat",
     "held_by_dead",
     "holders",
     "is_search_alive",
+    "last_launcher",
     "leave_search",
     "list_allocations",
     "list_campaigns",
@@ -109,6 +118,7 @@ __all__ = [
     "release",
     "rerun",
     "run_read_only_sql",
+    "running_in",
     "search_heartbeat",
     "server_status",
     "show_evaluation",

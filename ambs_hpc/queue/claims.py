@@ -81,6 +81,21 @@ def claim(
     return [_claim(row) for row in rows]
 
 
+def has_ready(
+    connection: Connection,
+    *,
+    time_left_seconds: float | None = None,
+    campaign_ids: Sequence[int] | None = None,
+) -> bool:
+    """Whether any evaluation is READY; the arguments as in `claim`."""
+    parameters = _parameters(connection, None, time_left_seconds, campaign_ids)
+    parameters.pop("present", None)
+    limits = _limits(connection.dialect.name, frozenset(parameters), None)
+    ordered = (evaluation.c.priority.desc(), evaluation.c.id)
+    statement = select(evaluation.c.id).where(is_ready, *limits).order_by(*ordered).limit(1)
+    return connection.execute(statement, parameters).first() is not None
+
+
 @cache
 def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | None) -> Update:
     """Take the first `max_rows` that fit; `given` names the parameters that limit them."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.database_clock import now
 from ambs_hpc.queue.schema import evaluation, is_running, launcher
 from ambs_hpc.queue.values import launcher_value
-from ambs_hpc.records import Launcher, NewLauncher
+from ambs_hpc.records import Launcher, NewLauncher, Vitals
 
 
 def register_launcher(connection: Connection, new: NewLauncher) -> int:
@@ -25,15 +25,22 @@ def register_launcher(connection: Connection, new: NewLauncher) -> int:
     return int(connection.execute(statement.returning(launcher.c.id)).scalar_one())
 
 
-def heartbeat(connection: Connection, launcher_id: int) -> set[tuple[int, int]]:
+def heartbeat(connection: Connection, launcher_id: int, vitals: Vitals | None = None) -> set[tuple[int, int]]:
     """Say that the launcher lives; the (id, attempt) that it still holds.
 
     What it runs and is not in the answer was cancelled, or given to another: it kills it.
 
+    Args:
+        vitals: what has become of it; None leaves what it said before.
+
     Raises:
         NotFound: there is no such launcher.
     """
-    beat = update(launcher).where(launcher.c.id == launcher_id).values(heartbeat_at=now(connection))
+    said: dict[str, object] = {}
+    if vitals is not None:
+        said = {"busy_seconds": vitals.busy_seconds, "idle": vitals.idle}
+        said |= {} if vitals.slots is None else {"slots": vitals.slots}
+    beat = update(launcher).where(launcher.c.id == launcher_id).values(heartbeat_at=now(connection), **said)
     if connection.execute(beat).rowcount != 1:
         raise NotFound(f"There is no launcher {launcher_id} in this database. Was another one given before?")
     held = select(evaluation.c.id, evaluation.c.attempt).where(
@@ -49,6 +56,19 @@ def end_launcher(connection: Connection, launcher_id: int) -> None:
         .where(launcher.c.id == launcher_id)
         .values(ended_at=now(connection), heartbeat_at=now(connection))
     )
+
+
+def running_in(connection: Connection, launcher_id: int) -> int:
+    """How many evaluations it holds."""
+    statement = select(func.count()).where(is_running, evaluation.c.launcher_id == launcher_id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def last_launcher(connection: Connection) -> Launcher | None:
+    """The one that introduced itself last; None when there never was one."""
+    age = (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age")
+    row = connection.execute(select(launcher, age).order_by(launcher.c.id.desc()).limit(1)).first()
+    return None if row is None else launcher_value(row)
 
 
 def live_launchers(connection: Connection, stale_after_seconds: float) -> list[Launcher]:

@@ -131,6 +131,8 @@ launcher = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("ended_at", Double),
+    Column("busy_seconds", Double, nullable=False, server_default="0"),
+    Column("idle", Text, nullable=False, server_default=""),
     CheckConstraint("slots >= 1", name="slots"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,15 @@ class PretendExecutor:
     def room(self) -> Resources | None:
         """The one shape there is; None when full."""
         return Resources() if len(self._busy) < self._slots else None
+
+    @property
+    def lost_nodes(self) -> Sequence[str]:
+        """Nodes fail and come back at once."""
+        return ()
+
+    def most(self, shape: Resources) -> int:
+        """All slots."""
+        return self._slots
 
     def capacity(self) -> Resources | None:
         """The one shape there is."""

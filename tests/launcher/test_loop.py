@@ -20,12 +20,13 @@ from ambs_hpc.queue import (
     counts,
     create_campaign,
     enqueue,
+    last_launcher,
     list_evaluations,
     register_launcher,
     rerun,
     transaction,
 )
-from ambs_hpc.records import NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
+from ambs_hpc.records import Launcher, NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
 from ambs_hpc.states import State
 
 OBJECTIVE = {"function": "model:measure", "warm": True}
@@ -47,6 +48,11 @@ class FakeExecutor:
 
     def room(self) -> Resources | None:
         return self.packing.room()
+
+    lost_nodes: tuple[str, ...] = ()
+
+    def most(self, shape: Resources) -> int:
+        return self.packing.most(shape)
 
     def capacity(self) -> Resources | None:
         return self.packing.capacity()
@@ -337,3 +343,41 @@ def test_next_launcher_knows_what_others_saw(any_engine: Engine, tmp_path: Path)
     assert not idle.running
     assert late.tally.interrupted == 0
     assert stage.states() == {State.DONE: 12, State.READY: 8}
+
+
+def test_idle_slots_are_explained(any_engine: Engine, tmp_path: Path) -> None:
+    """`ambs status` tells it: nodes cost money while nothing runs on them."""
+    stage = Stage(any_engine, tmp_path, 3)
+    loop, executor = stage.launcher(cores=2)
+
+    def said() -> Launcher:
+        stage.clock.sleep(10.0)
+        rounds(loop)
+        with transaction(any_engine) as connection:
+            launcher = last_launcher(connection)
+        assert launcher is not None
+        return launcher
+
+    busy = said()
+    assert busy.idle == ""
+    assert busy.identity.slots == 2
+    executor.end(stage.ids[0])
+    executor.end(stage.ids[1])
+    assert said().idle == "no evaluation is ready"
+    executor.lost_nodes = ("n2", "n5")
+    assert said().idle == "lost n2, n5; no evaluation is ready"
+    executor.lost_nodes = ()
+    executor.end(stage.ids[2])
+    rounds(loop)
+    with transaction(any_engine) as connection:
+        enqueue(
+            connection,
+            stage.campaign_id,
+            [NewEvaluation(9, Proposal({"x": 1.0}, "random"), ONE_CORE, time_limit_seconds=1e6)],
+        )
+    loop.deadline = stage.clock.monotonic() + 1000.0
+    assert said().idle == "too little time left for what waits"
+    loop.drain()
+    end = said()
+    assert end.idle == "draining"
+    assert 0 < end.busy_seconds < 2 * stage.clock.monotonic()

@@ -23,7 +23,13 @@ def catalogue(connection: Connection) -> dict[str, Any]:
     """Tables, columns, constraints and indexes in the database's own words."""
     if connection.dialect.name == "sqlite":
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type <> 'view'"))
-        found = {name: sorted(re.split(r",\s*\n", _plain(sql))) for name, sql in rows if sql}
+        # A column that was added later stands behind the last one, on its line.
+        added = r",\s*\n|, (?=\w+ (?:TEXT|DOUBLE) DEFAULT)"
+        found = {
+            name: sorted(clause.strip() for clause in re.split(added, _plain(sql)))
+            for name, sql in rows
+            if sql
+        }
     else:
         found = {}
         for query in (
@@ -89,7 +95,7 @@ def test_a_newer_schema_is_told(any_url: str) -> None:
 def test_an_older_schema_says_how_to_upgrade(any_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data stay; the command is in the message."""
     open_database(any_url).dispose()
-    monkeypatch.setattr("ambs_hpc.queue.migrate.REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr("ambs_hpc.queue.migrate.REVISIONS", ("0001", "0002", "0003"))
     with pytest.raises(SchemaMismatch, match="ambs db upgrade --db"):
         open_database(any_url)
 

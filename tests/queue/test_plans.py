@@ -14,6 +14,7 @@ from ambs_hpc.queue import (
     complete,
     counts,
     finished_since,
+    has_ready,
     heartbeat,
     live_launchers,
     recent_run_seconds,
@@ -94,6 +95,7 @@ def finished_row(index: int) -> dict[str, object]:
 
 POLLS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "claim": (lambda c: claim(c, 1, 5, campaign_ids=[CAMPAIGN_ID], room=Resources()), "ix_evaluation_ready"),
+    "has_ready": (lambda c: has_ready(c, time_left_seconds=9.0, campaign_ids=[1]), "ix_evaluation_ready"),
     "counts": (lambda c: counts(c, CAMPAIGN_ID), "ix_evaluation_running"),
     "counts of all": (lambda c: counts(c, None), "ix_evaluation_running"),
     "heartbeat": (lambda c: heartbeat(c, 1), "ix_evaluation_running"),
