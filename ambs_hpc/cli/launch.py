@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambs_hpc.cli.launcher_options import Notice, WithSearch
+from ambs_hpc.cli.launcher_options import ExecutorChoice, Notice, WithSearch
 from ambs_hpc.cli.options import AsJson, Database
 from ambs_hpc.cli.run import MaxEvaluations
 
@@ -41,6 +41,7 @@ def launch(
     ] = 10.0,
     with_search: WithSearch = None,
     max_evaluations: MaxEvaluations = None,
+    executor: ExecutorChoice = "auto",
     parent_pipe: Annotated[int | None, typer.Option("--parent-pipe", hidden=True)] = None,
     db: Database = None,
     as_json: AsJson = False,
@@ -64,7 +65,17 @@ def launch(
         left = around.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, max_minutes, grace, notice, idle_exit, parent_pipe, search, around
+        tuple(campaign or ()),
+        slots,
+        gpus,
+        max_minutes,
+        grace,
+        notice,
+        idle_exit,
+        parent_pipe,
+        search,
+        around,
+        executor,
     )
     end = run_launcher(engine, settings, SystemClock())
     tally = end.tally

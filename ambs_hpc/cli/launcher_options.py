@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +19,13 @@ Notice = Annotated[
         min=0.0,
         metavar="SECONDS",
         help="TERM so long before the end of time, for checkpoints; else as --grace.",
+    ),
+]
+ExecutorChoice = Annotated[
+    Literal["auto", "process", "parsl"],
+    typer.Option(
+        "--executor",
+        help="process: any shape. parsl: a pool over many nodes, one node an evaluation. auto chooses.",
     ),
 ]
 WithSearch = Annotated[
@@ -40,6 +47,7 @@ class LauncherOptions:
     notice: float | None = None
     with_search: Path | None = None
     max_evaluations: int | None = None
+    executor: Literal["auto", "process", "parsl"] = "auto"
 
     def arguments(self) -> list[str]:
         """For `ambs launch`."""
@@ -47,6 +55,7 @@ class LauncherOptions:
             "--notice": self.notice,
             "--with-search": self.with_search and self.with_search.absolute(),
             "--max-evaluations": self.max_evaluations,
+            "--executor": None if self.executor == "auto" else self.executor,
         }
         return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 

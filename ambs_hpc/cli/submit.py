@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ambs_hpc.cli.launcher_options import LauncherOptions, Notice, WithSearch
+from ambs_hpc.cli.launcher_options import ExecutorChoice, LauncherOptions, Notice, WithSearch
 from ambs_hpc.cli.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.requesting import (
     Attributes,
@@ -37,6 +37,7 @@ def submit(
     notice: Notice = None,
     with_search: WithSearch = None,
     max_evaluations: MaxEvaluations = None,
+    executor: ExecutorChoice = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script, submit nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +50,7 @@ def submit(
     from ambs_hpc.sites import check_request, script_of, submit_allocation
 
     profile, request = request_of(Wanted(nodes, time, queue, project, filesystems, attrs, chain, site))
-    options = LauncherOptions(notice, with_search, max_evaluations)
+    options = LauncherOptions(notice, with_search, max_evaluations, executor)
     refuse_search_on_service_node(profile, with_search)
     settings = script_settings(campaign, db, options)
     if dry_run:

@@ -5,6 +5,7 @@ For many nodes, and where the launch command cannot share a node. Every worker h
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -172,6 +173,8 @@ class ParslExecutor:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+            with contextlib.suppress(OSError):  # another pool's logs may lie there
+                self._folder.rmdir()
 
     # -- slots --------------------------------------------------------------------------------------
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
+from ambs_hpc.launcher.choosing import ExecutorName, chosen, make_executor
 from ambs_hpc.launcher.loop import LauncherLoop, Tally
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.packing import Packing
-from ambs_hpc.launcher.process_executor import ProcessExecutor
 from ambs_hpc.launcher.search_beside import SearchBeside
 from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.launcher.watchdog import start_watchdog
@@ -52,6 +52,7 @@ class LauncherSettings:
         parent_pipe: descriptor whose end says that our parent died; we stop then.
         search: command of a search that is to run beside; empty for none.
         around: the nodes to use; None for this machine.
+        executor: how evaluations are started; "auto" chooses by nodes and evaluations.
     """
 
     campaigns: Sequence[str] = ()
@@ -64,6 +65,7 @@ class LauncherSettings:
     parent_pipe: int | None = None
     search: Sequence[str] = ()
     around: Surroundings | None = None
+    executor: ExecutorName = "auto"
 
     @property
     def last_seconds(self) -> float:
@@ -90,10 +92,11 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
     if around is None:
         around = Surroundings((this_machine(settings.slots, settings.gpus),), gpu_variable())
     packing = Packing(around.nodes, settings.slots)
-    executor = ProcessExecutor(packing, around, settings.grace_seconds)
     slots = settings.slots or sum(len(node.cores) for node in around.nodes)
     with transaction(engine) as connection:
         only = _campaign_ids(connection, settings.campaigns)
+        name = chosen(settings.executor, around, connection, only)
+        executor = make_executor(name, packing, around, settings.grace_seconds, settings.slots)
         launcher_id = register_launcher(connection, _introduction(slots, around.allocation_id))
     loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
     logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(around.nodes), slots)
