@@ -64,18 +64,9 @@ def launch(
     if around is not None and around.seconds_left is not None:
         left = around.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
+    ending = (max_minutes, grace, notice, idle_exit)
     settings = LauncherSettings(
-        tuple(campaign or ()),
-        slots,
-        gpus,
-        max_minutes,
-        grace,
-        notice,
-        idle_exit,
-        parent_pipe,
-        search,
-        around,
-        executor,
+        tuple(campaign or ()), slots, gpus, *ending, parent_pipe, search, around, executor
     )
     end = run_launcher(engine, settings, SystemClock())
     tally = end.tally

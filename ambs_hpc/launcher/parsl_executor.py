@@ -253,11 +253,9 @@ class ParslExecutor:
         pool = self._pool
         if pool is None:
             return []
-        failure = pool.failure()
-        if failure is None and not pool.workers and not self._running:
-            return []
+        failure, has_run = pool.failure(), pool.has_had_workers
         if failure is None and not pool.workers and pool.age_seconds > FIRST_SECONDS:
-            failure = "no node has come up" if self._failures == 0 else "no node has come up again"
+            failure = "no node is left" if has_run else "no node has come up"
             self._failures = MOST_POOLS
         if failure is None:
             return []
@@ -266,8 +264,8 @@ class ParslExecutor:
         self.close()
         if self._failures >= MOST_POOLS:
             self._give_up()
-        interrupted, self._running = list(self._running.values()), {}
-        return [Interrupted(one.work.claim.id, one.work.claim.attempt, failure) for one in interrupted]
+        interrupted, self._running = [one.work.claim for one in self._running.values()], {}
+        return [Interrupted(one.id, one.attempt, failure, started=has_run) for one in interrupted]
 
     def _give_up(self) -> None:
         logger.error("no pool of workers can be had: all nodes are given up. Try --executor process.")

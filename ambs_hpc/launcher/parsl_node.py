@@ -7,7 +7,6 @@ manager nor at its own end.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import socket
@@ -22,8 +21,6 @@ from pathlib import Path
 from ambs_hpc.launcher import offspring
 from ambs_hpc.launcher.call import RANK_VARIABLES
 from ambs_hpc.launcher.parsl_worker import DESCRIPTION, NODE_VARIABLE, POOL_VARIABLE
-
-logger = logging.getLogger(__name__)
 
 MOST_DEATHS = 3  # of managers that lived for less than
 SHORT_LIFE_SECONDS = 60.0
@@ -58,11 +55,14 @@ def own_name(nodes: Sequence[str], environ: Mapping[str, str], host: str) -> str
 
 
 def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_over: threading.Event) -> int:
-    deaths = 0
+    deaths, me = 0, os.getpid()
     while True:
         started = time.monotonic()
         manager = subprocess.Popen(
-            [*command, "--uid", f"{node}-{uuid.uuid4().hex[:8]}"], env=environment, stdin=subprocess.DEVNULL
+            [*command, "--uid", f"{node}-{uuid.uuid4().hex[:8]}"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: offspring.die_with_parent(me),  # its workers then end by themselves
         )
         while manager.poll() is None:
             if is_over.wait(LOOK_SECONDS):

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ class Pool:
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._waiting: list[tuple[int, bytes]] = []
         self._workers = 0
+        self.has_had_workers = False
         self._error: str | None = None
         self._is_up = self._is_closing = False
         self._begun_at = time.monotonic()
@@ -169,6 +171,7 @@ class Pool:
             while not self._over.wait(ASK_SECONDS if self._workers else ASK_SECONDS / 8):
                 managers = self._htex.command_client.run("MANAGERS", timeout_s=ANSWER_SECONDS)
                 self._workers = sum(int(one["worker_count"]) for one in managers if one["active"])
+                self.has_had_workers |= self._workers > 0
         except Exception as error:
             if not self._is_closing:
                 logger.exception("pool failed")
@@ -204,8 +207,6 @@ def require_parsl() -> None:
     Raises:
         UsageError: it is not installed.
     """
-    from importlib.util import find_spec
-
     if find_spec("parsl") is None:
         raise UsageError(MISSING)
 

@@ -1,0 +1,451 @@
+"""The same rules in a pool of Parsl's workers: slots, limits, deaths, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.errors import ShapeNeverFits, UsageError
+from ambs_hpc.identity import start_time
+from ambs_hpc.launcher import choosing, offspring, parsl_executor, parsl_pool
+from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.parsl_executor import ParslExecutor
+from ambs_hpc.launcher.parsl_node import own_name
+from ambs_hpc.launcher.process_executor import CULPRIT
+from ambs_hpc.launcher.surroundings import Surroundings
+from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.states import FailureKind
+from tests.databases import wait_until
+
+MODULE = """
+import os, time
+def environment(configuration):
+    variables = {k: v for k, v in os.environ.items() if "DEVICES" in k or k == "OMP_NUM_THREADS"}
+    time.sleep(0.3)
+    return {"objective": 1, "cores": sorted(os.sched_getaffinity(0)), "cwd": os.getcwd(),
+            "variables": variables, "parent": os.getppid(), "password": os.environ.get("AMBS_DB")}
+def fails(configuration):
+    raise ValueError("too steep")
+def pid(configuration):
+    with open("pid", "w") as file: file.write(str(os.getpid()))
+    time.sleep(600)
+def kills_its_nest(configuration):
+    parent = os.getppid()
+    os.kill(int(open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[1]), 9)
+    time.sleep(600)
+def long(configuration):
+    return {"objective": 1, "curve": [0.5] * 200_000}
+"""
+CORES = sorted(os.sched_getaffinity(0))[:2]
+NODE = Node("here", (CORES[0], CORES[-1]), ("4", "7"), 64.0)
+ONE_GPU = Resources(gpus=1)
+WAIT_SECONDS = 40
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsl_pool, "HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(parsl_pool, "SILENCE_SECONDS", 3)
+    monkeypatch.setenv("HIP_VISIBLE_DEVICES", "0,1,2,3")
+    monkeypatch.setenv("AMBS_DB", "postgresql://me:secret@host/db")
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Iterator[ParslExecutor]:
+    made = make(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParslExecutor]:
+    """One pool for the rules that do it no harm: each costs seconds to come up."""
+    made = make(tmp_path_factory.mktemp("shared"))
+    yield made
+    made.close()
+
+
+def make(folder: Path) -> ParslExecutor:
+    around = Surroundings((NODE,), "CUDA_VISIBLE_DEVICES")
+    return ParslExecutor(Packing([NODE]), around, 0.5, folder / "run folder")
+
+
+def work(
+    folder: Path,
+    number: int = 1,
+    arguments: list[str] | None = None,
+    function: str | None = None,
+    resources: Resources = ONE_GPU,
+    limit: float | None = None,
+) -> Work:
+    (folder / "pooled_module.py").write_text(MODULE)
+    claim = Claim(number, 1, "c", number, 1, {"x": 1.0}, resources, limit)
+    attempt = folder / f"attempt-{number}"
+    environment = {"AMBS_RESULT": str(attempt / "result.json")}
+    named = f"pooled_module:{function}" if function else None
+    return Work(claim, arguments, named, str(folder), str(attempt), environment)
+
+
+def ended(executor: ParslExecutor, number: int = 1) -> list[Ended]:
+    found: list[Ended] = []
+    wait_until(lambda: found.extend(executor.poll(0.05)) or len(found) >= number, WAIT_SECONDS)
+    assert len(found) == number, found
+    return sorted(found, key=lambda one: 0 if isinstance(one, Unloadable) else one.id)
+
+
+def outcome(executor: ParslExecutor) -> Outcome:
+    (said,) = ended(executor)
+    assert isinstance(said, Outcome)
+    return said
+
+
+def shell(text: str) -> list[str]:
+    return ["sh", "-c", text]
+
+
+def pid_of(folder: Path, number: int = 1) -> int:
+    file = folder / f"attempt-{number}" / "pid"
+    wait_until(lambda: file.exists() and file.read_text(), WAIT_SECONDS)
+    return int(file.read_text())
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def is_gone(pid: int) -> bool:
+    return start_time(pid) is None
+
+
+def marked(mark: str) -> list[int]:
+    """Living processes that carry `mark` in their environment."""
+    wanted = mark.encode()
+    return [
+        pid
+        for pid in offspring.all_processes()
+        if any(wanted in entry for entry in offspring.environment_of(pid)) and start_time(pid)
+    ]
+
+
+def test_workers_have_slots_of_their_own(shared: ParslExecutor, tmp_path: Path) -> None:
+    """Different cores and GPUs, exactly one GPU variable, and no password of ours."""
+    for number in (1, 2):
+        assert shared.start(work(tmp_path, number, function="environment"))
+    assert not shared.start(work(tmp_path, 3, function="environment"))
+    assert shared.count(ONE_GPU) == 0
+    said = [one for one in ended(shared, 2) if isinstance(one, Outcome)]
+    assert [one.objective for one in said] == [1.0, 1.0]
+    assert sorted(tuple(one.metrics["cores"]) for one in said) == [(core,) for core in CORES]  # type: ignore[arg-type]
+    told = sorted(str(one.metrics["variables"]) for one in said)
+    assert told == [str({"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": gpu}) for gpu in ("4", "7")]
+    assert [one.metrics["password"] for one in said] == [None, None]
+    assert {one.node for one in said} == {"here"}
+    assert said[0].metrics["cwd"] == str(tmp_path / "attempt-1")
+
+
+def test_templates_stay_warm(shared: ParslExecutor, tmp_path: Path) -> None:
+    """Evaluations of one worker are forked from the same process."""
+    parents = set()
+    for number in range(1, 7):
+        shared.start(work(tmp_path, number, function="environment"))
+        parents.add(outcome(shared).metrics["parent"])
+    assert len(parents) <= 2
+
+
+def test_commands_run_too(shared: ParslExecutor, tmp_path: Path) -> None:
+    """In the attempt's folder, bound to the slot's cores, with its GPU."""
+    text = 'taskset -cp $$ >&2; env >&2; echo "AMBS-RESULT: 2"'
+    shared.start(work(tmp_path, arguments=shell(text)))
+    assert outcome(shared).objective == 2.0
+    stderr = (tmp_path / "attempt-1" / "stderr").read_text()
+    assert any(f"affinity list: {core}\n" in stderr for core in CORES)
+    assert "CUDA_VISIBLE_DEVICES=" in stderr
+    assert "HIP_VISIBLE_DEVICES" not in stderr
+    assert "secret" not in stderr
+
+
+def test_failures_have_their_kinds(shared: ParslExecutor, tmp_path: Path) -> None:
+    """Classified by the same code as everywhere."""
+    shared.start(work(tmp_path, 1, function="fails"))
+    said = outcome(shared)
+    assert said.failure is FailureKind.ERROR
+    assert "too steep" in said.error
+    shared.start(work(tmp_path, 2, ["/no/such/program"]))
+    said = outcome(shared)
+    assert said.failure is FailureKind.ERROR
+    assert "/no/such/program" in said.error
+    shared.start(work(tmp_path, 3, ["true"]))
+    assert outcome(shared).failure is FailureKind.BAD_RESULT
+
+
+def test_time_limit_terms_then_kills(shared: ParslExecutor, tmp_path: Path) -> None:
+    """Kept by the nest on the worker's node."""
+    text = "trap 'echo got TERM >&2' TERM; while :; do sleep 0.1; done"
+    shared.start(work(tmp_path, arguments=shell(text), limit=0.5))
+    said = outcome(shared)
+    assert said.failure is FailureKind.TIMEOUT
+    assert "got TERM" in said.error
+    assert 0.9 < said.finished_at - said.started_at < 5
+
+
+def test_cancelled_evaluation_is_an_interruption(shared: ParslExecutor, tmp_path: Path) -> None:
+    """The pool's workers hear of it, and the other evaluation goes on."""
+    for number in (11, 12):
+        shared.start(work(tmp_path, number, function="pid"))
+    gone, stays = pid_of(tmp_path, 11), pid_of(tmp_path, 12)
+    shared.cancel([11], grace_seconds=1.0)
+    assert ended(shared) == [Interrupted(11, 1, "stopped")]
+    assert is_gone(gone)
+    assert not is_gone(stays)
+    shared.cancel([12], grace_seconds=1.0)
+    assert ended(shared) == [Interrupted(12, 1, "stopped")]
+
+
+def test_second_cancellation_is_heard(shared: ParslExecutor, tmp_path: Path) -> None:
+    """Who asks again has no more patience."""
+    text = "trap '' TERM; echo on > pid; while :; do sleep 0.1; done"
+    shared.start(work(tmp_path, 13, arguments=shell(text)))
+    wait_until(lambda: (tmp_path / "attempt-13" / "pid").exists(), WAIT_SECONDS)
+    shared.cancel([13], grace_seconds=600.0)
+    shared.cancel([13], grace_seconds=0.0)
+    assert ended(shared) == [Interrupted(13, 1, "stopped")]
+
+
+def test_module_that_cannot_be_imported_consumes_nothing(shared: ParslExecutor, tmp_path: Path) -> None:
+    """It is told, and the evaluation is given back as never started."""
+    broken = replace(work(tmp_path), function="broken_module:f", arguments=None)
+    (tmp_path / "broken_module.py").write_text("import no_such_library\n")
+    shared.start(broken)
+    first, second = ended(shared, 2)
+    assert isinstance(first, Unloadable)
+    assert "No module named 'no_such_library'" in first.error
+    assert second == Interrupted(1, 1, "its module cannot be imported", started=False)
+
+
+def test_long_metrics_are_told(shared: ParslExecutor, tmp_path: Path) -> None:
+    """They come from disk."""
+    shared.start(work(tmp_path, function="long"))
+    assert outcome(shared).metrics == {"curve": [0.5] * 200_000}
+
+
+def test_culprit_is_told(shared: ParslExecutor, tmp_path: Path) -> None:
+    """An evaluation that kills what supervises it is interrupted once, and then has failed."""
+    shared.start(work(tmp_path, function="kills_its_nest"))
+    assert ended(shared) == [Interrupted(1, 1, "supervising process died")]
+    shared.start(work(tmp_path, function="kills_its_nest"))
+    said = outcome(shared)
+    assert (said.failure, said.error) == (FailureKind.ERROR, CULPRIT)
+    shared.start(work(tmp_path, 2, ["echo", "AMBS-RESULT: 1"]))
+    assert outcome(shared).objective == 1.0
+
+
+def test_smaller_shapes_get_what_they_ask_for(shared: ParslExecutor, tmp_path: Path) -> None:
+    """A slot may be larger; its GPU stays hidden from who did not ask for one."""
+    shared.start(work(tmp_path, function="environment", resources=Resources()))
+    variables = outcome(shared).metrics["variables"]
+    assert variables == {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [Resources(gpus=3), Resources(cores=3), Resources(nodes=2), Resources(ranks_per_node=2)],
+    ids=["gpus", "cores", "nodes", "ranks"],
+)
+def test_impossible_shape_is_told(shape: Resources, shared: ParslExecutor, tmp_path: Path) -> None:
+    """With the way out; nothing waits for ever."""
+    with pytest.raises(ShapeNeverFits, match="--executor process"):
+        shared.start(work(tmp_path, arguments=["true"], resources=shape))
+
+
+def test_idle_pool_is_made_anew_for_a_larger_shape(executor: ParslExecutor, tmp_path: Path) -> None:
+    """It would wait for ever behind slots that are too small."""
+    executor.start(work(tmp_path, 1, ["echo", "AMBS-RESULT: 1"]))
+    assert not executor.start(work(tmp_path, 2, ["true"], resources=Resources(cores=2, gpus=2)))
+    assert outcome(executor).objective == 1.0
+    told = shell("echo AMBS-RESULT: 2; echo $CUDA_VISIBLE_DEVICES >&2")
+    assert executor.start(work(tmp_path, 2, told, resources=Resources(cores=2, gpus=2)))
+    assert outcome(executor).objective == 2.0
+    assert (tmp_path / "attempt-2" / "stderr").read_text() == "4,7\n"
+
+
+def worker_of(pid: int) -> int:
+    """Of Parsl, above the evaluation, its template and its nest."""
+    return parent_of(parent_of(parent_of(pid)))
+
+
+@pytest.mark.parametrize("victim", ["worker", "manager", "supervisor", "interchange"])
+def test_killed_process_of_the_pool_costs_interruptions(
+    victim: str, executor: ParslExecutor, tmp_path: Path
+) -> None:
+    """What ran there is given back, nothing of it stays, and the next evaluation runs."""
+    for number in (1, 2):
+        executor.start(work(tmp_path, number, function="pid"))
+    pids = [pid_of(tmp_path, number) for number in (1, 2)]
+    worker = worker_of(pids[0])
+    manager = parent_of(worker)
+    victims = {"worker": worker, "manager": manager, "supervisor": parent_of(manager)}
+    assert executor._pool is not None
+    interchange = executor._pool._htex.interchange_proc.pid
+    os.kill(victims.get(victim, interchange), signal.SIGKILL)
+    said = ended(executor, 1 if victim == "worker" else 2)
+    assert all(isinstance(one, Interrupted) and one.started for one in said)
+    wait_until(lambda: is_gone(pids[0]), WAIT_SECONDS)
+    if victim == "worker":
+        assert not is_gone(pids[1])
+        executor.cancel([2], 0.0)
+        assert ended(executor) == [Interrupted(2, 1, "stopped")]
+    wait_until(lambda: executor.start(work(tmp_path, 3, function="environment")), WAIT_SECONDS)
+    assert outcome(executor).objective == 1.0
+
+
+def test_nothing_survives_close(executor: ParslExecutor, tmp_path: Path) -> None:
+    """No process of the evaluation, none of the pool, no file of Parsl."""
+    text = "sleep 601 & setsid sleep 602 & (setsid sleep 603 &) ; echo on > pid; sleep 604"
+    executor.start(work(tmp_path, arguments=shell(text)))
+    wait_until(lambda: (tmp_path / "attempt-1" / "pid").exists(), WAIT_SECONDS)
+    pool = str(tmp_path / "run folder")
+    assert len(marked(str(tmp_path))) >= 6
+    executor.close()
+    assert marked(str(tmp_path)) == []
+    assert not Path(pool).exists()
+
+
+ALONE = """
+import sys
+from pathlib import Path
+from ambs_hpc.launcher.watchdog import start_watchdog
+from tests.launcher import test_parsl_executor as test
+lifeline = start_watchdog()
+folder = Path(sys.argv[1])
+executor = test.make(folder)
+executor.start(test.work(folder, 1, function="pid"))
+executor.start(test.work(folder, 2, test.shell("(setsid sleep 603 &); sleep 604")))
+while True:
+    executor.poll(1.0)
+"""
+
+
+def test_nothing_survives_a_killed_launcher(tmp_path: Path) -> None:
+    """SIGKILL leaves no time to clean up, and Parsl's processes would live on for ever."""
+    launcher = subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path)])
+    evaluation = pid_of(tmp_path)
+    interchange = next(
+        pid
+        for pid in offspring.all_processes()
+        if parent_or_none(pid) == launcher.pid and b"interchange" in command_of(pid)
+    )
+    launcher.kill()
+    launcher.wait()
+    wait_until(lambda: is_gone(evaluation) and is_gone(interchange), WAIT_SECONDS)
+    wait_until(lambda: marked(str(tmp_path)) == [], WAIT_SECONDS)
+
+
+def parent_or_none(pid: int) -> int | None:
+    try:
+        return parent_of(pid)
+    except OSError:
+        return None
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def several(folder: Path, everywhere: Callable[[Sequence[str]], Sequence[str]]) -> ParslExecutor:
+    """An executor for nodes a and b, as a launch command reaches them."""
+    nodes = tuple(replace(NODE, name=name) for name in ("a", "b"))
+    around = Surroundings(nodes, "CUDA_VISIBLE_DEVICES", lambda name: ("env", name), everywhere=everywhere)
+    return ParslExecutor(Packing(nodes), around, 0.5, folder / "pools")
+
+
+def pretended(nodes: Sequence[str]) -> Sequence[str]:
+    """As a launch command does: a copy for each node, each with its rank, input to the first alone."""
+    rest = "".join(f'PMI_RANK={rank} "$@" < /dev/null & ' for rank in range(1, len(nodes)))
+    return (
+        "sh",
+        "-c",
+        f'exec 3<&0; {rest} PMI_RANK=0 "$@" <&3 3<&- & exec 3<&-; trap "kill 0" TERM; wait; wait',
+        "sh",
+    )
+
+
+def test_one_launch_command_serves_all_nodes(tmp_path: Path) -> None:
+    """Every worker tells its own node's name."""
+    executor = several(tmp_path, pretended)
+    try:
+        for number in range(1, 5):
+            assert executor.start(work(tmp_path, number, function="environment"))
+        assert executor.count(ONE_GPU) == 0
+        said = ended(executor, 4)
+        assert {one.node for one in said if isinstance(one, Outcome)} <= {"a", "b"}
+        assert all(isinstance(one, Outcome) and one.objective == 1.0 for one in said)
+    finally:
+        executor.close()
+
+
+def test_launch_command_that_fails_gives_up(tmp_path: Path) -> None:
+    """Not without end: the launcher is told that no node is left, its evaluations are given back."""
+    executor = several(tmp_path, lambda _: ("false",))
+    said: list[Ended] = []
+    starts = 0
+    while executor.capacity() is not None:
+        starts += executor.start(work(tmp_path, starts + 1, function="environment"))
+        wait_until(lambda: said.extend(executor.poll(0.05)) or len(said) >= starts, WAIT_SECONDS)  # noqa: B023
+    assert starts == parsl_executor.MOST_POOLS
+    assert all(isinstance(one, Interrupted) and not one.started for one in said)
+    assert executor.lost_nodes == ["a", "b"]
+    assert executor.room() is None
+
+
+def test_pool_that_never_comes_up_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes that hang in their start do not take the allocation along."""
+    monkeypatch.setattr(parsl_executor, "FIRST_SECONDS", 3.0)
+    executor = several(tmp_path, lambda _: ("sh", "-c", "sleep 600", "sh"))
+    executor.start(work(tmp_path, 1, function="environment"))
+    assert ended(executor) == [Interrupted(1, 1, "no node has come up", started=False)]
+    assert executor.capacity() is None
+    executor.close()
+
+
+def test_missing_parsl_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to install, before anything is leased."""
+    monkeypatch.setattr(parsl_pool, "find_spec", lambda _name: None)
+    with pytest.raises(UsageError, match=r"ambs-hpc\[parsl\]"):
+        make(tmp_path)
+
+
+def test_nodes_know_their_names() -> None:
+    """By host, else by Slurm's word, else by rank."""
+    nodes = ["n1.site", "n2.site", "n3.site"]
+    assert own_name(nodes, {}, "n2") == "n2.site"
+    assert own_name(nodes, {"SLURMD_NODENAME": "n3"}, "vm") == "n3.site"
+    assert own_name(nodes, {"PMI_RANK": "1", "SLURM_PROCID": "0"}, "vm") == "n2.site"
+
+
+def test_auto_takes_the_pool_where_it_is_needed() -> None:
+    """Many nodes, or launch commands that cannot share a node; never for MPI or mixed shapes."""
+    one, two = Resources(), Resources(cores=2)
+    mpi = Resources(nodes=2)
+
+    def around(number: int, packs: bool = True, most: int | None = None) -> Surroundings:
+        nodes = tuple(replace(NODE, name=f"n{index}") for index in range(number))
+        return Surroundings(nodes, "X", packs=packs, most_at_once=most)
+
+    assert choosing.choose(around(1, packs=False), {one})[0] == "process"
+    assert choosing.choose(around(8), {one})[0] == "process"
+    assert choosing.choose(around(9), {one}) == ("parsl", "9 nodes are more than 8")
+    assert choosing.choose(around(9), {one, two})[0] == "process"
+    assert choosing.choose(around(2, packs=False), {one, two})[0] == "parsl"
+    assert choosing.choose(around(4, most=3), {one})[0] == "parsl"
+    assert choosing.choose(around(9, packs=False), {one, mpi})[0] == "process"
