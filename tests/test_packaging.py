@@ -18,12 +18,13 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-CONDA_NAMES = {"psycopg2-binary": "psycopg2"}
+CONDA_NAMES = {"psycopg2-binary": "psycopg2", "matplotlib": "matplotlib-base"}
 
 
 def pip_requirements() -> dict[str, SpecifierSet]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    parsed = [Requirement(line) for line in project["dependencies"]]
+    extras = [lines for extra, lines in project["optional-dependencies"].items() if extra != "test"]
+    parsed = [Requirement(line) for lines in (project["dependencies"], *extras) for line in lines]
     found = {CONDA_NAMES.get(one.name, one.name).lower(): one.specifier for one in parsed}
     return {**found, "python": SpecifierSet(project["requires-python"])}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+import shutil
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -48,7 +49,8 @@ def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surr
         now: seconds since 1970 UTC.
 
     Raises:
-        AmbsError: the script names an allocation that this database does not have.
+        AmbsError: the script names an allocation that this database does not have, or cannot find the
+            launch command.
     """
     text = environ.get(VARIABLE, "")
     if not text:
@@ -71,7 +73,17 @@ def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surr
     names = here.nodes if here is not None else (socket.gethostname(),)
     left = ends_at - now - MARGIN_SECONDS
     granted = granted_nodes(site, names, socket.gethostname())
+    _find_launch_command([command for node in granted.nodes if (command := granted.reach(node.name))])
     return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER)
+
+
+def _find_launch_command(commands: Sequence[Sequence[str]]) -> None:
+    if commands and shutil.which(commands[0][0]) is None:
+        raise AmbsError(
+            f"The launch command {commands[0][0]!r} is not found by the script, which has to reach "
+            f"{len(commands)} other nodes. Load its module in `preamble` of ambs.yml or of the site, or name "
+            "it as `launch.program` in a site of your own (see docs/sites.md)."
+        )
 
 
 def granted_nodes(site: Site, names: Sequence[str], own: str) -> Surroundings:
