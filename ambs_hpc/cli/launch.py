@@ -50,7 +50,7 @@ def launch(
 
     Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, gives them back to the queue.
     """
-    from ambs_hpc.cli.launcher_options import search_command
+    from ambs_hpc.cli.launcher_options import refuse_notice_without_time, search_command
     from ambs_hpc.cli.options import open_engine
     from ambs_hpc.cli.output import print_json
     from ambs_hpc.clock import SystemClock
@@ -58,6 +58,7 @@ def launch(
     from ambs_hpc.launcher.allocation import surroundings
     from ambs_hpc.launcher.running import LauncherSettings, run_launcher
 
+    refuse_notice_without_time(notice, None if max_minutes is None else 60 * max_minutes)
     search = search_command(with_search, max_evaluations, db)
     engine = open_engine(db, create=with_search is not None)
     around = surroundings(engine, os.environ, time.time())

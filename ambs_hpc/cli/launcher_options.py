@@ -90,3 +90,20 @@ def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:
             f"{site.name} runs scripts on a service node that all its users share, so no search runs there. "
             f"Leave --with-search out, and start on a login node: ambs search {problem}"
         )
+
+
+def refuse_notice_without_time(notice: float | None, seconds: float | None) -> None:
+    """
+    Args:
+        seconds: that the launcher has in all; None without a limit.
+
+    Raises:
+        UsageError: nothing would be started, because its end would be due at once.
+    """
+    from ambs_hpc.errors import UsageError
+
+    if notice is not None and seconds is not None and notice >= seconds:
+        raise UsageError(
+            f"--notice {notice:g} leaves nothing of the {seconds:g} seconds that there are, so no evaluation "
+            "would start. Ask for more time, or give less notice."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -42,7 +43,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Check, render, submit and remember allocations that each run a launcher."""
-    from ambs_hpc.cli.launcher_options import refuse_search_on_service_node
+    from ambs_hpc.cli.launcher_options import refuse_notice_without_time, refuse_search_on_service_node
     from ambs_hpc.cli.options import open_engine
     from ambs_hpc.cli.output import print_json
     from ambs_hpc.cli.requesting import backlog_of, request_of, script_settings, user_name, write_report
@@ -52,13 +53,17 @@ def submit(
     profile, request = request_of(Wanted(nodes, time, queue, project, filesystems, attrs, chain, site))
     options = LauncherOptions(notice, with_search, max_evaluations, executor)
     refuse_search_on_service_node(profile, with_search)
+    refuse_notice_without_time(notice, 60 * request.minutes)
     settings = script_settings(campaign, db, options)
     if dry_run:
         write_report(profile, check_request(profile, request), to_stderr=True)
         sys.stdout.write(script_of(profile, request, settings, 0))
         return
-    engine = open_engine(db)
-    report = check_request(profile, request, backlog_of(engine, campaign))
+    engine = open_engine(db, create=with_search is not None)
+    backlog = backlog_of(engine, campaign)
+    if with_search is not None:
+        backlog = replace(backlog, searching=True)
+    report = check_request(profile, request, backlog)
     write_report(profile, report, to_stderr=True)
     if report.problems:
         raise UsageError("Nothing was submitted: see the problems above.")

@@ -150,6 +150,15 @@ def test_empty_queue_gets_no_nodes(login: LoginNode) -> None:
     assert login.fake.allocations() == []
 
 
+@pytest.mark.timeout(120)
+def test_search_travels_with_the_allocation(login: LoginNode) -> None:
+    """From nothing: the first command of a campaign may be the one that asks for nodes."""
+    login.ambs(*SUBMIT, "--with-search", "problem.py", "--max-evaluations", "4")
+    wait_until(lambda: login.allocations()[0]["state"] in {"ENDED", "VANISHED"}, 90)
+    assert login.rows(STATES) == [{"state": "DONE", "n": 4}]
+    assert orphans_in(login.folder) == []
+
+
 def test_autosubmit_asks_only_for_what_waits(login: LoginNode) -> None:
     """Never an allocation for nothing, never more than allowed, and nothing while nobody answers."""
     login.fake.set(paused=True)

@@ -91,3 +91,11 @@ def test_submit_passes_on_what_the_launcher_is_to_do(shell: Shell) -> None:
 def test_budget_without_a_search_is_told(shell: Shell) -> None:
     """It would be ignored."""
     assert "--with-search" in shell.rejected("launch", "--max-evaluations", "5")
+
+
+def test_notice_that_leaves_no_time_is_told(shell: Shell) -> None:
+    """Else allocations would be granted, charged, and end at once."""
+    assert "--notice 900" in shell.rejected("launch", "--max-minutes", "15", "--notice", "900")
+    asked = ("submit", "-n", "1", "-t", "10", "-s", "slurm", "--dry-run")
+    assert "600 seconds" in shell.rejected(*asked, "--notice", "3600")
+    shell.ambs(*asked, "--notice", "300")
