@@ -31,6 +31,8 @@ BOTTOM = {"errors", "clock", "identity", "records", "states"}  # these files may
 DOORS = {
     "sklearn": {"search/forest.py"},
     "optuna": {"search/optuna_adapter.py"},
+    "parsl": {"launcher/parsl_pool.py"},
+    "psutil": {"launcher/parsl_pool.py"},  # comes with Parsl
     "psycopg2": {"queue"},
     "alembic": {"queue"},
     "typer": {"cli"},

@@ -20,11 +20,13 @@ from pathlib import Path
 
 from ambs_hpc.launcher import offspring
 from ambs_hpc.launcher.call import RANK_VARIABLES
-from ambs_hpc.launcher.parsl_worker import DESCRIPTION, NODE_VARIABLE, POOL_VARIABLE
+from ambs_hpc.launcher.parsl_worker import DESCRIPTION, NODE_VARIABLE, POOL_VARIABLE, TMPDIR_VARIABLE
 
 MOST_DEATHS = 3  # of managers that lived for less than
 SHORT_LIFE_SECONDS = 60.0
 LOOK_SECONDS = 0.2
+LONGEST_FOLDER_BYTES = 70  # what is added to it takes some 30
+SHORT_FOLDER = "/tmp"
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: is_over.set())
     threading.Thread(target=_watch_input, args=(is_over,), daemon=True).start()
-    environment = {**os.environ, POOL_VARIABLE: str(pool), NODE_VARIABLE: node}
+    environment = {**_with_short_folder(os.environ), POOL_VARIABLE: str(pool), NODE_VARIABLE: node}
     try:
         return _serve(description["command"], environment, node, is_over)
     finally:
@@ -52,6 +54,14 @@ def own_name(nodes: Sequence[str], environ: Mapping[str, str], host: str) -> str
             return short[known]
     rank = max((int(environ.get(name, "0")) for name in RANK_VARIABLES), default=0)
     return nodes[min(rank, len(nodes) - 1)]
+
+
+def _with_short_folder(environ: Mapping[str, str]) -> dict[str, str]:
+    """Parsl's manager puts sockets into $TMPDIR, and their names hold 107 bytes; its workers undo this."""
+    given = environ.get("TMPDIR", "")
+    if len(os.fsencode(given)) <= LONGEST_FOLDER_BYTES:
+        return dict(environ)
+    return {**environ, "TMPDIR": SHORT_FOLDER, TMPDIR_VARIABLE: given}
 
 
 def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_over: threading.Event) -> int:

@@ -34,7 +34,7 @@ ASK_SECONDS = 2.0  # between two looks at which managers there are
 ANSWER_SECONDS = 20.0
 CLOSE_SECONDS = (2.0, 10.0, 5.0)  # after the end of input, after TERM, after KILL
 LOG = "pool.log"
-TAIL_BYTES = 600
+TAIL_BYTES = 2000
 CALL = f"{parsl_worker.__name__}.{parsl_worker.execute.__name__}"
 MISSING = (
     "The parsl executor needs Parsl, which is not installed here. "

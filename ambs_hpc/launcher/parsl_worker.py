@@ -16,6 +16,7 @@ from ambs_hpc.launcher import offspring
 from ambs_hpc.launcher.nest_handle import NestHandle, NestKey, wait_for_any
 
 POOL_VARIABLE, NODE_VARIABLE = "AMBS_POOL", "AMBS_POOL_NODE"  # set by `parsl_node`
+TMPDIR_VARIABLE = "AMBS_POOL_TMPDIR"  # what $TMPDIR is to be for evaluations
 RANK_VARIABLE = "PARSL_WORKER_RANK"
 DESCRIPTION, CANCELLED = "pool.json", "cancelled"
 LOOK_SECONDS = 1.0  # between two looks for cancellations and for the pool's own death
@@ -115,4 +116,6 @@ class _Cancelled:
 @functools.cache
 def _worker() -> Worker:
     environ = os.environ
+    if given := environ.pop(TMPDIR_VARIABLE, ""):
+        environ["TMPDIR"] = given
     return Worker(Path(environ[POOL_VARIABLE]), environ[NODE_VARIABLE], int(environ[RANK_VARIABLE]))

@@ -418,6 +418,18 @@ def test_pool_that_never_comes_up_is_given_up(tmp_path: Path, monkeypatch: pytes
     executor.close()
 
 
+def test_long_names_of_temporary_folders_do_no_harm(
+    executor: ParslExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sockets of Parsl would not fit into one; evaluations get it all the same."""
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    executor.start(work(tmp_path, 1, shell("echo AMBS-RESULT: 1; echo $TMPDIR >&2")))
+    assert outcome(executor).objective == 1.0
+    assert (tmp_path / "attempt-1" / "stderr").read_text() == f"{long}\n"
+
+
 def test_missing_parsl_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to install, before anything is leased."""
     monkeypatch.setattr(parsl_pool, "find_spec", lambda _name: None)
