@@ -28,9 +28,10 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
         told = [_campaign_status(connection, one) for one in chosen]
         alive = live_launchers(connection, STALE_AFTER_SECONDS)
         launchers = [_launcher_status(connection, one) for one in alive]
-        last = None if alive else last_launcher(connection)
+        newest = None if alive else last_launcher(connection)
+        last = None if newest is None else _launcher_status(connection, newest)
     if as_json:
-        print_json({"campaigns": told, "launchers": launchers})
+        print_json({"campaigns": told, "launchers": launchers, "last_launcher": last})
         return
     for one in told:
         _write(one)
@@ -43,8 +44,8 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     waiting = sum(one["counts"]["READY"] for one in told)
     if waiting and not launchers:
         sys.stdout.write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
-        if last is not None and last.idle:
-            sys.stdout.write(f"the last one, on {last.identity.host}, said: {last.idle}\n")
+        if last is not None:
+            _write_launcher(last, last=True)
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
@@ -87,17 +88,24 @@ def _launcher_status(connection: Connection, one: Launcher) -> dict[str, Any]:
         "running": running_in(connection, one.id),
         "utilisation": one.utilisation,
         "idle": one.idle,
+        "ended": one.ended,
         "heartbeat_age_seconds": one.heartbeat_age_seconds,
     }
 
 
-def _write_launcher(told: dict[str, Any]) -> None:
+def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
+    from ambs_hpc.cli.output import duration
+
+    which = f"{'last ' if last else ''}launcher {told['id']}"
     where = f" in {told['allocation']}" if told["allocation"] else ""
-    share = "" if told["utilisation"] is None else f", {told['utilisation']:.0%} of slot-time so far"
-    sys.stdout.write(
-        f"  launcher {told['id']} on {told['host']}{where}: {told['running']} of {told['slots']} slots "
-        f"busy{share}{'; ' if told['idle'] else ''}{told['idle']}\n"
-    )
+    words = [f"{told['running']} of {told['slots']} slots busy"]
+    if told["utilisation"] is not None:
+        words[0] += f", {told['utilisation']:.0%} of slot-time so far"
+    if told["idle"]:
+        words.append(told["idle"])
+    if last and not told["ended"]:
+        words.append(f"no sign of life for {duration(told['heartbeat_age_seconds'])}")
+    sys.stdout.write(f"  {which} on {told['host']}{where}: {'; '.join(words)}\n")
 
 
 def _write(told: dict[str, Any]) -> None:

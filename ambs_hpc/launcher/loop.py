@@ -145,6 +145,22 @@ class LauncherLoop:
             ids: Sequence[int | None] = [None] if served is None else served
             return any(is_search_alive(connection, one, STALE_AFTER_SECONDS) for one in ids)
 
+    def vitals(self, connection: Connection, ended: str = "") -> Vitals:
+        """How many evaluations there is room for, how busy it was, and why slots are idle.
+
+        Args:
+            ended: why the launcher has ended; empty while it lives.
+        """
+        if self._shape is not None:
+            self._most = max(self._most, self._executor.most(self._shape))
+        now = self._clock.monotonic()
+        is_draining = not (self._claiming or ended)
+        moment = Moment(self.deadline - now, self.floor_seconds, is_draining, self._next)
+        idle = why_idle(connection, self._campaigns, self._executor, moment)
+        words = "; ".join(filter(None, (ended and f"ended ({ended})", idle)))
+        busy = self._busy_seconds + sum(now - begun for begun in self._begun.values())
+        return Vitals(self._most or None, busy, words)
+
     # -- what ended ---------------------------------------------------------------------------------
 
     def _take(self, ended: Sequence[Ended]) -> None:
@@ -228,7 +244,7 @@ class LauncherLoop:
         with transaction(self._engine) as connection:
             self._record(connection, recorded, given_back)
             claims = self._lease(connection, wanted)
-            held = self._beat(connection) if beat else None
+            held = heartbeat(connection, self._id, self.vitals(connection)) if beat else None
         self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
         del self._ended[: len(recorded)]
         self._waiting = self._waiting[len(given_back) :]
@@ -243,17 +259,6 @@ class LauncherLoop:
             self._sweep_at = now + SWEEP_SECONDS
             self._schedulers.look(self._clock.now())
             harvest_and_sweep(self._engine, STALE_AFTER_SECONDS)
-
-    def _beat(self, connection: Connection) -> set[tuple[int, int]]:
-        """Say that we live, how many evaluations we have room for, and why there is room."""
-        if self._shape is not None:
-            self._most = max(self._most, self._executor.most(self._shape))
-        left = self.deadline - self._clock.monotonic()
-        moment = Moment(left, self.floor_seconds, not self._claiming, self._next)
-        idle = why_idle(connection, self._campaigns, self._executor, moment)
-        now = self._clock.monotonic()
-        busy = self._busy_seconds + sum(now - begun for begun in self._begun.values())
-        return heartbeat(connection, self._id, Vitals(self._most or None, busy, idle))
 
     def _record(
         self, connection: Connection, ended: Sequence[Outcome | Interrupted], given_back: Sequence[Claim]

@@ -108,7 +108,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
             search.end()
         executor.close()
         os.close(lifeline)
-    _say_good_bye(engine, launcher_id)
+    _say_good_bye(engine, launcher_id, loop, reason)
     logger.info("launcher ended id=%d reason=%s tally=%s", launcher_id, reason, loop.tally)
     return LauncherEnd(loop.tally, reason)
 
@@ -233,9 +233,9 @@ def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | N
     return ids
 
 
-def _say_good_bye(engine: Engine, launcher_id: int) -> None:
+def _say_good_bye(engine: Engine, launcher_id: int, loop: LauncherLoop, reason: str) -> None:
     try:
         with transaction(engine) as connection:
-            end_launcher(connection, launcher_id)
+            end_launcher(connection, launcher_id, loop.vitals(connection, reason))
     except (DatabaseUnreachable, DatabaseLocked) as error:
         logger.warning("could not say good-bye, the heartbeat will tell: %s", error)

@@ -36,10 +36,7 @@ def heartbeat(connection: Connection, launcher_id: int, vitals: Vitals | None = 
     Raises:
         NotFound: there is no such launcher.
     """
-    said: dict[str, object] = {}
-    if vitals is not None:
-        said = {"busy_seconds": vitals.busy_seconds, "idle": vitals.idle}
-        said |= {} if vitals.slots is None else {"slots": vitals.slots}
+    said = _said(vitals)
     beat = update(launcher).where(launcher.c.id == launcher_id).values(heartbeat_at=now(connection), **said)
     if connection.execute(beat).rowcount != 1:
         raise NotFound(f"There is no launcher {launcher_id} in this database. Was another one given before?")
@@ -49,12 +46,17 @@ def heartbeat(connection: Connection, launcher_id: int, vitals: Vitals | None = 
     return {(row.id, row.attempt) for row in connection.execute(held)}
 
 
-def end_launcher(connection: Connection, launcher_id: int) -> None:
-    """The launcher has ended in order; whatever it still holds may be swept at once."""
+def end_launcher(connection: Connection, launcher_id: int, vitals: Vitals | None = None) -> None:
+    """The launcher has ended in order; whatever it still holds may be swept at once.
+
+    Args:
+        vitals: its last words; None leaves what it said before.
+    """
+    present = now(connection)
     connection.execute(
         update(launcher)
         .where(launcher.c.id == launcher_id)
-        .values(ended_at=now(connection), heartbeat_at=now(connection))
+        .values(ended_at=present, heartbeat_at=present, **_said(vitals))
     )
 
 
@@ -81,3 +83,10 @@ def live_launchers(connection: Connection, stale_after_seconds: float) -> list[L
         .order_by(launcher.c.id)
     )
     return [launcher_value(row) for row in connection.execute(statement)]
+
+
+def _said(vitals: Vitals | None) -> dict[str, object]:
+    if vitals is None:
+        return {}
+    slots = {} if vitals.slots is None else {"slots": vitals.slots}
+    return {"busy_seconds": vitals.busy_seconds, "idle": vitals.idle, **slots}

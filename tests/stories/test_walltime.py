@@ -25,11 +25,12 @@ def train(configuration):
         time.sleep(0.1)
     return {"objective": configuration["x"], "steps": STEPS - begin}
 def quick(configuration):
+    time.sleep(float(os.environ.get("SLEEP_SECONDS", "0")))
     return configuration["x"]
 """
 PROBLEM = """
-from ambs_hpc import Problem
-problem = Problem(name="p", space={{"x": (0.0, 1.0)}}, objective="model:{function}")
+from ambs_hpc import Problem, Resources
+problem = Problem(name="p", space={{"x": (0.0, 1.0)}}, objective="model:{function}"{more})
 """
 
 pytestmark = pytest.mark.timeout(120)
@@ -39,8 +40,9 @@ pytestmark = pytest.mark.timeout(120)
 def shell(tmp_path: Path) -> Shell:
     made = Shell(tmp_path, "")
     made.write("model.py", MODEL)
-    made.write("train.py", PROBLEM.format(function="train"))
-    made.write("quick.py", PROBLEM.format(function="quick"))
+    made.write("train.py", PROBLEM.format(function="train", more=""))
+    made.write("quick.py", PROBLEM.format(function="quick", more=""))
+    made.write("large.py", PROBLEM.format(function="quick", more=", resources=Resources(cores=4096)"))
     return made
 
 
@@ -99,3 +101,27 @@ def test_notice_that_leaves_no_time_is_told(shell: Shell) -> None:
     asked = ("submit", "-n", "1", "-t", "10", "-s", "slurm", "--dry-run")
     assert "600 seconds" in shell.rejected(*asked, "--notice", "3600")
     shell.ambs(*asked, "--notice", "300")
+
+
+def test_status_tells_what_the_last_launcher_said(shell: Shell) -> None:
+    """Evaluations that fit nowhere must not wait in silence, however short the launcher lived."""
+    shell.ambs("search", "large.py", "--max-evaluations", "3", "--slots", "3", "--max-minutes", "0.05")
+    assert "cores=4096" in shell.rejected("launch", "--campaign", "p")
+    text = shell.ambs("status")
+    assert "3 evaluations wait and no launcher is alive" in text
+    assert "ended (idle); refuses p: " in text
+    assert "Correct `resources`" in text
+    last = json.loads(shell.ambs("status", "--json"))["last_launcher"]
+    assert last["ended"]
+    assert last["utilisation"] == 0.0
+
+
+def test_busy_shares_agree(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the launcher counted, and what the view adds up from the evaluations."""
+    monkeypatch.setenv("SLEEP_SECONDS", "0.5")
+    shell.ambs("search", "quick.py", "--max-evaluations", "12", "--slots", "12", "--max-minutes", "0.05")
+    shell.ambs("launch", "--slots", "2", "--campaign", "p", "--idle-exit", "0")
+    (seen,) = shell.rows("select utilisation from v_utilisation")
+    last = json.loads(shell.ambs("status", "--json"))["last_launcher"]
+    assert last["utilisation"] == pytest.approx(seen["utilisation"], abs=0.1)
+    assert 0.3 < last["utilisation"] <= 1.0
