@@ -9,6 +9,18 @@ from collections.abc import Iterable
 RECENT = 200  # endings that count: what a search tries becomes slower or faster as it goes on
 FEW = 10  # with fewer than so many a quantile says little
 QUANTILE = 0.9
+# While little was seen, evaluations are expected to run for a minute at least, or a tenth of all the time
+# there is: else the last ones would be started in vain.
+FLOOR_SECONDS, FLOOR_SHARE = 60.0, 0.1
+
+
+def floor_seconds(seconds: float) -> float:
+    """What is expected at least of a campaign of which little was seen.
+
+    Args:
+        seconds: that a launcher has in all.
+    """
+    return min(FLOOR_SECONDS, FLOOR_SHARE * seconds)
 
 
 class RunTimes:

@@ -18,6 +18,7 @@ from ambs_hpc.launcher.choosing import ExecutorName, chosen, make_executor
 from ambs_hpc.launcher.loop import LauncherLoop, Tally
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.packing import Packing
+from ambs_hpc.launcher.run_times import floor_seconds
 from ambs_hpc.launcher.search_beside import SearchBeside
 from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.launcher.watchdog import start_watchdog
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
-# While little was seen of a campaign without a time limit its evaluations are expected to run for a minute at
-# least, or a tenth of all the time there is: else the last ones would be started in vain.
-FLOOR_SECONDS, FLOOR_SHARE = 60.0, 0.1
 LAST_WORDS_SECONDS = 30.0  # to report what ended when the database is away at the end
 
 
@@ -130,7 +128,7 @@ class _Watch:
         if settings.max_minutes is not None:
             seconds = 60 * settings.max_minutes - settings.last_seconds
             loop.deadline = clock.monotonic() + seconds
-            loop.floor_seconds = min(FLOOR_SECONDS, FLOOR_SHARE * seconds)
+            loop.floor_seconds = floor_seconds(seconds)
         self._ending: str | None = None
         self._is_stopping = False
         self._idle_since: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ambs_hpc.launcher.run_times import RunTimes
+from ambs_hpc.launcher.run_times import RunTimes, floor_seconds
 
 
 def test_little_seen_is_trusted_little() -> None:
@@ -29,3 +29,9 @@ def test_only_the_latest_count() -> None:
     for _ in range(200):
         times.note(50.0)
     assert times.expected(0.0) == 50.0
+
+
+def test_short_allocations_expect_less() -> None:
+    """A trial of five minutes must start something too."""
+    assert floor_seconds(6 * 3600.0) == 60.0
+    assert floor_seconds(300.0) == 30.0

@@ -90,17 +90,28 @@ def test_an_unknown_method_or_load_is_told() -> None:
 
 
 def test_an_allocation_that_ends_gives_its_evaluations_to_the_next() -> None:
-    """Walltime interrupts, the queue waits, nothing is lost and nothing is counted as run meanwhile."""
+    """What would be cut is not begun, the queue waits, and nothing is counted as run meanwhile."""
     allocations = renewed(shared(4), walltime=90.0, queue_wait=60.0, until=240.0)
     assert allocations == [Allocation(4, 0.0, 90.0), Allocation(4, 150.0, 90.0)]
     result = simulate(
         SimulationSettings(load(Constant(60.0)), allocations, 4.5, method="random", charged=False)
     )
-    assert result.evaluations == 2 * 4  # of each allocation's two rounds the second is cut
-    assert result.utilisation > 0.99
-    assert {running for seconds, running in result.busy if 1 < seconds < 89 or 151 < seconds < 239} == {4}
-    assert {running for seconds, running in result.busy if 91 < seconds < 149} == {0}
+    assert result.evaluations == 2 * 4  # in each allocation there is no time for a second round
+    assert result.utilisation == pytest.approx(2 / 3, abs=0.01)
+    assert {running for seconds, running in result.busy if 1 < seconds < 59 or 151 < seconds < 209} == {4}
+    assert {running for seconds, running in result.busy if 61 < seconds < 149} == {0}
     assert result.slots == 4
+
+
+def test_what_walltime_cuts_is_run_again() -> None:
+    """Nobody knew how long they take: interrupted, uncounted, and done where there is time."""
+    allocations = [Allocation(4, 0.0, 90.0), Allocation(4, 100.0, 150.0)]
+    result = simulate(
+        SimulationSettings(load(Constant(120.0)), allocations, 4.5, method="random", charged=False)
+    )
+    assert result.evaluations == 4
+    assert {running for seconds, running in result.busy if 1 < seconds < 89 or 101 < seconds < 219} == {4}
+    assert {running for seconds, running in result.busy if 221 < seconds < 249} == {0}
 
 
 def test_failing_nodes_interrupt_and_the_evaluations_are_run_again() -> None:
