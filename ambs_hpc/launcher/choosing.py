@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.executor import Executor
 from ambs_hpc.launcher.packing import Packing
-from ambs_hpc.launcher.parsl_executor import ParslExecutor
 from ambs_hpc.launcher.process_executor import ProcessExecutor
 from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.queue import counts, list_campaigns
@@ -71,6 +70,8 @@ def make_executor(
     """
     if name == "process":
         return ProcessExecutor(packing, around, grace_seconds)
+    from ambs_hpc.launcher.parsl_executor import ParslExecutor
+
     who = this_process()
     folder = around.folder or Path(tempfile.gettempdir())
     return ParslExecutor(packing, around, grace_seconds, folder / f"parsl-{who.host}-{who.pid}", slots)
