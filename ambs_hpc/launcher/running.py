@@ -98,7 +98,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         launcher_id = register_launcher(connection, _introduction(slots, around.allocation_id))
     loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
     logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(around.nodes), slots)
-    search = SearchBeside(settings.search) if settings.search else None
+    search = SearchBeside(settings.search, clock) if settings.search else None
     try:
         reason = _Watch(loop, packing, settings, clock, search).run()
     finally:
@@ -162,13 +162,14 @@ class _Watch:
                 self._loop.stop(grace_seconds=0.0)  # asked again: no more patience
             else:
                 self._stop("stopped")
+        is_searching = self._search is not None and self._search.look()
         if self._parent_died():
             self._stop("parent died")
         if not self._packing.nodes:
             self._stop("no node left")
         if self._clock.monotonic() >= self._loop.deadline:
             self._stop("time limit", self._settings.last_seconds)
-        if self._ending is None and self._has_been_idle():
+        if self._ending is None and self._has_been_idle(is_searching=is_searching):
             self._drain("time limit" if self._loop.is_out_of_time else "idle")
 
     def _drain(self, reason: str) -> None:
@@ -187,7 +188,7 @@ class _Watch:
         pipe = self._settings.parent_pipe
         return pipe is not None and bool(select.select([pipe], [], [], 0)[0])
 
-    def _has_been_idle(self) -> bool:
+    def _has_been_idle(self, *, is_searching: bool) -> bool:
         """Nothing to do, and nobody who might think of something that we could do, for long enough."""
         if not self._loop.is_idle:
             self._idle_since = None
@@ -197,12 +198,10 @@ class _Watch:
             self._idle_since = now
         if self._loop.has_refused_all or self._loop.is_out_of_time:
             return True
-        patience = self._settings.idle_exit_seconds
-        if self._search is not None:
-            if self._search.look(now):
-                return False
-            patience = 0.0  # it is complete, and said so before it ended
-        if now - self._idle_since < patience:
+        if is_searching:
+            return False
+        is_complete = self._search is not None and self._search.is_complete  # it said so before it ended
+        if not is_complete and now - self._idle_since < self._settings.idle_exit_seconds:
             return False
         try:
             searching = self._loop.has_search()
