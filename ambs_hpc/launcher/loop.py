@@ -168,7 +168,7 @@ class LauncherLoop:
             if isinstance(one, Unloadable):
                 self._campaigns.refuse_function(one)
                 continue
-            self._busy_seconds += self._clock.monotonic() - self._begun.pop(one.id, self._clock.monotonic())
+            self._busy_seconds += self._occupied_seconds(one)
             claimed = self._held.get(one.id)
             if claimed is not None and claimed.attempt == one.attempt:
                 del self._held[one.id]
@@ -177,6 +177,12 @@ class LauncherLoop:
                 self._dying.discard(one.id)
             if isinstance(one, Outcome):
                 self._learn_duration(claimed, one)
+
+    def _occupied_seconds(self, one: Outcome | Interrupted) -> float:
+        """As the database adds them up: from the start of its process, where that is known."""
+        now = self._clock.monotonic()
+        held = now - self._begun.pop(one.id, now)
+        return one.finished_at - one.started_at if isinstance(one, Outcome) else held
 
     def _learn_duration(self, claimed: Claim | None, outcome: Outcome) -> None:
         seconds = outcome.finished_at - outcome.started_at
