@@ -27,9 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from databases import private_postgresql
+sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose queue.py is not the library's
 
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.executor import Ended, Work
@@ -47,6 +45,7 @@ from ambs_hpc.queue import (
 )
 from ambs_hpc.records import NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
 from ambs_hpc.states import State
+from benchmarks.databases import private_postgresql
 
 CORES_PER_NODE = 32
 OBJECTIVE: dict[str, object] = {"function": "nothing:at_all", "warm": True}

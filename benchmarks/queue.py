@@ -15,13 +15,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from databases import private_postgresql
-from no_op_evaluations import measure_end_to_end
-from queue_rates import measure_rates
+sys.path[0] = str(Path(__file__).parents[1])  # this file would hide the library's queue
 
 from ambs_hpc.queue import open_database
+from benchmarks.databases import private_postgresql
+from benchmarks.no_op_evaluations import measure_end_to_end
+from benchmarks.queue_rates import measure_rates
 
 BATCHES = (10, 100)
 

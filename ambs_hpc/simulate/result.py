@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from ambs_hpc.simulate.pretend_executor import Ran
 
@@ -40,6 +40,7 @@ class SimulationResult:
         busy: (seconds since the first start, evaluations running).
         ask_costs: of the search's steps that proposed something.
         search_cpu_seconds, launcher_cpu_seconds: spent in all.
+        objectives: of the evaluations that ended within the time, in that order; not part of the JSON.
     """
 
     load: str
@@ -57,6 +58,11 @@ class SimulationResult:
     ask_costs: list[AskCost]
     search_cpu_seconds: float
     launcher_cpu_seconds: float
+    objectives: list[float] = field(default_factory=list, repr=False)
+
+    def share_above(self, value: float) -> float:
+        """Share of the evaluations that ended whose objective exceeds it; 0 without any."""
+        return sum(one > value for one in self.objectives) / max(1, len(self.objectives))
 
     @property
     def cpu_seconds_per_proposal(self) -> float | None:
@@ -66,7 +72,9 @@ class SimulationResult:
 
     def to_json(self) -> dict[str, object]:
         """JSON values."""
-        return {**asdict(self), "cpu_seconds_per_proposal": self.cpu_seconds_per_proposal}
+        said = asdict(self)
+        del said["objectives"]
+        return {**said, "cpu_seconds_per_proposal": self.cpu_seconds_per_proposal}
 
 
 def busy_seconds(runs: Sequence[Ran], end: float) -> float:

@@ -113,7 +113,8 @@ class _Pretended:
         curve = best_curve(runs, end, maximize=settings.load.direction == "maximize")
         first = min((one.started_at for one in runs), default=end)
         offered = slot_seconds(settings.allocations, first - START, end - START)
-        ended = sum(1 for one in runs if one.objective is not None and one.finished_at <= end)
+        in_time = sorted((one for one in runs if one.finished_at <= end), key=lambda one: one.finished_at)
+        objectives = [one.objective for one in in_time if one.objective is not None]
         return SimulationResult(
             load=settings.load.name,
             method=settings.method,
@@ -122,14 +123,15 @@ class _Pretended:
             seconds=60 * settings.minutes,
             charged=settings.charged,
             utilisation=busy_seconds(runs, end) / offered if offered else 0.0,
-            evaluations=ended,
-            evaluations_per_hour=60 * ended / settings.minutes,
+            evaluations=len(objectives),
+            evaluations_per_hour=60 * len(objectives) / settings.minutes,
             best=curve[-1][1] if curve else None,
             best_so_far=curve,
             busy=busy_curve(runs, end),
             ask_costs=self._costs,
             search_cpu_seconds=self._search.cpu_seconds,
             launcher_cpu_seconds=sum(one.cpu_seconds for one in self._launchers),
+            objectives=objectives,
         )
 
     def _search_on(self, timeline: Timeline) -> None:
