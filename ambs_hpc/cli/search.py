@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,12 @@ def search(
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.
 
-    TERM or Ctrl-C ends it at once; nothing is lost, and the same command goes on.
+    TERM or Ctrl-C ends it at once; nothing is lost, and the same command goes on. On a login node it takes
+    few threads and gives way to others.
     """
+    from ambs_hpc.cli.giving_way import give_way_on_login_node
+
+    give_way_on_login_node(Path.cwd(), os.environ)
     from ambs_hpc.campaign import SearchSettings
     from ambs_hpc.cli.searching import search_campaign
 
