@@ -238,6 +238,7 @@ class Allocation:
         ends_at: end of its walltime, when the scheduler has said one.
         running: evaluations that run in it.
         launchers: that ever introduced themselves from it.
+        utilisation: share of their slot-time that was used; None before they have any.
     """
 
     id: int
@@ -253,3 +254,4 @@ class Allocation:
     ended_at: float | None
     running: int
     launchers: int
+    utilisation: float | None = None

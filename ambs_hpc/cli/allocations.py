@@ -21,7 +21,10 @@ def list_allocations(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """State, nodes, time left and running evaluations; one question to each scheduler."""
+    """State, nodes, time left, running evaluations and the share of slot-time used.
+
+    One question to each scheduler.
+    """
     if context.invoked_subcommand is not None:
         return
     from ambs_hpc import queue
@@ -39,14 +42,17 @@ def list_allocations(
     if as_json:
         print_json([asdict(one) for one in found])
         return
-    columns = ("id", "scheduler id", "site", "state", "nodes", "time left", "running", "detail")
+    columns = ("id", "scheduler id", "site", "state", "nodes", "time left", "running", "used", "detail")
     rows = []
     for one in found:
         left = None
         if one.state == "RUNNING" and one.ends_at is not None:
             left = duration(max(0.0, one.ends_at - time.time()))
         nodes = one.request.get("nodes")
-        rows.append((one.id, one.scheduler_id, one.site, one.state, nodes, left, one.running, one.detail))
+        used = None if one.utilisation is None else f"{one.utilisation:.0%}"
+        rows.append(
+            (one.id, one.scheduler_id, one.site, one.state, nodes, left, one.running, used, one.detail)
+        )
     print_table(columns, rows)
 
 

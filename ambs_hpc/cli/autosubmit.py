@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ambs_hpc.cli.launcher_options import ExecutorChoice, LauncherOptions, Notice
 from ambs_hpc.cli.options import CampaignName, Database
 from ambs_hpc.cli.requesting import (
     Attributes,
@@ -25,7 +26,7 @@ from ambs_hpc.cli.requesting import (
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ambs_hpc.sites import Policy
+    from ambs_hpc.sites import Policy, ScriptSettings
 
 LOCK = "autosubmit.lock"
 
@@ -46,17 +47,22 @@ def autosubmit(
     campaign: CampaignName = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, a pass every 45 s or rarer.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Earlier failures count no more.")] = False,
+    notice: Notice = None,
+    executor: ExecutorChoice = "auto",
     db: Database = None,
 ) -> None:
     """One pass, for cron: submit an allocation if evaluations wait for one; never for an empty queue."""
+    from ambs_hpc.cli.launcher_options import refuse_notice_without_time
     from ambs_hpc.cli.options import open_engine
-    from ambs_hpc.cli.requesting import user_name
+    from ambs_hpc.cli.requesting import script_settings, user_name
     from ambs_hpc.errors import AmbsError, UsageError
     from ambs_hpc.schedulers import Polling
-    from ambs_hpc.sites import Policy, refresh
+    from ambs_hpc.sites import Policy, minutes_of, refresh
 
     if min_nodes > max_nodes:
         raise UsageError(f"--min-nodes {min_nodes} is above --max-nodes {max_nodes}.")
+    refuse_notice_without_time(notice, 60 * minutes_of(time))
+    settings = script_settings(campaign, db, LauncherOptions(notice=notice, executor=executor))
     policy = Policy(max_queued, min_nodes, max_nodes, per_node)
     wanted = Wanted(min_nodes, time, queue, project, filesystems, attrs, 1, site)
     engine = open_engine(db)
@@ -69,7 +75,7 @@ def autosubmit(
                 if refreshed.unheard:
                     words, gave_up = f"{refreshed.unheard[0]}. Nothing was submitted.", False
                 else:
-                    words, gave_up = one_pass(engine, wanted, policy, campaign, db, retry=retry)
+                    words, gave_up = one_pass(engine, wanted, policy, campaign, settings, retry=retry)
             except AmbsError as error:
                 if not watch:
                     raise
@@ -84,7 +90,13 @@ def autosubmit(
 
 
 def one_pass(
-    engine: Engine, wanted: Wanted, policy: Policy, campaign: str | None, db: str | None, *, retry: bool
+    engine: Engine,
+    wanted: Wanted,
+    policy: Policy,
+    campaign: str | None,
+    settings: ScriptSettings,
+    *,
+    retry: bool,
 ) -> tuple[str, bool]:
     """Decide and submit at most one; what was done in words, and whether a person must look.
 
@@ -94,7 +106,7 @@ def one_pass(
     from dataclasses import replace
 
     from ambs_hpc import queue
-    from ambs_hpc.cli.requesting import backlog_of, request_of, script_settings, user_name
+    from ambs_hpc.cli.requesting import backlog_of, request_of, user_name
     from ambs_hpc.errors import UsageError
     from ambs_hpc.sites import check_request, decide, submit_allocation
 
@@ -107,7 +119,7 @@ def one_pass(
     report = check_request(profile, request, backlog)
     if report.problems:
         raise UsageError(" ".join(report.problems))
-    made = submit_allocation(engine, profile, request, script_settings(campaign, db), user_name())
+    made = submit_allocation(engine, profile, request, settings, user_name())
     return f"allocation {made.id} of {decision.nodes} nodes submitted: {decision.reason}", False
 
 

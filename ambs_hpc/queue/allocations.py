@@ -89,10 +89,22 @@ def list_allocations(
         .group_by(launcher.c.allocation_id)
         .subquery()
     )
-    launchers = select(func.count()).where(launcher.c.allocation_id == allocation.c.id).scalar_subquery()
+    slot_seconds = func.sum(launcher.c.slots * (launcher.c.heartbeat_at - launcher.c.started_at))
+    used = func.sum(launcher.c.busy_seconds) / func.nullif(slot_seconds, 0.0)
+    launchers = (
+        select(launcher.c.allocation_id, func.count().label("number"), used.label("utilisation"))
+        .group_by(launcher.c.allocation_id)
+        .subquery()
+    )
     statement = (
-        select(allocation, func.coalesce(running.c.number, 0).label("running"), launchers.label("launchers"))
+        select(
+            allocation,
+            func.coalesce(running.c.number, 0).label("running"),
+            func.coalesce(launchers.c.number, 0).label("launchers"),
+            launchers.c.utilisation,
+        )
         .outerjoin(running, running.c.allocation_id == allocation.c.id)
+        .outerjoin(launchers, launchers.c.allocation_id == allocation.c.id)
         .order_by(allocation.c.id.desc())
         .limit(limit)
     )
@@ -135,4 +147,5 @@ def _value(row: Any) -> Allocation:
         ended_at=row.ended_at,
         running=row.running,
         launchers=row.launchers,
+        utilisation=row.utilisation,
     )

@@ -156,13 +156,15 @@ def test_search_travels_with_the_allocation(login: LoginNode) -> None:
     login.ambs(*SUBMIT, "--with-search", "problem.py", "--max-evaluations", "4")
     wait_until(lambda: login.allocations()[0]["state"] in {"ENDED", "VANISHED"}, 90)
     assert login.rows(STATES) == [{"state": "DONE", "n": 4}]
+    (seen,) = login.rows("select utilisation from v_utilisation")
+    assert 0.0 < login.allocations()[0]["utilisation"] == pytest.approx(seen["utilisation"], rel=0.01)
     assert orphans_in(login.folder) == []
 
 
 def test_autosubmit_asks_only_for_what_waits(login: LoginNode) -> None:
     """Never an allocation for nothing, never more than allowed, and nothing while nobody answers."""
     login.fake.set(paused=True)
-    once = ("autosubmit", "-t", "5", "--max-queued", "2", "--per-node", "2")
+    once = ("autosubmit", "-t", "5", "--max-queued", "2", "--per-node", "2", "--notice", "60")
     stock(login)
     login.fake.set(unreachable=True)
     assert "could not be asked" in login.rejected(*once)
@@ -171,6 +173,8 @@ def test_autosubmit_asks_only_for_what_waits(login: LoginNode) -> None:
     assert "submitted: " in login.ambs(*once)
     assert "2 allocations wait already" in login.ambs(*once)
     assert len(login.fake.allocations()) == 2
+    for script in (login.folder / "ambs-allocations").glob("*.sh"):
+        assert "--notice 60.0" in script.read_text()
     login.ambs("cancel", "--all", "--campaign", "p")
     assert "nothing submitted" in login.ambs(*once[:4], "5", *once[5:])
     assert len(login.fake.allocations()) == 2
