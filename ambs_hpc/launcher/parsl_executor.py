@@ -20,6 +20,7 @@ from ambs_hpc.launcher.endings import read_outcome
 from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
 from ambs_hpc.launcher.parsl_pool import Answer, Pool, PoolPlan, require_parsl
+from ambs_hpc.launcher.probing import Probe
 from ambs_hpc.launcher.process_executor import culprit, outcome_of
 from ambs_hpc.launcher.requesting import request_of
 from ambs_hpc.launcher.surroundings import Surroundings
@@ -28,6 +29,8 @@ from ambs_hpc.records import Resources
 logger = logging.getLogger(__name__)
 
 FIRST_SECONDS = 120.0  # for the first manager to come up
+PROBE_SECONDS = 0.2  # between two looks at a probe
+MOST_PROBED = 1000  # launch commands at a time
 MOST_POOLS = 3  # that failed, one after the other without an evaluation that ended
 WORKER_LOST = "WorkerLost"
 NOT_HERE = (
@@ -73,6 +76,7 @@ class ParslExecutor:
         self._running: dict[int, _Running] = {}
         self._deaths: Counter[int] = Counter()  # of nests and workers, by evaluation
         self._pools = self._failures = 0
+        self._probe: Probe | None = None  # of the nodes of a pool that failed
 
     # -- what fits ----------------------------------------------------------------------------------
 
@@ -108,7 +112,7 @@ class ParslExecutor:
 
     @property
     def _free(self) -> int:
-        return max(0, self._workers - len(self._running))
+        return 0 if self._probe is not None else max(0, self._workers - len(self._running))
 
     @property
     def _workers(self) -> int:
@@ -157,7 +161,8 @@ class ParslExecutor:
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
         if self._pool is None:
-            time.sleep(timeout_seconds)
+            time.sleep(timeout_seconds if self._probe is None else min(timeout_seconds, PROBE_SECONDS))
+            self._hear_probe()
             return []
         ended: list[Ended] = []
         for answer in self._pool.answers(timeout_seconds):
@@ -170,6 +175,12 @@ class ParslExecutor:
             self._pool.cancel(mine, grace_seconds)
 
     def close(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+        self._close_pool()
+
+    def _close_pool(self) -> None:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -185,7 +196,7 @@ class ParslExecutor:
         if self._shape is None or (not self._fits(shape) and not self._running):
             if self._pool is not None:
                 logger.info("pool is made anew for a larger shape=%s", shape)
-                self.close()
+                self._close_pool()
             self._shape, self._per_node = shape, self._slots_of_a_node(shape)
         return True
 
@@ -261,11 +272,27 @@ class ParslExecutor:
             return []
         self._failures += 1
         logger.error("pool failed reason=%s said=%s", failure, pool.tail())
-        self.close()
+        self._close_pool()
         if self._failures >= MOST_POOLS:
             self._give_up()
+        self._ask_nodes()
         interrupted, self._running = [one.work.claim for one in self._running.values()], {}
         return [Interrupted(one.id, one.attempt, failure, started=has_run) for one in interrupted]
+
+    def _ask_nodes(self) -> None:
+        """Some launch commands end everywhere when one node dies: find out which, before the next pool."""
+        nodes = [node for node in self._packing.nodes if self._around.reach(node)]
+        if nodes and len(nodes) <= (self._around.most_at_once or MOST_PROBED):
+            self._probe = Probe(self._around.reach, nodes)
+
+    def _hear_probe(self) -> None:
+        lost = None if self._probe is None else self._probe.lost()
+        if lost is None:
+            return
+        self._probe = None
+        for node in lost:
+            logger.error("node given up node=%s", node)
+            self._packing.lose(node)
 
     def _give_up(self) -> None:
         logger.error("no pool of workers can be had: all nodes are given up. Try --executor process.")

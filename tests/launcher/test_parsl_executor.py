@@ -365,7 +365,9 @@ def command_of(pid: int) -> bytes:
 def several(folder: Path, everywhere: Callable[[Sequence[str]], Sequence[str]]) -> ParslExecutor:
     """An executor for nodes a and b, as a launch command reaches them."""
     nodes = tuple(replace(NODE, name=name) for name in ("a", "b"))
-    around = Surroundings(nodes, "CUDA_VISIBLE_DEVICES", lambda name: ("env", name), everywhere=everywhere)
+    around = Surroundings(
+        nodes, "CUDA_VISIBLE_DEVICES", lambda name: ("env", f"ON={name}"), everywhere=everywhere
+    )
     return ParslExecutor(Packing(nodes), around, 0.5, folder / "pools")
 
 
@@ -400,12 +402,41 @@ def test_launch_command_that_fails_gives_up(tmp_path: Path) -> None:
     said: list[Ended] = []
     starts = 0
     while executor.capacity() is not None:
+        wait_until(lambda: executor.room() is not None or executor.poll(0.05), WAIT_SECONDS)
         starts += executor.start(work(tmp_path, starts + 1, function="environment"))
         wait_until(lambda: said.extend(executor.poll(0.05)) or len(said) >= starts, WAIT_SECONDS)  # noqa: B023
     assert starts == parsl_executor.MOST_POOLS
     assert all(isinstance(one, Interrupted) and not one.started for one in said)
     assert executor.lost_nodes == ["a", "b"]
     assert executor.room() is None
+
+
+def test_dead_node_that_ends_the_launch_command_is_left_out(tmp_path: Path) -> None:
+    """As with aprun, which ends everywhere: the next pool is on the nodes that still answer."""
+    nodes = tuple(replace(NODE, name=name) for name in ("a", "b"))
+    asked: list[list[str]] = []
+
+    def everywhere(names: Sequence[str]) -> Sequence[str]:
+        asked.append(list(names))
+        return pretended(names)
+
+    def reach(name: str) -> Sequence[str]:
+        return ("false",) if name == "a" else ("env",)
+
+    around = Surroundings(nodes, "CUDA_VISIBLE_DEVICES", reach, everywhere=everywhere)
+    executor = ParslExecutor(Packing(nodes), around, 0.5, tmp_path / "pools")
+    executor.start(work(tmp_path, 1, function="pid"))
+    pid = pid_of(tmp_path, 1)
+    assert executor._pool is not None
+    assert executor._pool._process is not None
+    os.killpg(executor._pool._process.pid, signal.SIGKILL)
+    (said,) = ended(executor)
+    assert said == Interrupted(1, 1, "its command ended with -9")
+    wait_until(lambda: is_gone(pid), WAIT_SECONDS)
+    wait_until(lambda: executor.poll(0.05) or executor.start(work(tmp_path, 2, function="environment")))
+    assert outcome(executor).node == "b"
+    assert asked == [["a", "b"], ["b"]]
+    executor.close()
 
 
 def test_pool_that_never_comes_up_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from ambs_hpc.sites import (
     Site,
     command_of_ranks,
     command_on_node,
+    command_on_nodes,
     load_site,
     near_gpus,
     node_name,
@@ -53,7 +54,15 @@ def test_ranks_are_placed_and_bound_explicitly(family: str, tmp_path: Path) -> N
 )
 def test_copies_that_stand_alone_survive_one_another(family: str, option: str, tmp_path: Path) -> None:
     """A pool of workers loses one, not all."""
-    assert option in command_of_ranks(site_of(family, tmp_path), Ranks(["a", "b"], stand_together=False))
+    site = site_of(family, tmp_path)
+    assert option in command_of_ranks(site, Ranks(["a", "b"], stand_together=False))
+    assert option in command_on_nodes(site, ["a", "b"], 4)
+
+
+def test_one_command_starts_a_program_on_all_nodes(tmp_path: Path) -> None:
+    """One copy each, with all processors, bound to none."""
+    words = "-n 2 -N 1 -L 7,8 -d 64 -cc none"
+    assert command_on_nodes(site_of("aprun", tmp_path), ["7", "8"], 64) == ["aprun", *words.split()]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
