@@ -184,7 +184,7 @@ class Smac:
         scenario = Scenario(made, deterministic=True, n_trials=10**6, output_directory=folder, seed=seed)
         self._smac = Facade(
             scenario,
-            lambda config, seed: 0.0,  # noqa: ARG005  it looks at the names
+            lambda config, seed: 0.0,  # it looks at the names
             overwrite=True,
             logging_level=50,
             intensifier=Facade.get_intensifier(scenario, max_config_calls=1),
