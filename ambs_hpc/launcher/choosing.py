@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
 import tempfile
 from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ambs_hpc.identity import this_process
+from ambs_hpc.identity import ProcessIdentity, is_gone, this_process
 from ambs_hpc.launcher.executor import Executor
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.process_executor import ProcessExecutor
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 ExecutorName = Literal["auto", "process", "parsl"]
 NAMES: tuple[ExecutorName, ...] = ("auto", "process", "parsl")
+POOLS = "parsl"  # begins the names of folders
 MANY_NODES = 8  # above, a launch command for each node is dear
 
 
@@ -72,9 +75,17 @@ def make_executor(
         return ProcessExecutor(packing, around, grace_seconds)
     from ambs_hpc.launcher.parsl_executor import ParslExecutor
 
-    who = this_process()
     folder = around.folder or Path(tempfile.gettempdir())
-    return ParslExecutor(packing, around, grace_seconds, folder / f"parsl-{who.host}-{who.pid}", slots)
+    return ParslExecutor(packing, around, grace_seconds, _own_folder(folder), slots)
+
+
+def _own_folder(folder: Path) -> Path:
+    """For this launcher's pools; what killed launchers of this host left beside it is removed."""
+    for left in folder.glob(f"{POOLS}-*:*:*"):
+        with contextlib.suppress(ValueError):
+            if is_gone(ProcessIdentity.parse(left.name.removeprefix(f"{POOLS}-"))):
+                shutil.rmtree(left, ignore_errors=True)
+    return folder / f"{POOLS}-{this_process()}"
 
 
 def chosen(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
-from ambs_hpc.identity import start_time
+from ambs_hpc.identity import start_time, this_process
 from ambs_hpc.launcher import choosing, offspring, parsl_executor, parsl_pool
 from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.packing import Node, Packing
@@ -474,6 +474,17 @@ def test_nodes_know_their_names() -> None:
     assert own_name(nodes, {}, "n2") == "n2.site"
     assert own_name(nodes, {"SLURMD_NODENAME": "n3"}, "vm") == "n3.site"
     assert own_name(nodes, {"PMI_RANK": "1", "SLURM_PROCID": "0"}, "vm") == "n2.site"
+
+
+def test_folders_of_dead_launchers_are_removed(tmp_path: Path) -> None:
+    """They hold keys; those of living launchers, and of other hosts, stay."""
+    me = this_process()
+    dead, elsewhere = replace(me, started=me.started + 1), replace(me, host="elsewhere")
+    for who in (me, dead, elsewhere):
+        (tmp_path / f"parsl-{who}" / "pool-1").mkdir(parents=True)
+    around = Surroundings((NODE,), "X", folder=tmp_path)
+    choosing.make_executor("parsl", Packing([NODE]), around, 0.5, None)
+    assert {file.name for file in tmp_path.iterdir()} == {f"parsl-{me}", f"parsl-{elsewhere}"}
 
 
 def test_auto_takes_the_pool_where_it_is_needed() -> None:
