@@ -18,6 +18,7 @@ from ambs_hpc.queue.server_programs import Programs, server_user
 
 PORT_ATTEMPTS = 5
 START_SECONDS = 60
+STOP_SECONDS = 180  # it writes to disk what it had in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def stop_server(folder_path: Path, binaries: Path | None, environment: Mapping[s
         programs = Programs(
             find_binaries(binaries, environment, version=_data_version(folder)), server_user(), environment
         )
-        programs.run("pg_ctl", "-D", str(folder.data), "-m", "fast", "-w", "-t", str(START_SECONDS), "stop")
+        programs.run("pg_ctl", "-D", str(folder.data), "-m", "fast", "-w", "-t", str(STOP_SECONDS), "stop")
         folder.owner_file.unlink(missing_ok=True)
     return True
 

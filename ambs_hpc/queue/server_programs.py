@@ -6,9 +6,10 @@ import contextlib
 import os
 import pwd
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ambs_hpc.errors import DatabaseRefused, UsageError
 from ambs_hpc.queue.postgres_binaries import Binaries
@@ -41,23 +42,25 @@ class Programs:
         Raises:
             DatabaseRefused: it failed; with its own words.
         """
-        # A file, not a pipe: the server inherits it and would keep a pipe open for ever.
-        done = subprocess.run(
-            [self.binaries.path(program), *arguments],
-            input=input_text,
-            stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
-            stderr=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
-            text=True,
-            check=False,
-            cwd="/",
-            env=self._environment,
-            umask=0o077,
-            **self._identity(),
-        )
+        # Files, not pipes: the server inherits them from pg_ctl and would keep a pipe open for ever.
+        with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complained:
+            done = subprocess.run(
+                [self.binaries.path(program), *arguments],
+                input=input_text,
+                stdout=said,
+                stderr=complained,
+                text=True,
+                check=False,
+                cwd="/",
+                env=self._environment,
+                umask=0o077,
+                **self._identity(),
+            )
+            output, errors = _content(said), _content(complained)
         if done.returncode != 0:
-            said = " ".join(f"{done.stdout or ''} {done.stderr or ''}".split()) or "see the server's log"
-            raise DatabaseRefused(f"{program} failed: {said}")
-        return str(done.stdout or "")
+            words = " ".join(f"{output} {errors}".split()) or "it said nothing"
+            raise DatabaseRefused(f"{program} failed: {words}")
+        return output
 
     def own(self, path: Path) -> None:
         """The file belongs to the server's user."""
@@ -91,3 +94,8 @@ def server_user() -> pwd.struct_passwd | None:
     raise UsageError(
         "PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody` to run it as."
     )
+
+
+def _content(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
