@@ -244,8 +244,7 @@ def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
     with centre.search(centre.problem("long", "'model:long'"), 64) as search:
         centre.submit(8)
         wait_until(lambda: centre.counts().get("RUNNING", 0) > 20, 40)
-        for pid in centre.cluster.pids_on("n5"):
-            os.kill(pid, signal.SIGKILL)
+        centre.cluster.kill_node("n5")
         assert search.wait(150) == 0
         assert centre.allocations()[0]["state"] == "RUNNING"
     centre.assert_each_ended_once(64)
