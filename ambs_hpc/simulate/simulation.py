@@ -17,7 +17,7 @@ from ambs_hpc.launcher.run_times import floor_seconds
 from ambs_hpc.problem import Problem
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import create_campaign, end_launcher, register_launcher, transaction
-from ambs_hpc.records import NewCampaign, NewLauncher
+from ambs_hpc.records import Campaign, NewCampaign, NewLauncher
 from ambs_hpc.simulate.allocations import Allocation, most_slots, slot_seconds
 from ambs_hpc.simulate.loads import NamedLoad
 from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor, Ran
@@ -47,6 +47,7 @@ class SimulationSettings:
         node_failures_per_hour: of each busy slot, >= 0.
         start_seconds: that a launcher needs to start an evaluation, >= 0: launch commands and forks are
             pretended, so what they cost is not measured here.
+        search_deaths: seconds after which the search is killed and begins anew from its database, ascending.
     """
 
     load: NamedLoad
@@ -58,6 +59,7 @@ class SimulationSettings:
     charged: bool = True
     node_failures_per_hour: float = 0.0
     start_seconds: float = 0.0
+    search_deaths: Sequence[float] = ()
 
     @property
     def slots(self) -> int:
@@ -135,10 +137,14 @@ class _Pretended:
         )
 
     def _search_on(self, timeline: Timeline) -> None:
-        loop = SearchLoop(self.database.engine_of(timeline), self._campaign, None, timeline)
-        loop.open()
+        engine = self.database.engine_of(timeline)
+        loop = _searching(engine, self._campaign, timeline)
+        deaths = [START + after for after in self._settings.search_deaths]
         proposed = 0
         while True:
+            if deaths and timeline.now() >= deaths[0]:
+                del deaths[0]
+                loop = _searching(engine, self._campaign, timeline)
             before = timeline.spent_cpu_seconds()
             progress = loop.step()
             if progress.proposed > proposed:
@@ -177,6 +183,12 @@ class _Pretended:
 
         name = f"launcher of {allocation.slots}"
         return self.world.add(name, serve, starts_after=allocation.starts_after)
+
+
+def _searching(engine: Engine, campaign: Campaign, timeline: Timeline) -> SearchLoop:
+    loop = SearchLoop(engine, campaign, None, timeline)
+    loop.open()
+    return loop
 
 
 def _register(engine: Engine, slots: int) -> int:

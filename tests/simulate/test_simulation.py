@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_the_same_seed_gives_the_same_campaign() -> None:
     first, second = simulate(settings), simulate(settings)
     assert first.best_so_far == second.best_so_far
     assert first.busy == second.busy
+
+
+def test_a_search_that_dies_goes_on_as_if_it_had_not() -> None:
+    """128 workers, killed twice with all of them busy: the same configurations, in the same order."""
+    settings = SimulationSettings(load(Normal(60.0, 20.0)), shared(128), 4.0, charged=False, seed=7)
+    never, twice = simulate(settings), simulate(replace(settings, search_deaths=(71.3, 158.9)))
+    assert len(never.objectives) > 350
+    assert twice.objectives == never.objectives
+    assert twice.best_so_far == never.best_so_far
 
 
 def test_what_computing_costs_is_charged() -> None:
