@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test lint install install-test clean
 
@@ -11,7 +12,7 @@ demo: install
 	$(BIN)/ambs run examples/digits_mlp/problem.py --max-evaluations 60 --db $(DEMO)/ambs.db --runs $(DEMO)/runs
 
 test: install-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -12,6 +12,13 @@ from sqlalchemy import Engine
 from ambs_hpc.queue import close_waits, open_database
 from tests import databases
 
+LONGEST = "test_many_nodes.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """When two processes share the files, the longest goes first, lest one wait for it at the end."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _stop_servers() -> Iterator[None]:

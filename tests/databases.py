@@ -39,11 +39,11 @@ def fresh_database(kind: str, directory: Path) -> Iterator[str]:
         shutil.copyfile(_sqlite_template(), file)
         yield f"sqlite:///{file}"
         return
-    _administer(f"CREATE DATABASE {name} TEMPLATE {_postgresql_template()}")
+    administer(f"CREATE DATABASE {name} TEMPLATE {_postgresql_template()}")
     try:
         yield named(name)
     finally:
-        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+        administer(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -53,11 +53,11 @@ def blank_database(kind: str, directory: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{directory / f'{name}.db'}"
         return
-    _administer(f"CREATE DATABASE {name}")
+    administer(f"CREATE DATABASE {name}")
     try:
         yield named(name)
     finally:
-        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+        administer(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @cache
@@ -89,17 +89,26 @@ def named(database: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def wait_until(condition: Callable[[], object], timeout_seconds: float = 10.0) -> None:
+def let_others_enter(folder: Path) -> None:
+    """Open a test's folder and pytest's above it: as root, a server runs as somebody else."""
+    for one in (folder, *folder.parents[:3]):
+        if not one.stat().st_mode & 0o001:
+            one.chmod(0o755)
+
+
+def wait_until(
+    condition: Callable[[], object], timeout_seconds: float = 10.0, pause_seconds: float = 0.01
+) -> None:
     """Return once the condition holds; fail when it does not in time."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_seconds} s"
-        time.sleep(0.01)
+        time.sleep(pause_seconds)
 
 
 @cache
 def _postgresql_template() -> str:
-    _administer(f"CREATE DATABASE {_TEMPLATE}")
+    administer(f"CREATE DATABASE {_TEMPLATE}")
     open_database(named(_TEMPLATE)).dispose()
     return _TEMPLATE
 
@@ -113,7 +122,8 @@ def _sqlite_template() -> Path:
     return file
 
 
-def _administer(statement: str) -> None:
+def administer(statement: str) -> None:
+    """Run a statement of the session's server that no transaction may hold."""
     connection = psycopg2.connect(postgresql_server().url)
     connection.autocommit = True
     with connection.cursor() as cursor:

@@ -57,6 +57,10 @@ class Cluster:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
+    def ended_allocations(self) -> list[str]:
+        """How Slurm says that each ended, in this order."""
+        return (self.folder / "log" / "jobcomp.log").read_text().splitlines()
+
     def controller_pid(self) -> int:
         """Of slurmctld."""
         return int((self.folder / "run" / "slurmctld.pid").read_text())

@@ -9,6 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.databases import wait_until
+
+# A search gives way on a login node: beside other tests, and a question asked without a pause, it starves.
+PROPOSES_WITHIN_SECONDS, ASK_EVERY_SECONDS = 90, 0.5
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -58,6 +63,24 @@ class Shell:
         """The rows of a read-only query."""
         found: list[dict[str, object]] = json.loads(self.ambs("sql", query, "--json"))
         return found
+
+    def wait_for_proposals(self, search: subprocess.Popen[str]) -> None:
+        """Return once evaluations wait for a launcher; fail at once with what `search` said when it ended."""
+
+        def proposed() -> bool:
+            ended = search.poll() is not None
+            if self.has_ready():
+                return True
+            assert not ended, f"the search proposed nothing\n{''.join(map(str, search.communicate()))}"
+            return False
+
+        wait_until(proposed, PROPOSES_WITHIN_SECONDS, ASK_EVERY_SECONDS)
+
+    def has_ready(self) -> bool:
+        """Evaluations wait; False also where there is no database yet."""
+        process = self.start("sql", "select count(*) as n from v_evaluations where state = 'READY'", "--json")
+        out, _ = process.communicate(timeout=60)
+        return process.returncode == 0 and json.loads(out)[0]["n"] > 0
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text)

@@ -79,10 +79,14 @@ def test_campaign_goes_through_several_walltimes(login: LoginNode) -> None:
     budget = ("--max-evaluations", str(EVALUATIONS), "--slots", "2")
     search = login.start("search", "problem.py", *budget)
     try:
-        wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+        login.wait_for_proposals(search)
         submitted = 0
         while search.poll() is None and submitted < 8:
-            login.ambs(*SUBMIT)
+            submission = login.start(*SUBMIT)
+            said = submission.communicate(timeout=90)
+            if submission.returncode:  # there must be something to do: the search ended meanwhile
+                assert "no search is alive" in "".join(said)
+                break
             submitted += 1
             wait_until(lambda: search.poll() is not None or all_over(login), 60)
         assert search.wait(30) == 0, "".join(map(str, search.communicate()))
@@ -204,15 +208,9 @@ def test_a_thousand_allocations_cost_one_question(login: LoginNode) -> None:
 def stock(login: LoginNode) -> None:
     """Evaluations that wait."""
     search = login.start("search", "problem.py", "--max-evaluations", "4", "--slots", "2")
-    wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+    login.wait_for_proposals(search)
     search.terminate()
     search.communicate(timeout=30)
-
-
-def has_ready(login: LoginNode) -> bool:
-    process = login.start("sql", STATES, "--json")
-    out, _ = process.communicate(timeout=30)
-    return process.returncode == 0 and "READY" in out
 
 
 def all_over(login: LoginNode) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.queue.server import ServerOptions, ServerStatus, start_server, stop_server
-from tests.databases import wait_until
+from tests.databases import let_others_enter, wait_until
 from tests.stories.commands import Shell
 from tests.stories.kill_story import orphans_in
 
@@ -34,8 +34,7 @@ AWAY_SECONDS = float(os.environ.get("STORY_AWAY_SECONDS", "3"))
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerStatus]:
     """One of our own: the session's must not be stopped under other tests."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)  # as root, the server runs as somebody else
+    let_others_enter(tmp_path)
     place = tmp_path / "server"
     yield start_server(ServerOptions(place, listen="127.0.0.1", host="127.0.0.1"), os.environ)
     stop_server(place, None, os.environ)

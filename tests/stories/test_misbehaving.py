@@ -25,7 +25,7 @@ PROBLEM = f"""
 from ambs_hpc import Problem, Resources
 CASES = {CASES}
 problem = Problem(
-    name="bad", space={{"case": CASES}}, objective="model:misbehave", time_limit_seconds=5,
+    name="bad", space={{"case": CASES}}, objective="model:misbehave", time_limit_seconds=10,
     resources=Resources(memory_gib=0.5), starting_points=[{{"case": case}} for case in CASES],
 )
 """

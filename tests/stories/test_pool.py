@@ -13,7 +13,7 @@ import pytest
 from ambs_hpc.launcher import offspring
 from tests.databases import wait_until
 from tests.slurm.cluster import CPUS, NODES, is_installed, stop_cluster
-from tests.stories.test_slurm import LoginNode, has_ready
+from tests.stories.test_slurm import LoginNode
 
 PROBLEM = """
 from ambs_hpc import Problem
@@ -95,7 +95,7 @@ def test_pool_uses_every_node(login: LoginNode) -> None:
     """Each worker is on a node and cores of its own, and nothing is left when the allocation is over."""
     search = login.start("search", "problem.py", "--max-evaluations", str(EVALUATIONS), "--slots", "8")
     try:
-        wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+        login.wait_for_proposals(search)
         submit(login)
         assert search.wait(120) == 0
     finally:
@@ -118,7 +118,7 @@ def test_killed_launcher_leaves_nothing(login: LoginNode) -> None:
     """Its pool is gone from all nodes, and the next allocation does the rest."""
     search = login.start("search", "problem.py", "--max-evaluations", str(EVALUATIONS), "--slots", "8")
     try:
-        wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+        login.wait_for_proposals(search)
         submit(login)
         wait_until(lambda: len(login.rows("select id from v_evaluations where state = 'DONE'")) >= 4, 60)
         os.kill(launcher_of(login), signal.SIGKILL)

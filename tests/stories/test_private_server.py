@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import let_others_enter
+
 SERVER, CLIENT = "10.99.71.1", "10.99.71.2"
 PR_SET_CHILD_SUBREAPER = 36
 CONNECT = """
@@ -74,8 +76,7 @@ def nodes(tmp_path: Path) -> Iterator[TwoNodes]:
     folder = tmp_path / "campaign"
     folder.mkdir()
     os.chown(folder, 65534, 65534)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    let_others_enter(tmp_path)
     try:
         for node in ("server", "client"):
             ip("netns", "add", f"ambs-test-{node}")

@@ -29,7 +29,7 @@ def train(configuration):
 """
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(
         (not is_installed() or os.geteuid() != 0) and not os.environ.get("CI"),
         reason="needs root and Debian's slurm-wlm and munge",
@@ -78,22 +78,16 @@ def all_over(login: LoginNode) -> bool:
 def stock(login: LoginNode, budget: int = 4) -> None:
     """Evaluations that wait."""
     search = login.start("search", "problem.py", "--max-evaluations", str(budget), "--slots", "2")
-    wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+    login.wait_for_proposals(search)
     search.terminate()
     search.communicate(timeout=30)
-
-
-def has_ready(login: LoginNode) -> bool:
-    process = login.start("sql", "select state from v_evaluations", "--json")
-    out, _ = process.communicate(timeout=30)
-    return process.returncode == 0 and "READY" in out
 
 
 def test_campaign_uses_every_node(login: LoginNode) -> None:
     """One launcher in the script, a supervisor on each node through srun, evaluations on all of them."""
     search = login.start("search", "problem.py", "--max-evaluations", str(EVALUATIONS), "--slots", "8")
     try:
-        wait_until(lambda: (login.folder / "ambs.db").exists() and has_ready(login), 30)
+        login.wait_for_proposals(search)
         login.ambs("submit", "-n", str(NODES), "-t", "3")
         wait_until(lambda: login.state() == "RUNNING", 30)
         assert search.wait(60) == 0
