@@ -177,6 +177,8 @@ class NewLauncher:
             /proc/PID/stat, clock ticks) tells a reused pid from the original.
         slots: evaluations of the smallest shape that it can run at once, >= 1.
         allocation_id: our id of the batch allocation around it, None when started by hand.
+        outlived_by: who runs its evaluations on when it dies, as "balsam SITE"; empty for nobody. A launcher
+            of the same words may take them up.
     """
 
     host: str
@@ -184,6 +186,7 @@ class NewLauncher:
     process_started: int
     slots: int
     allocation_id: int | None = None
+    outlived_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

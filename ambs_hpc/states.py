@@ -35,6 +35,7 @@ class Move(str, Enum):
 
     ENQUEUE = "enqueue"
     CLAIM = "claim"
+    ADOPT = "adopt"  # taken up by a launcher whose predecessor died, where somebody else runs it on
     COMPLETE = "complete"
     FAIL = "fail"
     RETRY = "retry"  # failed, but max_failures allows another attempt
@@ -51,6 +52,7 @@ FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.ENQUEUE: (frozenset(), State.READY),
     Move.CLAIM: (frozenset({State.READY}), State.RUNNING),
+    Move.ADOPT: (frozenset({State.RUNNING}), State.RUNNING),
     Move.COMPLETE: (frozenset({State.RUNNING}), State.DONE),
     Move.FAIL: (frozenset({State.RUNNING}), State.FAILED),
     Move.RETRY: (frozenset({State.RUNNING}), State.READY),

@@ -3,6 +3,7 @@
 Verbs take a connection first and never commit: `transaction` and `reading` do.
 """
 
+from ambs_hpc.queue.adoption import adopt
 from ambs_hpc.queue.allocations import (
     OVER,
     PREPARED,
@@ -57,7 +58,7 @@ from ambs_hpc.queue.queries import (
 from ambs_hpc.queue.read_only import run_read_only_sql
 from ambs_hpc.queue.results import complete, fail
 from ambs_hpc.queue.server import ServerOptions, ServerStatus, server_status, start_server, stop_server
-from ambs_hpc.queue.sweep import Evidence, Held, Swept, held_by_dead, holders, sweep
+from ambs_hpc.queue.sweep import Evidence, Held, Swept, ended_attempts, held, held_by_dead, holders, sweep
 from ambs_hpc.queue.transactions import reading, transaction
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "ServerStatus",
     "Swept",
     "Throughput",
+    "adopt",
     "best",
     "cancel",
     "change_budget",
@@ -88,6 +90,7 @@ __all__ = [
     "create_campaign",
     "database_url",
     "end_launcher",
+    "ended_attempts",
     "enqueue",
     "fail",
     "failures",
@@ -97,6 +100,7 @@ __all__ = [
     "get_campaign",
     "has_ready",
     "heartbeat",
+    "held",
     "held_by_dead",
     "holders",
     "is_search_alive",

@@ -78,7 +78,7 @@ def claim(
     parameters |= {"max_rows": limit, "holder": launcher_id}
     rows = sorted(connection.execute(statement, parameters), key=lambda row: (-row.priority, row.id))
     record(connection, [NewEvent(row.id, Move.CLAIM, row.attempt, launcher_id) for row in rows])
-    return [_claim(row) for row in rows]
+    return [claim_value(row) for row in rows]
 
 
 def has_ready(
@@ -108,7 +108,6 @@ def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | Non
         .with_for_update(skip_locked=True)
         .cte("picked")
     )
-    name = select(campaign.c.name).where(campaign.c.id == evaluation.c.campaign_id).scalar_subquery()
     return (
         update(evaluation)
         .where(evaluation.c.id.in_(select(picked.c.id)))  # READY: they were locked as such a moment ago
@@ -119,16 +118,22 @@ def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | Non
             claimed_at=present("present" in given),
             started_at=None,
         )
-        .returning(*_CLAIMED, name.label("campaign"))
+        .returning(*LEASED)
     )
 
 
-_CLAIMED = [
-    evaluation.c[name]
-    for name in [
-        *("id", "campaign_id", "ordinal", "attempt", "configuration", "priority", "time_limit_seconds"),
-        *("cores", "gpus", "memory_gib", "nodes", "ranks_per_node", "whole_node"),
-    ]
+LEASED: list[ColumnElement[Any]] = [
+    *(
+        evaluation.c[name]
+        for name in [
+            *("id", "campaign_id", "ordinal", "attempt", "configuration", "priority", "time_limit_seconds"),
+            *("cores", "gpus", "memory_gib", "nodes", "ranks_per_node", "whole_node"),
+        ]
+    ),
+    select(campaign.c.name)
+    .where(campaign.c.id == evaluation.c.campaign_id)
+    .scalar_subquery()
+    .label("campaign"),
 ]
 
 
@@ -184,7 +189,8 @@ def _is_of_campaigns(dialect: str) -> ColumnElement[bool]:
     return func.array_position(wanted, evaluation.c.campaign_id).is_not(None)
 
 
-def _claim(row: DatabaseRow) -> Claim:
+def claim_value(row: DatabaseRow) -> Claim:
+    """A row with the columns LEASED and its campaign's name as `campaign`."""
     return Claim(
         row.id,
         row.campaign_id,

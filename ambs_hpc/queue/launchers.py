@@ -19,6 +19,7 @@ def register_launcher(connection: Connection, new: NewLauncher) -> int:
         process_started=new.process_started,
         slots=new.slots,
         allocation_id=new.allocation_id,
+        outlived_by=new.outlived_by,
         started_at=now(connection),
         heartbeat_at=now(connection),
     )

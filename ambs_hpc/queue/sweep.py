@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,10 +12,14 @@ from ambs_hpc.queue.batches import id_in
 from ambs_hpc.queue.database_clock import now
 from ambs_hpc.queue.giving_back import Interruption, give_back, lock_rows
 from ambs_hpc.queue.progress import Endings
-from ambs_hpc.queue.schema import campaign, evaluation, is_running, launcher
+from ambs_hpc.queue.schema import campaign, evaluation, evaluation_event, is_running, launcher
 from ambs_hpc.queue.values import launcher_value
 from ambs_hpc.records import Launcher
 from ambs_hpc.states import Move, State
+
+_ENDED = [move.value for move in (Move.COMPLETE, Move.FAIL, Move.RETRY, Move.ACCEPT_LATE)]
+# A person needs some minutes to see that a launcher died and to start the next.
+OUTLIVED_SECONDS = 900.0
 
 
 class Evidence(Enum):
@@ -66,13 +70,17 @@ def holders(connection: Connection) -> list[Launcher]:
 
 
 def held_by_dead(connection: Connection, *, stale_after_seconds: float, is_gone: Judge) -> list[Held]:
-    """What `sweep` with the same arguments would take: to harvest results that lie on disk before it.
+    """What `sweep` with the same arguments would take, and what is outlived: to harvest results on disk.
 
     Report such a result by `complete` or `fail` with the dead launcher's id, or afterwards as a late one.
     """
-    dead = _dead(connection, stale_after_seconds, is_gone)
-    if not dead:
-        return []
+    dead = dead_holders(connection, stale_after_seconds, is_gone)
+    return held(connection, [one.id for one in dead]) if dead else []
+
+
+def held(connection: Connection, launcher_ids: Collection[int] | None = None) -> list[Held]:
+    """What launchers hold; those of all when None."""
+    mine = [] if launcher_ids is None else [id_in(connection, evaluation.c.launcher_id, launcher_ids)]
     statement = (
         select(
             evaluation.c.id,
@@ -83,17 +91,27 @@ def held_by_dead(connection: Connection, *, stale_after_seconds: float, is_gone:
             campaign.c.run_directory,
         )
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
-        .where(is_running, id_in(connection, evaluation.c.launcher_id, dead))
+        .where(is_running, *mine)
         .order_by(evaluation.c.id)
     )
     return [Held(*row) for row in connection.execute(statement)]
+
+
+def ended_attempts(connection: Connection, ids: Collection[int]) -> set[tuple[int, int]]:
+    """The (id, attempt) of these evaluations' attempts that ended by themselves, well or not."""
+    event = evaluation_event.c
+    statement = select(event.evaluation_id, event.attempt).where(
+        id_in(connection, event.evaluation_id, ids), event.move.in_(_ENDED)
+    )
+    return {(row.evaluation_id, row.attempt) for row in connection.execute(statement)}
 
 
 def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Judge) -> list[Swept]:
     """Take from dead launchers what they hold; each counts as an interruption.
 
     A launcher is dead when it ended in order, when the evidence is certain, or when its heartbeat is late by
-    the database's clock and the evidence says that it is gone.
+    the database's clock and the evidence says that it is gone. Evaluations that somebody else runs on are
+    left for a successor for `OUTLIVED_SECONDS`.
 
     Args:
         stale_after_seconds: age of a heartbeat from which it is late.
@@ -101,7 +119,8 @@ def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Judge)
             UNKNOWN. It must answer from memory, because a transaction is open: ask processes and schedulers
             about the `holders` before.
     """
-    dead = _dead(connection, stale_after_seconds, is_gone)
+    found = dead_holders(connection, stale_after_seconds, is_gone)
+    dead = _last_heartbeats(connection, [one.id for one in found if not _is_outlived(one)])
     if not dead:
         return []
     mine = id_in(connection, evaluation.c.launcher_id, dead)
@@ -124,11 +143,14 @@ def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Judge)
     ]
 
 
-def _dead(connection: Connection, stale_after_seconds: float, is_gone: Judge) -> dict[int, float]:
-    """The last heartbeats of the dead launchers that hold something, by id."""
-    dead = [one.id for one in holders(connection) if _is_dead(one, stale_after_seconds, is_gone)]
-    statement = select(launcher.c.id, launcher.c.heartbeat_at).where(id_in(connection, launcher.c.id, dead))
-    return {row.id: row.heartbeat_at for row in connection.execute(statement)} if dead else {}
+def dead_holders(connection: Connection, stale_after_seconds: float, is_gone: Judge) -> list[Launcher]:
+    """The dead launchers that hold something; arguments as of `sweep`."""
+    return [one for one in holders(connection) if _is_dead(one, stale_after_seconds, is_gone)]
+
+
+def _last_heartbeats(connection: Connection, ids: Collection[int]) -> dict[int, float]:
+    statement = select(launcher.c.id, launcher.c.heartbeat_at).where(id_in(connection, launcher.c.id, ids))
+    return {row.id: row.heartbeat_at for row in connection.execute(statement)} if ids else {}
 
 
 def _is_dead(one: Launcher, stale_after_seconds: float, is_gone: Judge) -> bool:
@@ -138,3 +160,9 @@ def _is_dead(one: Launcher, stale_after_seconds: float, is_gone: Judge) -> bool:
     if verdict is Evidence.GONE_FOR_CERTAIN or verdict is True:
         return True
     return verdict is Evidence.GONE and one.heartbeat_age_seconds > stale_after_seconds
+
+
+def _is_outlived(one: Launcher) -> bool:
+    """Whether what it holds may still run, and a successor may still come: one that ended gave all back."""
+    is_recent = one.heartbeat_age_seconds < OUTLIVED_SECONDS
+    return bool(one.identity.outlived_by) and not one.ended and is_recent

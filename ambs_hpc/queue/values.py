@@ -60,7 +60,9 @@ def campaign_value(row: DatabaseRow) -> Campaign:
 
 def launcher_value(row: DatabaseRow) -> Launcher:
     """A row of `launcher` with the column `heartbeat_age`."""
-    identity = NewLauncher(row.host, row.pid, row.process_started, row.slots, row.allocation_id)
+    identity = NewLauncher(
+        row.host, row.pid, row.process_started, row.slots, row.allocation_id, row.outlived_by
+    )
     seconds = row.heartbeat_at - row.started_at
     return Launcher(
         row.id, identity, row.heartbeat_age, row.ended_at is not None, seconds, row.busy_seconds, row.idle

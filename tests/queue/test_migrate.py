@@ -95,7 +95,7 @@ def test_a_newer_schema_is_told(any_url: str) -> None:
 def test_an_older_schema_says_how_to_upgrade(any_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data stay; the command is in the message."""
     open_database(any_url).dispose()
-    monkeypatch.setattr("ambs_hpc.queue.migrate.REVISIONS", ("0001", "0002", "0003"))
+    monkeypatch.setattr("ambs_hpc.queue.migrate.REVISIONS", (*REVISIONS, "9999"))
     with pytest.raises(SchemaMismatch, match="ambs db upgrade --db"):
         open_database(any_url)
 

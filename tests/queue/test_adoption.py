@@ -1,0 +1,109 @@
+"""A successor takes up what somebody else runs on, and nobody else gets it meanwhile."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from ambs_hpc.clock import ManualClock
+from ambs_hpc.queue import (
+    Evidence,
+    adopt,
+    claim,
+    complete,
+    counts,
+    ended_attempts,
+    fail,
+    held,
+    held_by_dead,
+    release,
+    sweep,
+    transaction,
+)
+from ambs_hpc.queue.sweep import OUTLIVED_SECONDS
+from ambs_hpc.records import Launcher
+from ambs_hpc.states import State
+from tests.queue import stock
+
+OUTLIVED = "balsam theta"
+
+
+def gone(_launcher: Launcher) -> Evidence:
+    return Evidence.GONE_FOR_CERTAIN
+
+
+def unknown(_launcher: Launcher) -> Evidence:
+    return Evidence.UNKNOWN
+
+
+def test_successor_holds_the_same_attempts(any_engine: Engine) -> None:
+    """The first launcher's late words are not heard any more; the second's are."""
+    with transaction(any_engine) as connection:
+        stock.evaluations(connection, stock.campaign(connection).id, 3)
+        first = stock.launcher(connection, outlived_by=OUTLIVED)
+        claims = claim(connection, first, 2)
+        second = stock.launcher(connection, outlived_by=OUTLIVED)
+        assert adopt(connection, second, stale_after_seconds=30.0, is_gone=gone) == claims
+        assert [(one.id, one.attempt, one.launcher_id) for one in held(connection)] == [
+            (one.id, one.attempt, second) for one in claims
+        ]
+        complete(connection, first, [stock.success(claims[0])])
+        complete(connection, second, [stock.success(claims[1])])
+        assert {one.id for one in held(connection)} == {claims[0].id}
+
+
+def test_attempts_that_ended_by_themselves(any_engine: Engine) -> None:
+    """Well or badly, for good or not; not those that were given back."""
+    with transaction(any_engine) as connection:
+        stock.evaluations(connection, stock.campaign(connection, max_failures=1).id, 4)
+        launcher = stock.launcher(connection)
+        done, failed, given_back, runs = claim(connection, launcher, 4)
+        complete(connection, launcher, [stock.success(done)])
+        fail(connection, launcher, [stock.failure(failed)])
+        release(connection, launcher, [(given_back.id, 1)], interrupted=True, reason="walltime")
+        ids = [one.id for one in (done, failed, given_back, runs)]
+        assert ended_attempts(connection, ids) == {(done.id, 1), (failed.id, 1)}
+        assert ended_attempts(connection, [runs.id]) == set()
+
+
+def test_others_take_up_nothing(any_engine: Engine) -> None:
+    """Of another site, of no site, or of one that still lives."""
+    with transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection).id
+        stock.evaluations(connection, campaign_id, 3)
+        claim(connection, stock.launcher(connection, outlived_by=OUTLIVED), 1)
+        claim(connection, stock.launcher(connection), 1)
+        rule = {"stale_after_seconds": 30.0}
+        elsewhere = stock.launcher(connection, outlived_by="balsam cooley")
+        plain = stock.launcher(connection)
+        successor = stock.launcher(connection, outlived_by=OUTLIVED)
+        assert adopt(connection, elsewhere, is_gone=gone, **rule) == []
+        assert adopt(connection, plain, is_gone=gone, **rule) == []
+        assert adopt(connection, successor, is_gone=unknown, **rule) == []
+        assert adopt(connection, successor, is_gone=gone, campaign_ids=[campaign_id + 1], **rule) == []
+        assert len(adopt(connection, successor, is_gone=gone, campaign_ids=[campaign_id], **rule)) == 1
+
+
+def test_nobody_sweeps_what_runs_on(any_engine: Engine) -> None:
+    """Results are harvested at once, the rest waits for a successor, and not for ever."""
+    clock = ManualClock()
+    with transaction(any_engine.execution_options(clock=clock)) as connection:
+        campaign_id = stock.campaign(connection).id
+        stock.evaluations(connection, campaign_id, 2)
+        claim(connection, stock.launcher(connection, outlived_by=OUTLIVED), 2)
+        rule = {"stale_after_seconds": 30.0, "is_gone": gone}
+        assert len(held_by_dead(connection, **rule)) == 2
+        assert sweep(connection, **rule) == []
+        clock.sleep(OUTLIVED_SECONDS + 1)
+        assert len(sweep(connection, **rule)) == 2
+        assert counts(connection, campaign_id)[State.READY] == 2
+
+
+def test_silent_launcher_of_another_host_is_succeeded(any_engine: Engine) -> None:
+    """Its process cannot be asked about; after a long silence it is taken for dead."""
+    clock = ManualClock()
+    with transaction(any_engine.execution_options(clock=clock)) as connection:
+        stock.evaluations(connection, stock.campaign(connection).id, 1)
+        claim(connection, stock.launcher(connection, outlived_by=OUTLIVED), 1)
+        clock.sleep(OUTLIVED_SECONDS + 1)
+        successor = stock.launcher(connection, outlived_by=OUTLIVED)
+        assert len(adopt(connection, successor, stale_after_seconds=30.0, is_gone=unknown)) == 1
