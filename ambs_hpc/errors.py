@@ -89,6 +89,14 @@ class SubmissionUnclear(AmbsError):
         self.command, self.output = command, output
 
 
+class BalsamUnreachable(AmbsError):
+    """Balsam's service does not answer: it may come back, so nothing changes meanwhile."""
+
+
+class BalsamRefused(AmbsError):
+    """Balsam's service answered and said no; waiting alone does not help."""
+
+
 class AllocationUnreadable(AmbsError):
     """We are inside an allocation, but cannot read which nodes it has."""
 
@@ -96,8 +104,9 @@ class AllocationUnreadable(AmbsError):
 def nearest(name: str, accepted: Iterable[str]) -> str:
     """A sentence that lists the accepted names, the nearest one first when there is one."""
     names = sorted(accepted)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    in_lower_case = {one.lower(): one for one in names}
+    close = difflib.get_close_matches(name.lower(), in_lower_case, n=1)
+    hint = f"Did you mean {in_lower_case[close[0]]!r}? " if close else ""
     return f"{hint}Accepted: {', '.join(names)}."
 
 

@@ -16,7 +16,9 @@ MaxMinutes = Annotated[float | None, typer.Option("--max-minutes", metavar="M", 
 Slots = Annotated[
     int | None, typer.Option("--slots", metavar="K", help="Evaluations at once; else what fits.")
 ]
-Method = Annotated[str | None, typer.Option("--method", help="ambs (default), classic, random, lhs, sobol.")]
+Method = Annotated[
+    str | None, typer.Option("--method", help="ambs (default), classic, random, lhs, sobol, optuna:TPE, ...")
+]
 Option = Annotated[
     list[str] | None, typer.Option("--option", "-o", metavar="NAME=VALUE", help="Of the method; repeatable.")
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ambs_hpc.cli.output import cell, print_json
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.queue import EvaluationRow, best, counts, list_evaluations, reading
 from ambs_hpc.states import State
 
@@ -84,10 +86,14 @@ class BestSoFar:
         self._asked_at = float("-inf")
 
     def value(self, progress: Progress) -> float | None:
-        """The best so far, or None."""
+        """The best so far, or None; as last seen while the database is away."""
         if time.monotonic() - self._asked_at > BEST_SECONDS and not progress.database_away:
             self._asked_at = time.monotonic()
-            with reading(self._engine) as connection:
-                rows = best(connection, self._campaign.id, 1)
-            self._value = rows[0].objective if rows else None
+            with contextlib.suppress(DatabaseUnreachable, DatabaseLocked):  # the search's next step waits
+                self._value = self._asked()
         return self._value
+
+    def _asked(self) -> float | None:
+        with reading(self._engine) as connection:
+            rows = best(connection, self._campaign.id, 1)
+        return rows[0].objective if rows else None

@@ -181,6 +181,7 @@ def test_options_reach_the_constructor() -> None:
     ("method", "options", "words"),
     [
         ("optuna:Tpe", {}, "Did you mean 'optuna:TPE'"),
+        ("optuna:tpe", {}, "Did you mean 'optuna:TPE'"),
         ("optuna:GridSampler", {}, "optuna:CmaEs"),
         ("optuna:TPE", {"n_startup": 3}, "Did you mean 'n_startup_trials'.*n_ei_candidates"),
         ("optuna:CmaEs", {"x0": "x"}, "no option 'x0'"),

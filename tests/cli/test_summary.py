@@ -1,0 +1,21 @@
+"""What is shown of a campaign while it runs must not end it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from ambs_hpc.campaign import Progress
+from ambs_hpc.cli.summary import BestSoFar
+from ambs_hpc.queue import create_campaign, open_database, transaction
+from tests.queue.stock import CAMPAIGN
+
+NOBODY = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
+
+
+def test_best_so_far_waits_for_the_database(tmp_path: Path) -> None:
+    """It may go away between the search's step, which waits for it, and the line that tells the best."""
+    with transaction(open_database(f"sqlite:///{tmp_path}/ambs.db")) as connection:
+        campaign = create_campaign(connection, CAMPAIGN)
+    assert BestSoFar(create_engine(NOBODY), campaign).value(Progress({}, 0, None)) is None
