@@ -39,7 +39,7 @@ def plain(value: Any) -> Any:
 class Ours:
     """ambs_hpc's own."""
 
-    def __init__(self, space: Space, seed: int, method: str) -> None:
+    def __init__(self, space: Space, seed: int, method: str, **options: object) -> None:
         from ambs_hpc.problem import build_space
         from ambs_hpc.search import create_searcher
 
@@ -50,7 +50,7 @@ class Ours:
             else:
                 bounds = (int(one.low), int(one.high)) if one.kind == "int" else (one.low, one.high)
                 described[one.name] = (*bounds, "log") if one.log else bounds
-        self._searcher = create_searcher(build_space(described), method=method, seed=seed)
+        self._searcher = create_searcher(build_space(described), method=method, seed=seed, **options)
 
     def ask(self, number: int) -> list[Values]:
         return [dict(one.configuration) for one in self._searcher.ask(number)]

@@ -72,7 +72,7 @@ class AmbsStrategy:
             first,
         )
         self._forest = Forest(growth, encoding, seed)
-        self._local = LocalGp(encoding, seed, options.local_points, options.transform)
+        self._local = LocalGp(encoding, seed, options.local_points, options.niche_share, options.transform)
 
     def choose(self, ledger: Ledger) -> Draft:
         self._forest.update(ledger)
@@ -87,12 +87,12 @@ class AmbsStrategy:
         load_trees()
         self._forest.update(ledger)
         if self._forest.is_grown:
-            self._forest.settle(ledger.pending)
+            self._forest.settle(ledger)
             if self._options.local_share > 0.0:
                 self._local_process(ledger)
 
     def _from_forest(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
-        self._forest.settle(ledger.pending)
+        self._forest.settle(ledger)
         kappa = draw_kappa(rng, self._options.exploration, self._options.kappa)
         worst = self._forest.scale.worst
 
@@ -121,15 +121,19 @@ class AmbsStrategy:
                 scores = with_failures(scores, self._forest.failure_rate(V), worst)
             return np.stack([scores, mean * near.spread + near.shift, std * near.spread])
 
-        third = self._options.candidates // 3
-        centres = np.repeat(near.centre[None], third, axis=0)
-        V = np.concatenate(
-            [
-                self._candidates.mutated(rng, centres, WIDE_STEP),
-                self._candidates.near_elite(rng, self._elite(ledger), third + third // 2),
-            ]
+        V = self._around(rng, near, self._elite(ledger))
+        return self._best(
+            ledger, rng, self._refined(rng, V, judge, LOCAL_STEPS, self._options.candidates // 3)
         )
-        return self._best(ledger, rng, self._refined(rng, V, judge, LOCAL_STEPS, third))
+
+    def _around(self, rng: np.random.Generator, near: Neighbourhood, elite: Floats) -> Floats:
+        """First candidates of a local process: near its incumbent and, unless a niche, near the elite."""
+        count, third = self._options.candidates, self._options.candidates // 3
+        own = count - third // 2 if near.is_niche else third
+        V = self._candidates.mutated(rng, near.centre[None], np.zeros(own, dtype=np.intp), WIDE_STEP)
+        if near.is_niche:
+            return V
+        return np.concatenate([V, self._candidates.near_elite(rng, elite, third + third // 2)])
 
     def _local_process(self, ledger: Ledger) -> tuple[Neighbourhood, Posterior]:
         """Around the incumbent, without and with the pending proposals."""
@@ -149,7 +153,7 @@ class AmbsStrategy:
         for step in steps:
             best = rounds[-1][best_first(figures[-1][0], REFINED)]
             if len(best):
-                V = self._candidates.mutated(rng, best[rng.integers(len(best), size=count)], step)
+                V = self._candidates.mutated(rng, best, rng.integers(len(best), size=count), step)
                 rounds.append(V)
                 figures.append(judge(V))
         return np.concatenate(rounds), np.concatenate(figures, axis=1)
@@ -174,7 +178,7 @@ class AmbsStrategy:
 
     def _fallback(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
         """The best of some that are unknown, wherever they lie: the end of a finite space."""
-        self._forest.settle(ledger.pending)
+        self._forest.settle(ledger)
         V = self._supply.unknown(rng, ledger.known)
         means, stds = self._forest.predict(self._forest.places(V))
         scores = lower_confidence_bound(means, stds, self._options.kappa)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.structure import Floats, Mask
 from ambs_hpc.search.supply import Supply
 
 WIDE_STEP, FINE_STEP = 0.3, 0.1  # largest standard deviation of a step, as a share of a parameter's range
@@ -42,13 +43,19 @@ class Candidates:
         """About `count` rows: a third differential steps, the rest mutations of good ones."""
         third = count // 3
         weights = 1.0 / np.arange(1, len(elite) + 1)
-        parents = elite[rng.choice(len(elite), size=count - third, p=weights / weights.sum())]
+        parents = rng.choice(len(elite), size=count - third, p=weights / weights.sum())
         steps = self._legal(self._differences(rng, elite, third))
-        return np.concatenate([steps, self.mutated(rng, parents, WIDE_STEP)])
+        return np.concatenate([steps, self.mutated(rng, elite, parents, WIDE_STEP)])
 
-    def mutated(self, rng: np.random.Generator, parents: Floats, step: float) -> Floats:
-        """Rows near `parents` (m, d), at most m: normal steps in a few numbers, a few choices drawn anew."""
-        Z = self._positions(rng, parents)
+    def mutated(self, rng: np.random.Generator, V: Floats, parents: NDArray[np.intp], step: float) -> Floats:
+        """Rows near `V[parents]`, at most one each: normal steps in a few numbers, a few choices drawn anew.
+
+        Args:
+            V: (k, d) rows.
+            parents: (m,) places in V.
+            step: largest standard deviation of a step, as a share of a parameter's range.
+        """
+        Z = self._positions(rng, V, parents)
         m, d = Z.shape
         single = rng.random(m) < ONE_PARAMETER_SHARE
         chance = np.where(single, 1.0 / d, rng.uniform(1.0 / d, 1.0, m))
@@ -56,28 +63,38 @@ class Candidates:
         moved[np.arange(m), rng.integers(d, size=m)] = True
         sizes = step * SMALLEST_STEP ** rng.random((m, 1))
         steps = rng.standard_normal((m, d)) * sizes
-        numbers = _reflected(Z + np.where(moved, steps, 0.0))
-        redrawn = np.where(moved & (rng.random((m, d)) < 0.5), self._any_choice(rng, m), Z)
-        return self._legal(np.where(self.encoding.is_choice, redrawn, numbers))
+        found = _reflected(Z + np.where(moved, steps, 0.0))
+        return self._legal(self._mixed(rng, found, Z, self._any_choice(rng, m), moved))
 
     def _differences(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
         """Positions of differential steps: their scale and direction are already the elite's.
 
         Source: Storn & Price (1997), "Differential evolution".
         """
-        a, b, c = (self._positions(rng, elite[rng.integers(len(elite), size=count)]) for _ in range(3))
+        a, b, c = (self._positions(rng, elite, rng.integers(len(elite), size=count)) for _ in range(3))
         moved = rng.random(a.shape) < rng.uniform(0.2, 1.0, (count, 1))
-        numbers = _reflected(a + np.where(moved, rng.uniform(0.2, 1.0, (count, 1)) * (b - c), 0.0))
-        choices = np.where(moved & (rng.random(a.shape) < 0.5), b, a)
-        return np.where(self.encoding.is_choice, choices, numbers)
+        found = _reflected(a + np.where(moved, rng.uniform(0.2, 1.0, (count, 1)) * (b - c), 0.0))
+        return self._mixed(rng, found, a, b[:, self.encoding.choice_columns], moved)
 
-    def _positions(self, rng: np.random.Generator, V: Floats) -> Floats:
-        """Z of rows, inactive values drawn at random: a step may make them active."""
-        anything = np.where(self.encoding.is_choice, self._any_choice(rng, len(V)), rng.random(V.shape))
-        return np.where(np.isnan(V), anything, self.encoding.positions(V))
+    def _mixed(self, rng: np.random.Generator, Z: Floats, old: Floats, other: Floats, moved: Mask) -> Floats:
+        """`Z` with the choices of `old`, but about every second one that moved from `other` (m, choices)."""
+        columns = self.encoding.choice_columns
+        taken = moved[:, columns] & (rng.random(other.shape) < 0.5)
+        Z[:, columns] = np.where(taken, other, old[:, columns])
+        return Z
+
+    def _positions(self, rng: np.random.Generator, V: Floats, chosen: NDArray[np.intp]) -> Floats:
+        """Z of rows `V[chosen]`, inactive values drawn at random: a step may make them active."""
+        Z = self.encoding.positions(V)[chosen]
+        if not self.encoding.structure.is_flat:
+            anything = rng.random(Z.shape)
+            anything[:, self.encoding.choice_columns] = self._any_choice(rng, len(Z))
+            Z = np.where(np.isnan(V)[chosen], anything, Z)
+        return Z
 
     def _any_choice(self, rng: np.random.Generator, count: int) -> Floats:
-        sizes = np.where(self.encoding.is_choice, self.encoding.sizes, 1.0)
+        """(count, choices) places of choices."""
+        sizes = self.encoding.sizes[self.encoding.choice_columns]
         return np.floor(rng.random((count, len(sizes))) * sizes)
 
     def _legal(self, Z: Floats) -> Floats:
@@ -86,5 +103,6 @@ class Candidates:
 
 
 def _reflected(Z: Floats) -> Floats:
-    """Positions beyond a bound mirrored back into [0, 1]."""
-    return np.clip(np.where(Z < 0.0, -Z, np.where(Z > 1.0, 2.0 - Z, Z)), 0.0, 1.0)
+    """Positions beyond a bound mirrored back; what is still outside is for `Encoding.from_positions`."""
+    Z = np.abs(Z)
+    return np.minimum(Z, 2.0 - Z)

@@ -115,9 +115,8 @@ class Encoding:
 
     def from_positions(self, Z: Floats) -> Floats:
         """V of positions, each number at the nearest legal value; choices are indices."""
-        scaled = self._scaled_low + np.clip(Z, 0.0, 1.0) * self._span
-        V = self._snapped(scaled)
-        V[:, self.is_choice] = Z[:, self.is_choice]
+        V = self._snapped(self._scaled_low + np.clip(Z, 0.0, 1.0) * self._span)
+        V[:, self.choice_columns] = Z[:, self.choice_columns]
         return self.structure.deactivate(V)
 
     def from_listed(self, places: Floats) -> Floats:
@@ -126,10 +125,11 @@ class Encoding:
 
     def positions(self, V: Floats, inactive: float = 0.5) -> Floats:
         """Z of values; inactive numbers lie at `inactive`, inactive choices at index 0."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scaled = np.where(self._is_log, np.log(V), V)
-        Z = (scaled - self._scaled_low) / self._span
-        Z[:, self.is_choice] = V[:, self.is_choice]
+        Z = V - self._scaled_low
+        Z[:, self._log_columns] = np.log(V[:, self._log_columns]) - self._scaled_low[self._log_columns]
+        Z /= self._span
+        if self.structure.is_flat:
+            return Z
         return np.where(np.isnan(V), np.where(self.is_choice, 0.0, inactive), Z)
 
     def features(self, V: Floats) -> NDArray[np.float32]:
@@ -142,16 +142,22 @@ class Encoding:
 
     def _features(self, V: Floats, inactive: float) -> Floats:
         Z = self.positions(V, inactive)
-        for j in self._pairs:
-            Z[:, j] = np.where(np.isnan(V[:, j]), inactive, V[:, j])
-        hot = [V[:, j, None] == np.arange(self.sizes[j]) for j in self._one_hot]
-        return np.concatenate([Z[:, self._single], *hot], axis=1)
+        if not self.structure.is_flat:
+            Z[:, self._pairs] = np.where(np.isnan(V[:, self._pairs]), inactive, V[:, self._pairs])
+        single = len(self._single)
+        X = np.empty((len(V), single + len(self._hot_codes)))
+        X[:, :single] = Z[:, self._single]
+        np.equal(V[:, self._hot_columns], self._hot_codes, out=X[:, single:])
+        return X
 
-    def _snapped(self, scaled: Floats) -> Floats:
-        V = scaled.copy()
-        V[:, self._is_log] = np.exp(scaled[:, self._is_log])
-        V[:, self._is_whole] = np.rint(V[:, self._is_whole])
-        return np.clip(V, self._low, self._high) + 0.0
+    def _snapped(self, V: Floats) -> Floats:
+        """Values of `V` on each parameter's scale, which it overwrites."""
+        V[:, self._log_columns] = np.exp(V[:, self._log_columns])
+        V[:, self._whole_columns] = np.rint(V[:, self._whole_columns])
+        np.maximum(V, self._low, out=V)
+        np.minimum(V, self._high, out=V)
+        V += 0.0  # no negative zero
+        return V
 
     def _scale_bounds(self) -> None:
         """Bounds on the scale of each parameter; whole numbers own half a step beyond either bound."""
@@ -167,9 +173,15 @@ class Encoding:
         )
         self._edge_low = np.where(self._is_log, np.log(np.where(self._is_log, low, 1.0)), low)
         self._edge_high = np.where(self._is_log, np.log(np.where(self._is_log, high, 1.0)), high)
-        self._one_hot = [j for j in np.flatnonzero(self.is_choice) if self.sizes[j] > 2]
-        self._pairs = [j for j in np.flatnonzero(self.is_choice) if self.sizes[j] <= 2]
-        self._single = np.array([j for j in range(self.dimensions) if j not in self._one_hot], dtype=int)
+        self._span[self.is_choice] = 1.0
+        self.choice_columns = np.flatnonzero(self.is_choice)
+        self._log_columns, self._whole_columns = np.flatnonzero(self._is_log), np.flatnonzero(self._is_whole)
+        one_hot = self.is_choice & (self.sizes > 2)
+        self._single = np.flatnonzero(~one_hot)
+        self._pairs = np.flatnonzero(self.is_choice & ~one_hot)
+        hot = [(j, code) for j in np.flatnonzero(one_hot) for code in range(int(self.sizes[j]))]
+        self._hot_columns = np.array([j for j, _ in hot], dtype=int)
+        self._hot_codes = np.array([code for _, code in hot], dtype=float)
 
     def _number(self, column: int, value: Value) -> float:
         places = self._places[column]

@@ -7,7 +7,6 @@ the ledger alone, however its changes were batched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.leaf_tables import LeafTables, Places
-from ambs_hpc.search.ledger import Ledger, Pending
+from ambs_hpc.search.ledger import Ledger
 from ambs_hpc.search.liar import lies_on
 from ambs_hpc.search.scaling import Scale, fit_scale
 from ambs_hpc.search.slots import Slots
@@ -93,15 +92,15 @@ class Forest:
         if ledger.count > self._count:
             self._learn(ledger)
 
-    def settle(self, pending: Mapping[bytes, Pending]) -> None:
-        """Let the lies in the leaves be those of `pending`; predictions need it, failure rates do not."""
+    def settle(self, ledger: Ledger) -> None:
+        """Let the leaves hold the lies of what is pending; predictions need it, failure rates do not."""
         if self._growth.lie == "none":
             return
-        gone = self._lies.release(pending)
+        gone = self._lies.release(ledger)
         if len(gone):
             places, values = self._lie_places[:, gone], self._lie_values[:, gone]
             self._tables.lie(places.ravel(), values.ravel(), -1.0)
-        new = self._lies.take(pending)
+        new = self._lies.take(ledger)
         self._make_room_for_lies()
         for i in range(len(self._trees)):
             self._lie(i, new)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ambs_hpc.search.structure import Floats
 
@@ -34,35 +36,60 @@ def prior(features: int) -> Hyperparameters:
     return Hyperparameters(np.full(features, MIDDLE_LENGTH * features**0.25), MIDDLE_NOISE)
 
 
-def matern(A: Floats, B: Floats) -> Floats:
-    """(n, m) Matern 5/2 correlations of points that are divided by their lengths."""
-    r: Floats = A @ (-10.0 * B.T)  # in place from here: this is the search's hottest function
-    r += 5.0 * np.einsum("ij,ij->i", A, A)[:, None]
-    r += 5.0 * np.einsum("ij,ij->i", B, B)
-    np.sqrt(np.maximum(r, 0.0, out=r), out=r)
-    found = r / 3.0
-    found += 1.0
-    found *= r
-    found += 1.0
-    found *= np.exp(np.negative(r, out=r), out=r)
+def halfway(one: Hyperparameters, other: Hyperparameters) -> Hyperparameters:
+    """Geometric means of both."""
+    return Hyperparameters(np.sqrt(one.lengths * other.lengths), math.sqrt(one.noise * other.noise))
+
+
+def matern(A: Floats, B: Floats, dtype: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+    """(n, m) Matern 5/2 correlations of points that are divided by their lengths.
+
+    Args:
+        dtype: single precision takes half the time, with relative errors of 1e-6.
+    """
+    square = A @ (-10.0 * B.T)  # in place from here: this is the search's hottest function
+    square += 5.0 * np.einsum("ij,ij->i", A, A)[:, None]
+    square += 5.0 * np.einsum("ij,ij->i", B, B)
+    np.maximum(square, 0.0, out=square)
+    found = square.astype(dtype, copy=False)  # not before: the difference of large squares is small
+    r = np.sqrt(found)
+    found *= dtype(1.0 / 3.0)
+    found += r
+    found += dtype(1.0)
+    np.negative(r, out=r)
+    found *= np.exp(r, out=r)
     return found
 
 
-def fit(X: Floats, t: Floats) -> Hyperparameters:
+def fit(X: Floats, t: Floats, start: Hyperparameters) -> Hyperparameters:
     """The most probable hyperparameters of standardised targets `t` (n,) at `X` (n, f), n >= 2.
 
     The signal variance is profiled out.
+
+    Args:
+        start: where to begin; few steps are taken, so a fit to earlier data brings it closer.
     """
     from scipy.optimize import minimize
 
-    start = prior(X.shape[1])
-    theta = np.log(np.append(start.lengths, start.noise))
-    likelihood = _Likelihood(X, t, theta)
+    likelihood = _Likelihood(X, t, _logarithms(prior(X.shape[1])))
     bounds = [tuple(np.log(LENGTH_BOUNDS))] * X.shape[1] + [tuple(np.log(NOISE_BOUNDS))]
-    found = minimize(
-        likelihood, theta, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS}
-    )
+    options = {"maxiter": FIT_STEPS}
+    theta = _logarithms(start)
+    found = minimize(likelihood, theta, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return Hyperparameters(np.exp(found.x[:-1]), math.exp(found.x[-1]))
+
+
+def _logarithms(hyperparameters: Hyperparameters) -> Floats:
+    found: Floats = np.log(np.append(hyperparameters.lengths, hyperparameters.noise))
+    return found
+
+
+def _inverse(root: NDArray[Any]) -> Floats:
+    """Of a lower triangle, in a third of the time of any matrix's."""
+    from scipy.linalg.lapack import dtrtri
+
+    found, _ = dtrtri(root, lower=1)
+    return np.asarray(found)
 
 
 class _Likelihood:
@@ -82,7 +109,7 @@ class _Likelihood:
         K = np.eye(n) * (1.0 + noise + JITTER)
         K[self._pairs] = K.T[self._pairs] = (1.0 + r + r * r / 3.0) * decay
         L = np.linalg.cholesky(K)  # cannot fail: the noise bound keeps K well conditioned
-        inverse = np.linalg.inv(L)
+        inverse = _inverse(L)
         inverse = inverse.T @ inverse
         alpha = inverse @ self._t
         signal = max(float(self._t @ alpha) / n, 1e-12)
@@ -101,40 +128,56 @@ class Posterior:
 
     def __init__(self, hyperparameters: Hyperparameters, X: Floats, t: Floats) -> None:
         self._lengths, self._noise = hyperparameters.lengths, hyperparameters.noise + JITTER
-        self._A, self._t = X / self._lengths, t
+        self._A = X / self._lengths
         K = matern(self._A, self._A)
         K[np.diag_indices(len(t))] = 1.0 + self._noise
-        self._inverse_root = np.linalg.inv(np.linalg.cholesky(K))
-        whitened = self._inverse_root @ t
-        self._weights = self._inverse_root.T @ whitened
+        whitened = self._whiten(_inverse(np.linalg.cholesky(K)), t)
         self.signal = max(float(whitened @ whitened) / len(t), 1e-9)
+
+    def _whiten(self, inverse_root: Floats, t: Floats) -> Floats:
+        """Remember the targets and what they weigh; the targets without their correlations."""
+        self._inverse_root, self._t = inverse_root, t
+        whitened: Floats = inverse_root @ t
+        self._weights = inverse_root.T @ whitened
+        self._single_root = inverse_root.astype(np.float32, order="C")
+        self._single_weights = self._weights.astype(np.float32)
+        return whitened
 
     def mean(self, X: Floats) -> Floats:
         """(n,) predicted targets."""
         return np.asarray(matern(X / self._lengths, self._A) @ self._weights)
 
     def predict(self, X: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation without noise, each (n,)."""
-        K = matern(X / self._lengths, self._A)
-        V = K @ self._inverse_root.T
-        variance = self.signal * (1.0 - np.einsum("ij,ij->i", V, V))
-        return np.asarray(K @ self._weights), np.sqrt(np.maximum(variance, 1e-12))
+        """Mean and standard deviation without noise, each (n,), in single precision: to compare points."""
+        from scipy.linalg.blas import strmm
 
-    def assuming(self, X: Floats, t: Floats) -> Posterior:
-        """The process that has seen `t` (n,) at `X` (n, f) as well; the signal variance stays."""
+        K = matern(X / self._lengths, self._A, np.float32)
+        mean = (K @ self._single_weights).astype(np.float64)
+        # K times the triangle's transpose in half the work of a full product, in place of K
+        V = strmm(1.0, self._single_root.T, K.T, trans_a=1, overwrite_b=1).T
+        explained = np.einsum("ij,ij->i", V, V).astype(np.float64)
+        return mean, np.sqrt(np.maximum(self.signal * (1.0 - explained), 1e-12))
+
+    def assuming(self, X: Floats, t: float | None) -> Posterior:
+        """The process that has seen `t` at each of `X` (n, f) as well; the signal variance stays.
+
+        Args:
+            t: target; None takes what is predicted there.
+        """
         A = X / self._lengths
-        cross = matern(A, self._A) @ self._inverse_root.T
+        correlations = matern(A, self._A)
+        assumed = correlations @ self._weights if t is None else np.full(len(X), t)
+        cross = correlations @ self._inverse_root.T
         K = matern(A, A)
-        K[np.diag_indices(len(t))] = 1.0 + self._noise
-        corner = np.linalg.inv(np.linalg.cholesky(K - cross @ cross.T))
-        old, new = len(self._t), len(t)
+        K[np.diag_indices(len(X))] = 1.0 + self._noise
+        corner = _inverse(np.linalg.cholesky(K - cross @ cross.T))
+        old, new = len(self._t), len(X)
         root = np.zeros((old + new, old + new))
         root[:old, :old] = self._inverse_root
         root[old:, :old] = -corner @ cross @ self._inverse_root
         root[old:, old:] = corner
         grown = Posterior.__new__(Posterior)
         grown._lengths, grown._noise, grown.signal = self._lengths, self._noise, self.signal
-        grown._A, grown._t = np.concatenate([self._A, A]), np.concatenate([self._t, t])
-        grown._inverse_root = root
-        grown._weights = root.T @ (root @ grown._t)
+        grown._A = np.concatenate([self._A, A])
+        grown._whiten(root, np.concatenate([self._t, assumed]))
         return grown

@@ -53,7 +53,8 @@ class Ledger:
         self.count = 0
         self.generation = 0
         self.next_ordinal = 0
-        self.pending: dict[bytes, Pending] = {}
+        self.pending: dict[bytes, Pending] = {}  # in the order proposed
+        self.settled: list[bytes] = []  # what is no longer pending, in the order it ceased to be
         self.known: set[bytes] = set()
 
     @property
@@ -94,8 +95,7 @@ class Ledger:
     def observe(self, row: Floats, objective: float) -> None:
         """Append an observation; one that had an observation before forgets that one."""
         key = row.tobytes()
-        self.pending.pop(key, None)
-        self.known.add(key)
+        self._settle(key)
         if key in self._observed:
             self._forget(key)
         if self.count == len(self._objectives):
@@ -110,9 +110,12 @@ class Ledger:
     def discard(self, rows: Iterable[Floats]) -> None:
         """No longer pending, still known."""
         for row in rows:
-            key = row.tobytes()
-            self.pending.pop(key, None)
-            self.known.add(key)
+            self._settle(row.tobytes())
+
+    def _settle(self, key: bytes) -> None:
+        if self.pending.pop(key, None) is not None:
+            self.settled.append(key)
+        self.known.add(key)
 
     def _forget(self, key: bytes) -> None:
         """As if the observation had never been told: the order of the others stays."""

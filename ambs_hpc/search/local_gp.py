@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, prior
+from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, halfway, prior
 from ambs_hpc.search.ledger import Ledger
 from ambs_hpc.search.scaling import Scale, fit_scale
 from ambs_hpc.search.slots import Slots
@@ -20,6 +20,8 @@ from ambs_hpc.search.structure import Floats
 
 FIT_STREAM, CENTRE_STREAM = 5, 6
 INCUMBENTS = 2.0  # mean rank of the incumbent that is drawn
+NICHE_DISTANCE = 0.2  # from the best in one feature, beyond which another optimum may lie
+SEARCHED_FOR_NICHES = 1024  # best observations among which another niche's best is looked for
 PROPOSALS_PER_CENTRE = 8  # consecutive ordinals share an incumbent and the points around it
 NEAR_PENDING = 48
 SEARCHED_FOR_NEAREST = 4096  # newest observations among which the nearest are looked for
@@ -32,11 +34,13 @@ class Neighbourhood:
 
     Args:
         centre: (d,) the incumbent, a row of V.
+        is_niche: the incumbent is not among the best, but the best of those that differ from them.
         posterior: without pending proposals.
         shift, spread: what standardised the targets, on the forest's scale.
     """
 
     centre: Floats
+    is_niche: bool
     posterior: Posterior
     shift: float
     spread: float
@@ -45,8 +49,11 @@ class Neighbourhood:
 class LocalGp:
     """Local processes of a ledger; functions of it and of the next ordinal alone."""
 
-    def __init__(self, encoding: Encoding, seed: int, points: int, transform: str) -> None:
-        self._encoding, self._seed, self._points, self._transform = encoding, seed, points, transform
+    def __init__(
+        self, encoding: Encoding, seed: int, points: int, niche_share: float, transform: str
+    ) -> None:
+        self._encoding, self._seed, self._transform = encoding, seed, transform
+        self._points, self._niche_share = points, niche_share
         self._current: Neighbourhood | None = None
         self._state = (0, 0)  # observations and block of ordinals that `_current` is for
         self._reset(0)
@@ -62,10 +69,12 @@ class LocalGp:
             self._reset(ledger.generation)
         self._remember_features(ledger)
         self._refit(ledger, first)
-        state = (ledger.count, ledger.next_ordinal // PROPOSALS_PER_CENTRE)
+        block = ledger.next_ordinal // PROPOSALS_PER_CENTRE
+        state = (ledger.count, block)
         if self._current is None or state != self._state:
             rng = np.random.default_rng([self._seed, CENTRE_STREAM, *state])
-            self._current = self._around_incumbent(ledger, scale, rng)
+            tried = max(ledger.count, block * PROPOSALS_PER_CENTRE)
+            self._current = self._around_incumbent(ledger, scale, tried, rng)
             self._state = state
         return self._current
 
@@ -77,15 +86,20 @@ class LocalGp:
         """
         if not ledger.pending:
             return around.posterior
-        self._pending.release(ledger.pending)
-        self._pending.take(ledger.pending)
+        self._pending.release(ledger)
+        self._pending.take(ledger)
+        nearest = self._nearest_pending(around.centre)
+        return around.posterior.assuming(self._pending.X[nearest], lie)
+
+    def _nearest_pending(self, centre: Floats) -> NDArray[np.intp]:
+        """Slots of the nearest pending proposals, nearest first, the older first among equals."""
         used = self._pending.used
-        centre = self._encoding.smooth_features(around.centre[None])
-        distances = (((self._pending.X[used] - centre) / self._fitted.lengths) ** 2).sum(axis=1)
-        nearest = used[np.lexsort((self._pending.ordinals[used], distances))[:NEAR_PENDING]]
-        X = self._pending.X[nearest]
-        values = around.posterior.mean(X) if lie is None else np.full(len(X), lie)
-        return around.posterior.assuming(X, values)
+        middle = self._encoding.smooth_features(centre[None])
+        distances = (((self._pending.X[used] - middle) / self._fitted.lengths) ** 2).sum(axis=1)
+        if len(used) > NEAR_PENDING:
+            near = distances <= np.partition(distances, NEAR_PENDING - 1)[NEAR_PENDING - 1]
+            used, distances = used[near], distances[near]
+        return used[np.lexsort((self._pending.ordinals[used], distances))[:NEAR_PENDING]]
 
     def _reset(self, generation: int) -> None:
         self._generation, self._count = generation, 0
@@ -109,28 +123,45 @@ class LocalGp:
             self._count = ledger.count
 
     def _refit(self, ledger: Ledger, first: int) -> None:
-        """Fit the hyperparameters at fixed numbers of observations, each time from the prior."""
+        """Fit the hyperparameters at fixed numbers of observations, each fit begun near the one before."""
         due = self._next_fit or first
-        if due > ledger.count:
-            return
         while due <= ledger.count:
-            at, due = due, due + max(REFIT_AT_LEAST, int(REFIT_SHARE * due))
-        y = ledger.objectives[:at]
-        rng = np.random.default_rng([self._seed, FIT_STREAM, at])
-        ranking = _ranking(y, self._points)
-        rows = self._chosen(ranking, y, self._draw(rng, ranking), prior(self._X.shape[1]))
-        t = fit_scale(self._transform, y[np.isfinite(y)]).forward(y[rows])
-        self._fitted = fit(self._X[rows], (t - t.mean()) / (t.std() or 1.0))
-        self._next_fit, self._current = due, None
+            self._fitted = self._fit(ledger.objectives[:due])
+            due += max(REFIT_AT_LEAST, int(REFIT_SHARE * due))
+            self._current = None
+        self._next_fit = due
 
-    def _around_incumbent(self, ledger: Ledger, scale: Scale, rng: np.random.Generator) -> Neighbourhood:
+    def _fit(self, y: Floats) -> Hyperparameters:
+        rng = np.random.default_rng([self._seed, FIT_STREAM, len(y)])
+        ranking = _ranking(y, self._points)
+        rows = self._chosen(ranking, y, self._draw(rng, ranking), self._fitted)
+        t = fit_scale(self._transform, y[np.isfinite(y)]).forward(y[rows])
+        start = halfway(self._fitted, prior(self._X.shape[1]))  # an earlier fit may be far off for good
+        return fit(self._X[rows], (t - t.mean()) / (t.std() or 1.0), start)
+
+    def _around_incumbent(
+        self, ledger: Ledger, scale: Scale, tried: int, rng: np.random.Generator
+    ) -> Neighbourhood:
         ranking = ledger.best(self._points)
-        centre = self._draw(rng, ranking)
+        stagnation = min(1.0, (tried - 1 - int(ranking[0])) / self._points)
+        wants_niche = rng.random() < self._niche_share * stagnation
+        niche = self._niche(ledger, rng) if wants_niche else None
+        centre = self._draw(rng, ranking) if niche is None else niche
         rows = self._chosen(ranking, ledger.objectives, centre, self._fitted)
         t = scale.forward(ledger.objectives[rows])
         shift, spread = float(t.mean()), float(t.std()) or 1.0
         posterior = Posterior(self._fitted, self._X[rows], (t - shift) / spread)
-        return Neighbourhood(ledger.rows[centre].copy(), posterior, shift, spread)
+        return Neighbourhood(ledger.rows[centre].copy(), niche is not None, posterior, shift, spread)
+
+    def _niche(self, ledger: Ledger, rng: np.random.Generator) -> int | None:
+        """Place of the best success that differs from the best in a drawn feature; None if none is known.
+
+        It may lie at another optimum, which proposals around the best alone would never leave theirs for.
+        """
+        ranking = ledger.best(SEARCHED_FOR_NICHES)
+        feature = self._X[ranking, rng.integers(self._X.shape[1])]
+        others = np.flatnonzero(np.abs(feature - feature[0]) > NICHE_DISTANCE)
+        return int(ranking[others[0]]) if len(others) else None
 
     def _draw(self, rng: np.random.Generator, ranking: NDArray[np.intp]) -> int:
         return int(ranking[min(int(rng.exponential(INCUMBENTS)), len(ranking) - 1)])

@@ -29,8 +29,9 @@ LOWEST = {
     "local_share": 0.0,
     "local_points": 2,
     "local_kappa": 0.0,
+    "niche_share": 0.0,
 }
-HIGHEST = {"global_share": 1.0, "local_share": 1.0}
+HIGHEST = {"global_share": 1.0, "local_share": 1.0, "niche_share": 1.0}
 
 Options = TypeVar("Options", "AmbsOptions", "LatinOptions", "NoOptions")
 
@@ -70,6 +71,8 @@ class AmbsOptions:
         local_share: of the proposals that a Gaussian process around an incumbent answers, in [0, 1].
         local_points: observations that the process is conditioned on, >= 2.
         local_kappa: weight of its standard deviation, >= 0.
+        niche_share: of its incumbents that are the best of those that differ from the best, in [0, 1];
+            reached when `local_points` proposals after the best have brought nothing better, or run.
     """
 
     design: str = "sobol"
@@ -83,12 +86,13 @@ class AmbsOptions:
     lie: str = "believer"
     exploration: str = "exponential"
     kappa: float = 1.0
-    candidates: int = 400
+    candidates: int = 500
     rounds: int = 2
     global_share: float = 0.25
     local_share: float = 0.9
     local_points: int = 100
     local_kappa: float = 1.0
+    niche_share: float = 0.25
 
 
 CLASSIC = AmbsOptions(

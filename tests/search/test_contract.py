@@ -171,6 +171,7 @@ def test_a_method_without_options_takes_none() -> None:
         create_searcher(PLAIN, "random", trees=3)
 
 
+@pytest.mark.timeout(300)
 def test_ten_thousand_proposals_are_legal_and_different() -> None:
     """The promise at the length of a campaign, with the model at work."""
     space = rich_space()

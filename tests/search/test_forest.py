@@ -36,7 +36,7 @@ def told(count: int, failing: float = 0.0) -> Ledger:
 def grown(ledger: Ledger, **changes: object) -> Forest:
     forest = Forest(dataclasses.replace(GROWTH, **changes), encoding(), seed=3)
     forest.update(ledger)
-    forest.settle(ledger.pending)
+    forest.settle(ledger)
     return forest
 
 
@@ -74,17 +74,16 @@ def test_the_order_of_changes_leaves_no_trace() -> None:
         stepwise.observe(row, objective)
         forest.update(stepwise)
         if stepwise.count % 7 == 0 and forest.is_grown:
-            for extra in V[:20]:
-                stepwise.pending.pop(extra.tobytes(), None)
+            stepwise.discard(V[:20])
             for extra in V[stepwise.count % 13 : 20]:
                 stepwise.propose(extra, 0.1)
-            forest.settle(stepwise.pending)
-    stepwise.pending.clear()
-    forest.settle(stepwise.pending)
+            forest.settle(stepwise)
+    stepwise.discard(V)
+    forest.settle(stepwise)
     for row in V:
         whole.propose(row, 0.37)
         stepwise.propose(row, 0.37)
-    forest.settle(stepwise.pending)
+    forest.settle(stepwise)
     np.testing.assert_array_equal(predictions(forest), predictions(grown(whole)))
 
 
@@ -95,7 +94,7 @@ def test_a_lie_lowers_the_uncertainty_where_it_lies() -> None:
     mean, before = forest.predict(forest.places(row))
     for _ in range(5):
         ledger.propose(row[0], float(forest.scale.backward(mean)[0]))
-    forest.settle(ledger.pending)
+    forest.settle(ledger)
     after_mean, after = forest.predict(forest.places(row))
     assert after[0] < before[0]
     assert abs(after_mean[0] - mean[0]) < 0.5 * before[0]
@@ -120,10 +119,10 @@ def test_a_lie_leaves_with_its_proposal() -> None:
     before = predictions(forest)
     for row in rows(70, seed=8):
         ledger.propose(row, -5.0)
-    forest.settle(ledger.pending)
+    forest.settle(ledger)
     assert not np.array_equal(predictions(forest), before)
     ledger.discard(rows(70, seed=8))
-    forest.settle(ledger.pending)
+    forest.settle(ledger)
     np.testing.assert_array_equal(predictions(forest), before)
 
 
