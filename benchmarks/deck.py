@@ -26,6 +26,7 @@ sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose queue.py 
 
 import benchmarks.one_thread  # noqa: F401  before numpy
 from benchmarks import published
+from benchmarks.deck_figures import draw
 from benchmarks.simulated import Case, Medians, run_case
 
 METHODS = {
@@ -34,6 +35,7 @@ METHODS = {
     "random": "random",
     "GA": "optuna:NSGAII",
     "TPE": "optuna:TPE",
+    "CMA-ES": "optuna:CmaEs",
 }
 COOLEY_WORKERS = 127
 LIES = {"conditioned": {}, "naive": {"lie": "none", "exploration": "fixed", "local_share": 0.0}}
@@ -140,26 +142,6 @@ def figures(one: Medians) -> dict[str, object]:
         "best": one.best,
         "cpu_ms_per_proposal": one.cpu_ms_per_proposal,
     }
-
-
-def draw(name: str, rows: Sequence[Medians], file: Path) -> None:
-    """Busy slots, best so far and cost per proposal, a line for each row's first seed."""
-    from ambs_hpc.report.simulation_figure import Curves, draw_simulations
-
-    draw_simulations(
-        name,
-        [
-            Curves(
-                f"{one.case.label}, {one.case.load}, {one.case.slots} slots",
-                one.case.slots,
-                one.runs[0].busy,
-                one.runs[0].best_so_far,
-                [(cost.observations, cost.cpu_seconds / cost.proposals) for cost in one.runs[0].ask_costs],
-            )
-            for one in rows
-        ],
-        file,
-    )
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambs_hpc.cli.options import AsJson
+from ambs_hpc.cli.pretending import Pretended
+from ambs_hpc.cli.run import Option, parse_options
 
 if TYPE_CHECKING:
-    from ambs_hpc.simulate import Allocation, SimulationResult, SimulationSettings
+    from ambs_hpc.simulate import SimulationResult, SimulationSettings
 
 # Processor time is what is charged: threads that wait for one another would be charged for nothing.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -24,13 +26,22 @@ COLUMNS = ["slots", "utilisation", "evaluations", "per hour", "best", "CPU ms pe
 
 def simulate(
     nodes: Annotated[str, typer.Option("--nodes", metavar="N,N,...", help="Machines to try.")] = "128",
-    slots_per_node: Annotated[int, typer.Option("--slots-per-node", min=1)] = 1,
+    site: Annotated[
+        str, typer.Option("--site", "-s", help="Whose nodes, queues and walltimes are pretended.")
+    ] = "",
+    queue: Annotated[str, typer.Option("--queue", "-q", help="Of the site; else its default.")] = "",
+    slots_per_node: Annotated[
+        int | None, typer.Option("--slots-per-node", min=1, help="Else the GPUs of the site's nodes, or 1.")
+    ] = None,
     launchers: Annotated[int, typer.Option("--launchers", min=1, help="Sharing the nodes.")] = 1,
     queue_wait: Annotated[
         float, typer.Option("--queue-wait", min=0.0, metavar="M", help="Minutes between allocations.")
     ] = 0.0,
     walltime: Annotated[
-        float | None, typer.Option("--walltime", min=0.1, metavar="M", help="Minutes of an allocation.")
+        float | None,
+        typer.Option(
+            "--walltime", min=0.1, metavar="M", help="Minutes of an allocation; else the site's longest."
+        ),
     ] = None,
     node_failures: Annotated[
         float, typer.Option("--node-failures", min=0.0, metavar="R", help="Of a busy node in an hour.")
@@ -47,6 +58,7 @@ def simulate(
     ] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Of virtual time.")] = 30.0,
     method: Annotated[str, typer.Option("--method", help="As for `ambs run`.")] = "ambs",
+    option: Option = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     free_clock: Annotated[bool, typer.Option("--free-clock", help="Let computing take no time.")] = False,
     figure: Annotated[
@@ -61,31 +73,27 @@ def simulate(
     """
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
-    from ambs_hpc.simulate import SimulationSettings, named_load, read_run_time, renewed, shared
+    from ambs_hpc.simulate import SimulationSettings, named_load, read_run_time
     from ambs_hpc.simulate import simulate as run
-
-    def allocations(slots: int) -> list[Allocation]:
-        first = shared(slots, launchers)
-        return first if walltime is None else renewed(first, 60 * walltime, 60 * queue_wait, 60 * minutes)
 
     chosen = named_load(load)
     if run_time is not None:
         chosen = replace(chosen, run_time=read_run_time(run_time))
-    sweep = [
-        SimulationSettings(
+    pretended = Pretended(site, queue, slots_per_node, launchers, queue_wait, walltime, node_failures)
+    results = []
+    for count in _node_counts(nodes):
+        machine = pretended.machine(count, minutes)
+        settings = SimulationSettings(
             chosen,
-            allocations(count * slots_per_node),
+            machine.allocations,
             minutes,
             method,
-            seed=seed,
+            parse_options(option),
+            seed,
             charged=not free_clock,
-            node_failures_per_hour=node_failures / slots_per_node,
+            node_failures_per_hour=machine.failures_per_slot_hour,
             start_seconds=start_cost / 1000,
         )
-        for count in _node_counts(nodes)
-    ]
-    results = []
-    for settings in sweep:
         with _bar(settings, quiet=as_json) as shown:
             results.append(run(settings, shown))
     _print(results, as_json=as_json)

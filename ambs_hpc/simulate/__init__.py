@@ -2,6 +2,7 @@
 
 from ambs_hpc.simulate.allocations import Allocation, renewed, shared
 from ambs_hpc.simulate.loads import LOADS, NamedLoad, named_load
+from ambs_hpc.simulate.pretend_site import Grant, grant_of
 from ambs_hpc.simulate.result import AskCost, SimulationResult
 from ambs_hpc.simulate.run_times import read_run_time
 from ambs_hpc.simulate.simulation import SimulationSettings, simulate
@@ -10,9 +11,11 @@ __all__ = [
     "LOADS",
     "Allocation",
     "AskCost",
+    "Grant",
     "NamedLoad",
     "SimulationResult",
     "SimulationSettings",
+    "grant_of",
     "named_load",
     "read_run_time",
     "renewed",

@@ -10,6 +10,7 @@ from ambs_hpc.simulate.objectives import Bowl, Objective, minus_ackley, sphere
 from ambs_hpc.simulate.run_times import (
     ByConfiguration,
     Constant,
+    LogNormal,
     Normal,
     RunTime,
     TrainingSeconds,
@@ -76,6 +77,12 @@ def _trained(name: str, typical_seconds: float, sharpness: float, peak: float = 
     return NamedLoad(name, space, Bowl(space, sharpness, {"epochs": 0.1}, peak), "maximize", run_time)
 
 
+def _borrowed(name: str) -> NamedLoad:
+    """A space of the 2018 code that its study does not report on: ten minutes or so, a modelled accuracy."""
+    space = published_space(name)
+    return NamedLoad(name, space, Bowl(space), "maximize", LogNormal(600.0, 0.5))
+
+
 def ackley() -> NamedLoad:
     """The published scaling row: 5 dimensions, sleep N(60, 20) s, best 0."""
     return NamedLoad("ackley", box(5, -32.768, 32.768), minus_ackley, "maximize", Normal(60.0, 20.0))
@@ -99,6 +106,8 @@ LOADS: dict[str, Callable[[], NamedLoad]] = {
     "gcn": lambda: _trained("gcn", 1350.0, 1.08),
     "rnn1": lambda: _trained("rnn1", 4700.0, 1.6),
     "rnn2": rnn2,
+    "babi_rnn": lambda: _borrowed("babi_rnn"),
+    "capsule": lambda: _borrowed("capsule"),
     "ackley": ackley,
     "combo": combo,
     "constant": constant,

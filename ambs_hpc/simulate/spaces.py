@@ -1,7 +1,7 @@
 """Published search spaces, kept as data in `data/spaces.json`.
 
-The six of the HiPC 2018 study of AMBS as their problem files of June 2018 have them (learning rates are
-linear there), and CANDLE Combo as the 2023 study of decentralised search has it.
+The six of the HiPC 2018 study of AMBS and two beside them as their problem files of June 2018 have them
+(learning rates are linear there), and CANDLE Combo as the 2023 study of decentralised search has it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ space.add(
     Categorical("activation", ["relu", "tanh", "logistic"], default="relu"),
     Float("learning_rate", (1e-5, 1.0), log=True, default=1e-3),
     Float("alpha", (1e-6, 10.0), log=True, default=1e-4),
-    Integer("batch_size", (16, 512), log=True, default=128),
+    Integer("batch_size", (64, 512), log=True, default=128),  # small ones take long
 )
 space.add(EqualsCondition(momentum, solver, "sgd"), EqualsCondition(beta_1, solver, "adam"))
 

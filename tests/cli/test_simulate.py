@@ -55,3 +55,30 @@ def test_wrong_machines_are_refused(nodes: str) -> None:
     result = invoke("--nodes", nodes)
     assert isinstance(result.exception, UsageError)
     assert "128,1024" in str(result.exception)
+
+
+def test_a_site_gives_slots_and_walltimes() -> None:
+    """Cooley has two GPUs a node; a shorter walltime may be asked for, a longer one not."""
+    site = ("--site", "cooley", "--nodes", "2")
+    result = invoke(*site, "--walltime", "1", "--queue-wait", "1", "--free-clock", "--json")
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.stdout)
+    assert found["slots"] == 4
+    assert {running for seconds, running in found["busy"] if 70 < seconds < 110} == {0}
+    refused = invoke(*site, "--walltime", "100000")
+    assert isinstance(refused.exception, UsageError)
+    assert "gives at most" in str(refused.exception)
+
+
+def test_options_of_the_method_are_passed_on() -> None:
+    """Random search has none, so it says so."""
+    result = invoke("--nodes", "2", "--option", "trees=3")
+    assert isinstance(result.exception, UsageError)
+    assert "no option 'trees'" in str(result.exception)
+
+
+def test_a_queue_without_a_site_is_refused() -> None:
+    """It would be ignored silently."""
+    result = invoke("--queue", "debug")
+    assert isinstance(result.exception, UsageError)
+    assert "--site" in str(result.exception)

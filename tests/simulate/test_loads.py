@@ -21,7 +21,17 @@ from ambs_hpc.simulate.run_times import (
 )
 from ambs_hpc.simulate.spaces import PlainSpace, box, published_space
 
-PUBLISHED = {"rnn1": 9, "rnn2": 8, "mnistmlp": 8, "mnistcnn": 12, "cifar10cnn": 12, "gcn": 10, "combo": 22}
+PUBLISHED = {
+    "rnn1": 9,
+    "rnn2": 8,
+    "mnistmlp": 8,
+    "mnistcnn": 12,
+    "cifar10cnn": 12,
+    "gcn": 10,
+    "babi_rnn": 10,
+    "capsule": 11,
+    "combo": 22,
+}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

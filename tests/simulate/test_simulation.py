@@ -58,6 +58,7 @@ def test_the_same_seed_gives_the_same_campaign() -> None:
     assert first.busy == second.busy
 
 
+@pytest.mark.timeout(300)
 def test_a_search_that_dies_goes_on_as_if_it_had_not() -> None:
     """128 workers, killed twice with all of them busy: the same configurations, in the same order."""
     settings = SimulationSettings(load(Normal(60.0, 20.0)), shared(128), 4.0, charged=False, seed=7)

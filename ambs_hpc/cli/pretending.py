@@ -1,0 +1,65 @@
+"""From the options of `ambs simulate` to the machine that is pretended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ambs_hpc.simulate import Allocation, Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Pretended nodes: when how many slots are there, and how often one of them breaks."""
+
+    allocations: Sequence[Allocation]
+    failures_per_slot_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pretended:
+    """What the options say of the machine; minutes as they are given there."""
+
+    site: str
+    queue: str
+    slots_per_node: int | None
+    launchers: int
+    queue_wait: float
+    walltime: float | None
+    node_failures: float
+
+    def machine(self, nodes: int, minutes: float) -> Machine:
+        """The machine of so many nodes, for a campaign of so many minutes.
+
+        Raises:
+            UsageError, NotFound: the site does not give that.
+        """
+        from ambs_hpc.simulate import renewed, shared
+
+        grant = self._grant(nodes)
+        slots = self.slots_per_node or grant.slots_per_node
+        walltime = self.walltime or grant.longest_minutes
+        allocations = shared(nodes * slots, self.launchers)
+        if walltime is not None:
+            allocations = renewed(allocations, 60 * walltime, 60 * self.queue_wait, 60 * minutes)
+        return Machine(allocations, self.node_failures / slots)
+
+    def _grant(self, nodes: int) -> Grant:
+        from ambs_hpc.errors import UsageError
+        from ambs_hpc.simulate import Grant, grant_of
+        from ambs_hpc.sites import load_site
+
+        if not self.site:
+            if self.queue:
+                raise UsageError(f"--queue {self.queue}: of which site? Give --site too.")
+            return Grant(1, None)
+        grant = grant_of(load_site(self.site, Path.cwd()), self.queue, nodes, self.launchers)
+        if self.walltime and grant.longest_minutes and self.walltime > grant.longest_minutes:
+            raise UsageError(
+                f"--walltime {self.walltime:g}: {self.site} gives at most {grant.longest_minutes} minutes "
+                f"to {nodes} nodes."
+            )
+        return grant
