@@ -82,17 +82,27 @@ class _Free:
         )
 
     def take(self, shape: Resources) -> Share:
-        gpus = self.gpus[: len(self.gpus) if shape.takes_whole_nodes else shape.gpus]
         wanted = len(self.cores) if shape.takes_whole_nodes else shape.cores
+        gpus = self._gpus_near_cores(len(self.gpus) if shape.takes_whole_nodes else shape.gpus, wanted)
         near = [core for gpu in gpus for core in self.node.near.get(gpu, ())]
         # A stable sort: processors near the GPUs first; else low ids first, which keeps a slot together.
         cores = sorted(self.cores, key=lambda core: core not in near)[:wanted]
         share = Share(self.node.name, tuple(cores), tuple(gpus), shape.memory_gib)
         for core in cores:
             self.cores.remove(core)
-        self.gpus = self.gpus[len(gpus) :]
+        self.gpus = [gpu for gpu in self.gpus if gpu not in gpus]
         self.memory_gib -= shape.memory_gib
         return share
+
+    def _gpus_near_cores(self, number: int, cores: int) -> list[str]:
+        """Free GPUs, first those next to which so many cores are free for each; else low ones first."""
+        each, free = -(-cores // max(1, number)), set(self.cores)
+
+        def lacking(gpu: str) -> int:
+            return max(0, each - len(free.intersection(self.node.near.get(gpu, ()))))
+
+        chosen = set(sorted(self.gpus, key=lacking)[:number])
+        return [gpu for gpu in self.gpus if gpu in chosen]
 
     def give_back(self, share: Share) -> None:
         order = {core: index for index, core in enumerate(self.node.cores)}

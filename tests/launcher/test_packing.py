@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from ambs_hpc.launcher.packing import Node, Packing, Slot
 from ambs_hpc.records import Resources
 
+ONE_GPU = Resources(gpus=1)
 NODES = tuple(
     Node(
         f"n{index}",
         tuple(range(16)),
         ("0", "1", "2", "3"),
         64.0,
-        {str(gpu): tuple(range(4 * gpu, 4 * gpu + 4)) for gpu in range(4)},
+        {str(gpu): tuple(range(12 - 4 * gpu, 16 - 4 * gpu)) for gpu in range(4)},  # reversed, as on Polaris
     )
     for index in range(3)
 )
@@ -76,16 +77,33 @@ def test_what_never_fits_is_told_from_what_does_not_fit_now(shape: Resources) ->
     assert empty.never_fits(shape) == (empty.count(shape) == 0)
 
 
-def test_cores_lie_near_the_gpu() -> None:
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (Resources(cores=2, gpus=1), [("0", 12, 13), ("1", 8, 9), ("2", 4, 5), ("3", 0, 1)]),
+        (Resources(cores=8, gpus=2), [("01", *range(8, 16)), ("23", *range(8))]),
+        (Resources(cores=16, gpus=4), [("0123", *range(16))]),
+    ],
+    ids=["one", "two", "four"],
+)
+def test_cores_lie_near_the_gpus(shape: Resources, expected: list[tuple[object, ...]]) -> None:
     """The site's map says which processors reach which GPU fast."""
     packing = Packing(NODES[:1])
-    shares = [slot.shares[0] for _ in range(4) if (slot := packing.place(Resources(cores=4, gpus=1)))]
-    assert [(share.gpus, share.cores) for share in shares] == [
-        (("0",), (0, 1, 2, 3)),
-        (("1",), (4, 5, 6, 7)),
-        (("2",), (8, 9, 10, 11)),
-        (("3",), (12, 13, 14, 15)),
-    ]
+    shares = [slot.shares[0] for _ in expected if (slot := packing.place(shape))]
+    assert [("".join(share.gpus), *sorted(share.cores)) for share in shares] == expected
+    assert packing.count(shape) == 0
+
+
+def test_gpu_is_chosen_where_cores_near_it_are_free() -> None:
+    """Evaluations without GPUs may have taken those next to the first."""
+    packing = Packing(NODES[:1])
+    low, first, high = (packing.place(shape) for shape in (Resources(cores=12), ONE_GPU, Resources(cores=3)))
+    assert low is not None and first is not None and high is not None
+    packing.free(low)
+    packing.free(first)
+    slot = packing.place(Resources(cores=4, gpus=1))
+    assert slot is not None
+    assert (slot.shares[0].gpus, slot.shares[0].cores) == (("1",), (8, 9, 10, 11))
 
 
 def test_small_ones_leave_whole_nodes_free() -> None:
