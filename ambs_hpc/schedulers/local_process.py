@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ambs_hpc.identity import start_time
-from ambs_hpc.schedulers.local import PROGRAM, REFUSED
+from ambs_hpc.schedulers.local import PROGRAM
+from ambs_hpc.schedulers.own_programs import REFUSED
 from ambs_hpc.schedulers.values import AllocationState, AllocationStatus
 
 KILL_AFTER_SECONDS = 30.0  # from TERM to KILL, as batch systems do it

@@ -1,12 +1,14 @@
 """Where we run: site profiles, the check of a request against them, scripts from templates."""
 
 from ambs_hpc.sites.allocations import (
+    BalsamBatch,
     Refreshed,
     ScriptSettings,
     cancel_allocation,
     refresh,
     script_of,
     submit_allocation,
+    submit_batch,
 )
 from ambs_hpc.sites.autosubmit import Decision, Policy, decide
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
@@ -28,6 +30,7 @@ from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, chec
 __all__ = [
     "AllocationRequest",
     "Backlog",
+    "BalsamBatch",
     "CheckReport",
     "Decision",
     "FolderSettings",
@@ -63,6 +66,7 @@ __all__ = [
     "site_names",
     "site_text",
     "submit_allocation",
+    "submit_batch",
     "write_folder",
     "write_script",
 ]

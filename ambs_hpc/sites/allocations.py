@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
 FOLDER = "ambs-allocations"  # in the campaign folder: scripts and what they print
+BALSAM = "balsam"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,33 @@ class ScriptSettings:
     preamble: Sequence[str]
     environment: Mapping[str, str]
     template: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BalsamBatch:
+    """What a Balsam site is asked for beside nodes and time.
+
+    Args:
+        mode: "serial", for many evaluations of one node each, or "mpi".
+        filter_tags: its launcher runs jobs with these tags only.
+    """
+
+    site: str
+    mode: str
+    filter_tags: Mapping[str, str]
+
+    def text(self, request: AllocationRequest) -> str:
+        """The description that is submitted."""
+        told = {
+            "site": self.site,
+            "nodes": request.nodes,
+            "minutes": request.minutes,
+            "queue": request.queue,
+            "project": request.project,
+            "mode": self.mode,
+            "filter_tags": dict(self.filter_tags),
+        }
+        return json.dumps(told, indent=2) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +111,7 @@ class Refreshed:
 
 def script_of(site: Site, request: AllocationRequest, settings: ScriptSettings, number: int) -> str:
     """The script of allocation `number`."""
-    output = _script_file(request.folder, number).with_suffix("")
+    output = _script_file(request.folder, number, site.scheduler).with_suffix("")
     plan = LaunchPlan(settings.arguments, number, output, settings.preamble, settings.environment)
     return render_script(site, request, plan, settings.template)
 
@@ -98,15 +127,40 @@ def submit_allocation(
         AmbsError: the scheduler could not be asked; nothing was submitted.
     """
     script_of(site, request, settings, 0)  # what cannot be written down is told before anything is stored
+
+    def write(number: int, file: Path) -> None:
+        write_script(file, script_of(site, request, settings, number))
+
+    return _submit(engine, (site.name, site.scheduler), request, write, user)
+
+
+def submit_batch(engine: Engine, batch: BalsamBatch, request: AllocationRequest, user: str) -> Allocation:
+    """Ask a Balsam site for an allocation, with Balsam's own launcher in it; else as `submit_allocation`."""
+
+    def write(_number: int, file: Path) -> None:
+        file.write_text(batch.text(request))
+
+    return _submit(engine, (batch.site, BALSAM), request, write, user)
+
+
+def _submit(
+    engine: Engine,
+    where: tuple[str, str],
+    request: AllocationRequest,
+    write: Callable[[int, Path], None],
+    user: str,
+) -> Allocation:
+    """`where`: the site and its scheduler; `write`: allocation number, and the file to be submitted."""
     name = f"ambs-{secrets.token_hex(4)}"  # unique among all databases of this user
     asked = {**asdict(request), "folder": str(request.folder), "name": name}
+    site_name, scheduler_name = where
     with transaction(engine) as connection:
-        number = prepare_allocation(connection, site.name, site.scheduler, asked)
-    file = _script_file(request.folder, number)
+        number = prepare_allocation(connection, site_name, scheduler_name, asked)
+    file = _script_file(request.folder, number, scheduler_name)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write_script(file, script_of(site, request, settings, number))
-        answer = submit(_scheduler(site.scheduler, user, request.folder), _submission(file, name, request))
+        write(number, file)
+        answer = submit(_scheduler(scheduler_name, user, request.folder), _submission(file, name, request))
     except SubmissionRejected as error:
         with transaction(engine) as connection:
             note_refused(connection, number, error.output)
@@ -180,7 +234,9 @@ def _refresh_one(
 def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: float) -> list[CouldNotAsk]:
     """Find an allocation whose submission's answer was lost; only a scheduler that was heard says no."""
     request = _submission(
-        _script_file(_folder(one), one.id), str(one.request["name"]), _minutes_only(one.request)
+        _script_file(_folder(one), one.id, one.scheduler),
+        str(one.request["name"]),
+        _minutes_only(one.request),
     )
     found = ask(its_scheduler.find(request))
     if isinstance(found, CouldNotAsk):
@@ -220,8 +276,9 @@ def _minutes_only(asked: Mapping[str, object]) -> AllocationRequest:
     return AllocationRequest(1, int(str(asked["minutes"])), Path(str(asked["folder"])))
 
 
-def _script_file(folder: Path, number: int) -> Path:
-    return folder / FOLDER / f"{number}.sh"
+def _script_file(folder: Path, number: int, scheduler_name: str) -> Path:
+    suffix = "json" if scheduler_name == BALSAM else "sh"
+    return folder / FOLDER / f"{number}.{suffix}"
 
 
 def _folder(one: Allocation) -> Path:
