@@ -95,7 +95,7 @@ class TimedExecutor:
         return self._packing.most(shape)
 
     @property
-    def lost_nodes(self) -> list[str]:
+    def troubles(self) -> list[str]:
         return []
 
     def capacity(self) -> Resources | None:

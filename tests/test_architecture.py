@@ -33,6 +33,8 @@ DOORS = {
     "optuna": {"search/optuna_adapter.py"},
     "parsl": {"launcher/parsl_pool.py"},
     "psutil": {"launcher/parsl_pool.py"},  # comes with Parsl
+    "balsam": {"schedulers/balsam_service.py"},
+    "requests": {"schedulers/balsam_service.py"},  # comes with Balsam
     "psycopg2": {"queue"},
     "alembic": {"queue"},
     "typer": {"cli"},

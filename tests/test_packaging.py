@@ -30,14 +30,18 @@ def pip_requirements() -> dict[str, SpecifierSet]:
 
 
 def conda_lines() -> list[str]:
+    """Packages from conda-forge, and those that pip adds."""
     lines = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    return [line for line in lines if isinstance(line, str)]
+    by_pip = next(line["pip"] for line in lines if isinstance(line, dict))
+    return [*(line for line in lines if isinstance(line, str)), *by_pip]
 
 
 def test_environment_has_the_packages_of_pyproject() -> None:
     """Same packages, same ranges."""
     conda = {}
     for line in conda_lines():
+        if line == "pip":
+            continue
         name, _, specifier = line.partition(" ")
         conda[name] = SpecifierSet(specifier)
     assert conda == pip_requirements()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambs_hpc.cli.launcher_options import ExecutorChoice, Notice, WithSearch
+from ambs_hpc.cli.launcher_options import BalsamSiteName, ExecutorChoice, Notice, WithSearch
 from ambs_hpc.cli.options import AsJson, Database
 from ambs_hpc.cli.run import MaxEvaluations
+
+if TYPE_CHECKING:
+    from ambs_hpc.launcher.running import LauncherEnd
 
 Campaigns = Annotated[
     list[str] | None,
@@ -42,6 +45,7 @@ def launch(
     with_search: WithSearch = None,
     max_evaluations: MaxEvaluations = None,
     executor: ExecutorChoice = "auto",
+    balsam_site: BalsamSiteName = "",
     parent_pipe: Annotated[int | None, typer.Option("--parent-pipe", hidden=True)] = None,
     db: Database = None,
     as_json: AsJson = False,
@@ -50,14 +54,17 @@ def launch(
 
     Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, gives them back to the queue.
     """
-    from ambs_hpc.cli.launcher_options import refuse_notice_without_time, search_command
+    from ambs_hpc.cli.launcher_options import (
+        refuse_half_a_balsam,
+        refuse_notice_without_time,
+        search_command,
+    )
     from ambs_hpc.cli.options import open_engine
-    from ambs_hpc.cli.output import print_json
     from ambs_hpc.clock import SystemClock
-    from ambs_hpc.errors import ObjectiveUnloadable
     from ambs_hpc.launcher.allocation import surroundings
     from ambs_hpc.launcher.running import LauncherSettings, run_launcher
 
+    refuse_half_a_balsam(executor, balsam_site)
     refuse_notice_without_time(notice, None if max_minutes is None else 60 * max_minutes)
     search = search_command(with_search, max_evaluations, db)
     engine = open_engine(db, create=with_search is not None)
@@ -67,9 +74,22 @@ def launch(
         max_minutes = left if max_minutes is None else min(max_minutes, left)
     ending = (max_minutes, grace, notice, idle_exit)
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, *ending, parent_pipe, search, around, executor
+        tuple(campaign or ()), slots, gpus, *ending, parent_pipe, search, around, executor, balsam_site
     )
     end = run_launcher(engine, settings, SystemClock())
+    _tell(end, as_json=as_json)
+    raise typer.Exit(0 if end.reason in ("idle", "drained", "time limit") else 3)
+
+
+def _tell(end: LauncherEnd, *, as_json: bool) -> None:
+    """What it did.
+
+    Raises:
+        ObjectiveUnloadable: campaigns were refused; the message says why.
+    """
+    from ambs_hpc.cli.output import print_json
+    from ambs_hpc.errors import ObjectiveUnloadable
+
     tally = end.tally
     if as_json:
         print_json(
@@ -86,4 +106,3 @@ def launch(
     if tally.refused:
         told = "\n".join(f"Campaign {name!r}: {why}" for name, why in tally.refused.items())
         raise ObjectiveUnloadable(f"Some evaluations cannot be run by this launcher.\n{told}")
-    raise typer.Exit(0 if end.reason in ("idle", "drained", "time limit") else 3)

@@ -22,11 +22,15 @@ Notice = Annotated[
     ),
 ]
 ExecutorChoice = Annotated[
-    Literal["auto", "process", "parsl"],
+    Literal["auto", "process", "parsl", "balsam"],
     typer.Option(
         "--executor",
-        help="process: any shape. parsl: a pool over many nodes, one node an evaluation. auto chooses.",
+        help="process: any shape. parsl: a pool over many nodes, one node an evaluation. auto: one of these. "
+        "balsam: through --balsam-site.",
     ),
+]
+BalsamSiteName = Annotated[
+    str, typer.Option("--balsam-site", metavar="NAME", help="A site of your Balsam account.")
 ]
 WithSearch = Annotated[
     Path | None,
@@ -47,7 +51,7 @@ class LauncherOptions:
     notice: float | None = None
     with_search: Path | None = None
     max_evaluations: int | None = None
-    executor: Literal["auto", "process", "parsl"] = "auto"
+    executor: Literal["auto", "process", "parsl", "balsam"] = "auto"
 
     def arguments(self) -> list[str]:
         """For `ambs launch`."""
@@ -76,6 +80,36 @@ def search_command(problem: Path | None, max_evaluations: int | None, db: str | 
     if max_evaluations is not None:
         words += ["--max-evaluations", str(max_evaluations)]
     return words + (["--db", db] if db else [])
+
+
+def refuse_half_a_balsam(executor: str, site: str) -> None:
+    """
+    Raises:
+        UsageError: the executor without a site, or a site without the executor.
+    """
+    from ambs_hpc.errors import UsageError
+
+    if (executor == "balsam") != bool(site):
+        raise UsageError(
+            "Evaluations go through Balsam with both: --executor balsam --balsam-site NAME "
+            "(`balsam site ls` lists yours)."
+        )
+
+
+def refuse_what_does_not_go_together(via: str, executor: str, balsam_site: str) -> None:
+    """
+    Raises:
+        UsageError: an allocation of ours would run a launcher of Balsam's, or the other way round.
+    """
+    from ambs_hpc.errors import UsageError
+
+    if executor == "balsam":
+        raise UsageError(
+            "The launcher that hands evaluations to Balsam runs where you are, not in an allocation: "
+            "ambs submit --via balsam --balsam-site X, then ambs launch --executor balsam --balsam-site X"
+        )
+    if bool(balsam_site) != (via == "balsam"):
+        raise UsageError("Allocations come through Balsam with both: --via balsam --balsam-site NAME.")
 
 
 def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:

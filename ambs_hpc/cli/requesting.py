@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from ambs_hpc.cli.launcher_options import LauncherOptions
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from ambs_hpc.records import Allocation
     from ambs_hpc.sites import AllocationRequest, Backlog, CheckReport, ScriptSettings, Site
 
 IDLE_EXIT_SECONDS = 120
@@ -101,7 +103,9 @@ def script_settings(
             )
         arguments += ["--db", url.render_as_string()]
     template = folder / settings.template if settings.template else None
-    return ScriptSettings(arguments, settings.preamble, settings.environment, template)
+    log = os.environ.get("AMBS_LOG", "INFO")  # few lines: which executor and why, what was lost, why it ended
+    environment = {"AMBS_LOG": log, **settings.environment}
+    return ScriptSettings(arguments, settings.preamble, environment, template)
 
 
 def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
@@ -137,6 +141,17 @@ def write_report(site: Site, report: CheckReport, *, to_stderr: bool = False) ->
         stream.write(f"{report.queue} charges up to {report.charged_hours:g} {unit}.\n")
     if report.cheapest and report.cheapest != report.queue:
         stream.write(f"The cheapest queue that takes it: {report.cheapest}.\n")
+
+
+def tell_submitted(submitted: Sequence[Allocation], where: str, *, as_json: bool) -> None:
+    """Ours and the scheduler's number of each."""
+    from ambs_hpc.cli.output import print_json
+
+    if as_json:
+        print_json([{"id": one.id, "scheduler_id": one.scheduler_id} for one in submitted])
+        return
+    for one in submitted:
+        typer.echo(f"allocation {one.id}: {one.scheduler_id} {where}; see `ambs allocations`")
 
 
 def user_name() -> str:

@@ -22,14 +22,14 @@ def main(arguments: list[str]) -> int:
     request = {**json.loads(Path(REQUEST).read_text()), "directory": str(Path.cwd())}
     started_at = time.time()
     function = load_function(arguments[0], arguments[1])
-    if not is_first_rank(os.environ):
+    if request["is_spread"] and not is_first_rank(os.environ):
         function(dict(request["configuration"]))  # what the first one returns is the result
         return 0
     return endings.run_function(request, function, started_at)
 
 
 def is_first_rank(environ: Mapping[str, str]) -> bool:
-    """Whether no launch command around us says otherwise; outer ones have left a 0."""
+    """Whether no launch command around us says otherwise."""
     return all(environ.get(name, "0") == "0" for name in RANK_VARIABLES)
 
 

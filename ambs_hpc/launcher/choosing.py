@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ambs_hpc.identity import ProcessIdentity, is_gone, this_process
 from ambs_hpc.launcher.executor import Executor
-from ambs_hpc.launcher.packing import Packing
+from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.process_executor import ProcessExecutor
 from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.queue import counts, list_campaigns
@@ -23,10 +23,12 @@ from ambs_hpc.states import State
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from ambs_hpc.launcher.balsam_executor import BalsamExecutor
+
 logger = logging.getLogger(__name__)
 
-ExecutorName = Literal["auto", "process", "parsl"]
-NAMES: tuple[ExecutorName, ...] = ("auto", "process", "parsl")
+ExecutorName = Literal["auto", "process", "parsl", "balsam"]
+NAMES: tuple[ExecutorName, ...] = ("auto", "process", "parsl", "balsam")
 POOLS = "parsl"  # begins the names of folders
 MANY_NODES = 8  # above, a launch command for each node is dear
 
@@ -66,7 +68,7 @@ def make_executor(
     grace_seconds: float,
     slots: int | None,
 ) -> Executor:
-    """The executor `name`, which is not "auto"; `slots`: at most so many evaluations at once.
+    """The executor `name`, "process" or "parsl"; `slots`: at most so many evaluations at once.
 
     Raises:
         UsageError: Parsl is not installed.
@@ -77,6 +79,26 @@ def make_executor(
 
     folder = around.folder or Path(tempfile.gettempdir())
     return ParslExecutor(packing, around, grace_seconds, _own_folder(folder), slots)
+
+
+def balsam_executor(
+    site_name: str, grace_seconds: float, slots: int | None
+) -> tuple[BalsamExecutor, Packing]:
+    """The executor that hands evaluations to a Balsam site, and one node of that site.
+
+    Raises:
+        AmbsError: Balsam's client is not installed, nobody is logged in, or there is no such site.
+    """
+    from ambs_hpc.launcher.balsam_executor import BalsamExecutor
+    from ambs_hpc.launcher.balsam_link import BalsamLink
+    from ambs_hpc.schedulers.balsam_service import BalsamService, node_shape
+
+    service = BalsamService()
+    site = service.site(site_name)
+    cores, gpus = node_shape(site)
+    node = Node(site.name, tuple(range(cores)), tuple(str(index) for index in range(gpus)))
+    executor = BalsamExecutor(BalsamLink(service, site), site.name, Packing([node]), grace_seconds, slots)
+    return executor, Packing([node])
 
 
 def _own_folder(folder: Path) -> Path:

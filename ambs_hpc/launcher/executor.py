@@ -74,8 +74,8 @@ class Executor(Protocol):
         ...
 
     @property
-    def lost_nodes(self) -> Sequence[str]:
-        """Nodes that were given up."""
+    def troubles(self) -> Sequence[str]:
+        """What keeps evaluations from starting, in words for people; such as nodes that were given up."""
         ...
 
     def start(self, work: Work) -> bool:

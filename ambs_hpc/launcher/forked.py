@@ -35,16 +35,17 @@ def run_attempt(requests: socket.socket, objective: Objective, token_place: int 
             os._exit(0)
         request = json.loads(packet)
         offspring.carry_token(request["environment"][offspring.TOKEN_VARIABLE], token_place)
-        _settle(request)
+        settle(request)
         status = endings.run_function(request, objective, request["started_at"])
     except BaseException:  # noqa: BLE001  the border of the process: nothing may return into the template
         sys.excepthook(*sys.exc_info())
     finally:
-        _flush()
+        flush()
         os._exit(status)
 
 
-def _settle(request: Mapping[str, Any]) -> None:
+def settle(request: Mapping[str, Any]) -> None:
+    """Become the attempt's process: its folder, logs, environment and processors."""
     os.chdir(request["directory"])
     for descriptor, (name, flags) in enumerate(
         ((os.devnull, os.O_RDONLY), ("stdout", LOG_FLAGS), ("stderr", LOG_FLAGS))
@@ -58,7 +59,8 @@ def _settle(request: Mapping[str, Any]) -> None:
         os.sched_setaffinity(0, request["cores"])
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Write out what was printed, as an exit would."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import getpass
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ambs_hpc import identity
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
+from ambs_hpc.launcher import balsam_files
 from ambs_hpc.launcher.endings import read_outcome
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.process_executor import outcome_of
@@ -42,9 +44,9 @@ def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     No scheduler is asked: what the database knows of allocations counts. Files are read between
     two transactions, never within one.
     """
-    judge = _judge(engine, stale_after_seconds)
+    is_gone = judge(engine, stale_after_seconds)
     with reading(engine) as connection:
-        held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=judge)
+        held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
     if not held:
         return 0
     found = [(one.launcher_id, outcome) for one in held if (outcome := outcome_on_disk(one))]
@@ -53,7 +55,9 @@ def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
             outcomes = [outcome for owner, outcome in found if owner == launcher_id]
             complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
             fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
-        swept = sweep(connection, stale_after_seconds=stale_after_seconds, is_gone=judge)
+        swept = sweep(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
+    for one in swept:  # somebody else may still have it, where a launcher was outlived
+        balsam_files.call_off(attempt_folder(one.run_directory, one.ordinal, one.attempt), time.time())
     logger.info("dead launchers held=%d harvested=%d swept=%d", len(held), len(found), len(swept))
     return len(swept)
 
@@ -64,7 +68,7 @@ def outcome_on_disk(held: Held) -> Outcome | None:
     return None if report is None else outcome_of({**report, "id": held.id})
 
 
-def _judge(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
+def judge(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
     """What can be known of a launcher: processes of this machine, and what schedulers said of allocations."""
     ids = late_allocations(engine, stale_after_seconds)
     states: dict[int, str] = {}

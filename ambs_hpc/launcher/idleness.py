@@ -33,8 +33,7 @@ class Moment:
 def why_idle(connection: Connection, campaigns: Campaigns, executor: Executor, moment: Moment) -> str:
     """Empty when no slot is idle, none is lost and no campaign refused."""
     words = [f"refuses {name}: {why.splitlines()[0]}" for name, why in campaigns.refused.items()]
-    if executor.lost_nodes:
-        words.append(f"lost {', '.join(executor.lost_nodes)}")
+    words += executor.troubles
     if executor.room() is not None:
         words.append(_free_because(connection, campaigns, moment))
     return "; ".join(words)

@@ -129,6 +129,12 @@ class LauncherLoop:
             logger.warning("database away, evaluations run on: %s", error)
             self._away_until = self._clock.monotonic() + RETRY_SECONDS
 
+    def take_up(self, connection: Connection, adopted: Sequence[Claim]) -> None:
+        """Hold what a launcher before us held; it is started as what we lease ourselves."""
+        for one in adopted:
+            self._campaigns.meet(connection, one)
+        self._waiting += adopted
+
     def drain(self) -> None:
         """Lease and start nothing more; what runs may end."""
         self._claiming = False

@@ -21,7 +21,7 @@ from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
 from ambs_hpc.launcher.parsl_pool import Answer, Pool, PoolPlan, require_parsl
 from ambs_hpc.launcher.probing import Probe
-from ambs_hpc.launcher.process_executor import culprit, outcome_of
+from ambs_hpc.launcher.process_executor import culprit, lost, outcome_of
 from ambs_hpc.launcher.requesting import request_of
 from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.records import Resources
@@ -107,8 +107,9 @@ class ParslExecutor:
         return self._workers if self._fits(shape) else 0
 
     @property
-    def lost_nodes(self) -> Sequence[str]:
-        return [node.name for node in self._around.nodes if node.name not in self._packing.nodes]
+    def troubles(self) -> Sequence[str]:
+        left = self._packing.nodes
+        return lost([node.name for node in self._around.nodes if node.name not in left])
 
     @property
     def _free(self) -> int:

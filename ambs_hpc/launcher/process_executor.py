@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class ProcessExecutor:
         self._slots: dict[int, Slot] = {}
         self._spread: set[int] = set()  # evaluations that a launch command runs
         self._probes: dict[int, tuple[Outcome, Probe]] = {}  # of nodes of ranks that failed
-        self.lost_nodes: list[str] = []
+        self._lost_nodes: list[str] = []
         self._doubtful: dict[str, Probe] = {}  # of a node whose nest died
         self._listen_at = float("-inf")
         self._suspects: set[int] = set()
@@ -70,6 +70,10 @@ class ProcessExecutor:
 
     def most(self, shape: Resources) -> int:
         return self._packing.most(shape)
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        return lost(self._lost_nodes)
 
     def start(self, work: Work) -> bool:
         claim = work.claim
@@ -271,7 +275,7 @@ class ProcessExecutor:
 
     def _give_up(self, node: str) -> None:
         logger.error("node given up node=%s", node)
-        self.lost_nodes.append(node)
+        self._lost_nodes.append(node)
         self._packing.lose(node)
 
     def _dismiss(self, nest: NestHandle) -> None:
@@ -299,6 +303,11 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
         error=report["error"],
         exit_status=report.get("exit_status"),
     )
+
+
+def lost(nodes: Sequence[str]) -> list[str]:
+    """Nodes that were given up, in words; [] for none."""
+    return [f"lost {', '.join(nodes)}"] if nodes else []
 
 
 def culprit(evaluation_id: int, attempt: int, request: dict[str, Any]) -> Outcome:

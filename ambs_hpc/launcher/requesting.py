@@ -28,28 +28,55 @@ def request_of(work: Work, slot: Slot, around: Surroundings, token: str, grace_s
     """
     claim, share = work.claim, slot.shares[0]
     has_gpus = any(node.gpus for node in around.nodes)
-    threads = max(1, len(share.cores) // claim.resources.ranks_per_node)
-    environment = {
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
-        **({around.gpu_variable: ",".join(share.gpus)} if has_gpus else {}),
-        **work.environment,
-        offspring.TOKEN_VARIABLE: token,
-    }
+    gpus = {around.gpu_variable: ",".join(share.gpus)} if has_gpus else {}
+    unplaced = _unplaced(work, len(share.cores), token, grace_seconds)
     request: Request = {
+        **unplaced,
+        "node": share.node,
+        "environment": {**gpus, **unplaced["environment"]},
+        "cores": list(share.cores),
+    }
+    return _spread(request, work, slot, around) if claim.resources.needs_launch_command else request
+
+
+def request_elsewhere(work: Work, cores: int, token: str, grace_seconds: float) -> Request:
+    """The same for an evaluation that somebody else places and binds, and of which we see one node only.
+
+    Args:
+        cores: that it has on each node.
+    """
+    request = _unplaced(work, cores, token, grace_seconds)
+    return {
+        **request,
+        "function": work.function,
+        "module_directory": work.directory,
+        "memory_bytes": 0 if work.claim.resources.needs_launch_command else request["memory_bytes"],
+    }
+
+
+def _unplaced(work: Work, cores: int, token: str, grace_seconds: float) -> Request:
+    """What does not depend on where it runs."""
+    claim = work.claim
+    threads = max(1, cores // claim.resources.ranks_per_node)
+    return {
         "id": claim.id,
         "attempt": claim.attempt,
-        "node": share.node,
+        "node": "",
         "arguments": work.arguments,
         "needs_request": work.needs_request,
+        "is_spread": claim.resources.needs_launch_command,
         "configuration": dict(claim.configuration),
         "directory": work.folder,
-        "environment": environment,
-        "cores": list(share.cores),
+        "environment": {
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+            **work.environment,
+            offspring.TOKEN_VARIABLE: token,
+        },
+        "cores": [],
         "time_limit_seconds": claim.time_limit_seconds,
         "memory_bytes": int(claim.resources.memory_gib * 2**30),
         "grace_seconds": grace_seconds,
     }
-    return _spread(request, work, slot, around) if claim.resources.needs_launch_command else request
 
 
 def _spread(request: Request, work: Work, slot: Slot, around: Surroundings) -> Request:

@@ -14,16 +14,25 @@ from typing import TYPE_CHECKING
 from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
-from ambs_hpc.launcher.choosing import ExecutorName, chosen, make_executor
-from ambs_hpc.launcher.loop import LauncherLoop, Tally
+from ambs_hpc.launcher.choosing import ExecutorName, balsam_executor, chosen, make_executor
+from ambs_hpc.launcher.executor import Executor
+from ambs_hpc.launcher.loop import STALE_AFTER_SECONDS, LauncherLoop, Tally
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.run_times import floor_seconds
 from ambs_hpc.launcher.search_beside import SearchBeside
+from ambs_hpc.launcher.succession import succeed
 from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.launcher.watchdog import start_watchdog
-from ambs_hpc.queue import end_launcher, find_campaign, list_campaigns, register_launcher, transaction
-from ambs_hpc.records import NewLauncher
+from ambs_hpc.queue import (
+    end_launcher,
+    find_campaign,
+    list_campaigns,
+    reading,
+    register_launcher,
+    transaction,
+)
+from ambs_hpc.records import NewLauncher, Resources
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -51,6 +60,7 @@ class LauncherSettings:
         search: command of a search that is to run beside; empty for none.
         around: the nodes to use; None for this machine.
         executor: how evaluations are started; "auto" chooses by nodes and evaluations.
+        balsam_site: whose launchers start them when the executor is "balsam".
     """
 
     campaigns: Sequence[str] = ()
@@ -64,6 +74,7 @@ class LauncherSettings:
     search: Sequence[str] = ()
     around: Surroundings | None = None
     executor: ExecutorName = "auto"
+    balsam_site: str = ""
 
     @property
     def last_seconds(self) -> float:
@@ -80,35 +91,72 @@ class LauncherEnd:
 
 
 def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> LauncherEnd:
-    """Serve the queue on this machine until told to end, or until there is nothing left to do.
+    """Serve the queue until told to end, or until there is nothing left to do.
 
     Raises:
         NotFound: a campaign of that name does not exist.
+        AmbsError: the executor cannot be had.
     """
     lifeline = start_watchdog()
+    with reading(engine) as connection:
+        only = _campaign_ids(connection, settings.campaigns)
+    begin = _begin_on_balsam if settings.executor == "balsam" else _begin_on_nodes
+    begun = begin(engine, settings, clock, only)
+    search = SearchBeside(settings.search, clock) if settings.search else None
+    try:
+        reason = _Watch(begun.loop, begun.packing, settings, clock, search).run()
+    finally:
+        if search is not None:
+            search.end()
+        begun.executor.close()
+        os.close(lifeline)
+    tally = begun.loop.tally
+    _say_good_bye(engine, begun.launcher_id, begun.loop, reason)
+    logger.info("launcher ended id=%d reason=%s tally=%s", begun.launcher_id, reason, tally)
+    return LauncherEnd(tally, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A launcher that has introduced itself; `packing` is of its nodes, and empty when none is left."""
+
+    launcher_id: int
+    loop: LauncherLoop
+    executor: Executor
+    packing: Packing
+
+
+def _begin_on_nodes(
+    engine: Engine, settings: LauncherSettings, clock: Clock, only: Sequence[int] | None
+) -> _Begun:
+    """With an executor that starts evaluations itself."""
     around = settings.around
     if around is None:
         around = Surroundings((this_machine(settings.slots, settings.gpus),), gpu_variable())
     packing = Packing(around.nodes, settings.slots)
     slots = settings.slots or sum(len(node.cores) for node in around.nodes)
     with transaction(engine) as connection:
-        only = _campaign_ids(connection, settings.campaigns)
         name = chosen(settings.executor, around, connection, only)
         executor = make_executor(name, packing, around, settings.grace_seconds, settings.slots)
         launcher_id = register_launcher(connection, _introduction(slots, around.allocation_id))
-    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
     logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(around.nodes), slots)
-    search = SearchBeside(settings.search, clock) if settings.search else None
-    try:
-        reason = _Watch(loop, packing, settings, clock, search).run()
-    finally:
-        if search is not None:
-            search.end()
-        executor.close()
-        os.close(lifeline)
-    _say_good_bye(engine, launcher_id, loop, reason)
-    logger.info("launcher ended id=%d reason=%s tally=%s", launcher_id, reason, loop.tally)
-    return LauncherEnd(loop.tally, reason)
+    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
+    return _Begun(launcher_id, loop, executor, packing)
+
+
+def _begin_on_balsam(
+    engine: Engine, settings: LauncherSettings, clock: Clock, only: Sequence[int] | None
+) -> _Begun:
+    """With a Balsam site in place of nodes; what launchers before us left there is taken up."""
+    site = settings.balsam_site
+    executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots)
+    introduction = _introduction(executor.most(Resources()), None, outlived_by=f"balsam {site}")
+    with transaction(engine) as connection:
+        launcher_id = register_launcher(connection, introduction)
+    logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
+    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
+    succeed(engine, launcher_id, loop, executor, only, STALE_AFTER_SECONDS)
+    return _Begun(launcher_id, loop, executor, packing)
 
 
 class _Watch:
@@ -212,9 +260,9 @@ class _Watch:
         return not searching
 
 
-def _introduction(slots: int, allocation_id: int | None) -> NewLauncher:
+def _introduction(slots: int, allocation_id: int | None, outlived_by: str = "") -> NewLauncher:
     who = identity.this_process()
-    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id)
+    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, outlived_by)
 
 
 def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | None:

@@ -30,7 +30,7 @@ def start_watchdog() -> int:
             signal.signal(number, signal.SIG_IGN)
         _close_all_but(reading)
         os.read(reading, 1)
-        _kill_marked(mark)
+        kill_marked(mark)
     finally:
         os._exit(0)
 
@@ -40,7 +40,8 @@ def _close_all_but(kept: int) -> None:
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX") if kept < 1024 else kept + 1024)
 
 
-def _kill_marked(mark: bytes) -> None:
+def kill_marked(mark: bytes) -> None:
+    """Kill every process of this machine that was started with a variable that begins so."""
     import time
 
     time.sleep(DEATH_SECONDS)

@@ -83,7 +83,7 @@ class PretendExecutor:
         return Resources() if len(self._busy) < self._slots else None
 
     @property
-    def lost_nodes(self) -> Sequence[str]:
+    def troubles(self) -> Sequence[str]:
         """Nodes fail and come back at once."""
         return ()
 

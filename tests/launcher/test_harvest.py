@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
+from ambs_hpc.launcher import balsam_files
 from ambs_hpc.launcher.harvest import SchedulerWatch, harvest_and_sweep
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.queue import (
@@ -19,12 +21,14 @@ from ambs_hpc.queue import (
     prepare_allocation,
     transaction,
 )
+from ambs_hpc.queue.sweep import OUTLIVED_SECONDS
 from ambs_hpc.records import Claim
 from ambs_hpc.states import State
 from tests.queue import stock
 
 STALE_AFTER_SECONDS = 60.0
 HOUR = 3600.0
+NO_PID = 2**22 + 1  # more than the kernel gives
 
 
 class Scene:
@@ -121,3 +125,25 @@ def leave_outcome(claimed: Claim, runs: Path) -> None:
         "error": "",
     }
     (folder / "outcome.json").write_text(json.dumps(report))
+
+
+def test_what_balsam_has_of_a_dead_launcher_is_called_off(any_engine: Engine, tmp_path: Path) -> None:
+    """Not before a successor had time to come; then it must not begin beside its next attempt."""
+    clock = ManualClock()
+    engine = any_engine.execution_options(clock=clock)
+    with transaction(engine) as connection:
+        campaign = stock.campaign(connection, run_directory=str(tmp_path / "runs"))
+        stock.evaluations(connection, campaign.id, 2)
+        dead = {"host": socket.gethostname(), "pid": NO_PID, "outlived_by": "balsam theta"}
+        claims = claim(connection, stock.launcher(connection, **dead), 2)
+    waits, runs = (Path(attempt_folder(str(tmp_path / "runs"), one.ordinal, one.attempt)) for one in claims)
+    for folder in (waits, runs):
+        folder.mkdir(parents=True)
+        (folder / "request.json").write_text("{}")
+    assert balsam_files.take(str(runs), 0.0)
+    assert harvest_and_sweep(engine, STALE_AFTER_SECONDS) == 0
+    assert balsam_files.beaten_at(str(waits)) is None
+    clock.sleep(OUTLIVED_SECONDS + 1)
+    assert harvest_and_sweep(engine, STALE_AFTER_SECONDS) == 2
+    assert not balsam_files.take(str(waits), 0.0)
+    assert balsam_files.asked_to_stop(str(runs)) == 0.0

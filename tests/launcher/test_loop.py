@@ -49,7 +49,7 @@ class FakeExecutor:
     def room(self) -> Resources | None:
         return self.packing.room()
 
-    lost_nodes: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
 
     def most(self, shape: Resources) -> int:
         return self.packing.most(shape)
@@ -364,9 +364,9 @@ def test_idle_slots_are_explained(any_engine: Engine, tmp_path: Path) -> None:
     executor.end(stage.ids[0])
     executor.end(stage.ids[1])
     assert said().idle == "no evaluation is ready"
-    executor.lost_nodes = ("n2", "n5")
+    executor.troubles = ("lost n2, n5",)
     assert said().idle == "lost n2, n5; no evaluation is ready"
-    executor.lost_nodes = ()
+    executor.troubles = ()
     executor.end(stage.ids[2])
     rounds(loop)
     with transaction(any_engine) as connection:

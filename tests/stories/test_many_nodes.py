@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,37 @@ from typing import Any
 import pytest
 
 from ambs_hpc.launcher import offspring
-from tests.databases import wait_until
+from tests.databases import let_others_enter, wait_until
 from tests.slurm.cluster import Cluster, is_installed, networked_cluster, stop_cluster
 from tests.stories.commands import Shell
+from tests.stories.test_pool import command_of
 
 MODEL = """
-import os, socket, time
+import os, pathlib, signal, socket, sys, time
 def short(configuration):
     time.sleep(1.0)
     return {"objective": configuration["x"], "host": socket.gethostname()}
 def long(configuration):
     time.sleep(4.0)
     return {"objective": configuration["x"], "host": socket.gethostname()}
-def one_gpu(configuration):
+def on_gpus(configuration):
     time.sleep(1.0)
     return {"objective": configuration["x"], "host": socket.gethostname(), **devices()}
+def resumes(configuration):
+    file = pathlib.Path(os.environ["AMBS_CHECKPOINT_DIR"]) / "step"
+    step = begin = int(file.read_text()) if file.exists() else 0
+    def save(*_):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(str(step))
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, save)
+    for step in range(begin, 300):
+        time.sleep(0.1)
+    return {"objective": configuration["x"], "begin": begin}
 def devices():
-    return {"gpus": os.environ["CUDA_VISIBLE_DEVICES"]}
+    return {"gpus": os.environ["CUDA_VISIBLE_DEVICES"], "cores": sorted(os.sched_getaffinity(0))}
 """
+CORE_OF_GPU = {"0": 3, "1": 2, "2": 1, "3": 0}  # reversed, as on Polaris
 RANKS = """
 echo "rank $SLURM_PROCID of $SLURM_NTASKS on $(hostname)"
 sleep 1
@@ -84,7 +97,7 @@ class Centre(Shell):
         options = ["--method", "random", "--max-evaluations", str(budget), "--slots", str(slots)]
         process = self.start("search", problem, *options)
         try:
-            wait_until(lambda: self.counts().get("READY", 0) > 0 or process.poll() is not None, 40)
+            wait_until(lambda: self.counts().get("READY", 0) > 0 or process.poll() is not None, 90)
             yield process
         finally:
             process.kill()
@@ -117,8 +130,8 @@ class Centre(Shell):
         lines = []
         for number in range(1, 9):
             for pid in self.cluster.pids_on(f"n{number}"):
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if "slurmd" not in line and offspring.state_of(pid) not in "ZX":
+                line = command_of(pid).replace(b"\0", b" ").decode()
+                if line and "slurmd" not in line and offspring.state_of(pid) not in "ZX":
                     lines.append(f"n{number}: {line}")
         return lines
 
@@ -139,13 +152,14 @@ def _cluster() -> Iterator[None]:
 
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[Centre]:
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)  # PostgreSQL runs as somebody else than root
+    let_others_enter(tmp_path)
     made = Centre(tmp_path, "", networked_cluster())
     made.write("model.py", MODEL)
     made.write("ranks.sh", RANKS)
     variables = f"{{AMBS_CONFIG_DIR: {tmp_path / 'config'}}}"
-    made.write("here.yml", f"extends: slurm\nnode: {{cores: 4, gpus: 4}}\nenvironment: {variables}\n")
+    cores = [str(core) for core in CORE_OF_GPU.values()]
+    node = f"{{cores: 4, gpus: 4, gpu_cores: {cores}}}"
+    made.write("here.yml", f"extends: slurm\nnode: {node}\nenvironment: {variables}\n")
     made.serve()
     made.ambs("init", "--site", "here")
     yield made
@@ -154,19 +168,19 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 
 
 def test_every_node_is_used_and_left_clean(centre: Centre) -> None:
-    """Three allocations, the third later: one queue serves all, and nothing stays on any node."""
-    with centre.search(centre.problem("short", "'model:short'"), 120) as search:
-        centre.ambs("submit", "-n", "3", "-t", "5")
-        centre.submit(3)
+    """Two allocations at once and a third later: one queue serves all, and nothing stays on any node."""
+    with centre.search(centre.problem("short", "'model:short'"), 400) as search:
+        centre.ambs("submit", "-n", "4", "-t", "5")
+        centre.submit(4)
         wait_until(lambda: centre.counts().get("DONE", 0) > 20, 60)
-        centre.submit(2)
-        assert search.wait(90) == 0
-    rows = centre.rows("select state, node, allocation, metrics from v_evaluations")
-    assert [row["state"] for row in rows] == ["DONE"] * 120
+        centre.ambs("allocations", "cancel", "1")
+        centre.submit(4)
+        assert search.wait(120) == 0
+    rows = centre.rows("select node, allocation, metrics from v_evaluations")
     assert {row["node"] for row in rows} == {f"n{number}" for number in range(1, 9)}
     assert all(row["node"] == host_of(row) for row in rows)
     assert len({row["allocation"] for row in rows}) == 3
-    centre.assert_each_ended_once(120)
+    centre.assert_each_ended_once(400)
     centre.end_allocations()
     wait_until(lambda: not centre.left_on_nodes(), 20)
 
@@ -192,21 +206,23 @@ def test_all_shapes_share_an_allocation(centre: Centre) -> None:
         assert len({line.split(" on ")[1] for line in told}) == 2
 
 
-def test_gpus_are_never_shared(centre: Centre) -> None:
-    """Half of the evaluations take one GPU, half take all four of a node."""
-    one = centre.problem("one", "'model:one_gpu'", resources="Resources(gpus=1)")
-    four = centre.problem("four", "'model:one_gpu'", resources="Resources(gpus=4)")
-    with centre.search(one, 24, 8) as first, centre.search(four, 8, 2) as second:
+@pytest.mark.parametrize("each", [(1,), (2,), (1, 4)], ids=["one", "two", "one and four"])
+def test_gpus_are_never_shared(each: tuple[int, ...], centre: Centre) -> None:
+    """The nodes are filled, no GPU is given twice at a time, and the cores are those next to it."""
+    with ExitStack() as searches:
+        begun = []
+        for gpus in each:
+            resources = f"Resources(cores={gpus}, gpus={gpus})"
+            problem = centre.problem(f"of_{gpus}", "'model:on_gpus'", resources=resources)
+            slots = 2 * (4 // gpus)
+            begun.append(searches.enter_context(centre.search(problem, 4 * slots, slots)))
         centre.submit(2)
-        assert [search.wait(90) for search in (first, second)] == [0, 0]
+        assert [search.wait(90) for search in begun] == [0] * len(each)
     rows = centre.rows("select node, metrics, started_at, finished_at from v_evaluations")
-    assert len(rows) == 32
-    for row in rows:
-        mine = set(gpus_of(row))
-        others = [other for other in rows if other is not row and other["node"] == row["node"]]
-        beside = [other for other in others if overlap(row, other)]
-        assert not any(mine & set(gpus_of(other)) for other in beside)
-    assert {len(gpus_of(row)) for row in rows} == {1, 4}
+    assert {len(gpus_of(row)) for row in rows} == set(each)
+    assert most_gpus_at_once(rows) == 4
+    assert_gpus_are_apart(rows)
+    assert_cores_are_near(rows)
 
 
 def kill_launcher(centre: Centre) -> None:
@@ -239,6 +255,21 @@ def test_nothing_is_lost(fault: Callable[[Centre], None], centre: Centre) -> Non
     centre.assert_each_ended_once(64)
 
 
+def test_walltime_of_slurm_leaves_checkpoints(centre: Centre) -> None:
+    """The script ends before Slurm ends it, and the next allocation goes on from what was written."""
+    with centre.search(centre.problem("resumes", "'model:resumes'"), 8) as search:
+        centre.submit(2, minutes=1)
+        wait_until(lambda: centre.allocations()[0]["state"] in ENDED, 70)
+        assert "JobState=COMPLETED" in centre.cluster.ended_allocations()[-1]
+        wait_until(lambda: not centre.left_on_nodes(), 20)
+        centre.submit(2)
+        assert search.wait(60) == 0
+    centre.assert_each_ended_once(8)
+    rows = centre.rows("select metrics, failures, interruptions from v_evaluations")
+    assert {(row["failures"], row["interruptions"]) for row in rows} == {(0, 1)}
+    assert all(int(str(_metrics(row)["begin"])) > 0 for row in rows)
+
+
 def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
     """The last of this file: the node stays dead."""
     with centre.search(centre.problem("long", "'model:long'"), 64) as search:
@@ -254,7 +285,7 @@ def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
 
 
 def is_launcher(pid: int) -> bool:
-    return b"ambs_hpc.cli.main\0launch" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"ambs_hpc.cli.main\0launch" in command_of(pid)
 
 
 def host_of(row: dict[str, object]) -> object:
@@ -265,11 +296,33 @@ def gpus_of(row: dict[str, object]) -> list[str]:
     return str(_metrics(row)["gpus"]).split(",")
 
 
+def gpus_beside(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    """Of those that ran on the node when this one began, its own included."""
+    began = row["started_at"]
+    there = [one for one in rows if one["node"] == row["node"]]
+    return [gpu for one in there if one["started_at"] <= began < one["finished_at"] for gpu in gpus_of(one)]
+
+
+def most_gpus_at_once(rows: list[dict[str, Any]]) -> int:
+    return max(len(gpus_beside(row, rows)) for row in rows)
+
+
+def assert_gpus_are_apart(rows: list[dict[str, Any]]) -> None:
+    """Whenever one begins, no GPU of its node is given twice."""
+    for row in rows:
+        given = gpus_beside(row, rows)
+        assert len(given) == len(set(given))
+
+
+def assert_cores_are_near(rows: list[dict[str, Any]]) -> None:
+    """By the site's map; of those the ones that this machine has, and all of them where it has none."""
+    own = os.sched_getaffinity(0)
+    for row in rows:
+        near = {CORE_OF_GPU[gpu] for gpu in gpus_of(row)}
+        assert _metrics(row)["cores"] == sorted(near & own or own)
+
+
 def _metrics(row: dict[str, object]) -> dict[str, object]:
     told = row["metrics"]
     found: dict[str, object] = json.loads(told) if isinstance(told, str) else told  # type: ignore[assignment]
     return found
-
-
-def overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return bool(one["started_at"] < other["finished_at"] and other["started_at"] < one["finished_at"])

@@ -11,11 +11,11 @@ from tests.slurm.cluster import stop_cluster
 from tests.stories.test_many_nodes import (
     ENDED,
     Centre,
+    assert_cores_are_near,
+    assert_gpus_are_apart,
     centre,
-    gpus_of,
     host_of,
     kill_launcher,
-    overlap,
     pytestmark,
 )
 
@@ -37,7 +37,7 @@ def submit(centre: Centre, nodes: int = 8) -> None:
 
 def test_pool_reaches_every_node(centre: Centre) -> None:
     """Over the nodes' own network, with a database on the login node; four slots a node, each with a GPU."""
-    problem = centre.problem("one", "'model:one_gpu'", resources="Resources(gpus=1)")
+    problem = centre.problem("one", "'model:on_gpus'", resources="Resources(gpus=1)")
     with centre.search(problem, 200, 64) as search:
         submit(centre)
         assert search.wait(ALL_UP_SECONDS) == 0
@@ -45,9 +45,8 @@ def test_pool_reaches_every_node(centre: Centre) -> None:
     rows = centre.rows("select node, metrics, started_at, finished_at from v_evaluations")
     assert {row["node"] for row in rows} == {f"n{number}" for number in range(1, 9)}
     assert all(row["node"] == host_of(row) for row in rows)
-    for row in rows:
-        beside = [one for one in rows if one is not row and one["node"] == row["node"] and overlap(row, one)]
-        assert not any(gpus_of(row) == gpus_of(one) for one in beside)
+    assert_gpus_are_apart(rows)
+    assert_cores_are_near(rows)
     centre.end_allocations()
     wait_until(lambda: not centre.left_on_nodes(), 40)
 

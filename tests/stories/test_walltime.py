@@ -51,17 +51,19 @@ def test_notice_before_the_end_leaves_a_checkpoint(shell: Shell) -> None:
     told = []
     limit = ("--max-minutes", "0.08", "--notice", "2", "--idle-exit", "1")
     with_search = ("--with-search", "train.py", "--max-evaluations", "1", "--slots", "1")
-    for _ in range(4):
+    for _ in range(12):
         told.append(json.loads(shell.ambs("launch", *limit, *with_search, "--json")))
         if told[-1]["done"]:
             break
     assert told[-1]["done"] == 1
-    assert len(told) >= 3
     assert all(one["failed"] == 0 for one in told)
     assert [one["reason"] for one in told[:-1]] == ["time limit"] * (len(told) - 1)
     (row,) = shell.rows("select state, failures, interruptions, attempt, metrics from v_evaluations")
-    assert (row["state"], row["failures"], row["interruptions"]) == ("DONE", 0, len(told) - 1)
-    assert row["attempt"] == len(told)
+    # On a slow machine an allocation may end before the run has begun in it: that interrupts nothing.
+    interrupted = sum(one["interrupted"] for one in told)
+    assert 2 <= interrupted < len(told)
+    assert (row["state"], row["failures"], row["interruptions"]) == ("DONE", 0, interrupted)
+    assert interrupted < row["attempt"] <= len(told)
     metrics = row["metrics"]
     assert (json.loads(metrics) if isinstance(metrics, str) else metrics)["steps"] < 60  # type: ignore[index]
 
@@ -87,6 +89,7 @@ def test_submit_passes_on_what_the_launcher_is_to_do(shell: Shell) -> None:
     """As seen in the script."""
     options = ("--with-search", "quick.py", "--max-evaluations", "50", "--notice", "120")
     script = shell.ambs("submit", "-n", "2", "-t", "10", "-s", "slurm", *options, "--dry-run")
+    assert "export AMBS_LOG=INFO" in script
     assert f"--notice 120.0 --with-search {shell.folder / 'quick.py'} --max-evaluations 50" in script
 
 

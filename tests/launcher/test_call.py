@@ -1,0 +1,32 @@
+"""One evaluation of a function in a fresh interpreter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.launcher import call
+from ambs_hpc.launcher.endings import read_outcome
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "called.py").write_text("def f(configuration):\n    return configuration['x']\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("is_spread", "rank", "has_outcome"), [(False, "3", True), (True, "3", False), (True, "0", True)]
+)
+def test_only_ranks_of_its_own_leave_the_result_to_the_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, is_spread: bool, rank: str, has_outcome: bool
+) -> None:
+    """A launcher that is itself rank 3 of something has that in the environment of all that it starts."""
+    request = {"id": 1, "attempt": 1, "node": "n", "configuration": {"x": 0.5}, "is_spread": is_spread}
+    (folder / "request.json").write_text(json.dumps(request))
+    monkeypatch.setenv("SLURM_PROCID", rank)
+    assert call.main(["called:f", str(folder)]) == 0
+    assert (read_outcome(folder, 1) is not None) is has_outcome
