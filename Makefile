@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 TEST_PROCESSES ?= 2
 
-.PHONY: demo test lint install install-test clean
+.PHONY: demo test test-balsam lint install install-test clean
 
 demo: install
 	mkdir -p $(DEMO)
@@ -13,6 +13,9 @@ demo: install
 
 test: install-test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+test-balsam: install-test
+	$(BIN)/python -m pytest -m balsam tests/balsam
 
 lint: install-test
 	$(BIN)/ruff check .
