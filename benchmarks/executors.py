@@ -2,13 +2,15 @@
 
     python benchmarks/executors.py                                1, 4, 8 nodes; no-op and 1-s evaluations
     python benchmarks/executors.py --nodes 1 4 --slots 2 --no-ops 200 --seconds 0 --json
+    python benchmarks/executors.py --nodes 1 --no-ops 500 --executors process parsl balsam "balsam alone"
 
 A real Slurm (Debian's slurm-wlm and munge; root) starts one program inside an allocation of all nodes. It
 runs each case with the launcher's own code and a queue on SQLite, then Parsl without us in the same way:
 the same HighThroughputExecutor, encrypted, on the same nodes by the same srun, one worker a slot. What it
 runs does what ours has to do for an evaluation at least: make its folder, fork, call the objective in the
 child, which writes its result file, wait for it and read the file. It has no queue, no limits, no process
-group, no binding, no logs and no search for escaped children.
+group, no binding, no logs and no search for escaped children. Balsam alone (a real server, site and launcher,
+one node, in serial mode) runs `sleep`, and writes no result.
 
 All nodes share this machine's processors, so the figures compare, and tell nothing of a real machine.
 """
@@ -29,7 +31,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-sys.path.remove(str(Path(__file__).parent))  # its queue.py would be taken for Python's own
+sys.path[0] = str(
+    Path(__file__).parents[1]
+)  # not this folder, whose queue.py would be taken for Python's own
 
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.allocation import granted_nodes
@@ -62,7 +66,7 @@ def evaluate(seconds, folder):
         assert json.load(file)["objective"] == 1.0
     return started, time.time()
 """
-EXECUTORS = ("process", "parsl", "parsl alone")
+EXECUTORS = ("process", "parsl", "parsl alone", "balsam", "balsam alone")
 CASE_SECONDS = 900.0
 
 
@@ -109,7 +113,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--no-ops", type=int, default=1000, help="evaluations that do nothing; 0 for none")
     parser.add_argument("--seconds", type=float, default=1.0, help="of the longer ones; 0 for none")
     parser.add_argument("--rounds", type=int, default=10, help="of longer ones in each slot")
-    parser.add_argument("--executors", nargs="+", choices=EXECUTORS, default=EXECUTORS)
+    parser.add_argument("--executors", nargs="+", choices=EXECUTORS, default=EXECUTORS[:3])
+    parser.add_argument("--balsam-delay", type=int, default=1, help="seconds, of Balsam's launcher")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     found: list[dict[str, Any]] = []
@@ -122,7 +127,14 @@ def main(arguments: Sequence[str]) -> int:
             if number
             for executor in options.executors
         ]
-        found += on_cluster(nodes, options.slots, cases)
+        on_nodes = [case for case in cases if not case.executor.startswith("balsam")]
+        through_balsam = [case for case in cases if case not in on_nodes and nodes == 1]
+        if on_nodes:
+            found += on_cluster(nodes, options.slots, on_nodes)
+        if through_balsam:
+            from benchmarks.on_balsam import on_balsam
+
+            found += on_balsam(through_balsam, options.slots, options.balsam_delay)
     if options.json:
         print(json.dumps({"cores": os.cpu_count(), "load": os.getloadavg(), "cases": found}, indent=2))
     else:
@@ -133,12 +145,13 @@ def main(arguments: Sequence[str]) -> int:
 def print_table(found: Sequence[dict[str, Any]]) -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     columns = [name for name in Figures.__dataclass_fields__ if name != "slots"]
-    print("  ".join(f"{name:>17}" for name in [*columns, "of parsl alone"]))
+    print("  ".join(f"{name:>17}" for name in [*columns, "of it alone"]))
     for one in found:
+        peer = "balsam alone" if one["executor"].startswith("balsam") else "parsl alone"
         alone = [
             other["per_second"]
             for other in found
-            if other["executor"] == "parsl alone"
+            if other["executor"] == peer
             and (other["nodes"], other["seconds"]) == (one["nodes"], one["seconds"])
         ]
         ratio = f"{one['per_second'] / alone[0]:.2f}" if alone else ""
@@ -206,7 +219,11 @@ def one_case(place: Path) -> None:
     case = Case(**json.loads((place / "case.json").read_text()))
     names = subprocess.run(["scontrol", "show", "hostnames"], check=True, capture_output=True, text=True)
     around = granted_nodes(load_site("here", place), names.stdout.split(), os.uname().nodename)
-    around = replace(around, folder=place)
+    measured(case, place, replace(around, folder=place))
+
+
+def measured(case: Case, place: Path, around: Surroundings | None) -> None:
+    """Its figures, in a file; `around` is None where Balsam has the nodes."""
     measure = parsl_alone if case.executor == "parsl alone" else through_launcher
     begun = time.time()
     runs = measure(case, around, place)
@@ -230,7 +247,7 @@ def one_case(place: Path) -> None:
     (place / "figures.json").write_text(json.dumps(asdict(figures)))
 
 
-def through_launcher(case: Case, around: Surroundings, place: Path) -> list[tuple[float, float]]:
+def through_launcher(case: Case, around: Surroundings | None, place: Path) -> list[tuple[float, float]]:
     """Queue, launcher and executor; (start, end) of each evaluation."""
     os.environ["AMBS_CONFIG_DIR"] = str(place)
     objective: dict[str, object] = {"function": "timed_objective:objective", "warm": True}
@@ -248,7 +265,13 @@ def through_launcher(case: Case, around: Surroundings, place: Path) -> list[tupl
             campaign,
             [NewEvaluation(ordinal, proposal, Resources()) for ordinal in range(case.evaluations)],
         )
-    settings = LauncherSettings(idle_exit_seconds=0.0, around=around, executor=case.executor)  # type: ignore[arg-type]
+    site = "here" if case.executor == "balsam" else ""
+    settings = LauncherSettings(
+        idle_exit_seconds=0.0,
+        around=around,
+        executor=case.executor,  # type: ignore[arg-type]
+        balsam_site=site,
+    )
     run_launcher(engine, settings, SystemClock())
     with reading(engine) as connection:
         rows = list_evaluations(connection, campaign, limit=None)
@@ -261,12 +284,13 @@ def through_launcher(case: Case, around: Surroundings, place: Path) -> list[tupl
     return runs
 
 
-def parsl_alone(case: Case, around: Surroundings, place: Path) -> list[tuple[float, float]]:
+def parsl_alone(case: Case, around: Surroundings | None, place: Path) -> list[tuple[float, float]]:
     """Parsl's executor with a plain function; (start, end) of each evaluation."""
     from concurrent.futures import wait
 
     from parsl.executors import HighThroughputExecutor
 
+    assert around is not None
     sys.path.insert(0, str(place))
     os.environ["PYTHONPATH"] = str(place)
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # of Parsl's own scripts
@@ -297,5 +321,9 @@ if __name__ == "__main__":
         inside(Path(sys.argv[2]))
     elif sys.argv[1:2] == ["--case"]:
         one_case(Path(sys.argv[2]))
+    elif sys.argv[1:2] == ["--balsam-case"]:
+        place = Path(sys.argv[2])
+        (place / "timed_objective.py").write_text(MODULE)
+        measured(Case(**json.loads((place / "case.json").read_text())), place, None)
     else:
         sys.exit(main(sys.argv[1:]))
