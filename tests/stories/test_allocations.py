@@ -89,7 +89,7 @@ def test_campaign_goes_through_several_walltimes(login: LoginNode) -> None:
                 break
             submitted += 1
             wait_until(lambda: search.poll() is not None or all_over(login), 60)
-        assert search.wait(30) == 0, "".join(map(str, search.communicate()))
+        assert search.wait(60) == 0, "".join(map(str, search.communicate()))
     finally:
         search.kill()
         search.communicate()

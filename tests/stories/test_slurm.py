@@ -90,7 +90,7 @@ def test_campaign_uses_every_node(login: LoginNode) -> None:
         login.wait_for_proposals(search)
         login.ambs("submit", "-n", str(NODES), "-t", "3")
         wait_until(lambda: login.state() == "RUNNING", 30)
-        assert search.wait(60) == 0
+        assert search.wait(120) == 0
     finally:
         search.kill()
         search.communicate()
