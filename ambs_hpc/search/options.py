@@ -58,7 +58,8 @@ class AmbsOptions:
         tree: "extra" (random thresholds) or "random" (a random forest's bootstrapped trees).
         trees: how many, >= 1.
         min_leaf: observations in a leaf when a tree is grown, >= 1.
-        refresh: share of new observations after which all trees have been grown again.
+        refresh: share of new observations after which all trees have been grown again; one for an
+            observation at most.
         training_rows: observations that a tree is grown on at most; its leaves count all.
         transform: of the objective: "rank" (normal scores), "log" or "raw".
         lie: what a pending evaluation is assumed to give: "believer" (the prediction), "cl_min",
@@ -101,6 +102,7 @@ CLASSIC = AmbsOptions(
     min_leaf=3,
     trees=100,
     transform="raw",
+    lie="cl_max",
     exploration="fixed",
     kappa=1.96,
     candidates=10_000,
