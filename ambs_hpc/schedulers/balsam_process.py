@@ -66,13 +66,13 @@ def submit(file: Path) -> int:
 
 def find(file: Path) -> int:
     """The ids of batch jobs like the described one that are newer than its submission."""
-    if not _mark(file).exists():  # nothing was sent
+    newest = _mark(file).read_text() if _mark(file).exists() else ""
+    if not newest:  # nothing was sent
         return 0
     site_name, request = _described(file)
     service = BalsamService()
-    newest = int(_mark(file).read_text() or 0)
     for one in service.batches(site_id=service.site(site_name).id):
-        if one.id > newest and one.request == request:
+        if one.id > int(newest) and one.request == request:
             sys.stdout.write(f"{one.id}\n")
     return 0
 
