@@ -29,6 +29,7 @@ from ambs_hpc.schedulers.balsam_values import (
 READ_SECONDS, CONNECT_SECONDS = 20.0, 6.0
 NEVER_AGAIN = -1  # of the client's count of repetitions
 IDS_AT_ONCE = 200  # in one URL
+ROWS_AT_ONCE = 100_000  # that an answer has at most
 MISSING = "Balsam's client is not installed here. Run: pip install 'ambs-hpc[balsam]'"
 LOGIN = "Run `balsam login` where you run this."
 APP = "AmbsEvaluation"
@@ -250,16 +251,25 @@ class BalsamService:
     # -- errors -------------------------------------------------------------------------------------
 
     def _pages(self, path: str, what: str, **asked: Any) -> list[dict[str, Any]]:
-        """The answer to a question; asked once more when the connection was closed as we used it again."""
-        try:
-            return self._page(path, what, **asked)
-        except BalsamUnreachable:
-            return self._page(path, what, **asked)
+        """The whole answer to a question."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self._page(path, what, **asked, limit=ROWS_AT_ONCE, offset=len(rows))
+            rows += page["results"]
+            if len(rows) >= page["count"] or not page["results"]:
+                return rows
 
-    def _page(self, path: str, what: str, **asked: Any) -> list[dict[str, Any]]:
+    def _page(self, path: str, what: str, **asked: Any) -> dict[str, Any]:
+        """A part of it; asked once more when the connection was closed as we used it again."""
+        try:
+            return self._answer(path, what, **asked)
+        except BalsamUnreachable:
+            return self._answer(path, what, **asked)
+
+    def _answer(self, path: str, what: str, **asked: Any) -> dict[str, Any]:
         with self._translated(what):
-            rows: list[dict[str, Any]] = self._client.get(path, **asked)["results"]
-        return rows
+            found: dict[str, Any] = self._client.get(path, **asked)
+        return found
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
