@@ -36,6 +36,7 @@ from ambs_hpc.schedulers import (
     scheduler,
     submit,
 )
+from ambs_hpc.sites import write_script
 from tests.databases import wait_until
 from tests.schedulers.fakes import FakeScheduler
 
@@ -59,8 +60,8 @@ class Machine:
 
     def request(self, body: str, name: str = "ambs-1", walltime_seconds: int = 600) -> SubmitRequest:
         script = self.folder / f"{name}.sh"
-        script.write_text(f"#!/bin/bash\n{DIRECTIVES[self.scheduler.name]}\n{body}\n")
-        script.chmod(0o755)
+        # Replaced as a whole: one that is just being started cannot be written to.
+        write_script(script, f"#!/bin/bash\n{DIRECTIVES[self.scheduler.name]}\n{body}\n")
         return SubmitRequest(script, name, self.folder, walltime_seconds)
 
     def submit(self, body: str, name: str = "ambs-1", walltime_seconds: int = 600) -> str:
