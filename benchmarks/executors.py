@@ -37,8 +37,8 @@ sys.path[0] = str(
 
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.allocation import granted_nodes
-from ambs_hpc.launcher.running import LauncherSettings, run_launcher
-from ambs_hpc.launcher.surroundings import Surroundings
+from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
+from ambs_hpc.launcher.node_pool import Surroundings
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import create_campaign, enqueue, list_evaluations, open_database, reading, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources

@@ -30,7 +30,7 @@ from typing import Any
 sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose queue.py is not the library's
 
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.launcher.executor import Ended, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Work
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing, Slot
 from ambs_hpc.problem.allow_list import allow

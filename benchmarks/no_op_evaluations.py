@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.launcher.running import LauncherSettings, run_launcher
+from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import counts, create_campaign, enqueue, list_evaluations, reading, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources

@@ -13,8 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambs_hpc.schedulers.balsam_service import BalsamService
-from ambs_hpc.schedulers.balsam_values import BatchRequest, seconds_of
+from ambs_hpc.schedulers.balsam.service import BalsamService
+from ambs_hpc.schedulers.balsam.values import BatchRequest, seconds_of
 from tests.balsam.real import RealBalsam, real_balsam
 from tests.databases import stop_servers
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import psycopg2
 from sqlalchemy import make_url
 
+from ambs_hpc.postgres_server.server import ServerOptions, ServerStatus, start_server, stop_server
 from ambs_hpc.queue import open_database
-from ambs_hpc.queue.server import ServerOptions, ServerStatus, start_server, stop_server
 
 KINDS = ("sqlite", "postgresql")
 _TEMPLATE = "template_of_tests"

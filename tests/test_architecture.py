@@ -14,9 +14,11 @@ FLOORS = {
     "errors": 0,
     "clock": 0,
     "identity": 0,
+    "file_systems": 0,
     "records": 1,
     "states": 1,
     "problem": 2,
+    "postgres_server": 2,
     "queue": 3,
     "schedulers": 3,
     "search": 4,
@@ -27,15 +29,15 @@ FLOORS = {
     "simulate": 6,
     "cli": 7,
 }
-BOTTOM = {"errors", "clock", "identity", "records", "states"}  # these files may import each other downwards
+BOTTOM = {"errors", "clock", "file_systems", "identity", "records", "states"}  # these files may import each other downwards
 DOORS = {
     "sklearn": {"search/forest.py"},
     "optuna": {"search/optuna_adapter.py"},
-    "parsl": {"launcher/parsl_pool.py"},
-    "psutil": {"launcher/parsl_pool.py"},  # comes with Parsl
-    "balsam": {"schedulers/balsam_service.py"},
-    "requests": {"schedulers/balsam_service.py"},  # comes with Balsam
-    "psycopg2": {"queue"},
+    "parsl": {"launcher/executors/parsl/pool.py"},
+    "psutil": {"launcher/executors/parsl/pool.py"},  # comes with Parsl
+    "balsam": {"schedulers/balsam/service.py"},
+    "requests": {"schedulers/balsam/service.py"},  # comes with Balsam
+    "psycopg2": {"queue", "postgres_server"},
     "alembic": {"queue"},
     "typer": {"cli"},
     "rich": {"cli", "report"},

@@ -18,8 +18,22 @@ HEAVY = {
         "jinja2",
         "matplotlib",
     },
-    "ambs_hpc.launcher.running": {"numpy", "scipy", "sklearn", "ConfigSpace", "rich", "matplotlib", "typer"},
-    "ambs_hpc.launcher.child": {"numpy", "sqlalchemy", "subprocess", "asyncio", "typing_extensions"},
+    "ambs_hpc.launcher.lifecycle": {
+        "numpy",
+        "scipy",
+        "sklearn",
+        "ConfigSpace",
+        "rich",
+        "matplotlib",
+        "typer",
+    },
+    "ambs_hpc.launcher.supervisor.__main__": {
+        "numpy",
+        "sqlalchemy",
+        "subprocess",
+        "asyncio",
+        "typing_extensions",
+    },
 }
 
 

@@ -17,7 +17,7 @@ from ambs_hpc.search import Searcher, create_searcher
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from ambs_hpc.problem.loading import LoadedProblem
+    from ambs_hpc.problem.problem_file import LoadedProblem
 
 DEFAULT_METHOD = "ambs"
 DEFAULT_SEED = 0

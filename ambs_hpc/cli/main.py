@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from ambs_hpc.cli import (
+from ambs_hpc.cli.commands import (
     allocations,
     allow,
     autosubmit,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError
 from ambs_hpc.launcher.machine import gpu_ids, this_machine
+from ambs_hpc.launcher.node_pool import Surroundings
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Share
-from ambs_hpc.launcher.surroundings import Surroundings
 from ambs_hpc.queue import get_allocation, reading
 from ambs_hpc.schedulers import CouldNotAsk, end_of_walltime, scheduler
 from ambs_hpc.sites import (

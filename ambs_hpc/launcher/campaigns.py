@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import ObjectiveNotAllowed
-from ambs_hpc.launcher.executor import Unloadable, Work
-from ambs_hpc.launcher.run_times import RECENT, RunTimes
-from ambs_hpc.launcher.work import Recipe
+from ambs_hpc.launcher.evaluation_spec import Recipe
+from ambs_hpc.launcher.executors.protocol import Unloadable, Work
+from ambs_hpc.launcher.runtime_estimate import RECENT, RunTimes
 from ambs_hpc.queue import get_campaign, list_campaigns, recent_run_seconds
 from ambs_hpc.records import Claim
 

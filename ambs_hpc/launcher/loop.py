@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher.campaigns import Campaigns
-from ambs_hpc.launcher.executor import Ended, Executor, Interrupted, Unloadable
-from ambs_hpc.launcher.harvest import SchedulerWatch, harvest_and_sweep
-from ambs_hpc.launcher.idleness import Moment, why_idle
+from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
+from ambs_hpc.launcher.idle_reason import Moment, why_idle
+from ambs_hpc.launcher.recovery import SchedulerWatch, harvest_and_sweep
 from ambs_hpc.queue import (
     claim,
     complete,

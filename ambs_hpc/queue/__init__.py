@@ -3,46 +3,14 @@
 Verbs take a connection first and never commit: `transaction` and `reading` do.
 """
 
-from ambs_hpc.queue.adoption import adopt
-from ambs_hpc.queue.allocations import (
-    OVER,
-    PREPARED,
-    UNSENT,
-    VANISHED,
-    get_allocation,
-    list_allocations,
-    note_allocation_state,
-    note_refused,
-    note_submitted,
-    prepare_allocation,
+from ambs_hpc.postgres_server.server import (
+    ServerOptions,
+    ServerStatus,
+    server_status,
+    start_server,
+    stop_server,
 )
-from ambs_hpc.queue.campaigns import (
-    change_budget,
-    create_campaign,
-    find_campaign,
-    get_campaign,
-    is_search_alive,
-    leave_search,
-    list_campaigns,
-    search_heartbeat,
-    take_search,
-)
-from ambs_hpc.queue.claims import claim, enqueue, has_ready
-from ambs_hpc.queue.connect import database_url, open_database, upgrade_database
-from ambs_hpc.queue.giving_back import release
-from ambs_hpc.queue.interventions import cancel, rerun
-from ambs_hpc.queue.launchers import (
-    end_launcher,
-    heartbeat,
-    last_launcher,
-    live_launchers,
-    register_launcher,
-    running_in,
-)
-from ambs_hpc.queue.notices import Channel, close_waits, wait_for_change
-from ambs_hpc.queue.polling import Proposed, finished_since, proposals_of, recent_run_seconds
-from ambs_hpc.queue.progress import counts
-from ambs_hpc.queue.queries import (
+from ambs_hpc.queue.reads.reports import (
     SORTS,
     EvaluationRow,
     EvaluationStory,
@@ -55,11 +23,58 @@ from ambs_hpc.queue.queries import (
     show_evaluation,
     throughput,
 )
-from ambs_hpc.queue.read_only import run_read_only_sql
-from ambs_hpc.queue.results import complete, fail
-from ambs_hpc.queue.server import ServerOptions, ServerStatus, server_status, start_server, stop_server
-from ambs_hpc.queue.sweep import Evidence, Held, Swept, ended_attempts, held, held_by_dead, holders, sweep
-from ambs_hpc.queue.transactions import reading, transaction
+from ambs_hpc.queue.reads.search_feed import Proposed, finished_since, proposals_of, recent_run_seconds
+from ambs_hpc.queue.reads.sql_console import run_read_only_sql
+from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
+from ambs_hpc.queue.sql.notify import Channel, close_waits, wait_for_change
+from ambs_hpc.queue.sql.transactions import reading, transaction
+from ambs_hpc.queue.verbs.allocations import (
+    OVER,
+    PREPARED,
+    UNSENT,
+    VANISHED,
+    get_allocation,
+    list_allocations,
+    note_allocation_state,
+    note_refused,
+    note_submitted,
+    prepare_allocation,
+)
+from ambs_hpc.queue.verbs.campaigns import (
+    change_budget,
+    create_campaign,
+    find_campaign,
+    get_campaign,
+    is_search_alive,
+    leave_search,
+    list_campaigns,
+    search_heartbeat,
+    take_search,
+)
+from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
+from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready
+from ambs_hpc.queue.verbs.counters import counts
+from ambs_hpc.queue.verbs.launchers import (
+    end_launcher,
+    heartbeat,
+    last_launcher,
+    live_launchers,
+    register_launcher,
+    running_in,
+)
+from ambs_hpc.queue.verbs.release import release
+from ambs_hpc.queue.verbs.results import complete, fail
+from ambs_hpc.queue.verbs.sweep import (
+    Evidence,
+    Held,
+    Swept,
+    ended_attempts,
+    held,
+    held_by_dead,
+    holders,
+    sweep,
+)
+from ambs_hpc.queue.verbs.takeover import adopt
 
 __all__ = [
     "OVER",

@@ -1,9 +1,9 @@
 """Cobalt, PBS, Slurm and this machine behind one protocol: builders and readers, one place that runs them."""
 
+from ambs_hpc.schedulers.backoff import Polling
 from ambs_hpc.schedulers.commands import ask, end_of_walltime, submit
-from ambs_hpc.schedulers.lookup import SCHEDULERS, scheduler
-from ambs_hpc.schedulers.polling import Polling
 from ambs_hpc.schedulers.protocol import Scheduler
+from ambs_hpc.schedulers.registry import SCHEDULERS, scheduler
 from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,

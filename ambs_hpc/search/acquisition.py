@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.constraints import Floats
 
 EXPLORATIONS = ("exponential", "fixed")
 

@@ -13,17 +13,17 @@ import numpy as np
 
 from ambs_hpc.search.acquisition import draw_kappa, lower_confidence_bound, with_failures
 from ambs_hpc.search.candidates import FINE_STEP, WIDE_STEP, Candidates
-from ambs_hpc.search.designs import create_design
+from ambs_hpc.search.constant_liar import constant_lie
+from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth, load_trees
 from ambs_hpc.search.gaussian_process import Posterior
-from ambs_hpc.search.ledger import Draft, Ledger
-from ambs_hpc.search.liar import constant_lie
+from ambs_hpc.search.history import Draft, Ledger
+from ambs_hpc.search.initial_design import create_design
 from ambs_hpc.search.local_gp import LocalGp, Neighbourhood
-from ambs_hpc.search.options import AmbsOptions
+from ambs_hpc.search.method_options import AmbsOptions
+from ambs_hpc.search.sampling import Supply
 from ambs_hpc.search.searcher import best_first, first_unknown
-from ambs_hpc.search.structure import Floats
-from ambs_hpc.search.supply import Supply
 
 Judge: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ambs_hpc.search.constraints import Floats, Mask
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.structure import Floats, Mask
-from ambs_hpc.search.supply import Supply
+from ambs_hpc.search.sampling import Supply
 
 WIDE_STEP, FINE_STEP = 0.3, 0.1  # largest standard deviation of a step, as a share of a parameter's range
 SMALLEST_STEP = 0.01  # of the largest: step sizes are log-uniform between the two

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ambs_hpc.problem.space import plain_value
 from ambs_hpc.records import Configuration, Value
-from ambs_hpc.search.structure import Floats, Mask, Structure
+from ambs_hpc.search.constraints import Floats, Mask, Structure
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ambs_hpc.search.constant_liar import lies_on
+from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.history import Ledger
 from ambs_hpc.search.leaf_tables import LeafTables, Places
-from ambs_hpc.search.ledger import Ledger
-from ambs_hpc.search.liar import lies_on
-from ambs_hpc.search.scaling import Scale, fit_scale
-from ambs_hpc.search.slots import Slots
-from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.objective_transform import Scale, fit_scale
+from ambs_hpc.search.pending_features import Slots
 
 GROWTH_STREAM = 2
 FEASIBILITY_TREES = 8  # failure rates vary less between trees than values do

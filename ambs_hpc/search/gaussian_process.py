@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.constraints import Floats
 
 JITTER = 1e-6
 MIDDLE_LENGTH, LENGTH_SPREAD = 0.5, 1.2  # log-normal belief about lengths, in the units of positions

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.constraints import Floats
 
 Places: TypeAlias = NDArray[np.intp]
 

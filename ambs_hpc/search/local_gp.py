@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, halfway, prior
-from ambs_hpc.search.ledger import Ledger
-from ambs_hpc.search.scaling import Scale, fit_scale
-from ambs_hpc.search.slots import Slots
-from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.history import Ledger
+from ambs_hpc.search.objective_transform import Scale, fit_scale
+from ambs_hpc.search.pending_features import Slots
 
 FIT_STREAM, CENTRE_STREAM = 5, 6
 INCUMBENTS = 2.0  # mean rank of the incumbent that is drawn

@@ -21,11 +21,11 @@ import numpy as np
 
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.records import Configuration, Observation, Proposal
+from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.ledger import Draft, Ledger
+from ambs_hpc.search.history import Draft, Ledger
+from ambs_hpc.search.sampling import Supply
 from ambs_hpc.search.searcher import LedgerSearcher
-from ambs_hpc.search.structure import Floats
-from ambs_hpc.search.supply import Supply
 
 PREFIX = "optuna:"
 SAMPLERS = (

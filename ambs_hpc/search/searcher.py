@@ -10,9 +10,9 @@ import numpy as np
 
 from ambs_hpc.errors import SpaceExhausted
 from ambs_hpc.records import Configuration, Observation, Proposal
+from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.ledger import Draft, Ledger
-from ambs_hpc.search.structure import Floats
+from ambs_hpc.search.history import Draft, Ledger
 
 
 class Searcher(Protocol):

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ambs_hpc.errors import UsageError, nearest
-from ambs_hpc.simulate.objectives import Bowl, Objective, minus_ackley, sphere
-from ambs_hpc.simulate.run_times import (
+from ambs_hpc.simulate.durations import (
     ByConfiguration,
     Constant,
     LogNormal,
@@ -16,6 +15,7 @@ from ambs_hpc.simulate.run_times import (
     TrainingSeconds,
     recurrent_network_seconds,
 )
+from ambs_hpc.simulate.objectives import Bowl, Objective, minus_ackley, sphere
 from ambs_hpc.simulate.spaces import PlainSpace, box, published_space
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambs_hpc.launcher.executor import Ended, Interrupted, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Work
 from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.simulate.durations import RunTime
 from ambs_hpc.simulate.objectives import Objective
-from ambs_hpc.simulate.run_times import RunTime
 from ambs_hpc.simulate.virtual_clock import Timeline
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from ambs_hpc import identity
 from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.launcher.loop import LauncherLoop
-from ambs_hpc.launcher.run_times import floor_seconds
+from ambs_hpc.launcher.runtime_estimate import floor_seconds
 from ambs_hpc.problem import Problem
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import create_campaign, end_launcher, register_launcher, transaction
 from ambs_hpc.records import Campaign, NewCampaign, NewLauncher
-from ambs_hpc.simulate.allocations import Allocation, most_slots, slot_seconds
 from ambs_hpc.simulate.loads import NamedLoad
 from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor, Ran
 from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, busy_seconds
 from ambs_hpc.simulate.shared_database import SharedDatabase
+from ambs_hpc.simulate.simulated_allocations import Allocation, most_slots, slot_seconds
 from ambs_hpc.simulate.virtual_clock import START, Timeline, VirtualTime
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from ambs_hpc.sites.allocations import (
     submit_allocation,
     submit_batch,
 )
-from ambs_hpc.sites.autosubmit import Decision, Policy, decide
+from ambs_hpc.sites.autosubmit_policy import Decision, Policy, decide
+from ambs_hpc.sites.campaign_folder import FolderSettings, read_folder, write_folder
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
-from ambs_hpc.sites.folder import FolderSettings, read_folder, write_folder
-from ambs_hpc.sites.launching import (
+from ambs_hpc.sites.launch_command import (
     Ranks,
     command_of_ranks,
     command_on_node,
@@ -22,10 +22,10 @@ from ambs_hpc.sites.launching import (
     node_name,
     processors_per_node,
 )
-from ambs_hpc.sites.loading import check_site, load_site, site_names, site_text
 from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
+from ambs_hpc.sites.site_file import check_site, load_site, site_names, site_text
 
 __all__ = [
     "AllocationRequest",

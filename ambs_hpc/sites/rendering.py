@@ -14,7 +14,7 @@ from ambs_hpc.errors import NotFound, UsageError
 from ambs_hpc.sites.data_files import job_templates_folder
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.request import AllocationRequest
-from ambs_hpc.sites.wording import (
+from ambs_hpc.sites.script_safety import (
     holds_secret,
     wrong_directive,
     wrong_environment,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.sites.profile import Queue, Site
-from ambs_hpc.sites.wording import ATTRIBUTE, wrong_name, wrong_path
+from ambs_hpc.sites.script_safety import ATTRIBUTE, wrong_name, wrong_path
 
 CHEAP = 2.0  # a charge this many times what the nodes cost is worth a word
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher.supervisor import process_tree
 from tests.balsam.conftest import Campaign
 from tests.databases import wait_until
 
@@ -175,10 +175,10 @@ def kind_of(row: dict[str, object]) -> str:
 def processes_of(campaign: Campaign) -> list[int]:
     """That run evaluations of this folder, or that they left: they work in an attempt's folder."""
     found = []
-    for pid in offspring.all_processes():
+    for pid in process_tree.all_processes():
         with contextlib.suppress(OSError):
             place = Path(f"/proc/{pid}/cwd").readlink()
-            if place.is_relative_to(campaign.folder / "ambs-runs") and offspring.state_of(pid) not in "ZX":
+            if place.is_relative_to(campaign.folder / "ambs-runs") and process_tree.state_of(pid) not in "ZX":
                 found.append(pid)
     return found
 

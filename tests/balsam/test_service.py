@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.schedulers import balsam_service
-from ambs_hpc.schedulers.balsam_service import BalsamService
-from ambs_hpc.schedulers.balsam_values import NewJob
+from ambs_hpc.schedulers.balsam import service as balsam_service
+from ambs_hpc.schedulers.balsam.service import BalsamService
+from ambs_hpc.schedulers.balsam.values import NewJob
 from tests.balsam.real import RealBalsam
 
 pytestmark = [pytest.mark.balsam, pytest.mark.timeout(60)]

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from ambs_hpc.cli.simulate import simulate
+from ambs_hpc.cli.commands.simulate import simulate
 from ambs_hpc.errors import UsageError
 
 

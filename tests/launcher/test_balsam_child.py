@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ambs_hpc.launcher import balsam_files
-from ambs_hpc.launcher.endings import read_outcome
+from ambs_hpc.launcher.executors.balsam import files as balsam_files
+from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from tests.databases import wait_until
 
 pytestmark = pytest.mark.timeout(60)
@@ -28,7 +28,7 @@ def stubborn(configuration):
     subprocess.Popen(["sleep", "300"], start_new_session=True)
     time.sleep(300)
 """
-COMMAND = [sys.executable, "-m", "ambs_hpc.launcher.balsam_child"]
+COMMAND = [sys.executable, "-m", "ambs_hpc.launcher.executors.balsam.child_main"]
 
 
 @pytest.fixture
@@ -91,7 +91,13 @@ def test_repeated_start_does_nothing(folder: Path) -> None:
 
 def test_rank_of_balsams_own_worker_is_not_ours(folder: Path) -> None:
     """In serial mode Balsam's worker is a rank of mpiexec, and hands its variables on."""
-    function = [sys.executable, "-m", "ambs_hpc.launcher.call", "model:quick", str(folder.parents[2])]
+    function = [
+        sys.executable,
+        "-m",
+        "ambs_hpc.launcher.supervisor.function_main",
+        "model:quick",
+        str(folder.parents[2]),
+    ]
     request(folder, function=None, arguments=function, needs_request=True)
     run(folder, PMI_RANK="5")
     assert end_of(folder)["objective"] == 0.25

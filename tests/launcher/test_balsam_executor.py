@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import BalsamRefused, BalsamUnreachable, ShapeNeverFits
-from ambs_hpc.launcher import balsam_files, balsam_link
-from ambs_hpc.launcher.balsam_executor import UNKNOWN_AHEAD, BalsamExecutor
-from ambs_hpc.launcher.balsam_jobs import new_job
-from ambs_hpc.launcher.balsam_link import BalsamLink, key_of
-from ambs_hpc.launcher.balsam_news import Books
-from ambs_hpc.launcher.endings import write_outcome
-from ambs_hpc.launcher.executor import Ended, Interrupted, Work
+from ambs_hpc.launcher.executors.balsam import files as balsam_files
+from ambs_hpc.launcher.executors.balsam import link as balsam_link
+from ambs_hpc.launcher.executors.balsam.executor import UNKNOWN_AHEAD, BalsamExecutor
+from ambs_hpc.launcher.executors.balsam.jobs import new_job
+from ambs_hpc.launcher.executors.balsam.link import BalsamLink, key_of
+from ambs_hpc.launcher.executors.balsam.messages import Books
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Work
 from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.supervisor.outcome import write_outcome
 from ambs_hpc.records import Claim, Outcome, Resources
-from ambs_hpc.schedulers.balsam_values import (
+from ambs_hpc.schedulers.balsam.values import (
     UNFINISHED,
     BalsamSite,
     Batch,
@@ -137,7 +138,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(balsam_link, "SITE_SECONDS", 0.0)
     monkeypatch.setattr(balsam_link, "PATIENCE_SECONDS", (0.01,))
     for name in ("LISTEN_SECONDS", "PULSE_SECONDS", "VISIBLE_SECONDS"):
-        monkeypatch.setattr(f"ambs_hpc.launcher.balsam_executor.{name}", 0.01)
+        monkeypatch.setattr(f"ambs_hpc.launcher.executors.balsam.executor.{name}", 0.01)
 
 
 @pytest.fixture
@@ -333,7 +334,7 @@ def test_jobs_that_are_passed_over_are_offered_again(
     service.nodes = 0
     wait_until(lambda: not executor._link.is_running)
     start(executor, service, later)
-    monkeypatch.setattr("ambs_hpc.launcher.balsam_executor.PASSED_OVER_SECONDS", 0.0)
+    monkeypatch.setattr("ambs_hpc.launcher.executors.balsam.executor.PASSED_OVER_SECONDS", 0.0)
     assert executor.poll(0.1) == []
     assert service.loosened == []
     begin(later)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.launcher import call
-from ambs_hpc.launcher.endings import read_outcome
+from ambs_hpc.launcher.supervisor import function_main
+from ambs_hpc.launcher.supervisor.outcome import read_outcome
 
 
 @pytest.fixture
@@ -28,5 +28,5 @@ def test_only_ranks_of_its_own_leave_the_result_to_the_first(
     request = {"id": 1, "attempt": 1, "node": "n", "configuration": {"x": 0.5}, "is_spread": is_spread}
     (folder / "request.json").write_text(json.dumps(request))
     monkeypatch.setenv("SLURM_PROCID", rank)
-    assert call.main(["called:f", str(folder)]) == 0
+    assert function_main.main(["called:f", str(folder)]) == 0
     assert (read_outcome(folder, 1) is not None) is has_outcome

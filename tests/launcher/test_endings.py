@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.launcher import endings
+from ambs_hpc.launcher.supervisor import outcome
 
 
 @pytest.mark.parametrize("value", [1.5, 2, True, {"objective": 1.5, "epochs": 3}])
 def test_numbers_are_results(value: object) -> None:
     """Whatever Python counts as a finite number."""
-    said = endings.judge(value)
+    said = outcome.judge(value)
     assert said["failure"] is None
     assert math.isfinite(said["objective"])
 
@@ -24,14 +24,14 @@ def test_numbers_are_results(value: object) -> None:
 )
 def test_anything_else_is_a_bad_result(value: object) -> None:
     """It fails with its reason instead of poisoning the model."""
-    assert endings.judge(value)["failure"] == "BAD_RESULT"
+    assert outcome.judge(value)["failure"] == "BAD_RESULT"
 
 
 def test_numbers_of_libraries_are_taken() -> None:
     """Training code returns numpy scalars, and arrays among its metrics."""
     import numpy as np
 
-    said = endings.judge({"objective": np.float32(0.5), "curve": np.array([1.0, 2.0]), "nan": float("nan")})
+    said = outcome.judge({"objective": np.float32(0.5), "curve": np.array([1.0, 2.0]), "nan": float("nan")})
     assert said["objective"] == 0.5
     assert said["metrics"]["curve"] == [1.0, 2.0]
 
@@ -48,7 +48,7 @@ def test_numbers_of_libraries_are_taken() -> None:
 def test_last_result_line_counts(stdout: str, objective: float, tmp_path: Path) -> None:
     """Programs may print intermediate results, and much else."""
     (tmp_path / "stdout").write_text(stdout)
-    said = endings.command_result(tmp_path)
+    said = outcome.command_result(tmp_path)
     assert said is not None
     assert said["objective"] == objective
 
@@ -57,7 +57,7 @@ def test_result_file_wins_over_stdout(tmp_path: Path) -> None:
     """Who writes the file means it."""
     (tmp_path / "stdout").write_text("AMBS-RESULT: 1\n")
     (tmp_path / "result.json").write_text('{"objective": 7}')
-    said = endings.command_result(tmp_path)
+    said = outcome.command_result(tmp_path)
     assert said is not None
     assert said["objective"] == 7.0
 
@@ -65,9 +65,9 @@ def test_result_file_wins_over_stdout(tmp_path: Path) -> None:
 def test_garbage_is_a_bad_result_and_silence_none(tmp_path: Path) -> None:
     """The message says which of the two it was."""
     (tmp_path / "stdout").write_text("hello\n")
-    assert endings.command_result(tmp_path) is None
+    assert outcome.command_result(tmp_path) is None
     (tmp_path / "stdout").write_text("AMBS-RESULT: about three\n")
-    said = endings.command_result(tmp_path)
+    said = outcome.command_result(tmp_path)
     assert said is not None
     assert said["failure"] == "BAD_RESULT"
 
@@ -75,8 +75,8 @@ def test_garbage_is_a_bad_result_and_silence_none(tmp_path: Path) -> None:
 def test_outcome_of_another_attempt_is_not_taken(tmp_path: Path) -> None:
     """A folder that was used twice by mistake must not give an old result."""
     report = {"id": 1, "attempt": 1, "objective": 1.0, "started_at": 1.0, "finished_at": 9.0}
-    endings.write_outcome(tmp_path, report)
-    assert endings.read_outcome(tmp_path, 2) is None
-    assert endings.read_outcome(tmp_path, 1) == report
+    outcome.write_outcome(tmp_path, report)
+    assert outcome.read_outcome(tmp_path, 2) is None
+    assert outcome.read_outcome(tmp_path, 1) == report
     (tmp_path / "outcome.json").write_text('{"id": 1, "att')
-    assert endings.read_outcome(tmp_path, 1) is None
+    assert outcome.read_outcome(tmp_path, 1) is None

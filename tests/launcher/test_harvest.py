@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.launcher import balsam_files
-from ambs_hpc.launcher.harvest import SchedulerWatch, harvest_and_sweep
+from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.paths import attempt_folder
+from ambs_hpc.launcher.recovery import SchedulerWatch, harvest_and_sweep
 from ambs_hpc.queue import (
     claim,
     list_evaluations,
@@ -21,7 +21,7 @@ from ambs_hpc.queue import (
     prepare_allocation,
     transaction,
 )
-from ambs_hpc.queue.sweep import OUTLIVED_SECONDS
+from ambs_hpc.queue.verbs.sweep import OUTLIVED_SECONDS
 from ambs_hpc.records import Claim
 from ambs_hpc.states import State
 from tests.queue import stock
@@ -140,10 +140,10 @@ def test_what_balsam_has_of_a_dead_launcher_is_called_off(any_engine: Engine, tm
     for folder in (waits, runs):
         folder.mkdir(parents=True)
         (folder / "request.json").write_text("{}")
-    assert balsam_files.take(str(runs), 0.0)
+    assert files.take(str(runs), 0.0)
     assert harvest_and_sweep(engine, STALE_AFTER_SECONDS) == 0
-    assert balsam_files.beaten_at(str(waits)) is None
+    assert files.beaten_at(str(waits)) is None
     clock.sleep(OUTLIVED_SECONDS + 1)
     assert harvest_and_sweep(engine, STALE_AFTER_SECONDS) == 2
-    assert not balsam_files.take(str(waits), 0.0)
-    assert balsam_files.asked_to_stop(str(runs)) == 0.0
+    assert not files.take(str(waits), 0.0)
+    assert files.asked_to_stop(str(runs)) == 0.0

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher import loop as loop_module
-from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.problem.allow_list import allow

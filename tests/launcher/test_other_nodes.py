@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import ShapeNeverFits
-from ambs_hpc.launcher import nest_handle, offspring
-from ambs_hpc.launcher.executor import Ended, Interrupted, Work
+from ambs_hpc.launcher.executors.process import ProcessExecutor
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Work
+from ambs_hpc.launcher.node_pool import Surroundings, on_no_nodes
 from ambs_hpc.launcher.packing import Node, Packing, Share
-from ambs_hpc.launcher.process_executor import ProcessExecutor
-from ambs_hpc.launcher.surroundings import Surroundings, on_no_nodes
+from ambs_hpc.launcher.supervisor import client, process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
@@ -136,7 +136,7 @@ def test_killed_supervisor_costs_interruptions(executor: ProcessExecutor, folder
     os.kill(nest, signal.SIGKILL)
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node there: supervising process died")
-    wait_until(lambda: offspring.state_of(pid) in "ZX")
+    wait_until(lambda: process_tree.state_of(pid) in "ZX")
     wait_until(lambda: not executor.poll(0.05) and executor.start(work(folder, 2, "where")))
     (after,) = ended(executor, 1)
     assert isinstance(after, Outcome)
@@ -172,7 +172,7 @@ def test_silent_node_is_lost(
     executor: ProcessExecutor, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine without power ends no connection: what it ran is given back when it has not beaten."""
-    monkeypatch.setattr(nest_handle, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(client, "SILENCE_SECONDS", 1.0)
     executor.start(work(folder, 1, "waits"))
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())
@@ -180,7 +180,7 @@ def test_silent_node_is_lost(
     os.kill(supervisor, signal.SIGSTOP)
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node there: supervising process died")
-    assert offspring.state_of(supervisor) in "ZX"
+    assert process_tree.state_of(supervisor) in "ZX"
 
 
 @pytest.mark.parametrize("executor", [("there",)], indirect=True)
@@ -190,7 +190,7 @@ def test_closing_ends_what_runs_elsewhere(executor: ProcessExecutor, folder: Pat
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())
     executor.close()
-    assert offspring.state_of(int(file.read_text())) in "ZX"
+    assert process_tree.state_of(int(file.read_text())) in "ZX"
 
 
 def command(text: str) -> list[str]:
@@ -269,4 +269,4 @@ def test_launch_commands_are_not_too_many(folder: Path) -> None:
 
 
 def supervisors() -> set[int]:
-    return {pid for pid in offspring.children() if offspring.state_of(pid) not in "ZX"}
+    return {pid for pid in process_tree.children() if process_tree.state_of(pid) not in "ZX"}

@@ -14,13 +14,16 @@ import pytest
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
 from ambs_hpc.identity import start_time, this_process
-from ambs_hpc.launcher import choosing, offspring, parsl_executor, parsl_pool
-from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors import registry
+from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
+from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
+from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
+from ambs_hpc.launcher.executors.parsl.node_main import own_name
+from ambs_hpc.launcher.executors.process import CULPRIT
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.node_pool import Surroundings
 from ambs_hpc.launcher.packing import Node, Packing
-from ambs_hpc.launcher.parsl_executor import ParslExecutor
-from ambs_hpc.launcher.parsl_node import own_name
-from ambs_hpc.launcher.process_executor import CULPRIT
-from ambs_hpc.launcher.surroundings import Surroundings
+from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
@@ -134,8 +137,8 @@ def marked(mark: str) -> list[int]:
     wanted = mark.encode()
     return [
         pid
-        for pid in offspring.all_processes()
-        if any(wanted in entry for entry in offspring.environment_of(pid)) and start_time(pid)
+        for pid in process_tree.all_processes()
+        if any(wanted in entry for entry in process_tree.environment_of(pid)) and start_time(pid)
     ]
 
 
@@ -325,7 +328,7 @@ def test_nothing_survives_close(executor: ParslExecutor, tmp_path: Path) -> None
 ALONE = """
 import sys
 from pathlib import Path
-from ambs_hpc.launcher.watchdog import start_watchdog
+from ambs_hpc.launcher.supervisor.orphan_reaper import start_watchdog
 from tests.launcher import test_parsl_executor as test
 lifeline = start_watchdog()
 folder = Path(sys.argv[1])
@@ -343,7 +346,7 @@ def test_nothing_survives_a_killed_launcher(tmp_path: Path) -> None:
     evaluation = pid_of(tmp_path)
     interchange = next(
         pid
-        for pid in offspring.all_processes()
+        for pid in process_tree.all_processes()
         if parent_or_none(pid) == launcher.pid and b"interchange" in command_of(pid)
     )
     launcher.kill()
@@ -487,7 +490,7 @@ def test_folders_of_dead_launchers_are_removed(tmp_path: Path) -> None:
     for who in (me, dead, elsewhere):
         (tmp_path / f"parsl-{who}" / "pool-1").mkdir(parents=True)
     around = Surroundings((NODE,), "X", folder=tmp_path)
-    choosing.make_executor("parsl", Packing([NODE]), around, 0.5, None)
+    registry.make_executor("parsl", Packing([NODE]), around, 0.5, None)
     assert {file.name for file in tmp_path.iterdir()} == {f"parsl-{me}", f"parsl-{elsewhere}"}
 
 
@@ -500,10 +503,10 @@ def test_auto_takes_the_pool_where_it_is_needed() -> None:
         nodes = tuple(replace(NODE, name=f"n{index}") for index in range(number))
         return Surroundings(nodes, "X", packs=packs, most_at_once=most)
 
-    assert choosing.choose(around(1, packs=False), {one})[0] == "process"
-    assert choosing.choose(around(8), {one})[0] == "process"
-    assert choosing.choose(around(9), {one}) == ("parsl", "9 nodes are more than 8")
-    assert choosing.choose(around(9), {one, two})[0] == "process"
-    assert choosing.choose(around(2, packs=False), {one, two})[0] == "parsl"
-    assert choosing.choose(around(4, most=3), {one})[0] == "parsl"
-    assert choosing.choose(around(9, packs=False), {one, mpi})[0] == "process"
+    assert registry.choose(around(1, packs=False), {one})[0] == "process"
+    assert registry.choose(around(8), {one})[0] == "process"
+    assert registry.choose(around(9), {one}) == ("parsl", "9 nodes are more than 8")
+    assert registry.choose(around(9), {one, two})[0] == "process"
+    assert registry.choose(around(2, packs=False), {one, two})[0] == "parsl"
+    assert registry.choose(around(4, most=3), {one})[0] == "parsl"
+    assert registry.choose(around(9, packs=False), {one, mpi})[0] == "process"

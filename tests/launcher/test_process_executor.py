@@ -15,11 +15,11 @@ import pytest
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import start_time
-from ambs_hpc.launcher import offspring
-from ambs_hpc.launcher.executor import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors.process import ProcessExecutor
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.node_pool import Surroundings
 from ambs_hpc.launcher.packing import Node, Packing
-from ambs_hpc.launcher.process_executor import ProcessExecutor
-from ambs_hpc.launcher.surroundings import Surroundings
+from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
@@ -245,7 +245,9 @@ def wait_for_token(folder: Path, count: int) -> bytes:
 def marked(mark: bytes) -> list[int]:
     """Living processes that carry `mark` in their environment."""
     return [
-        pid for pid in offspring.all_processes() if mark in offspring.environment_of(pid) and start_time(pid)
+        pid
+        for pid in process_tree.all_processes()
+        if mark in process_tree.environment_of(pid) and start_time(pid)
     ]
 
 
@@ -253,10 +255,10 @@ ALONE = """
 import sys, time
 from pathlib import Path
 from ambs_hpc.launcher.packing import Node, Packing
-from ambs_hpc.launcher.process_executor import ProcessExecutor
-from ambs_hpc.launcher.surroundings import Surroundings
-from ambs_hpc.launcher.watchdog import start_watchdog
-from ambs_hpc.launcher.executor import Work
+from ambs_hpc.launcher.executors.process import ProcessExecutor
+from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.supervisor.orphan_reaper import start_watchdog
+from ambs_hpc.launcher.executors.protocol import Work
 from ambs_hpc.records import Claim, Resources
 lifeline = start_watchdog()
 node = Node("here", (0, 0))
@@ -280,7 +282,7 @@ def test_nothing_survives_a_killed_launcher(victims: str, tmp_path: Path) -> Non
     if victims == "launcher and nest":
         children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
         nests = [
-            int(pid) for pid in children if b"launcher.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            int(pid) for pid in children if b"launcher.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
         assert len(nests) == 1
     for pid in [*nests, launcher.pid]:
@@ -337,7 +339,7 @@ def test_function_that_cannot_be_forked_runs_cold(executor: ProcessExecutor, tmp
     arguments = [
         sys.executable,
         "-m",
-        "ambs_hpc.launcher.call",
+        "ambs_hpc.launcher.supervisor.function_main",
         "objective_module:environment",
         str(tmp_path),
     ]

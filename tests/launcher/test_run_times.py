@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ambs_hpc.launcher.run_times import RunTimes, floor_seconds
+from ambs_hpc.launcher.runtime_estimate import RunTimes, floor_seconds
 
 
 def test_little_seen_is_trusted_little() -> None:

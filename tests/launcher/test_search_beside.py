@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.launcher.search_beside import RESTART_SECONDS, STEADY_SECONDS, SearchBeside
+from ambs_hpc.launcher.search_process import RESTART_SECONDS, STEADY_SECONDS, SearchBeside
 from tests.databases import wait_until
 
 # It says that it was started, waits for the status it is to end with, and forgets it.

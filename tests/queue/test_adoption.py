@@ -19,7 +19,7 @@ from ambs_hpc.queue import (
     sweep,
     transaction,
 )
-from ambs_hpc.queue.sweep import OUTLIVED_SECONDS
+from ambs_hpc.queue.verbs.sweep import OUTLIVED_SECONDS
 from ambs_hpc.records import Launcher
 from ambs_hpc.states import State
 from tests.queue import stock

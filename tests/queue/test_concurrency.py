@@ -27,7 +27,7 @@ from ambs_hpc.queue import (
     sweep,
     transaction,
 )
-from ambs_hpc.queue.schema import evaluation, evaluation_event
+from ambs_hpc.queue.schema.tables import evaluation, evaluation_event
 from ambs_hpc.states import State
 from tests import databases
 from tests.queue import stock

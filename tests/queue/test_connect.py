@@ -16,8 +16,8 @@ from ambs_hpc.errors import (
     NetworkFileSystem,
     UsageError,
 )
+from ambs_hpc.file_systems import network_file_system
 from ambs_hpc.queue import database_url, open_database, reading, transaction
-from ambs_hpc.queue.file_systems import network_file_system
 from tests import databases
 
 HOME = Path("/home/me/digits")
@@ -117,7 +117,7 @@ def test_postgresql_problems_are_told() -> None:
 
 def test_an_old_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Better at once than by a syntax error at night."""
-    monkeypatch.setattr("ambs_hpc.queue.connect.OLDEST_POSTGRESQL", 99)
+    monkeypatch.setattr("ambs_hpc.queue.sql.engine.OLDEST_POSTGRESQL", 99)
     assert "99 or newer" in refused(databases.postgresql_server().url, DatabaseRefused)
 
 
@@ -178,7 +178,7 @@ def test_sqlite_on_a_network_file_system_needs_force(tmp_path: Path, monkeypatch
     """Its locks have corrupted databases before; a forced one does without shared memory."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text("22 1 0:45 / / rw - lustre server:/x rw\n")
-    monkeypatch.setattr("ambs_hpc.queue.file_systems.MOUNTS", mounts)
+    monkeypatch.setattr("ambs_hpc.file_systems.MOUNTS", mounts)
     url = f"sqlite:///{tmp_path}/ambs.db"
     message = refused(url, NetworkFileSystem)
     assert "lustre" in message

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from ambs_hpc.queue import claim, complete, transaction
-from ambs_hpc.queue.schema import campaign, campaign_progress, evaluation, launcher
+from ambs_hpc.queue.schema.tables import campaign, campaign_progress, evaluation, launcher
 from tests.queue import stock
 
 NOW = 1_700_000_000.0

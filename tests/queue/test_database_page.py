@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.queue import run_read_only_sql
-from ambs_hpc.queue.views import NAMES
+from ambs_hpc.queue.schema.views import NAMES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
 QUERIES = [line for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]

@@ -17,7 +17,7 @@ from ambs_hpc.queue import (
     rerun,
     transaction,
 )
-from ambs_hpc.queue.schema import evaluation
+from ambs_hpc.queue.schema.tables import evaluation
 from ambs_hpc.states import FailureKind, State
 from tests.queue import stock
 from tests.queue.test_life import moves

@@ -21,7 +21,7 @@ from ambs_hpc.queue import (
     sweep,
     transaction,
 )
-from ambs_hpc.queue.schema import evaluation
+from ambs_hpc.queue.schema.tables import evaluation
 from ambs_hpc.records import Claim, Launcher
 from ambs_hpc.states import State
 from tests.queue import stock

@@ -18,7 +18,7 @@ from ambs_hpc.queue import (
     release,
     transaction,
 )
-from ambs_hpc.queue.schema import evaluation, evaluation_event
+from ambs_hpc.queue.schema.tables import evaluation, evaluation_event
 from ambs_hpc.records import Claim, Finished, Proposal, Resources
 from ambs_hpc.states import FailureKind, State
 from tests.queue import stock

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from ambs_hpc.errors import DatabaseRefused, SchemaMismatch
 from ambs_hpc.queue import database_url, open_database, reading, transaction, upgrade_database
-from ambs_hpc.queue.migrate import REVISIONS, VERSION_TABLE
-from ambs_hpc.queue.schema import metadata
+from ambs_hpc.queue.schema.migrate import REVISIONS, VERSION_TABLE
+from ambs_hpc.queue.schema.tables import metadata
 from tests import databases
 from tests.queue import stock
 
@@ -75,7 +75,9 @@ def test_the_listed_revisions_are_the_files() -> None:
     import ambs_hpc.queue
 
     config = Config()
-    config.set_main_option("script_location", str(Path(ambs_hpc.queue.__file__).parent / "migrations"))
+    config.set_main_option(
+        "script_location", str(Path(ambs_hpc.queue.__file__).parent / "schema" / "migrations")
+    )
     walked = ScriptDirectory.from_config(config).walk_revisions()
     assert tuple(reversed([script.revision for script in walked])) == REVISIONS
 
@@ -95,7 +97,7 @@ def test_a_newer_schema_is_told(any_url: str) -> None:
 def test_an_older_schema_says_how_to_upgrade(any_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data stay; the command is in the message."""
     open_database(any_url).dispose()
-    monkeypatch.setattr("ambs_hpc.queue.migrate.REVISIONS", (*REVISIONS, "9999"))
+    monkeypatch.setattr("ambs_hpc.queue.schema.migrate.REVISIONS", (*REVISIONS, "9999"))
     with pytest.raises(SchemaMismatch, match="ambs db upgrade --db"):
         open_database(any_url)
 

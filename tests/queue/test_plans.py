@@ -21,8 +21,8 @@ from ambs_hpc.queue import (
     throughput,
     transaction,
 )
-from ambs_hpc.queue.batches import insert_rows
-from ambs_hpc.queue.schema import campaign_progress, evaluation
+from ambs_hpc.queue.schema.tables import campaign_progress, evaluation
+from ambs_hpc.queue.sql.bulk import insert_rows
 from ambs_hpc.records import Resources
 from ambs_hpc.states import State
 from tests.queue import stock

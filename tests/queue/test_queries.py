@@ -27,8 +27,8 @@ from ambs_hpc.queue import (
     throughput,
     transaction,
 )
-from ambs_hpc.queue.schema import allocation
-from ambs_hpc.queue.views import NAMES
+from ambs_hpc.queue.schema.tables import allocation
+from ambs_hpc.queue.schema.views import NAMES
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind, Move, State
 from tests.queue import stock

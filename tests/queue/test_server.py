@@ -16,6 +16,8 @@ import pytest
 from sqlalchemy import make_url
 
 from ambs_hpc.errors import DatabaseRefused, UsageError
+from ambs_hpc.postgres_server.binaries import find_binaries
+from ambs_hpc.postgres_server.files import Owner, ServerFolder
 from ambs_hpc.queue import (
     ServerOptions,
     ServerStatus,
@@ -28,8 +30,6 @@ from ambs_hpc.queue import (
     stop_server,
     transaction,
 )
-from ambs_hpc.queue.postgres_binaries import find_binaries
-from ambs_hpc.queue.server_files import Owner, ServerFolder
 from tests import databases
 from tests.queue import stock
 

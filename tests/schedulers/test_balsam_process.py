@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.schedulers import balsam_process
+from ambs_hpc.schedulers.balsam import main as balsam_main
 
 
 @pytest.mark.parametrize("mark", [None, ""])
@@ -22,5 +22,5 @@ def test_what_was_not_sent_is_not_found(
     file.write_text(json.dumps({"site": "theta"}))
     if mark is not None:
         file.with_suffix(".sent").write_text(mark)
-    assert balsam_process.main(["find", str(file)]) == 0
+    assert balsam_main.main(["find", str(file)]) == 0
     assert capsys.readouterr().out == ""

@@ -21,10 +21,10 @@ from ambs_hpc.schedulers import (
     Submission,
     SubmitRequest,
     ask,
-    local_process,
     submit,
 )
-from ambs_hpc.schedulers.local import Local
+from ambs_hpc.schedulers.local import supervisor_main
+from ambs_hpc.schedulers.local.scheduler import Local
 from tests.databases import wait_until
 
 IGNORES_TERM = (
@@ -62,13 +62,13 @@ def record(local: Local, scheduler_id: str) -> dict[str, object]:
 
 def test_what_ignores_term_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a grace, as batch systems do."""
-    monkeypatch.setattr(local_process, "KILL_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(supervisor_main, "KILL_AFTER_SECONDS", 0.2)
     process = subprocess.Popen(
         [sys.executable, "-c", IGNORES_TERM], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    reason = local_process._wait(process, 0.0, [])
+    reason = supervisor_main._wait(process, 0.0, [])
     process.stdout.close()
     assert (reason, process.returncode) == ("killed at the end of its walltime; ", -signal.SIGKILL)
 

@@ -21,7 +21,7 @@ from ambs_hpc.schedulers import (
     Submission,
     SubmitRequest,
 )
-from ambs_hpc.schedulers.pbs import Pbs, read_cancel, read_submission
+from ambs_hpc.schedulers.pbs.scheduler import Pbs, read_cancel, read_submission
 
 RECORDED = Path(__file__).parent / "recorded" / "pbs"
 PBS = Pbs("alice")

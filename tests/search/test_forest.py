@@ -10,7 +10,7 @@ import pytest
 from ambs_hpc.problem.space import build_space
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth, Timetable
-from ambs_hpc.search.ledger import Ledger
+from ambs_hpc.search.history import Ledger
 from tests.search.spaces import PLAIN, plain_objective
 
 GROWTH = Growth("extra", 6, 1, 0.1, 200, "rank", "believer", 10)

@@ -6,9 +6,9 @@ import numpy as np
 
 from ambs_hpc.problem.space import build_space
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.ledger import Ledger
+from ambs_hpc.search.history import Ledger
 from ambs_hpc.search.local_gp import LocalGp, Neighbourhood
-from ambs_hpc.search.scaling import fit_scale
+from ambs_hpc.search.objective_transform import fit_scale
 
 
 def two_valleys() -> tuple[Encoding, Ledger]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ambs_hpc.search import AmbsOptions
-from ambs_hpc.search.options import CLASSIC
+from ambs_hpc.search.method_options import CLASSIC
 
 PAGE = (Path(__file__).parents[2] / "docs" / "searching.md").read_text()
 

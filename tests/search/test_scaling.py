@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ambs_hpc.search.scaling import TRANSFORMS, fit_scale
+from ambs_hpc.search.objective_transform import TRANSFORMS, fit_scale
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)

@@ -13,7 +13,7 @@ from ambs_hpc.records import Observation, Proposal
 from ambs_hpc.search import create_searcher
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest
-from ambs_hpc.search.ledger import Draft, Ledger
+from ambs_hpc.search.history import Draft, Ledger
 from ambs_hpc.search.searcher import LedgerSearcher
 from tests.search.spaces import PLAIN, plain_objective
 

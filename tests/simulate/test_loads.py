@@ -9,9 +9,7 @@ from ambs_hpc.errors import UsageError
 from ambs_hpc.problem import build_space
 from ambs_hpc.records import Value
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.simulate.loads import LOADS, named_load
-from ambs_hpc.simulate.objectives import Bowl, ackley, minus_ackley, sphere
-from ambs_hpc.simulate.run_times import (
+from ambs_hpc.simulate.durations import (
     ByConfiguration,
     Constant,
     LogNormal,
@@ -19,6 +17,8 @@ from ambs_hpc.simulate.run_times import (
     read_run_time,
     recurrent_network_seconds,
 )
+from ambs_hpc.simulate.loads import LOADS, named_load
+from ambs_hpc.simulate.objectives import Bowl, ackley, minus_ackley, sphere
 from ambs_hpc.simulate.spaces import PlainSpace, box, published_space
 
 PUBLISHED = {

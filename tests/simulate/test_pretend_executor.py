@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ambs_hpc.launcher.executor import Interrupted, Work
+from ambs_hpc.launcher.executors.protocol import Interrupted, Work
 from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.simulate.durations import Constant
 from ambs_hpc.simulate.objectives import sphere
 from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor
-from ambs_hpc.simulate.run_times import Constant
 from ambs_hpc.simulate.virtual_clock import START, Timeline, VirtualTime
 
 

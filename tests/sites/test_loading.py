@@ -12,7 +12,7 @@ import yaml
 
 from ambs_hpc.errors import NotFound, SiteInvalid
 from ambs_hpc.sites import load_site, site_configs_folder, site_names, site_text
-from ambs_hpc.sites.schema import site_schema
+from ambs_hpc.sites.json_schema import site_schema
 
 
 @pytest.mark.parametrize("name", site_names())

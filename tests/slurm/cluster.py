@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher.supervisor import process_tree
 
 HERE = Path(__file__).parent
 NODES = 4
@@ -52,7 +52,7 @@ class Cluster:
 
     def kill_node(self, node: str) -> None:
         """As a power cut does: every process there, and those that they start meanwhile."""
-        while pids := [pid for pid in self.pids_on(node) if offspring.state_of(pid) not in "ZX"]:
+        while pids := [pid for pid in self.pids_on(node) if process_tree.state_of(pid) not in "ZX"]:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.queue.server import ServerOptions, ServerStatus, start_server, stop_server
+from ambs_hpc.postgres_server.server import ServerOptions, ServerStatus, start_server, stop_server
 from tests.databases import let_others_enter, wait_until
 from tests.stories.commands import Shell
 from tests.stories.kill_story import orphans_in

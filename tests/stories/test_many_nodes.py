@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher.supervisor import process_tree
 from tests.databases import let_others_enter, wait_until
 from tests.slurm.cluster import Cluster, is_installed, networked_cluster, stop_cluster
 from tests.stories.commands import Shell
@@ -131,7 +131,7 @@ class Centre(Shell):
         for number in range(1, 9):
             for pid in self.cluster.pids_on(f"n{number}"):
                 line = command_of(pid).replace(b"\0", b" ").decode()
-                if line and "slurmd" not in line and offspring.state_of(pid) not in "ZX":
+                if line and "slurmd" not in line and process_tree.state_of(pid) not in "ZX":
                     lines.append(f"n{number}: {line}")
         return lines
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.launcher import offspring
+from ambs_hpc.launcher.supervisor import process_tree
 from tests.databases import wait_until
 from tests.slurm.cluster import CPUS, NODES, is_installed, stop_cluster
 from tests.stories.test_slurm import LoginNode
@@ -59,10 +59,10 @@ def login(tmp_path: Path) -> LoginNode:
 def processes_of(folder: Path) -> list[str]:
     """Command lines of living processes that name the folder, or were told it."""
     mark, found = str(folder).encode(), []
-    for pid in offspring.all_processes():
+    for pid in process_tree.all_processes():
         line = command_of(pid)
-        named = mark in line or any(mark in entry for entry in offspring.environment_of(pid))
-        if named and offspring.state_of(pid) not in "ZX" and pid != os.getpid():
+        named = mark in line or any(mark in entry for entry in process_tree.environment_of(pid))
+        if named and process_tree.state_of(pid) not in "ZX" and pid != os.getpid():
             found.append(f"{pid}: {line.replace(bytes(1), b' ').decode()}")
     return found
 
@@ -77,8 +77,8 @@ def command_of(pid: int) -> bytes:
 def launcher_of(login: LoginNode) -> int:
     """Its pid; its watchdog, which looks the same, is started after it."""
     mark = str(login.folder).encode()
-    found = [pid for pid in offspring.all_processes() if b"ambs_hpc.cli.main\0launch" in command_of(pid)]
-    return min(pid for pid in found if any(mark in entry for entry in offspring.environment_of(pid)))
+    found = [pid for pid in process_tree.all_processes() if b"ambs_hpc.cli.main\0launch" in command_of(pid)]
+    return min(pid for pid in found if any(mark in entry for entry in process_tree.environment_of(pid)))
 
 
 def submit(login: LoginNode) -> None:

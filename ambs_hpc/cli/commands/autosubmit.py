@@ -1,0 +1,138 @@
+"""`ambs autosubmit`: allocations as long as evaluations wait."""
+
+from __future__ import annotations
+
+import fcntl
+import time as clock
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambs_hpc.cli.shared.allocation_request import (
+    Attributes,
+    Filesystems,
+    Project,
+    Queue,
+    SiteName,
+    Walltime,
+    Wanted,
+)
+from ambs_hpc.cli.shared.launcher_options import ExecutorChoice, LauncherOptions, Notice
+from ambs_hpc.cli.shared.options import CampaignName, Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ambs_hpc.sites import Policy, ScriptSettings
+
+LOCK = "autosubmit.lock"
+
+
+def autosubmit(
+    time: Walltime,
+    max_queued: Annotated[
+        int, typer.Option("--max-queued", min=1, metavar="K", help="Waiting at a time.")
+    ] = 1,
+    min_nodes: Annotated[int, typer.Option("--min-nodes", min=1, help="Of one allocation.")] = 1,
+    max_nodes: Annotated[int, typer.Option("--max-nodes", min=1, help="Of one allocation.")] = 1,
+    per_node: Annotated[int, typer.Option("--per-node", min=1, help="Evaluations a node runs at once.")] = 1,
+    queue: Queue = "",
+    project: Project = "",
+    filesystems: Filesystems = "",
+    attrs: Attributes = "",
+    site: SiteName = "",
+    campaign: CampaignName = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, a pass every 45 s or rarer.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Earlier failures count no more.")] = False,
+    notice: Notice = None,
+    executor: ExecutorChoice = "auto",
+    db: Database = None,
+) -> None:
+    """One pass, for cron: submit an allocation if evaluations wait for one; never for an empty queue."""
+    from ambs_hpc.cli.shared.allocation_request import script_settings, user_name
+    from ambs_hpc.cli.shared.launcher_options import refuse_notice_without_time
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.errors import AmbsError, UsageError
+    from ambs_hpc.schedulers import Polling
+    from ambs_hpc.sites import Policy, minutes_of, refresh
+
+    if min_nodes > max_nodes:
+        raise UsageError(f"--min-nodes {min_nodes} is above --max-nodes {max_nodes}.")
+    refuse_notice_without_time(notice, 60 * minutes_of(time))
+    settings = script_settings(campaign, db, LauncherOptions(notice=notice, executor=executor))
+    policy = Policy(max_queued, min_nodes, max_nodes, per_node)
+    wanted = Wanted(min_nodes, time, queue, project, filesystems, attrs, 1, site)
+    engine = open_engine(db)
+    polling = Polling()
+    with _alone(Path.cwd()):
+        while True:
+            try:
+                refreshed = refresh(engine, user_name(), clock.time())
+                polling = refreshed.noted(polling, clock.time())
+                if refreshed.unheard:
+                    words, gave_up = f"{refreshed.unheard[0]}. Nothing was submitted.", False
+                else:
+                    words, gave_up = one_pass(engine, wanted, policy, campaign, settings, retry=retry)
+            except AmbsError as error:
+                if not watch:
+                    raise
+                words, gave_up = f"{error}", False
+            typer.echo(words)
+            if gave_up:
+                raise typer.Exit(1)
+            if not watch:
+                return
+            retry = False
+            clock.sleep(polling.wait_seconds)
+
+
+def one_pass(
+    engine: Engine,
+    wanted: Wanted,
+    policy: Policy,
+    campaign: str | None,
+    settings: ScriptSettings,
+    *,
+    retry: bool,
+) -> tuple[str, bool]:
+    """Decide and submit at most one; what was done in words, and whether a person must look.
+
+    Raises:
+        AmbsError: the request is wrong, or the scheduler refused it.
+    """
+    from dataclasses import replace
+
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, user_name
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.sites import check_request, decide, submit_allocation
+
+    backlog = backlog_of(engine, campaign)
+    with queue.reading(engine) as connection:
+        decision = decide(policy, backlog.ready, queue.list_allocations(connection, limit=100), retry=retry)
+    if not decision.nodes:
+        return f"nothing submitted: {decision.reason}", decision.gave_up
+    profile, request = request_of(replace(wanted, nodes=decision.nodes))
+    report = check_request(profile, request, backlog)
+    if report.problems:
+        raise UsageError(" ".join(report.problems))
+    made = submit_allocation(engine, profile, request, settings, user_name())
+    return f"allocation {made.id} of {decision.nodes} nodes submitted: {decision.reason}", False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two passes at a time, from cron, would each submit."""
+    from ambs_hpc.errors import AmbsError
+
+    place = folder / "ambs-allocations"
+    place.mkdir(exist_ok=True)
+    with (place / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AmbsError("Another `ambs autosubmit` is at work in this folder. Let it end.") from error
+        yield

@@ -1,0 +1,37 @@
+"""`ambs cancel`: evaluations that shall not run, or not go on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ambs_hpc.cli.commands.rerun import Ids
+from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+
+
+def cancel(
+    ids: Ids = None,
+    every: Annotated[bool, typer.Option("--all", help="All that wait or run in --campaign.")] = False,
+    campaign: CampaignName = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel evaluations; running ones are ended within seconds."""
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.options import named_campaign, open_engine
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.errors import NotFound, UsageError
+
+    if bool(ids) == every or (every and campaign is None):
+        raise UsageError("Say which: ambs cancel ID..., or ambs cancel --all --campaign NAME.")
+    with queue.transaction(open_engine(db)) as connection:
+        only = named_campaign(connection, campaign)
+        moved = queue.cancel(connection, ids=ids or None, campaign_id=only.id if only else None)
+    if as_json:
+        print_json({"cancelled": moved})
+    else:
+        typer.echo(f"{len(moved)} evaluations cancelled")
+    missing = sorted(set(ids or ()) - set(moved))
+    if missing:
+        raise NotFound(f"Ended already, or not there: {', '.join(map(str, missing))}.")

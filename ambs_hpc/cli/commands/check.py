@@ -1,0 +1,56 @@
+"""`ambs check`: what a request would cost, and why it would be refused, before it is made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from ambs_hpc.cli.shared.allocation_request import (
+    Attributes,
+    Chain,
+    Filesystems,
+    Nodes,
+    Project,
+    Queue,
+    SiteName,
+    Walltime,
+    Wanted,
+)
+from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+
+
+def check(
+    nodes: Nodes,
+    time: Walltime,
+    queue: Queue = "",
+    project: Project = "",
+    filesystems: Filesystems = "",
+    attrs: Attributes = "",
+    chain: Chain = 1,
+    site: SiteName = "",
+    campaign: CampaignName = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a request for nodes against the site's rules and what waits; nothing is submitted."""
+    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, write_report
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.errors import DatabaseError
+    from ambs_hpc.sites import check_request
+
+    profile, request = request_of(Wanted(nodes, time, queue, project, filesystems, attrs, chain, site))
+    try:
+        backlog = backlog_of(open_engine(db), campaign)
+    except DatabaseError as error:
+        typer.echo(f"note: the evaluations were not looked at: {error}", err=True)
+        backlog = None
+    report = check_request(profile, request, backlog)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        write_report(profile, report)
+        if not report.problems:
+            typer.echo("It would be accepted, as far as this profile knows.")
+    raise typer.Exit(1 if report.problems else 0)

@@ -1,0 +1,89 @@
+"""`ambs db`: a private PostgreSQL without root, and migrations."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambs_hpc.cli.shared.options import AsJson, Database
+
+if TYPE_CHECKING:
+    from ambs_hpc.queue import ServerStatus
+
+app = typer.Typer(help="A private PostgreSQL, and migrations.", rich_markup_mode=None, no_args_is_help=True)
+Folder = Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where its files are.")]
+Binaries = Annotated[
+    Path | None, typer.Option("--pg-bindir", metavar="DIR", help="Folder of initdb and pg_ctl; else found.")
+]
+FOLDER = Path("ambs-db")
+
+
+@app.command()
+def start(
+    folder: Folder = FOLDER,
+    listen: Annotated[str, typer.Option("--listen", help="Addresses to listen on.")] = "*",
+    host: Annotated[
+        str | None, typer.Option("--host", help="The name that clients dial; else this host's.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Else the previous one, or a free one.")] = None,
+    binaries: Binaries = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The host that ran it before is dead for certain.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make and start a PostgreSQL of your own; other commands in this folder then find it."""
+    from ambs_hpc.queue import ServerOptions, start_server
+
+    options = ServerOptions(folder, listen, host, port, binaries, take_over=take_over)
+    _tell(start_server(options, os.environ), as_json=as_json)
+
+
+@app.command()
+def stop(folder: Folder = FOLDER, binaries: Binaries = None) -> None:
+    """Stop it in order; its data stay."""
+    from ambs_hpc.queue import stop_server
+
+    typer.echo("stopped" if stop_server(folder, binaries, os.environ) else "it was not running")
+
+
+@app.command()
+def status(folder: Folder = FOLDER, as_json: AsJson = False) -> None:
+    """Whether it runs, and where."""
+    from ambs_hpc.queue import server_status
+
+    _tell(server_status(folder), as_json=as_json)
+
+
+@app.command()
+def url(folder: Folder = FOLDER) -> None:
+    """Print how to connect; the password is not in it."""
+    from ambs_hpc.queue import server_status
+
+    typer.echo(server_status(folder).url)
+
+
+@app.command()
+def upgrade(db: Database = None) -> None:
+    """Bring the tables of --db to this program's schema."""
+    from ambs_hpc.cli.shared.options import chosen_database
+    from ambs_hpc.queue import upgrade_database
+
+    old, new = upgrade_database(chosen_database(db))
+    typer.echo(f"schema {new}: nothing to do" if old == new else f"schema {old or 'none'} upgraded to {new}")
+
+
+def _tell(seen: ServerStatus, *, as_json: bool) -> None:
+    from ambs_hpc.cli.shared.output import print_json
+
+    if as_json:
+        print_json(asdict(seen))
+        return
+    typer.echo(f"{'running' if seen.running else 'not running'}: {seen.url}")
+    for note in seen.notes:
+        sys.stderr.write(f"note: {note}\n")

@@ -1,0 +1,108 @@
+"""`ambs launch`: a launcher alone, on this machine or inside an allocation."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambs_hpc.cli.commands.run import MaxEvaluations
+from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Notice, WithSearch
+from ambs_hpc.cli.shared.options import AsJson, Database
+
+if TYPE_CHECKING:
+    from ambs_hpc.launcher.lifecycle import LauncherEnd
+
+Campaigns = Annotated[
+    list[str] | None,
+    typer.Option("--campaign", "-c", metavar="NAME", help="Serve only this one; repeatable."),
+]
+
+
+def launch(
+    campaign: Campaigns = None,
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, metavar="K", help="Evaluations at once; else what fits.")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", min=0, help="GPUs of this machine; else found.")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", min=0.01, metavar="M", help="End after this time.")
+    ] = None,
+    grace: Annotated[
+        float, typer.Option("--grace", min=0.0, metavar="SECONDS", help="Between TERM and KILL.")
+    ] = 10.0,
+    notice: Notice = None,
+    idle_exit: Annotated[
+        float,
+        typer.Option(
+            "--idle-exit", min=0.0, metavar="SECONDS", help="End when nothing is to do and no search lives."
+        ),
+    ] = 10.0,
+    with_search: WithSearch = None,
+    max_evaluations: MaxEvaluations = None,
+    executor: ExecutorChoice = "auto",
+    balsam_site: BalsamSiteName = "",
+    parent_pipe: Annotated[int | None, typer.Option("--parent-pipe", hidden=True)] = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lease evaluations and run them, until told to end or until nothing is left.
+
+    Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, gives them back to the queue.
+    """
+    from ambs_hpc.cli.shared.launcher_options import (
+        refuse_half_a_balsam,
+        refuse_notice_without_time,
+        search_command,
+    )
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.clock import SystemClock
+    from ambs_hpc.launcher.allocation import surroundings
+    from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
+
+    refuse_half_a_balsam(executor, balsam_site)
+    refuse_notice_without_time(notice, None if max_minutes is None else 60 * max_minutes)
+    search = search_command(with_search, max_evaluations, db)
+    engine = open_engine(db, create=with_search is not None)
+    around = surroundings(engine, os.environ, time.time())
+    if around is not None and around.seconds_left is not None:
+        left = around.seconds_left / 60
+        max_minutes = left if max_minutes is None else min(max_minutes, left)
+    ending = (max_minutes, grace, notice, idle_exit)
+    settings = LauncherSettings(
+        tuple(campaign or ()), slots, gpus, *ending, parent_pipe, search, around, executor, balsam_site
+    )
+    end = run_launcher(engine, settings, SystemClock())
+    _tell(end, as_json=as_json)
+    raise typer.Exit(0 if end.reason in ("idle", "drained", "time limit") else 3)
+
+
+def _tell(end: LauncherEnd, *, as_json: bool) -> None:
+    """What it did.
+
+    Raises:
+        ObjectiveUnloadable: campaigns were refused; the message says why.
+    """
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.errors import ObjectiveUnloadable
+
+    tally = end.tally
+    if as_json:
+        print_json(
+            {
+                "done": tally.done,
+                "failed": tally.failed,
+                "interrupted": tally.interrupted,
+                "refused": tally.refused,
+                "reason": end.reason,
+            }
+        )
+    else:
+        typer.echo(f"{tally.done} done, {tally.failed} failed, {tally.interrupted} interrupted; {end.reason}")
+    if tally.refused:
+        told = "\n".join(f"Campaign {name!r}: {why}" for name, why in tally.refused.items())
+        raise ObjectiveUnloadable(f"Some evaluations cannot be run by this launcher.\n{told}")

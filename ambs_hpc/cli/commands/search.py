@@ -1,0 +1,58 @@
+"""`ambs search`: the search alone; launchers elsewhere run what it proposes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ambs_hpc.cli.commands.run import (
+    MaxEvaluations,
+    MaxMinutes,
+    Method,
+    Name,
+    Option,
+    RunRoot,
+    Seed,
+    parse_options,
+)
+from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
+
+InFlight = Annotated[
+    int | None,
+    typer.Option(
+        "--slots", metavar="K", help="Evaluations to keep in flight; else the live launchers' slots."
+    ),
+]
+
+
+def search(
+    problem: ProblemFile,
+    max_evaluations: MaxEvaluations = None,
+    max_minutes: MaxMinutes = None,
+    slots: InFlight = None,
+    method: Method = None,
+    option: Option = None,
+    seed: Seed = None,
+    name: Name = None,
+    db: Database = None,
+    runs: RunRoot = Path("ambs-runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Propose configurations and learn from what launchers finish, until the budget is spent.
+
+    TERM or Ctrl-C ends it at once; nothing is lost, and the same command goes on. On a login node it takes
+    few threads and gives way to others.
+    """
+    from ambs_hpc.cli.shared.login_node_limits import give_way_on_login_node
+
+    give_way_on_login_node(Path.cwd(), os.environ)
+    from ambs_hpc.campaign import SearchSettings
+    from ambs_hpc.cli.shared.search_campaign import search_campaign
+
+    settings = SearchSettings(
+        name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs
+    )
+    raise typer.Exit(search_campaign(problem, settings, db, as_json=as_json))

@@ -1,0 +1,94 @@
+"""`ambs show`: all that is known of one evaluation."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ambs_hpc.cli.shared.options import AsJson, Database
+
+if TYPE_CHECKING:
+    from ambs_hpc.queue import EvaluationStory
+
+EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="As `ambs list` shows it.")]
+
+
+def show(evaluation_id: EvaluationId, db: Database = None, as_json: AsJson = False) -> None:
+    """Configuration, why it was proposed, every attempt and event, where its files are."""
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.queue import reading, show_evaluation
+
+    with reading(open_engine(db)) as connection:
+        story = show_evaluation(connection, evaluation_id)
+    if as_json:
+        print_json(_as_dict(story))
+    else:
+        _write(story)
+
+
+def _as_dict(story: EvaluationStory) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        **asdict(story.row),
+        "proposal": asdict(story.proposal),
+        "resources": asdict(story.resources),
+        "time_limit_seconds": story.time_limit_seconds,
+        "folder": _folder(story),
+        "events": [asdict(event) for event in story.events],
+    }
+
+
+def _folder(story: EvaluationStory) -> str:
+    from ambs_hpc.launcher.paths import attempt_folder
+
+    row = story.row
+    return attempt_folder(story.campaign.definition.run_directory, row.ordinal, max(row.attempt, 1))
+
+
+def _write(story: EvaluationStory) -> None:
+    from ambs_hpc.cli.shared.output import cell, print_table, utc
+
+    row, proposal, write = story.row, story.proposal, sys.stdout.write
+    kind = f" {row.failure_kind.value}" if row.failure_kind else ""
+    write(f"evaluation {row.id} of {row.campaign}, number {row.ordinal}: {row.state.value}{kind}\n")
+    write(f"objective      {cell(row.objective) or 'none'}\n")
+    if row.metrics:
+        write(f"metrics        {cell(dict(row.metrics))}\n")
+    write("configuration\n")
+    for name, value in row.configuration.items():
+        write(f"  {name} = {cell(value)}\n")
+    write(f"proposed as    {proposal.kind}")
+    if proposal.mean is not None:
+        write(f": mean {cell(proposal.mean)}, std {cell(proposal.std)}")
+        write(f", acquisition {cell(proposal.acquisition)}")
+    write(f"\nresources      {story.resources}\n")
+    write(f"files          {_folder(story)}\n")
+    if row.error:
+        write(f"error\n{_indented(row.error)}\n")
+    columns = ("time (UTC)", "move", "attempt", "launcher", "node", "detail")
+    print_table(
+        columns,
+        (
+            (
+                utc(event.at),
+                event.move.value,
+                event.attempt,
+                event.launcher_id,
+                event.node,
+                _first_line(event.detail),
+            )
+            for event in story.events
+        ),
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.rstrip().splitlines())
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").partition("\n")[0]

@@ -1,0 +1,125 @@
+"""`ambs status`: how every campaign stands, who works on it, what went wrong."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ambs_hpc.records import Campaign, Launcher
+
+STALE_AFTER_SECONDS = 60.0
+FAILURES_SHOWN = 5
+
+
+def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson = False) -> None:
+    """Counts, best, pace, failures by cause, live launchers and searches."""
+    from ambs_hpc.cli.shared.options import named_campaign, open_engine
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.queue import last_launcher, list_campaigns, live_launchers, reading
+
+    with reading(open_engine(db)) as connection:
+        only = named_campaign(connection, campaign)
+        chosen = [only] if only else list_campaigns(connection)
+        told = [_campaign_status(connection, one) for one in chosen]
+        alive = live_launchers(connection, STALE_AFTER_SECONDS)
+        launchers = [_launcher_status(connection, one) for one in alive]
+        newest = None if alive else last_launcher(connection)
+        last = None if newest is None else _launcher_status(connection, newest)
+    if as_json:
+        print_json({"campaigns": told, "launchers": launchers, "last_launcher": last})
+        return
+    for one in told:
+        _write(one)
+    if not told:
+        sys.stdout.write("No campaign yet: ambs run PROBLEM\n")
+    slots = sum(one.identity.slots for one in alive)
+    sys.stdout.write(f"launchers alive: {len(launchers)}, slots: {slots}\n")
+    for told_of in launchers:
+        _write_launcher(told_of)
+    waiting = sum(one["counts"]["READY"] for one in told)
+    if waiting and not launchers:
+        sys.stdout.write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
+        if last is not None:
+            _write_launcher(last, last=True)
+
+
+def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.queue import best, counts, failures, is_search_alive, throughput
+
+    leading = best(connection, campaign.id, 1)
+    pace = throughput(connection, campaign.id)
+    return {
+        "campaign": campaign.name,
+        "method": campaign.definition.method,
+        "direction": campaign.definition.direction,
+        "max_evaluations": campaign.definition.max_evaluations,
+        "counts": {state.value: number for state, number in counts(connection, campaign.id).items()},
+        "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
+        "per_hour": pace.per_hour,
+        "mean_run_seconds": pace.mean_run_seconds,
+        "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
+        "failures": [
+            {
+                "kind": group.kind.value,
+                "number": group.number,
+                "signature": group.signature,
+                "example_id": group.example_id,
+            }
+            for group in failures(connection, campaign.id)
+        ],
+    }
+
+
+def _launcher_status(connection: Connection, one: Launcher) -> dict[str, Any]:
+    from ambs_hpc.queue import get_allocation, running_in
+
+    in_allocation = one.identity.allocation_id
+    allocation = None if in_allocation is None else get_allocation(connection, in_allocation)
+    return {
+        "id": one.id,
+        "host": one.identity.host,
+        "allocation": None if allocation is None else allocation.scheduler_id,
+        "slots": one.identity.slots,
+        "running": running_in(connection, one.id),
+        "utilisation": one.utilisation,
+        "idle": one.idle,
+        "ended": one.ended,
+        "heartbeat_age_seconds": one.heartbeat_age_seconds,
+    }
+
+
+def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
+    from ambs_hpc.cli.shared.output import duration
+
+    which = f"{'last ' if last else ''}launcher {told['id']}"
+    where = f" in {told['allocation']}" if told["allocation"] else ""
+    words = [f"{told['running']} of {told['slots']} slots busy"]
+    if told["utilisation"] is not None:
+        words[0] += f", {told['utilisation']:.0%} of slot-time so far"
+    if told["idle"]:
+        words.append(told["idle"])
+    if last and not told["ended"]:
+        words.append(f"no sign of life for {duration(told['heartbeat_age_seconds'])}")
+    sys.stdout.write(f"  {which} on {told['host']}{where}: {'; '.join(words)}\n")
+
+
+def _write(told: dict[str, Any]) -> None:
+    from ambs_hpc.cli.shared.output import cell, duration
+
+    write = sys.stdout.write
+    numbers = ", ".join(f"{number} {state.lower()}" for state, number in told["counts"].items() if number)
+    budget = f" of {told['max_evaluations']}" if told["max_evaluations"] else ""
+    write(f"{told['campaign']} ({told['method']}){budget}: {numbers or 'nothing yet'}\n")
+    if told["best"]:
+        write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
+    if told["per_hour"]:
+        write(f"  {told['per_hour']:.0f} an hour, {duration(told['mean_run_seconds'])} each\n")
+    write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
+    for group in told["failures"][:FAILURES_SHOWN]:
+        like = f"ambs logs {group['example_id']} --stderr"
+        write(f"  {group['number']} x {group['kind']}: {group['signature']} ({like})\n")

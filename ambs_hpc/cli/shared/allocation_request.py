@@ -1,0 +1,159 @@
+"""From options and ambs.yml to a checked request, for `check`, `submit` and `autosubmit`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambs_hpc.cli.shared.launcher_options import LauncherOptions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ambs_hpc.records import Allocation
+    from ambs_hpc.sites import AllocationRequest, Backlog, CheckReport, ScriptSettings, Site
+
+IDLE_EXIT_SECONDS = 120
+STALE_AFTER_SECONDS = 60.0
+NO_OPTIONS = LauncherOptions()
+Nodes = Annotated[int, typer.Option("--nodes", "-n", metavar="N", help="How many nodes.")]
+Walltime = Annotated[str, typer.Option("--time", "-t", metavar="MINUTES", help="Such as 90, 90m or 1h30m.")]
+Queue = Annotated[str, typer.Option("--queue", "-q", help="Else as ambs.yml or the site says.")]
+Project = Annotated[str, typer.Option("--project", "-A", help="That pays; else `project` in ambs.yml.")]
+Filesystems = Annotated[str, typer.Option("--filesystems", help="Needed ones, as home:eagle.")]
+Attributes = Annotated[str, typer.Option("--attrs", help="For Cobalt, as mcdram=flat:numa=quad.")]
+Chain = Annotated[int, typer.Option("--chain", metavar="K", help="So many allocations, one after another.")]
+SiteName = Annotated[str, typer.Option("--site", "-s", help="Else `site` in ambs.yml.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the options of an allocation say, before ambs.yml is asked."""
+
+    nodes: int
+    time: str
+    queue: str = ""
+    project: str = ""
+    filesystems: str = ""
+    attributes: str = ""
+    chain: int = 1
+    site: str = ""
+
+
+def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
+    """The site and the request, completed from ambs.yml of this folder.
+
+    Raises:
+        UsageError, NotFound, SiteInvalid: no site, or a walltime that can be misunderstood.
+    """
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.sites import AllocationRequest, load_site, minutes_of, read_folder
+
+    folder = Path.cwd()
+    settings = read_folder(folder)
+    name = wanted.site or settings.site
+    if not name:
+        raise UsageError("Which site? Give --site, or write ambs.yml with `ambs init --site SITE`.")
+    request = AllocationRequest(
+        nodes=wanted.nodes,
+        minutes=minutes_of(wanted.time),
+        folder=folder,
+        queue=wanted.queue or settings.queue,
+        project=wanted.project or settings.project,
+        filesystems=tuple(filter(None, wanted.filesystems.split(":"))),
+        attributes=tuple(filter(None, wanted.attributes.split(":"))),
+        chain=wanted.chain,
+    )
+    return load_site(name, folder), request
+
+
+def script_settings(
+    campaign: str | None, db: str | None, options: LauncherOptions = NO_OPTIONS
+) -> ScriptSettings:
+    """How scripts start the launcher.
+
+    Raises:
+        UsageError: the database's URL has a password, which must not get into a script.
+    """
+    from sqlalchemy import make_url
+
+    from ambs_hpc.cli.shared.options import chosen_database
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.sites import ScriptSettings, read_folder
+
+    folder = Path.cwd()
+    settings = read_folder(folder)
+    arguments = [sys.executable, "-m", "ambs_hpc.cli.main", "launch", "--idle-exit", str(IDLE_EXIT_SECONDS)]
+    arguments += options.arguments()
+    if campaign:
+        arguments += ["--campaign", campaign]
+    if db or os.environ.get("AMBS_DB"):  # else the launcher finds it in the folder, as we do
+        url = make_url(chosen_database(db))
+        if url.password:
+            raise UsageError(
+                "The database's URL has a password, and a script is no place for one. Leave it out of --db "
+                "or $AMBS_DB and put it in ~/.pgpass, or use `ambs db start` in this folder."
+            )
+        arguments += ["--db", url.render_as_string()]
+    template = folder / settings.template if settings.template else None
+    log = os.environ.get("AMBS_LOG", "INFO")  # few lines: which executor and why, what was lost, why it ended
+    environment = {"AMBS_LOG": log, **settings.environment}
+    return ScriptSettings(arguments, settings.preamble, environment, template)
+
+
+def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
+    """What a new allocation would find to do, after dead launchers have given back what they held."""
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.options import named_campaign
+    from ambs_hpc.launcher.recovery import harvest_and_sweep
+    from ambs_hpc.sites import Backlog
+    from ambs_hpc.states import State
+
+    harvest_and_sweep(engine, STALE_AFTER_SECONDS)
+    with queue.reading(engine) as connection:
+        only = named_campaign(connection, campaign)
+        chosen = [only] if only else queue.list_campaigns(connection)
+        ready = [queue.counts(connection, one.id).get(State.READY, 0) for one in chosen]
+        searching = any(queue.is_search_alive(connection, one.id, STALE_AFTER_SECONDS) for one in chosen)
+    waiting = [one for one, number in zip(chosen, ready, strict=True) if number]
+    limits = [one.definition.problem.get("time_limit_seconds") for one in waiting]
+    known = [float(str(limit)) for limit in limits if limit is not None]
+    return Backlog(sum(ready), searching, max(known) if known and len(known) == len(limits) else None)
+
+
+def write_report(site: Site, report: CheckReport, *, to_stderr: bool = False) -> None:
+    """Problems, warnings, the price."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    for problem in report.problems:
+        stream.write(f"problem: {problem}\n")
+    for warning in report.warnings:
+        stream.write(f"note: {warning}\n")
+    if report.charged_hours is not None:
+        queue = site.queues[report.queue]
+        unit = "node-hours" if queue.unit == "node" else "GPU-hours"
+        stream.write(f"{report.queue} charges up to {report.charged_hours:g} {unit}.\n")
+    if report.cheapest and report.cheapest != report.queue:
+        stream.write(f"The cheapest queue that takes it: {report.cheapest}.\n")
+
+
+def tell_submitted(submitted: Sequence[Allocation], where: str, *, as_json: bool) -> None:
+    """Ours and the scheduler's number of each."""
+    from ambs_hpc.cli.shared.output import print_json
+
+    if as_json:
+        print_json([{"id": one.id, "scheduler_id": one.scheduler_id} for one in submitted])
+        return
+    for one in submitted:
+        typer.echo(f"allocation {one.id}: {one.scheduler_id} {where}; see `ambs allocations`")
+
+
+def user_name() -> str:
+    """Whose allocations they are."""
+    return getpass.getuser()

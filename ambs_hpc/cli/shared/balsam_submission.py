@@ -1,0 +1,89 @@
+"""`ambs submit --via balsam`: an allocation that a Balsam site asks for, with Balsam's launcher in it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ambs_hpc.cli.shared.allocation_request import Wanted, tell_submitted, user_name
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ambs_hpc.sites import AllocationRequest, BalsamBatch
+
+Via = Annotated[
+    Literal["site", "balsam"],
+    typer.Option("--via", help="site: qsub or sbatch. balsam: the agent of --balsam-site."),
+]
+# Balsam's launchers end so long before the walltime, by its templates and in mpi mode.
+LOST_MINUTES = 4
+
+
+def submit_via_balsam(
+    engine: Engine,
+    wanted: Wanted,
+    balsam_site: str,
+    campaign: str | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Submit `wanted.chain` batch jobs, or print the first.
+
+    Raises:
+        UsageError: something is missing, or is of submissions through a site of ours.
+        AmbsError: Balsam refused it, or could not be asked.
+    """
+    from ambs_hpc.sites import submit_batch
+
+    batch, request = _asked(engine, wanted, balsam_site, campaign)
+    if dry_run:
+        sys.stdout.write(batch.text(request))
+        return
+    submitted = [submit_batch(engine, batch, request, user_name()) for _ in range(wanted.chain)]
+    tell_submitted(submitted, f"of Balsam site {balsam_site}", as_json=as_json)
+    if not as_json:
+        typer.echo(f"Evaluations go there by: ambs launch --executor balsam --balsam-site {balsam_site}")
+
+
+def _asked(
+    engine: Engine, wanted: Wanted, balsam_site: str, campaign: str | None
+) -> tuple[BalsamBatch, AllocationRequest]:
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.sites import AllocationRequest, BalsamBatch, minutes_of, read_folder
+
+    settings = read_folder(Path.cwd())
+    minutes = minutes_of(wanted.time)
+    if not balsam_site:
+        raise UsageError("Which Balsam site? Give --balsam-site NAME (`balsam site ls` lists yours).")
+    if minutes <= LOST_MINUTES:
+        raise UsageError(
+            f"--time {wanted.time}: Balsam's launchers end up to {LOST_MINUTES} minutes before the walltime, "
+            "so nothing would run. Ask for more."
+        )
+    queue, project = wanted.queue or settings.queue, wanted.project or settings.project
+    for name, value in (("--queue", queue), ("--project", project)):
+        if not value:
+            raise UsageError(f"A Balsam site wants {name}, one of those in its settings.yml.")
+    request = AllocationRequest(wanted.nodes, minutes, Path.cwd(), queue=queue, project=project)
+    mode, tags = _mode_and_tags(engine, campaign)
+    return BalsamBatch(balsam_site, mode, tags), replace(request, chain=wanted.chain)
+
+
+def _mode_and_tags(engine: Engine, campaign: str | None) -> tuple[str, dict[str, str]]:
+    """How Balsam's launcher starts evaluations, and which: Balsam does not mix programs of several ranks."""
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.options import named_campaign
+    from ambs_hpc.launcher.executors.balsam.link import CAMPAIGN, MARK
+    from ambs_hpc.launcher.executors.registry import shapes_waiting
+
+    with queue.reading(engine) as connection:
+        only = named_campaign(connection, campaign)
+        shapes = shapes_waiting(connection, None if only is None else [only.id])
+    mode = "mpi" if any(shape.needs_launch_command for shape in shapes) else "serial"
+    return mode, dict(MARK) if only is None else {**MARK, CAMPAIGN: only.name}

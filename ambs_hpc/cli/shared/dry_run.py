@@ -1,0 +1,38 @@
+"""`--dry-run`: what would be run, after every check that costs nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ambs_hpc.campaign import SearchSettings, define_campaign, searcher_for
+from ambs_hpc.cli.shared.output import cell, print_json
+from ambs_hpc.problem import load_problem
+
+SHOWN = 3
+
+
+def print_plan(problem_file: Path, settings: SearchSettings, *, as_json: bool) -> None:
+    """Load and check the problem, make the first proposals, store and start nothing."""
+    loaded = load_problem(problem_file)
+    wanted = define_campaign(loaded, settings)
+    first = [dict(proposal.configuration) for proposal in searcher_for(wanted).ask(SHOWN)]
+    plan: dict[str, object] = {
+        "campaign": wanted.name,
+        "objective": wanted.objective,
+        "direction": wanted.direction,
+        "resources": wanted.problem["resources"],
+        "time_limit_seconds": wanted.problem["time_limit_seconds"],
+        "method": wanted.method,
+        "seed": wanted.seed,
+        "max_evaluations": wanted.max_evaluations,
+        "max_minutes": settings.max_minutes,
+    }
+    parameters = {name: str(one) for name, one in loaded.problem.configuration_space.items()}
+    if as_json:
+        print_json({**plan, "parameters": parameters, "first_proposals": first})
+        return
+    lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in plan.items()]
+    lines += ["parameters", *(f"  {text}" for text in parameters.values())]
+    lines += ["first proposals", *(f"  {cell(one)}" for one in first)]
+    sys.stdout.write("\n".join([*lines, "Nothing was stored or started.\n"]))

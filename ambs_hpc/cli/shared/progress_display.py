@@ -1,0 +1,110 @@
+"""Live progress: a bar on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from ambs_hpc.cli.shared.output import duration
+from ambs_hpc.states import State
+
+if TYPE_CHECKING:
+    from ambs_hpc.campaign import Progress
+
+LOG_LINE_SECONDS = 10.0
+
+
+class Display(Protocol):
+    """Shows where a campaign stands."""
+
+    def update(self, progress: Progress, best: float | None, note: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_display(name: str, *, quiet: bool) -> Display:
+    """A bar when stderr is a terminal, else lines; nothing at all when `quiet`."""
+    if quiet:
+        return Silence()
+    return Bar(name) if sys.stderr.isatty() else Lines(name)
+
+
+class Silence:
+    """Shows nothing."""
+
+    def update(self, progress: Progress, best: float | None, note: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Lines:
+    """One line every ten seconds, for logs."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._next, self._began = name, 0.0, time.monotonic()
+
+    def update(self, progress: Progress, best: float | None, note: str) -> None:
+        if time.monotonic() < self._next and not note:
+            return
+        self._next = time.monotonic() + LOG_LINE_SECONDS
+        left = remaining_seconds(progress, time.monotonic() - self._began)
+        ending = f", about {duration(left)} left" if left is not None else ""
+        sys.stderr.write(f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        pass
+
+
+class Bar:
+    """A bar that is redrawn in place."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
+        self._row = self._bar.add_task(name, total=None, text="starting")
+        self._bar.start()
+
+    def update(self, progress: Progress, best: float | None, note: str) -> None:
+        text = describe(progress, best) + (f" | {note}" if note else "")
+        self._bar.update(self._row, total=progress.budget, completed=progress.ended, text=text)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def describe(progress: Progress, best: float | None) -> str:
+    """The counts and the best objective in one line."""
+    counts = progress.counts
+    of_budget = f"/{progress.budget}" if progress.budget is not None else ""
+    parts = [f"{counts.get(State.DONE, 0)}{of_budget} done", f"{counts.get(State.RUNNING, 0)} running"]
+    parts += [
+        f"{counts[state]} {state.value.lower()}"
+        for state in (State.FAILED, State.CANCELLED)
+        if counts.get(state)
+    ]
+    if best is not None:
+        parts.append(f"best {best:.6g}")
+    if progress.database_away:
+        parts.append("database away, waiting for it")
+    return ", ".join(parts)
+
+
+def remaining_seconds(progress: Progress, elapsed_seconds: float) -> float | None:
+    """What is left at the pace so far; None while nothing is known."""
+    if progress.budget is None or not progress.ended:
+        return None
+    return elapsed_seconds / progress.ended * (progress.budget - progress.ended)

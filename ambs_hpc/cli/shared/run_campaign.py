@@ -1,0 +1,151 @@
+"""What `ambs run` does: a search in this process, a launcher beside it, one picture of both."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
+from ambs_hpc.cli.shared.launcher_process import LauncherProcess
+from ambs_hpc.cli.shared.options import chosen_database, open_engine
+from ambs_hpc.cli.shared.progress_display import Display, open_display
+from ambs_hpc.cli.shared.summary import BestSoFar, summary_of, write_summary
+from ambs_hpc.clock import SystemClock
+from ambs_hpc.errors import AmbsError, DatabaseError
+from ambs_hpc.problem import load_problem
+from ambs_hpc.queue import Channel, wait_for_change
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ambs_hpc.records import Campaign
+
+POLL_SECONDS = 0.2
+LAUNCHER_END_SECONDS = 30.0
+
+
+def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *, as_json: bool) -> int:
+    """Search and launch until the budget is spent, the time is up, or a person stops it.
+
+    Returns:
+        0 when what was asked was done, 3 when it was stopped before.
+
+    Raises:
+        AmbsError: nothing could be started, or the launcher ended with an error.
+    """
+    wanted = define_campaign(load_problem(problem_file), settings)
+    engine = open_engine(db, create=True)
+    campaign = open_campaign(engine, wanted, settings)
+    search = SearchLoop(engine, campaign, None, SystemClock())
+    search.open()
+    url = chosen_database(db)
+    log_file = Path(campaign.definition.run_directory) / "launcher.log"
+    launcher = LauncherProcess(_launcher_arguments(campaign, settings), url, log_file)
+    pair = _Pair(engine, campaign, search, launcher, settings)
+    display = open_display(campaign.name, quiet=as_json)
+    try:
+        done = pair.run(display)
+    finally:
+        display.close()
+        pair.end()
+    write_summary(summary_of(engine, campaign), as_json=as_json)
+    if not done and not as_json:
+        sys.stderr.write("ambs: stopped before it was done; the same command goes on.\n")
+    return 0 if done else 3
+
+
+def _launcher_arguments(campaign: Campaign, settings: SearchSettings) -> list[str]:
+    arguments = ["--campaign", campaign.name]
+    if settings.slots is not None:
+        arguments += ["--slots", str(settings.slots)]
+    if settings.max_minutes is not None:
+        arguments += ["--max-minutes", str(settings.max_minutes)]
+    return arguments
+
+
+class _Pair:
+    """The search and its launcher, until both have ended."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        campaign: Campaign,
+        search: SearchLoop,
+        launcher: LauncherProcess,
+        settings: SearchSettings,
+    ) -> None:
+        self._engine, self._campaign, self._search, self._launcher = engine, campaign, search, launcher
+        minutes = settings.max_minutes
+        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
+        self._interrupts = 0
+        self._best = BestSoFar(engine, campaign)
+
+    def run(self, display: Display) -> bool:
+        """Step the search until it is complete or stopped; whether what was asked was done."""
+        before = [signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)]
+        try:
+            while True:
+                progress = self._search.step()
+                display.update(progress, self._best.value(progress), self._note())
+                if progress.is_complete:
+                    return True
+                if self._time_is_up():
+                    return True
+                if self._interrupts and self._launcher.exit_status is not None:
+                    return False
+                self._watch_launcher()
+                wait_for_change(self._engine, POLL_SECONDS, Channel.FINISHED)
+        finally:
+            signal.signal(signal.SIGINT, before[0])
+            signal.signal(signal.SIGTERM, before[1])
+
+    def end(self) -> None:
+        """Let the launcher end, by force if it must, and give the campaign up."""
+        self._launcher.drain()
+        if not self._launcher.wait(LAUNCHER_END_SECONDS):
+            self._launcher.stop()
+            self._launcher.wait(LAUNCHER_END_SECONDS)
+        with contextlib.suppress(DatabaseError):  # the next search sees that this process is gone
+            self._search.close()
+
+    def _interrupted(self, number: int, _frame: FrameType | None) -> None:
+        """First Ctrl-C: let running evaluations end. Again, or TERM: give them back to the queue."""
+        self._interrupts += 1
+        self._search.stop_proposing()
+        if number == signal.SIGINT and self._interrupts == 1:
+            self._launcher.drain()
+        else:
+            self._launcher.stop()
+
+    def _note(self) -> str:
+        if not self._interrupts:
+            return ""
+        return (
+            "stopping"
+            if self._interrupts > 1
+            else "letting running evaluations end, Ctrl-C again gives them back"
+        )
+
+    def _time_is_up(self) -> bool:
+        """The launcher has the same limit and ends first what runs."""
+        return (
+            self._deadline is not None
+            and time.monotonic() >= self._deadline
+            and self._launcher.exit_status is not None
+        )
+
+    def _watch_launcher(self) -> None:
+        if self._interrupts or self._launcher.revive():
+            return
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return
+        if self._launcher.exit_status == 0:
+            return  # it saw the end before we did; the next step sees it too
+        raise AmbsError(
+            f"The launcher ended with status {self._launcher.exit_status}:\n{self._launcher.last_lines()}"
+        )

@@ -1,0 +1,51 @@
+"""What `ambs search` does: one search loop, until its end, its time limit or a signal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
+from ambs_hpc.cli.shared.options import open_engine
+from ambs_hpc.cli.shared.progress_display import open_display
+from ambs_hpc.cli.shared.summary import BestSoFar, summary_of, write_summary
+from ambs_hpc.clock import SystemClock
+from ambs_hpc.problem import load_problem
+from ambs_hpc.queue import Channel, wait_for_change
+
+POLL_SECONDS = 0.5
+EXIT_STOPPED = 3
+
+
+def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *, as_json: bool) -> int:
+    """Search until the budget is spent (0) or the time is up or a signal came (3)."""
+    wanted = define_campaign(load_problem(problem_file), settings)
+    engine = open_engine(db, create=True)
+    campaign = open_campaign(engine, wanted, settings)
+    search = SearchLoop(engine, campaign, settings.slots, SystemClock())
+    search.open()
+    signalled: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: signalled.append(received))
+    deadline = float("inf")
+    if settings.max_minutes is not None:
+        deadline = time.monotonic() + 60 * settings.max_minutes
+    display = open_display(campaign.name, quiet=as_json)
+    best = BestSoFar(engine, campaign)
+    try:
+        progress = search.step()
+        while not (progress.is_complete or signalled or time.monotonic() > deadline):
+            display.update(progress, best.value(progress), "")
+            wait_for_change(engine, POLL_SECONDS, Channel.FINISHED)
+            progress = search.step()
+    finally:
+        display.close()
+        search.close()
+    write_summary(summary_of(engine, campaign), as_json=as_json)
+    timed_out = time.monotonic() > deadline
+    if progress.is_complete or (timed_out and not signalled):
+        return 0
+    sys.stderr.write("ambs: stopped before it was done; the same command goes on.\n")
+    return EXIT_STOPPED

@@ -1,0 +1,99 @@
+"""The end of a run: the best configuration, and what it beat."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from ambs_hpc.cli.shared.output import cell, print_json
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
+from ambs_hpc.queue import EvaluationRow, best, counts, list_evaluations, reading
+from ambs_hpc.states import State
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ambs_hpc.campaign import Progress
+    from ambs_hpc.records import Campaign
+
+BEST_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a campaign came to; `first` is the starting point that the user gave first, if it was any."""
+
+    campaign: str
+    direction: str
+    database: str
+    counts: dict[str, int]
+    best: EvaluationRow | None
+    first: EvaluationRow | None
+
+
+def summary_of(engine: Engine, campaign: Campaign) -> Summary:
+    """Read it from the database."""
+    definition = campaign.definition
+    with reading(engine) as connection:
+        by_state = counts(connection, campaign.id)
+        leading = best(connection, campaign.id, 1)
+        first = None
+        if definition.problem["starting_points"]:
+            first = next(iter(list_evaluations(connection, campaign.id, limit=1)), None)
+    return Summary(
+        campaign=campaign.name,
+        direction=definition.direction,
+        database=engine.url.render_as_string(hide_password=True),
+        counts={state.value: number for state, number in by_state.items()},
+        best=leading[0] if leading else None,
+        first=first,
+    )
+
+
+def write_summary(summary: Summary, *, as_json: bool) -> None:
+    """On stdout."""
+    if as_json:
+        print_json(asdict(summary))
+        return
+    numbers = ", ".join(f"{number} {state.lower()}" for state, number in summary.counts.items() if number)
+    write = sys.stdout.write
+    write(f"\nCampaign {summary.campaign}: {numbers or 'nothing yet'}\n")
+    if summary.best is None:
+        if summary.counts[State.FAILED.value]:
+            write("Nothing succeeded. What went wrong: ambs status, ambs logs ID --stderr\n")
+        return
+    leading = summary.best
+    write(f"Best objective ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
+    width = max(len(name) for name in summary.best.configuration)
+    for name, value in summary.best.configuration.items():
+        write(f"  {name:<{width}}  {cell(value)}\n")
+    first = summary.first
+    if first is not None and first.id != summary.best.id:
+        told = cell(first.objective) if first.objective is not None else first.state.value.lower()
+        write(f"The first starting point, evaluation {first.id}: {told}\n")
+    write(f"In {summary.database}: ambs list, ambs show {summary.best.id}, ambs plot\n")
+
+
+class BestSoFar:
+    """The best objective, asked for at most once a second."""
+
+    def __init__(self, engine: Engine, campaign: Campaign) -> None:
+        self._engine, self._campaign = engine, campaign
+        self._value: float | None = None
+        self._asked_at = float("-inf")
+
+    def value(self, progress: Progress) -> float | None:
+        """The best so far, or None; as last seen while the database is away."""
+        if time.monotonic() - self._asked_at > BEST_SECONDS and not progress.database_away:
+            self._asked_at = time.monotonic()
+            with contextlib.suppress(DatabaseUnreachable, DatabaseLocked):  # the search's next step waits
+                self._value = self._asked()
+        return self._value
+
+    def _asked(self) -> float | None:
+        with reading(self._engine) as connection:
+            rows = best(connection, self._campaign.id, 1)
+        return rows[0].objective if rows else None

@@ -1,0 +1,1 @@
+"""How a launcher starts evaluations: one executor a file or folder, chosen in `registry`."""

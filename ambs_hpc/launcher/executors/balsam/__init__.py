@@ -1,0 +1,1 @@
+"""Evaluations handed to a Balsam site, whose own launcher packs them."""

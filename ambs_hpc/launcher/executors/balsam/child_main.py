@@ -1,0 +1,220 @@
+"""The program that Balsam starts for an evaluation: `python -m ambs_hpc.launcher.executors.balsam.child_main FOLDER`.
+
+It keeps the evaluation's limits and leaves how it ended in files. It ends with status 0 whatever becomes of
+the evaluation, since Balsam repeats without a word what ends otherwise; and when it is started again for the
+same attempt it does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ambs_hpc.launcher.executors.balsam import files
+from ambs_hpc.launcher.supervisor import outcome, process_tree
+from ambs_hpc.launcher.supervisor.fork_server import ERROR_CHARACTERS, load_function
+from ambs_hpc.launcher.supervisor.forked import flush, settle
+from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES, is_first_rank
+from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
+from ambs_hpc.launcher.supervisor.spawn import REQUEST, Running, start_command
+
+LOOK_SECONDS = 1.0  # between two looks for a wish to stop, and for the death of Balsam's launcher
+MEMORY_POLL_SECONDS = 0.2
+LAST_SECONDS = 7.0  # Balsam kills ten seconds after its TERM
+RANKS_MEET_SECONDS = 60.0  # for the first rank to begin
+SAME_START_SECONDS = 30.0  # ranks of one start begin within this time
+Request = dict[str, Any]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the attempt whose request lies in the folder."""
+    folder = arguments[0]
+    request: Request = json.loads(Path(folder, REQUEST).read_bytes())
+    request["node"] = socket.gethostname()
+    if request["is_spread"] and not is_first_rank(os.environ):
+        _run_other_rank(request)
+        return 0
+    if not files.take(folder, time.time()):
+        return 0
+    if not request["is_spread"]:  # they are of Balsam's own processes
+        for name in RANK_VARIABLES:
+            os.environ.pop(name, None)
+    message = _Supervisor(request).run()
+    files.tell_end(request["run_directory"], message)
+    return 0
+
+
+def _run_other_rank(request: Request) -> None:
+    """Become one of the copies of an MPI program, beside the first rank, which keeps the books."""
+    begun, folder = time.time(), request["directory"]
+    started = Path(folder, files.STARTED)
+    while not (started.exists() and started.read_text().strip()):
+        if time.time() - begun > RANKS_MEET_SECONDS:
+            return
+        time.sleep(0.05)
+    if begun - float(started.read_text()) > SAME_START_SECONDS:
+        return  # an earlier start of this attempt
+    os.chdir(folder)
+    os.environ.update(request["environment"])
+    os.execvp(request["arguments"][0], request["arguments"])
+
+
+class _Supervisor:
+    """One evaluation, from its start to its last process."""
+
+    def __init__(self, request: Request) -> None:
+        self._request, self._folder = request, str(request["directory"])
+        self._parent = os.getppid()
+        self._is_terminated = False
+        self._oom_kills = process_tree.oom_kills()
+        self._look_at = self._memory_at = 0.0
+        self._beat_at = time.monotonic() + files.BEAT_SECONDS
+        self._wake, end = socket.socketpair()
+        for each in (self._wake, end):
+            each.setblocking(False)
+        self._wake_end = end
+        process_tree.become_subreaper()
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note_signal)
+        signal.set_wakeup_fd(end.fileno(), warn_on_full_buffer=False)
+
+    def run(self) -> files.Message:
+        """What the launcher is to be told."""
+        if files.asked_to_stop(self._folder) is not None:
+            return {**outcome.stopped(self._request), "has_begun": False}
+        try:
+            running = self._start()
+        except OSError as error:
+            report = outcome.not_started(self._request, error)
+            outcome.write_outcome(self._folder, report)
+            return report
+        _watch_over(running)
+        status = self._wait(running)
+        process_tree.kill_group(running.pid)
+        process_tree.kill_children()  # whatever escaped; the watch over us with it
+        unloadable = Path(self._folder, files.UNLOADABLE)
+        if unloadable.exists():
+            text = unloadable.read_text()
+            return {"id": running.id, "attempt": self._request["attempt"], "unloadable": text}
+        return outcome.of(running, status, time.time())
+
+    def _start(self) -> Running:
+        function = self._request["function"]
+        if function is None:
+            return start_command(self._request)
+        started_at = time.time()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            _evaluate(self._request, function, started_at)
+        return Running.now(self._request, pid, started_at)
+
+    def _wait(self, running: Running) -> int:
+        """Keep its limits until it ends; its wait status."""
+        while True:
+            status = _reap(running.pid)
+            if status is not None:
+                if status == signal.SIGKILL and running.ended_by is None:
+                    killed_by_kernel = process_tree.oom_kills() > self._oom_kills
+                    running.ended_by = "kernel" if killed_by_kernel else None
+                return status
+            now = time.monotonic()
+            running.enforce_time(now)
+            self._enforce_memory(running, now)
+            self._look(running, now)
+            select.select([self._wake], [], [], self._patience(running))
+            with contextlib.suppress(BlockingIOError):
+                self._wake.recv(4096)
+
+    def _enforce_memory(self, running: Running, now: float) -> None:
+        if running.memory_bytes and now >= self._memory_at:
+            running.enforce_memory(process_tree.memory_by_session({running.pid})[running.pid])
+            spent = time.monotonic() - now
+            self._memory_at = now + max(MEMORY_POLL_SECONDS, 10 * spent)
+
+    def _look(self, running: Running, now: float) -> None:
+        if now >= self._beat_at:
+            self._beat_at = now + files.BEAT_SECONDS
+            with contextlib.suppress(OSError):  # a person may have removed the folder
+                files.beat(self._folder)
+        if self._is_terminated or os.getppid() != self._parent:  # its launcher ends, or has died
+            running.stop("stopped", min(LAST_SECONDS, float(self._request["grace_seconds"])))
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            grace = files.asked_to_stop(self._folder)
+            if grace is not None:
+                running.stop("stopped", grace)
+
+    def _patience(self, running: Running) -> float:
+        due = min(self._look_at, running.next_deadline)
+        if running.memory_bytes:
+            due = min(due, self._memory_at)
+        return max(0.0, due - time.monotonic())
+
+    def _note_signal(self, number: int, _frame: object) -> None:
+        self._is_terminated |= number != signal.SIGCHLD
+
+
+def _evaluate(request: Request, function: str, started_at: float) -> NoReturn:
+    """In the fork: import "module:function" and call it; the outcome is left in the folder.
+
+    A module that cannot be imported is no failure of the evaluation: its error is left instead.
+    """
+    status = 1
+    try:
+        os.setsid()
+        settle(request)
+        try:
+            objective = load_function(function, str(request["module_directory"]))
+        except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises
+            Path(files.UNLOADABLE).write_text(traceback.format_exc()[-ERROR_CHARACTERS:])
+            os._exit(status)
+        status = outcome.run_function(request, objective, started_at)
+    except BaseException:  # noqa: BLE001  the border of the process: nothing may return into the supervisor
+        sys.excepthook(*sys.exc_info())
+    finally:
+        flush()
+        os._exit(status)
+
+
+def _reap(pid: int) -> int | None:
+    """The wait status of `pid` when it has ended; others that have are collected on the way."""
+    while True:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended in (0, pid):
+            return status if ended else None
+
+
+def _watch_over(running: Running) -> None:
+    """Fork a process that kills the evaluation, and what it started, when this one is killed."""
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(reading)
+        return  # `writing` stays open as long as we live
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.close(writing)
+        os.read(reading, 1)
+        process_tree.kill_group(running.pid)
+        kill_marked(f"{process_tree.TOKEN_VARIABLE}={running.token}".encode())
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,371 @@
+"""The `balsam` executor: evaluations are handed to a Balsam site, whose own launchers pack and start them.
+
+Files that both sides see are the truth: how an attempt ended, and that it lives. Balsam's word counts for
+jobs that ended without leaving any.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ambs_hpc.errors import ShapeNeverFits
+from ambs_hpc.identity import this_process
+from ambs_hpc.launcher.executors.balsam import files
+from ambs_hpc.launcher.executors.balsam.jobs import cores_of, new_job, on_one_node, queue_of, run_directory_of
+from ambs_hpc.launcher.executors.balsam.link import QUEUE, BalsamLink
+from ambs_hpc.launcher.executors.balsam.messages import Key, News, ReadBooks
+from ambs_hpc.launcher.executors.process import culprit, outcome_of
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors.start_request import request_elsewhere
+from ambs_hpc.launcher.packing import Packing
+from ambs_hpc.launcher.supervisor.outcome import not_started, read_outcome
+from ambs_hpc.launcher.supervisor.spawn import REQUEST, make_folder
+from ambs_hpc.records import Outcome, Resources
+from ambs_hpc.schedulers.balsam.values import Job
+from ambs_hpc.states import FailureKind
+
+logger = logging.getLogger(__name__)
+
+LISTEN_SECONDS = 0.2  # between two looks for endings
+PULSE_SECONDS = 5.0  # between two looks for processes that have fallen silent
+# Balsam takes so long from a job to its start: what ends meanwhile must be there already.
+LATENCY_SECONDS = 10.0
+MOST_AHEAD = 250  # of each slot
+UNKNOWN_AHEAD = 4  # of each slot, until one has ended
+# A launcher of Balsam's that died holds for five minutes what it had taken ahead.
+PASSED_OVER_SECONDS = 90.0
+# After Balsam's word that a job is over, for the file that says how to become visible here.
+VISIBLE_SECONDS = 10.0
+NEVER_FITS = (
+    "Evaluation {id} asks for {resources}; nodes of Balsam site {site!r} have {most}. "
+    "Correct `resources` in the problem, or use another executor."
+)
+
+
+@dataclass
+class _Running:
+    work: Work
+    run_directory: str
+    handed_at: float  # monotonic, or when it was last offered again
+    over: News | None = None  # what Balsam said of its end
+    judge_at: float = float("inf")  # monotonic
+
+
+class BalsamExecutor:
+    """Keeps a window of evaluations in Balsam: what its batch jobs can run, and a little ahead.
+
+    An attempt is begun by whoever makes a file in its folder, so it runs once, whatever Balsam repeats; and
+    one that is taken back before it began never begins.
+    """
+
+    def __init__(
+        self, link: BalsamLink, site: str, packing: Packing, grace_seconds: float, slots: int | None
+    ) -> None:
+        """
+        Args:
+            packing: of one node, as Balsam sees its nodes.
+            slots: evaluations in Balsam at once; None: what its batch jobs can run, and some ahead.
+        """
+        self._link, self._site, self._packing = link, site, packing
+        self._grace_seconds, self._slots = grace_seconds, slots
+        self._token = str(this_process())
+        self._running: dict[int, _Running] = {}
+        self._adopted: Collection[Key] = ()  # attempts that a launcher before us may have handed over
+        self._ready: list[Ended] = []  # known before anybody asked
+        self._deaths: Counter[int] = Counter()  # of supervisors, by evaluation
+        self._mean_seconds: float | None = None
+        self._pulse_at = float("-inf")
+        self._last_begun = float("-inf")  # when the last of those that have begun was handed over
+        self._file_words = ""
+        link.begin()
+
+    # -- what fits ----------------------------------------------------------------------------------
+
+    def count(self, shape: Resources) -> int:
+        if self._never_fits(shape):
+            return 0
+        return max(0, self._window(shape) - len(self._running))
+
+    def room(self) -> Resources | None:
+        smallest = Resources()
+        return self.capacity() if self.count(smallest) > 0 else None
+
+    def capacity(self) -> Resources | None:
+        one = self._packing.capacity()
+        if one is None or not self._link.largest_batch:
+            return one
+        return Resources(one.cores, one.gpus, one.memory_gib, self._link.largest_batch, whole_node=True)
+
+    def most(self, shape: Resources) -> int:
+        if self._slots is not None:
+            return self._slots
+        nodes = max(1, self._link.active_nodes)
+        if shape.takes_whole_nodes:
+            return max(1, nodes // shape.nodes)
+        return nodes * self._packing.most(shape)
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        largest, claims = self._link.largest_batch, [one.work.claim for one in self._running.values()]
+        told = [
+            f"evaluation {one.id} asks for {one.resources.nodes} nodes, and the largest batch job of Balsam "
+            f"site {self._site} has {largest}"
+            for one in claims
+            if one.resources.nodes > largest > 0
+        ][:1]
+        if largest and not self._link.has_mpi and any(one.resources.needs_launch_command for one in claims):
+            told.append(f"programs of several ranks wait, and no batch job of {self._site} is in mpi mode")
+        return [*self._link.troubles, *told, *filter(None, [self._file_words])]
+
+    def _window(self, shape: Resources) -> int:
+        if self._slots is not None:
+            return self._slots
+        ahead = UNKNOWN_AHEAD
+        if self._mean_seconds is not None:
+            ahead = min(MOST_AHEAD, 1 + int(LATENCY_SECONDS / max(self._mean_seconds, 1e-3)))
+        return self.most(shape) * (1 + ahead)
+
+    def _never_fits(self, shape: Resources) -> bool:
+        return self._packing.never_fits(on_one_node(shape))
+
+    # -- the seam -----------------------------------------------------------------------------------
+
+    def start(self, work: Work) -> bool:
+        claim = work.claim
+        if self._never_fits(claim.resources):
+            most = self._packing.capacity()
+            raise ShapeNeverFits(
+                NEVER_FITS.format(id=claim.id, resources=claim.resources, site=self._site, most=most)
+            )
+        key, run_directory = (claim.id, claim.attempt), run_directory_of(work)
+        running = self._running[claim.id] = _Running(work, run_directory, time.monotonic())
+        is_known = key in self._adopted and files.has_request(work.folder)
+        if is_known:
+            outcome = read_outcome(work.folder, claim.attempt)
+            if outcome is not None:
+                self._link.settle_found(key, {QUEUE: queue_of(run_directory)})
+                self._finish(running, outcome_of(outcome))
+                return True
+        else:
+            token = f"{self._token}.{claim.id}.{claim.attempt}"
+            cores = cores_of(claim.resources, self._packing)
+            request = request_elsewhere(work, cores, token, self._grace_seconds)
+            try:
+                _hand_over(work, {**request, "run_directory": run_directory})
+            except OSError as error:
+                self._finish(running, outcome_of(not_started(request, error)))
+                return True
+        self._link.create(key, new_job(work, self._packing, self._grace_seconds), may_exist=is_known)
+        return True
+
+    def poll(self, timeout_seconds: float) -> list[Ended]:
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            self._look()
+            left = deadline - time.monotonic()
+            if self._ready or left <= 0:
+                ended, self._ready = self._ready, []
+                return ended
+            time.sleep(min(LISTEN_SECONDS, left))
+
+    def _look(self) -> None:
+        try:
+            self._read_ends()
+            self._hear()
+            self._feel_pulses()
+            self._judge()
+        except OSError as error:  # a shared file system has such moments; what cannot be seen has not changed
+            if not self._file_words:
+                logger.warning("files of evaluations cannot be read: %s", error)
+            self._file_words = f"files of evaluations cannot be read: {error}"
+        else:
+            self._file_words = ""
+
+    def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
+        for evaluation_id in ids:
+            running = self._running.get(evaluation_id)
+            if running is None:
+                continue
+            claim, folder = running.work.claim, running.work.folder
+            if files.take(folder, time.time()):  # it has not begun, and now never will
+                self._finish(running, Interrupted(claim.id, claim.attempt, "stopped", started=False))
+            else:
+                files.ask_to_stop(folder, grace_seconds)
+
+    def succeed(
+        self, adopted: Collection[Key], run_directories: Collection[str], read_books: ReadBooks
+    ) -> None:
+        """Go on where launchers that died stopped, and have jobs of theirs ended that nobody wants any more.
+
+        Args:
+            adopted: attempts that will be started again: their jobs are looked for first.
+            run_directories: of the campaigns that we serve.
+            read_books: called in another thread.
+        """
+        self._adopted = frozenset(adopted)
+        for run_directory in run_directories:
+            self._link.end_strays({QUEUE: queue_of(run_directory)}, read_books, _end_stray)
+
+    def close(self) -> None:
+        self._link.close()
+
+    # -- what ends ----------------------------------------------------------------------------------
+
+    @property
+    def _run_directories(self) -> set[str]:
+        return {one.run_directory for one in self._running.values()}
+
+    def _read_ends(self) -> None:
+        for run_directory in self._run_directories:
+            for (evaluation_id, attempt), file in files.told_ends(run_directory).items():
+                running = self._running.get(evaluation_id)
+                if running is None or running.work.claim.attempt != attempt:
+                    continue  # of another launcher's, or of an attempt that was given up
+                message = files.read_end(file)
+                if message is not None:
+                    self._understand(running, message)
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(file)  # noqa: PTH108  once for every evaluation
+
+    def _understand(self, running: _Running, message: files.Message) -> None:
+        claim = running.work.claim
+        if "unloadable" in message:
+            assert running.work.function is not None
+            told = Unloadable(running.work.function, running.work.directory, message["unloadable"])
+            self._ready.append(told)
+            reason = "its module cannot be imported"
+            self._finish(running, Interrupted(claim.id, claim.attempt, reason, started=False))
+        elif message.get("stopped"):
+            has_begun = bool(message.get("has_begun", True))
+            self._finish(
+                running, Interrupted(claim.id, claim.attempt, str(message["stopped"]), started=has_begun)
+            )
+        else:
+            self._deaths.pop(claim.id, None)
+            self._last_begun = max(self._last_begun, running.handed_at)
+            self._finish(running, outcome_of(message))
+
+    def _finish(self, running: _Running, ended: Outcome | Interrupted) -> None:
+        claim = running.work.claim
+        key = (claim.id, claim.attempt)
+        del self._running[claim.id]
+        if isinstance(ended, Outcome):
+            self._link.forget(key)
+            self._learn(ended.finished_at - ended.started_at)
+        else:  # Balsam may hold it to be restarted
+            self._link.withdraw([key])
+        self._ready.append(ended)
+
+    def _learn(self, seconds: float) -> None:
+        known = self._mean_seconds
+        self._mean_seconds = seconds if known is None else 0.9 * known + 0.1 * seconds
+
+    # -- what Balsam says, and what it does not ----------------------------------------------------------
+
+    def _hear(self) -> None:
+        for news in self._link.news():
+            evaluation_id, attempt = news.key
+            running = self._running.get(evaluation_id)
+            if running is not None and running.work.claim.attempt == attempt:
+                running.over = news
+                running.judge_at = min(running.judge_at, time.monotonic() + VISIBLE_SECONDS)
+
+    def _feel_pulses(self) -> None:
+        """Find those whose process has died without a word, long before Balsam does."""
+        now = time.monotonic()
+        if now < self._pulse_at or not self._running:
+            return
+        self._pulse_at = now + PULSE_SECONDS
+        clocks = {one: files.clock_of(one) for one in self._run_directories}
+        waiting: list[_Running] = []
+        for one in self._running.values():
+            beaten_at = files.beaten_at(one.work.folder)
+            if beaten_at is None:
+                waiting.append(one)
+            elif clocks[one.run_directory] - beaten_at > files.SILENT_SECONDS:
+                one.judge_at = min(one.judge_at, now)
+            else:
+                self._last_begun = max(self._last_begun, one.handed_at)
+        self._offer_again(waiting, now)
+
+    def _offer_again(self, waiting: Sequence[_Running], now: float) -> None:
+        """Those that wait for long while later ones begin, or while a batch job has nothing to do."""
+        is_idle = self._link.is_running and len(waiting) == len(self._running)
+        passed_over = [
+            one
+            for one in waiting
+            if now - one.handed_at > PASSED_OVER_SECONDS and (is_idle or one.handed_at < self._last_begun)
+        ]
+        for one in passed_over:
+            one.handed_at = now
+        self._link.loosen((one.work.claim.id, one.work.claim.attempt) for one in passed_over)
+
+    def _judge(self) -> None:
+        now = time.monotonic()
+        for running in [one for one in self._running.values() if one.judge_at <= now]:
+            verdict = self._verdict(running)
+            if verdict is None:  # it lives, whatever Balsam says: a repeated start has found it running
+                running.judge_at = now + PULSE_SECONDS
+            else:
+                self._finish(running, verdict)
+
+    def _verdict(self, running: _Running) -> Outcome | Interrupted | None:
+        """Of one that Balsam calls over or whose process is silent, and that left no word."""
+        claim, folder, news = running.work.claim, running.work.folder, running.over
+        outcome = read_outcome(folder, claim.attempt)
+        if outcome is not None:
+            return outcome_of(outcome)
+        if files.take(folder, time.time()):
+            if news is not None and news.state in ("RUN_ERROR", "FAILED"):
+                return _failed_in_balsam(running, news)
+            reason = f"Balsam: {'never began' if news is None else news.state}"
+            return Interrupted(claim.id, claim.attempt, reason, started=False)
+        has_failed = news is not None and news.state in ("RUN_ERROR", "FAILED")
+        if not has_failed and not _is_silent(running):
+            return None
+        if news is not None and news.return_code:
+            self._deaths[claim.id] += 1
+            if self._deaths[claim.id] > 1:
+                return culprit(claim.id, claim.attempt, {"node": self._site})
+        files.ask_to_stop(folder, 0.0)  # should it wake up after all
+        said = "its process fell silent" if news is None else f"Balsam: {news.state}"
+        return Interrupted(claim.id, claim.attempt, said)
+
+
+def _is_silent(running: _Running) -> bool:
+    """Whether it began, and has not been heard for long."""
+    beaten_at = files.beaten_at(running.work.folder)
+    now = files.clock_of(running.run_directory)
+    return beaten_at is not None and now - beaten_at > files.SILENT_SECONDS
+
+
+def _hand_over(work: Work, request: Mapping[str, Any]) -> None:
+    """The request lies in the attempt's folder, without anything that an earlier database left there."""
+    claim, folder = work.claim, work.folder
+    make_folder(folder)
+    files.clear(folder, request["run_directory"], (claim.id, claim.attempt))
+    temporary = f"{folder}/.{REQUEST}.{os.getpid()}"
+    with open(temporary, "w") as file:  # noqa: PTH123  once for every evaluation
+        json.dump(request, file)
+    os.replace(temporary, f"{folder}/{REQUEST}")  # noqa: PTH105
+
+
+def _end_stray(job: Job) -> None:
+    files.call_off(job.folder, time.time())
+
+
+def _failed_in_balsam(running: _Running, news: News) -> Outcome:
+    """Its program could not even be started."""
+    claim, now = running.work.claim, time.time()
+    status = "" if news.return_code is None else f" with exit status {news.return_code}"
+    error = f"Balsam could not start it{status}\n{news.words}".strip()
+    failure, code = FailureKind.ERROR, news.return_code
+    return Outcome(claim.id, claim.attempt, now, now, "", failure=failure, error=error, exit_status=code)

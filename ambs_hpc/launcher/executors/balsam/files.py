@@ -1,0 +1,138 @@
+"""What the launcher and an evaluation that Balsam runs tell each other: files that both see, and no sockets.
+
+Of an attempt, in its folder: the request; `started`, which only one process can make and which is touched
+as long as that one lives; `stop`. Of a campaign: the folder `ended`, a file for each attempt that has ended,
+so that one listing tells the launcher of all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ambs_hpc.launcher.supervisor.outcome import OUTCOME, RESULT
+from ambs_hpc.launcher.supervisor.spawn import REQUEST
+
+STARTED, STOP, UNLOADABLE, ENDED = "started", "stop", "unloadable", "ended"
+BEAT_SECONDS = 5.0  # between two touches of `started`
+SILENT_SECONDS = 30.0  # after which whoever made it is dead; a shared file system may be late
+Message = dict[str, Any]
+
+
+def has_request(folder: str) -> bool:
+    """Whether the attempt was handed over before."""
+    return os.path.exists(f"{folder}/{REQUEST}")  # noqa: PTH110  once for every evaluation
+
+
+def clear(folder: str, run_directory: str, key: tuple[int, int]) -> None:
+    """Nothing of an earlier attempt of the same key is left that could be taken for this one's."""
+    mine = [f"{folder}/{name}" for name in (STARTED, STOP, UNLOADABLE, OUTCOME, RESULT)]
+    for file in (*mine, _end_file(run_directory, *key)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file)  # noqa: PTH108  once for every evaluation
+
+
+def take(folder: str, now: float) -> bool:
+    """Make the attempt the caller's: only one ever can. The file says when, in seconds since 1970."""
+    try:
+        descriptor = os.open(f"{folder}/{STARTED}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return False
+    os.write(descriptor, f"{now}\n".encode())
+    os.close(descriptor)
+    return True
+
+
+def beat(folder: str) -> None:
+    """Say that the attempt lives, by the file system's own clock."""
+    os.utime(f"{folder}/{STARTED}")
+
+
+def beaten_at(folder: str) -> float | None:
+    """When it was last said, by the file system's clock; None when it has not begun."""
+    try:
+        return os.stat(f"{folder}/{STARTED}").st_mtime  # noqa: PTH116  as above
+    except FileNotFoundError:
+        return None
+
+
+def ask_to_stop(folder: str, grace_seconds: float) -> None:
+    """TERM to the attempt as soon as it looks, KILL after the grace; the last asked counts."""
+    _write(f"{folder}/{STOP}", {"grace_seconds": grace_seconds})
+
+
+def call_off(folder: str, now: float) -> None:
+    """An attempt that was handed over never begins, or is asked to stop; `now` in seconds since 1970.
+
+    Nothing happens where its folder cannot be written: a late result is fenced by its attempt all the same.
+    """
+    with contextlib.suppress(OSError):
+        if has_request(folder) and not take(folder, now):
+            ask_to_stop(folder, 0.0)
+
+
+def asked_to_stop(folder: str) -> float | None:
+    """The grace, when it is to stop."""
+    said = _read(f"{folder}/{STOP}")
+    return None if said is None else float(said["grace_seconds"])
+
+
+def tell_end(run_directory: str, message: Mapping[str, Any]) -> None:
+    """Leave how an attempt ended where the launcher looks."""
+    folder = f"{run_directory}/{ENDED}"
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103  as above
+    _write(_end_file(run_directory, message["id"], message["attempt"]), message)
+
+
+def told_ends(run_directory: str) -> dict[tuple[int, int], str]:
+    """The file of each (id, attempt) that has ended."""
+    found = {}
+    try:
+        names = os.listdir(f"{run_directory}/{ENDED}")  # noqa: PTH208  several times a second
+    except FileNotFoundError:
+        return {}
+    for name in names:
+        evaluation_id, _, attempt = name.partition(".")
+        if evaluation_id.isdigit() and attempt.isdigit():
+            found[int(evaluation_id), int(attempt)] = f"{run_directory}/{ENDED}/{name}"
+    return found
+
+
+def read_end(file: str) -> Message | None:
+    """What one of them says; None when it is not there."""
+    return _read(file)
+
+
+def clock_of(folder: str) -> float:
+    """The present time by the clock of the file system that holds `folder`."""
+    file = f"{folder}/.clock.{os.getpid()}"
+    with open(file, "w"):  # noqa: PTH123
+        pass
+    try:
+        return os.stat(file).st_mtime  # noqa: PTH116
+    finally:
+        os.unlink(file)  # noqa: PTH108
+
+
+def _end_file(run_directory: str, evaluation_id: int, attempt: int) -> str:
+    return f"{run_directory}/{ENDED}/{evaluation_id}.{attempt}"
+
+
+def _write(file: str, content: Mapping[str, Any]) -> None:
+    folder, _, name = file.rpartition("/")
+    temporary = f"{folder}/.{name}.{os.getpid()}"
+    with open(temporary, "w") as writer:  # noqa: PTH123
+        json.dump(content, writer)
+    os.replace(temporary, file)  # noqa: PTH105
+
+
+def _read(file: str) -> Message | None:
+    try:
+        with open(file) as reader:  # noqa: PTH123
+            said: Message = json.load(reader)
+    except FileNotFoundError:
+        return None
+    return said

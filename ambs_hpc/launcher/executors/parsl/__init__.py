@@ -1,0 +1,1 @@
+"""A persistent pool of workers over the nodes, through Parsl's HighThroughputExecutor."""

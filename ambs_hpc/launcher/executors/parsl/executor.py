@@ -1,0 +1,301 @@
+"""The `parsl` executor: a pool of workers over all nodes, started by one launch command.
+
+For many nodes, and where the launch command cannot share a node. Every worker has the same slot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ambs_hpc.errors import ShapeNeverFits
+from ambs_hpc.identity import this_process
+from ambs_hpc.launcher.executors.node_health import Probe
+from ambs_hpc.launcher.executors.parsl.pool import Answer, Pool, PoolPlan, require_parsl
+from ambs_hpc.launcher.executors.process import culprit, lost, outcome_of
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors.start_request import request_of
+from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
+from ambs_hpc.launcher.supervisor.outcome import read_outcome
+from ambs_hpc.records import Resources
+
+logger = logging.getLogger(__name__)
+
+FIRST_SECONDS = 120.0  # for the first manager to come up
+PROBE_SECONDS = 0.2  # between two looks at a probe
+MOST_PROBED = 1000  # launch commands at a time
+MOST_POOLS = 3  # that failed, one after the other without an evaluation that ended
+WORKER_LOST = "WorkerLost"
+NOT_HERE = (
+    "Evaluation {id} asks for {resources}; the parsl executor runs evaluations of one node each, here of at "
+    "most {most}. Start a launcher with --executor process for it, or correct `resources` in the problem."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    work: Work
+    request: dict[str, Any]
+
+
+class ParslExecutor:
+    """Runs evaluations of one node each in the workers of a pool.
+
+    The first evaluation decides the shape of the slots; smaller ones run in such slots too, and a larger one
+    has the pool made anew when nothing else runs. A pool that fails is made anew; when that does not help,
+    or no node comes up, all nodes are given up.
+    """
+
+    def __init__(
+        self,
+        packing: Packing,
+        around: Surroundings,
+        grace_seconds: float,
+        folder: Path,
+        slots: int | None = None,
+    ) -> None:
+        """`folder`: where pools have theirs, seen by all nodes; `slots`: at most so many at once.
+
+        Raises:
+            UsageError: Parsl is not installed.
+        """
+        require_parsl()
+        self._packing, self._around, self._grace_seconds = packing, around, grace_seconds
+        self._folder, self._slots = folder, slots
+        self._token = str(this_process())
+        self._pool: Pool | None = None
+        self._shape: Resources | None = None
+        self._per_node: Sequence[Share] = ()
+        self._running: dict[int, _Running] = {}
+        self._deaths: Counter[int] = Counter()  # of nests and workers, by evaluation
+        self._pools = self._failures = 0
+        self._probe: Probe | None = None  # of the nodes of a pool that failed
+
+    # -- what fits ----------------------------------------------------------------------------------
+
+    def count(self, shape: Resources) -> int:
+        if self._shape is None:
+            return 0 if shape.needs_launch_command else self._packing.count(shape)
+        return self._free if self._fits(shape) else 0
+
+    def room(self) -> Resources | None:
+        if self._shape is None:
+            room = self._packing.room()
+            return None if room is None else replace(room, nodes=1)
+        return self.capacity() if self._free > 0 else None
+
+    def capacity(self) -> Resources | None:
+        largest = self._packing.capacity()
+        if largest is None:
+            return None
+        if self._shape is None:
+            return replace(largest, nodes=1)
+        share = self._per_node[0]
+        memory = 0.0 if share.memory_gib == UNLIMITED_GIB else share.memory_gib
+        return Resources(len(share.cores), len(share.gpus), memory, whole_node=len(self._per_node) == 1)
+
+    def most(self, shape: Resources) -> int:
+        if self._shape is None:
+            return 0 if shape.needs_launch_command else self._packing.most(shape)
+        return self._workers if self._fits(shape) else 0
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        left = self._packing.nodes
+        return lost([node.name for node in self._around.nodes if node.name not in left])
+
+    @property
+    def _free(self) -> int:
+        return 0 if self._probe is not None else max(0, self._workers - len(self._running))
+
+    @property
+    def _workers(self) -> int:
+        """How many evaluations may run; while the pool comes up those that are planned count."""
+        workers = len(self._per_node) * len(self._packing.nodes)
+        if self._pool is not None and self._pool.workers and self._pool.age_seconds > FIRST_SECONDS:
+            workers = self._pool.workers  # some nodes never came up, or are lost
+        return workers if self._slots is None else min(workers, self._slots)
+
+    def _fits(self, shape: Resources) -> bool:
+        share = self._per_node[0]
+        return (
+            not shape.needs_launch_command
+            and (not shape.whole_node or len(self._per_node) == 1)
+            and shape.cores <= len(share.cores)
+            and shape.gpus <= len(share.gpus)
+            and shape.memory_gib <= share.memory_gib
+        )
+
+    # -- the seam -----------------------------------------------------------------------------------
+
+    def start(self, work: Work) -> bool:
+        claim = work.claim
+        if not self._has_slots_for(claim.resources):
+            largest = self._packing.capacity()
+            most = None if largest is None else replace(largest, nodes=1)
+            raise ShapeNeverFits(NOT_HERE.format(id=claim.id, resources=claim.resources, most=most))
+        if not self._fits(claim.resources) or self._free < 1:
+            return False
+        if self._pool is None:
+            self._pool = Pool(self._plan())
+        share = self._trimmed(claim.resources)
+        token = f"{self._token}.{claim.id}.{claim.attempt}"
+        request = request_of(work, Slot((share,)), self._around, token, self._grace_seconds)
+        self._running[claim.id] = _Running(work, request)
+        order = {
+            "request": request,
+            "function": work.function,
+            "directory": work.directory if work.function else "",
+            "threads": claim.resources.cores if work.function else 0,
+            "cores": len(share.cores),
+            "gpus": len(share.gpus),
+        }
+        self._pool.submit(claim.id, order)
+        return True
+
+    def poll(self, timeout_seconds: float) -> list[Ended]:
+        if self._pool is None:
+            time.sleep(timeout_seconds if self._probe is None else min(timeout_seconds, PROBE_SECONDS))
+            self._hear_probe()
+            return []
+        ended: list[Ended] = []
+        for answer in self._pool.answers(timeout_seconds):
+            ended += self._understand(answer)
+        return ended + self._look_after_pool()
+
+    def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
+        mine = [(one, self._running[one].work.claim.attempt) for one in ids if one in self._running]
+        if mine and self._pool is not None:
+            self._pool.cancel(mine, grace_seconds)
+
+    def close(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+        self._close_pool()
+
+    def _close_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+            with contextlib.suppress(OSError):  # another pool's logs may lie there
+                self._folder.rmdir()
+
+    # -- slots --------------------------------------------------------------------------------------
+
+    def _has_slots_for(self, shape: Resources) -> bool:
+        """Whether it fits into a slot, now or when the pool is made anew; False when it never does."""
+        if shape.needs_launch_command or self._packing.never_fits(shape):
+            return False
+        if self._shape is None or (not self._fits(shape) and not self._running):
+            if self._pool is not None:
+                logger.info("pool is made anew for a larger shape=%s", shape)
+                self._close_pool()
+            self._shape, self._per_node = shape, self._slots_of_a_node(shape)
+        return True
+
+    def _slots_of_a_node(self, shape: Resources) -> list[Share]:
+        """What every worker of a node has; all nodes are alike."""
+        node = next(one for one in self._around.nodes if one.name in self._packing.nodes)
+        packing = Packing([node], self._slots)
+        shares: list[Share] = []
+        while (slot := packing.place(shape)) is not None:
+            shares.append(slot.shares[0])
+        return [replace(share, memory_gib=node.memory_gib / len(shares)) for share in shares]
+
+    def _trimmed(self, shape: Resources) -> Share:
+        """What it gets of a slot."""
+        share = self._per_node[0]
+        if shape.whole_node:
+            return share
+        return replace(share, cores=share.cores[: shape.cores], gpus=share.gpus[: shape.gpus])
+
+    def _plan(self) -> PoolPlan:
+        self._pools += 1
+        folder = self._folder / f"pool-{self._pools}"
+        folder.mkdir(mode=0o700, parents=True)
+        nodes = self._packing.nodes
+        is_here = len(nodes) == 1 and not self._around.reach(nodes[0])
+        launch = () if is_here else self._around.everywhere(nodes)
+        variable = self._around.gpu_variable if self._packing.has_gpus else None
+        return PoolPlan(folder, nodes, self._per_node, variable, launch, self._token)
+
+    # -- what the pool says -------------------------------------------------------------------------
+
+    def _understand(self, answer: Answer) -> list[Ended]:
+        running = self._running.pop(answer.evaluation_id, None)
+        if running is None:
+            return []
+        claim, report = running.work.claim, answer.report
+        if report is None:
+            if answer.error.startswith(WORKER_LOST):
+                return [self._died(running, answer.error)]
+            return [Interrupted(claim.id, claim.attempt, answer.error)]
+        if "unloadable" in report:
+            assert running.work.function is not None
+            told = Unloadable(running.work.function, running.work.directory, report["unloadable"])
+            reason = "its module cannot be imported"
+            return [told, Interrupted(claim.id, claim.attempt, reason, started=False)]
+        if "died" in report:
+            return [self._died(running, "supervising process died")]
+        self._failures = 0
+        self._deaths.pop(claim.id, None)
+        if report.get("is_on_disk"):
+            report = read_outcome(Path(running.request["directory"]), claim.attempt) or report
+        if report.get("stopped"):
+            return [Interrupted(claim.id, claim.attempt, str(report["stopped"]))]
+        return [outcome_of(report)]
+
+    def _died(self, running: _Running, reason: str) -> Ended:
+        """What an evaluation's nest, or its worker, died of: nothing else was in it."""
+        claim = running.work.claim
+        self._deaths[claim.id] += 1
+        if self._deaths[claim.id] > 1:
+            return culprit(claim.id, claim.attempt, running.request)
+        return Interrupted(claim.id, claim.attempt, reason)
+
+    def _look_after_pool(self) -> list[Ended]:
+        pool = self._pool
+        if pool is None:
+            return []
+        failure, has_run = pool.failure(), pool.has_had_workers
+        if failure is None and not pool.workers and pool.age_seconds > FIRST_SECONDS:
+            failure = "no node is left" if has_run else "no node has come up"
+            self._failures = MOST_POOLS
+        if failure is None:
+            return []
+        self._failures += 1
+        logger.error("pool failed reason=%s said=%s", failure, pool.tail())
+        self._close_pool()
+        if self._failures >= MOST_POOLS:
+            self._give_up()
+        self._ask_nodes()
+        interrupted, self._running = [one.work.claim for one in self._running.values()], {}
+        return [Interrupted(one.id, one.attempt, failure, started=has_run) for one in interrupted]
+
+    def _ask_nodes(self) -> None:
+        """Some launch commands end everywhere when one node dies: find out which, before the next pool."""
+        nodes = [node for node in self._packing.nodes if self._around.reach(node)]
+        if nodes and len(nodes) <= (self._around.most_at_once or MOST_PROBED):
+            self._probe = Probe(self._around.reach, nodes)
+
+    def _hear_probe(self) -> None:
+        lost = None if self._probe is None else self._probe.lost()
+        if lost is None:
+            return
+        self._probe = None
+        for node in lost:
+            logger.error("node given up node=%s", node)
+            self._packing.lose(node)
+
+    def _give_up(self) -> None:
+        logger.error("no pool of workers can be had: all nodes are given up. Try --executor process.")
+        for node in self._packing.nodes:
+            self._packing.lose(node)

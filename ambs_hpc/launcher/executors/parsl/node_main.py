@@ -1,0 +1,104 @@
+"""The program of a pool on one node: `python -m ambs_hpc.launcher.executors.parsl.node_main POOL`.
+
+It runs Parsl's manager of workers, starts it anew when it dies, and leaves nothing behind: neither of a dead
+manager nor at its own end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ambs_hpc.launcher.executors.parsl.worker import (
+    DESCRIPTION,
+    NODE_VARIABLE,
+    POOL_VARIABLE,
+    TMPDIR_VARIABLE,
+)
+from ambs_hpc.launcher.supervisor import process_tree
+from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES
+
+MOST_DEATHS = 3  # of managers that lived for less than
+SHORT_LIFE_SECONDS = 60.0
+LOOK_SECONDS = 0.2
+LONGEST_FOLDER_BYTES = 70  # what is added to it takes some 30
+SHORT_FOLDER = "/tmp"
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the launcher's end, or the manager's that was told to end."""
+    pool = Path(arguments[0])
+    description = json.loads((pool / DESCRIPTION).read_text())
+    node = own_name(description["nodes"], os.environ, socket.gethostname())
+    process_tree.become_subreaper()
+    is_over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: is_over.set())
+    threading.Thread(target=_watch_input, args=(is_over,), daemon=True).start()
+    environment = {**_with_short_folder(os.environ), POOL_VARIABLE: str(pool), NODE_VARIABLE: node}
+    try:
+        return _serve(description["command"], environment, node, is_over)
+    finally:
+        process_tree.kill_children()
+
+
+def own_name(nodes: Sequence[str], environ: Mapping[str, str], host: str) -> str:
+    """Which of the pool's nodes this one is: by its host's name, Slurm's word, or our rank."""
+    short = {node.partition(".")[0]: node for node in nodes}
+    for name in (host, environ.get("SLURMD_NODENAME", "")):
+        if (known := name.partition(".")[0]) in short:
+            return short[known]
+    rank = max((int(environ.get(name, "0")) for name in RANK_VARIABLES), default=0)
+    return nodes[min(rank, len(nodes) - 1)]
+
+
+def _with_short_folder(environ: Mapping[str, str]) -> dict[str, str]:
+    """Parsl's manager puts sockets into $TMPDIR, and their names hold 107 bytes; its workers undo this."""
+    given = environ.get("TMPDIR", "")
+    if len(os.fsencode(given)) <= LONGEST_FOLDER_BYTES:
+        return dict(environ)
+    return {**environ, "TMPDIR": SHORT_FOLDER, TMPDIR_VARIABLE: given}
+
+
+def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_over: threading.Event) -> int:
+    deaths, me = 0, os.getpid()
+    while True:
+        started = time.monotonic()
+        manager = subprocess.Popen(
+            [*command, "--uid", f"{node}-{uuid.uuid4().hex[:8]}"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: process_tree.die_with_parent(me),  # its workers then end by themselves
+        )
+        while manager.poll() is None:
+            if is_over.wait(LOOK_SECONDS):
+                return 0
+        if manager.returncode == 0:  # told to end, or the launcher has not been heard for too long
+            return 0
+        deaths = deaths + 1 if time.monotonic() - started < SHORT_LIFE_SECONDS else 1
+        print(f"node {node}: manager died with {manager.returncode}", file=sys.stderr, flush=True)  # noqa: T201
+        process_tree.kill_children()
+        if deaths >= MOST_DEATHS:
+            return 0  # some launch commands end the others when one fails
+
+
+def _watch_input(is_over: threading.Event) -> None:
+    """The end of the standard input is the launcher's, where the launch command forwards it at all."""
+    has_come = False
+    while os.read(0, 1024):
+        has_come = True
+    if has_come:
+        is_over.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,302 @@
+"""A pool of workers over nodes, on Parsl's HighThroughputExecutor: brought up once, then fed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ambs_hpc.errors import UsageError
+from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
+from ambs_hpc.launcher.packing import Share
+from ambs_hpc.launcher.supervisor.client import inherited_environment
+from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5  # of managers; as often they look after their workers
+SILENCE_SECONDS = 30  # after which a manager, or for managers the launcher, is lost
+ASK_SECONDS = 2.0  # between two looks at which managers there are
+ANSWER_SECONDS = 20.0
+CLOSE_SECONDS = (2.0, 10.0, 5.0)  # after the end of input, after TERM, after KILL
+LOG = "pool.log"
+TAIL_BYTES = 2000
+CALL = f"{worker.__name__}.{worker.execute.__name__}"
+MISSING = (
+    "The parsl executor needs Parsl, which is not installed here. "
+    "Run: pip install 'ambs-hpc[parsl]', or use --executor process."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """What a pool is.
+
+    Args:
+        folder: its own, which all nodes see; removed with the pool.
+        nodes: names of the nodes.
+        slots: of each node; one worker for each.
+        gpu_variable: that hides other GPUs; None where nodes have none.
+        launch: the command that starts a program on every node; () when this is the only one.
+        token: by which its processes here can be told.
+    """
+
+    folder: Path
+    nodes: Sequence[str]
+    slots: Sequence[Share]
+    gpu_variable: str | None
+    launch: Sequence[str]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back of an order: a report, or why there is none."""
+
+    evaluation_id: int
+    report: dict[str, Any] | None
+    error: str = ""
+
+
+class Pool:
+    """Parsl's interchange here, and a manager with its workers on every node.
+
+    It comes up in the background; orders that are given meanwhile wait.
+    """
+
+    def __init__(self, plan: PoolPlan) -> None:
+        """
+        Raises:
+            UsageError: Parsl is not installed.
+        """
+        require_parsl()
+        self._plan = plan
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._waiting: list[tuple[int, bytes]] = []
+        self._workers = 0
+        self.has_had_workers = False
+        self._error: str | None = None
+        self._is_up = self._is_closing = False
+        self._begun_at = time.monotonic()
+        self._htex: Any = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+
+    @property
+    def workers(self) -> int:
+        """Of managers that are there now."""
+        return self._workers
+
+    @property
+    def age_seconds(self) -> float:
+        """Since it was begun."""
+        return time.monotonic() - self._begun_at
+
+    def failure(self) -> str | None:
+        """Why nothing can be run any more; None while something can."""
+        if self._error is None and self._is_up:
+            assert self._process is not None
+            if self._htex.interchange_proc.poll() is not None:
+                self._error = "Parsl's interchange died"
+            elif self._htex.bad_state_is_set:
+                self._error = f"Parsl gave up: {self._htex.executor_exception}"
+            elif self._process.poll() is not None:
+                self._error = f"its command ended with {self._process.returncode}"
+        return self._error
+
+    def submit(self, evaluation_id: int, order: dict[str, Any]) -> None:
+        """Have an evaluation run by the next worker that is free."""
+        buffer = json.dumps(order).encode()
+        with self._lock:
+            if not self._is_up:
+                self._waiting.append((evaluation_id, buffer))
+                return
+        self._hand_over(evaluation_id, buffer)
+
+    def answers(self, timeout_seconds: float) -> list[Answer]:
+        """What has come back, waiting at most so long for the first."""
+        found: list[Answer] = []
+        with contextlib.suppress(queue.Empty):
+            found.append(self._answers.get(timeout=max(0.0, timeout_seconds)))
+            while True:
+                found.append(self._answers.get_nowait())
+        return found
+
+    def cancel(self, pairs: Sequence[tuple[int, int]], grace_seconds: float) -> None:
+        """TERM to these attempts, KILL after the grace, wherever they run or as soon as they do."""
+        lines = "".join(json.dumps([*pair, grace_seconds]) + "\n" for pair in pairs)
+        with (self._plan.folder / worker.CANCELLED).open("a") as file:
+            file.write(lines)
+
+    def tail(self) -> str:
+        """The last that its processes said."""
+        try:
+            return (self._plan.folder / LOG).read_bytes()[-TAIL_BYTES:].decode(errors="replace").strip()
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """End all of it; nothing is left on this node, nor on others that can still be reached."""
+        self._is_closing = True
+        self._over.set()
+        self._thread.join()
+        if self._process is not None:
+            _end(self._process)
+        if self._htex is not None:
+            self._htex.shutdown()
+        shutil.rmtree(self._plan.folder, ignore_errors=True)  # with the certificates
+
+    # -- in its thread ------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        try:
+            self._bring_up()
+            while not self._over.wait(ASK_SECONDS if self._workers else ASK_SECONDS / 8):
+                managers = self._htex.command_client.run("MANAGERS", timeout_s=ANSWER_SECONDS)
+                self._workers = sum(int(one["worker_count"]) for one in managers if one["active"])
+                self.has_had_workers |= self._workers > 0
+        except Exception as error:
+            if not self._is_closing:
+                logger.exception("pool failed")
+                self._error = f"{type(error).__name__}: {error}"
+
+    def _bring_up(self) -> None:
+        htex = self._htex = _executor(self._plan)
+        htex.start()
+        command = [word for word in htex.launch_cmd.split("\n") if word]
+        description = {
+            "nodes": list(self._plan.nodes),
+            "slots": [{"cores": share.cores, "gpus": share.gpus} for share in self._plan.slots],
+            "gpu_variable": self._plan.gpu_variable,
+            "command": command,
+        }
+        (self._plan.folder / worker.CANCELLED).touch()
+        (self._plan.folder / worker.DESCRIPTION).write_text(json.dumps(description))
+        self._process = _start(self._plan)
+        with self._lock:
+            self._is_up = True
+            waiting, self._waiting = self._waiting, []
+        for evaluation_id, buffer in waiting:
+            self._hand_over(evaluation_id, buffer)
+
+    def _hand_over(self, evaluation_id: int, buffer: bytes) -> None:
+        with self._lock:  # Parsl's socket takes one thread at a time
+            future = self._htex.submit_payload({"task_executor": {"f": CALL}}, buffer)
+        future.add_done_callback(lambda done: self._answers.put(_answer(evaluation_id, done)))
+
+
+def require_parsl() -> None:
+    """
+    Raises:
+        UsageError: it is not installed.
+    """
+    if find_spec("parsl") is None:
+        raise UsageError(MISSING)
+
+
+def _answer(evaluation_id: int, done: Future[str]) -> Answer:
+    error = done.exception()
+    if error is None:
+        return Answer(evaluation_id, json.loads(done.result()))
+    return Answer(evaluation_id, None, f"{type(error).__name__}: {error}")
+
+
+def _executor(plan: PoolPlan) -> Any:
+    """Parsl's executor, used without its data flow kernel: an interchange, and a command for the nodes."""
+    from parsl.executors import HighThroughputExecutor
+    from parsl.executors.high_throughput import process_worker_pool
+    from parsl.logconfigs.noop import NoopLogging
+
+    logging.getLogger("parsl").setLevel(logging.CRITICAL)  # we tell what matters, in our own words
+    addresses = own_addresses() if plan.launch else {"127.0.0.1"}
+    words = [
+        *(sys.executable, "-m", process_worker_pool.__name__, "-a", "{addresses}", "--port={worker_port}"),
+        *("-p", "0", "-c", "0.001", "-m", "None", f"--max_workers_per_node={len(plan.slots)}", "--cert_dir"),
+        *(
+            "{cert_dir}",
+            "--logdir={logdir}",
+            "--logconf={logconf}",
+            "--block_id=0",
+            "--poll",
+            "{poll_period}",
+        ),
+        *("--hb_period={heartbeat_period}", "--hb_threshold={heartbeat_threshold}", "--cpu-affinity", "none"),
+        "--drain_period=None",
+    ]
+    log = str(plan.folder / LOG)
+    interchange = [sys.executable, "-m", interchange_main.__name__, str(os.getpid()), log]
+    htex = HighThroughputExecutor(
+        label="ambs",
+        launch_cmd="\n".join(words),
+        interchange_launch_cmd=interchange,
+        address="127.0.0.1",  # Parsl would ask a server in the internet who we are
+        heartbeat_period=HEARTBEAT_SECONDS,
+        heartbeat_threshold=SILENCE_SECONDS,
+        encrypted=True,
+    )
+    htex.all_addresses = addresses
+    if plan.launch:
+        htex.address = None  # listen on every network: which of them reaches the nodes, managers find out
+    htex.run_dir = str(plan.folder)
+    htex.log_config = NoopLogging()
+    return htex
+
+
+def own_addresses() -> set[str]:
+    """IPv4 addresses of this machine, on all its networks."""
+    import psutil
+
+    found = psutil.net_if_addrs().values()
+    return {one.address for each in found for one in each if one.family == socket.AF_INET}
+
+
+def _start(plan: PoolPlan) -> subprocess.Popen[bytes]:
+    environment = {**inherited_environment(), TOKEN_VARIABLE: f"{plan.token}.pool"}
+    program = [sys.executable, "-m", node_main.__name__, str(plan.folder)]
+    with (plan.folder / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [*plan.launch, *program],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(b"begin\n")
+        process.stdin.flush()
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """By the end of its input, then by TERM, then by KILL."""
+    steps: list[Callable[[], None]] = [lambda: _close_input(process), process.terminate, process.kill]
+    for step, patience in zip(steps, CLOSE_SECONDS, strict=True):
+        step()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()

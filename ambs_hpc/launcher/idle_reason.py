@@ -1,0 +1,55 @@
+"""Why slots of a launcher are idle, in words for people who pay for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ambs_hpc.launcher.campaigns import Campaigns
+from ambs_hpc.launcher.executors.protocol import Executor
+from ambs_hpc.queue import has_ready
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How a launcher's loop stands.
+
+    Args:
+        seconds_left: until nothing may run any more; infinity without a limit.
+        floor_seconds: what an evaluation of which little is known is expected to take.
+        is_draining: whether nothing is leased any more.
+        next_id: the evaluation that room is kept for.
+    """
+
+    seconds_left: float
+    floor_seconds: float
+    is_draining: bool
+    next_id: int | None
+
+
+def why_idle(connection: Connection, campaigns: Campaigns, executor: Executor, moment: Moment) -> str:
+    """Empty when no slot is idle, none is lost and no campaign refused."""
+    words = [f"refuses {name}: {why.splitlines()[0]}" for name, why in campaigns.refused.items()]
+    words += executor.troubles
+    if executor.room() is not None:
+        words.append(_free_because(connection, campaigns, moment))
+    return "; ".join(words)
+
+
+def _free_because(connection: Connection, campaigns: Campaigns, moment: Moment) -> str:
+    if moment.is_draining:
+        return "draining"
+    if moment.next_id is not None:
+        return f"room is kept for evaluation {moment.next_id}"
+    if not has_ready(connection, campaign_ids=campaigns.served(connection)):
+        return "no evaluation is ready"
+    if moment.seconds_left == float("inf"):
+        return "what waits does not fit beside what runs"
+    too_long = campaigns.too_long(moment.seconds_left, moment.floor_seconds)
+    served = campaigns.served(connection, too_long)
+    if has_ready(connection, time_left_seconds=moment.seconds_left, campaign_ids=served):
+        return "what waits does not fit beside what runs"
+    return "too little time left for what waits"

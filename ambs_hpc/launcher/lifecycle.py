@@ -1,0 +1,286 @@
+"""A launcher from its registration to its end: signals, time limit, idleness, a parent that dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from ambs_hpc import identity
+from ambs_hpc.clock import Clock
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
+from ambs_hpc.launcher.executors.balsam.takeover import succeed
+from ambs_hpc.launcher.executors.protocol import Executor
+from ambs_hpc.launcher.executors.registry import ExecutorName, balsam_executor, chosen, make_executor
+from ambs_hpc.launcher.loop import STALE_AFTER_SECONDS, LauncherLoop, Tally
+from ambs_hpc.launcher.machine import gpu_variable, this_machine
+from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.packing import Packing
+from ambs_hpc.launcher.runtime_estimate import floor_seconds
+from ambs_hpc.launcher.search_process import SearchBeside
+from ambs_hpc.launcher.supervisor.orphan_reaper import start_watchdog
+from ambs_hpc.queue import (
+    end_launcher,
+    find_campaign,
+    list_campaigns,
+    reading,
+    register_launcher,
+    transaction,
+)
+from ambs_hpc.records import NewLauncher, Resources
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.5
+LAST_WORDS_SECONDS = 30.0  # to report what ended when the database is away at the end
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherSettings:
+    """What the command line says about a launcher.
+
+    Args:
+        campaigns: names of those to serve; empty serves all.
+        slots: evaluations at once, sharing processors if need be; None: as many as fit.
+        gpus: GPUs of this machine; None looks for them.
+        max_minutes: time limit of this launcher; evaluations that cannot end within it are not started.
+        grace_seconds: between TERM and KILL.
+        notice_seconds: at the time limit TERM comes this much earlier, so that evaluations can write
+            checkpoints; None takes the grace.
+        idle_exit_seconds: end after this time with nothing to do and no live search.
+        parent_pipe: descriptor whose end says that our parent died; we stop then.
+        search: command of a search that is to run beside; empty for none.
+        around: the nodes to use; None for this machine.
+        executor: how evaluations are started; "auto" chooses by nodes and evaluations.
+        balsam_site: whose launchers start them when the executor is "balsam".
+    """
+
+    campaigns: Sequence[str] = ()
+    slots: int | None = None
+    gpus: int | None = None
+    max_minutes: float | None = None
+    grace_seconds: float = 10.0
+    notice_seconds: float | None = None
+    idle_exit_seconds: float = 10.0
+    parent_pipe: int | None = None
+    search: Sequence[str] = ()
+    around: Surroundings | None = None
+    executor: ExecutorName = "auto"
+    balsam_site: str = ""
+
+    @property
+    def last_seconds(self) -> float:
+        """Between TERM and KILL at the time limit."""
+        return self.grace_seconds if self.notice_seconds is None else self.notice_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherEnd:
+    """How a launcher ended."""
+
+    tally: Tally
+    reason: str  # "idle", "drained", "stopped", "time limit", "parent died", "no node left"
+
+
+def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> LauncherEnd:
+    """Serve the queue until told to end, or until there is nothing left to do.
+
+    Raises:
+        NotFound: a campaign of that name does not exist.
+        AmbsError: the executor cannot be had.
+    """
+    lifeline = start_watchdog()
+    with reading(engine) as connection:
+        only = _campaign_ids(connection, settings.campaigns)
+    begin = _begin_on_balsam if settings.executor == "balsam" else _begin_on_nodes
+    begun = begin(engine, settings, clock, only)
+    search = SearchBeside(settings.search, clock) if settings.search else None
+    try:
+        reason = _Watch(begun.loop, begun.packing, settings, clock, search).run()
+    finally:
+        if search is not None:
+            search.end()
+        begun.executor.close()
+        os.close(lifeline)
+    tally = begun.loop.tally
+    _say_good_bye(engine, begun.launcher_id, begun.loop, reason)
+    logger.info("launcher ended id=%d reason=%s tally=%s", begun.launcher_id, reason, tally)
+    return LauncherEnd(tally, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A launcher that has introduced itself; `packing` is of its nodes, and empty when none is left."""
+
+    launcher_id: int
+    loop: LauncherLoop
+    executor: Executor
+    packing: Packing
+
+
+def _begin_on_nodes(
+    engine: Engine, settings: LauncherSettings, clock: Clock, only: Sequence[int] | None
+) -> _Begun:
+    """With an executor that starts evaluations itself."""
+    around = settings.around
+    if around is None:
+        around = Surroundings((this_machine(settings.slots, settings.gpus),), gpu_variable())
+    packing = Packing(around.nodes, settings.slots)
+    slots = settings.slots or sum(len(node.cores) for node in around.nodes)
+    with transaction(engine) as connection:
+        name = chosen(settings.executor, around, connection, only)
+        executor = make_executor(name, packing, around, settings.grace_seconds, settings.slots)
+        launcher_id = register_launcher(connection, _introduction(slots, around.allocation_id))
+    logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(around.nodes), slots)
+    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
+    return _Begun(launcher_id, loop, executor, packing)
+
+
+def _begin_on_balsam(
+    engine: Engine, settings: LauncherSettings, clock: Clock, only: Sequence[int] | None
+) -> _Begun:
+    """With a Balsam site in place of nodes; what launchers before us left there is taken up."""
+    site = settings.balsam_site
+    executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots)
+    introduction = _introduction(executor.most(Resources()), None, outlived_by=f"balsam {site}")
+    with transaction(engine) as connection:
+        launcher_id = register_launcher(connection, introduction)
+    logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
+    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
+    succeed(engine, launcher_id, loop, executor, only, STALE_AFTER_SECONDS)
+    return _Begun(launcher_id, loop, executor, packing)
+
+
+class _Watch:
+    """Drives a loop and decides when it ends."""
+
+    def __init__(
+        self,
+        loop: LauncherLoop,
+        packing: Packing,
+        settings: LauncherSettings,
+        clock: Clock,
+        search: SearchBeside | None,
+    ) -> None:
+        self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
+        self._search = search
+        self._signals: list[int] = []
+        if settings.max_minutes is not None:
+            seconds = 60 * settings.max_minutes - settings.last_seconds
+            loop.deadline = clock.monotonic() + seconds
+            loop.floor_seconds = floor_seconds(seconds)
+        self._ending: str | None = None
+        self._is_stopping = False
+        self._idle_since: float | None = None
+
+    def run(self) -> str:
+        """Step until the end; why it ended."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note_signal)
+        quiet_since: float | None = None
+        while True:
+            self._loop.step(WAIT_SECONDS)
+            self._look_around()
+            if self._ending is None:
+                continue
+            if self._loop.is_idle:
+                return self._ending
+            if self._loop.is_quiet:
+                quiet_since = quiet_since or self._clock.monotonic()
+                if self._clock.monotonic() - quiet_since > LAST_WORDS_SECONDS:
+                    return self._ending  # outcomes lie on disk; the next launcher reports them
+
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _look_around(self) -> None:
+        signals, self._signals = self._signals, []
+        for number in signals:
+            if number == signal.SIGINT and self._ending is None:
+                self._drain("drained")
+            elif self._is_stopping:
+                self._loop.stop(grace_seconds=0.0)  # asked again: no more patience
+            else:
+                self._stop("stopped")
+        is_searching = self._search is not None and self._search.look()
+        if self._parent_died():
+            self._stop("parent died")
+        if not self._packing.nodes:
+            self._stop("no node left")
+        if self._clock.monotonic() >= self._loop.deadline:
+            self._stop("time limit", self._settings.last_seconds)
+        if self._ending is None and self._has_been_idle(is_searching=is_searching):
+            self._drain("time limit" if self._loop.is_out_of_time else "idle")
+
+    def _drain(self, reason: str) -> None:
+        logger.info("launcher draining reason=%s", reason)
+        self._ending = reason
+        self._loop.drain()
+
+    def _stop(self, reason: str, grace_seconds: float | None = None) -> None:
+        if not self._is_stopping:
+            logger.info("launcher stopping reason=%s", reason)
+            self._ending = reason
+            self._is_stopping = True
+            self._loop.stop(self._settings.grace_seconds if grace_seconds is None else grace_seconds)
+
+    def _parent_died(self) -> bool:
+        pipe = self._settings.parent_pipe
+        return pipe is not None and bool(select.select([pipe], [], [], 0)[0])
+
+    def _has_been_idle(self, *, is_searching: bool) -> bool:
+        """Nothing to do, and nobody who might think of something that we could do, for long enough."""
+        if not self._loop.is_idle:
+            self._idle_since = None
+            return False
+        now = self._clock.monotonic()
+        if self._idle_since is None:
+            self._idle_since = now
+        if self._loop.has_refused_all or self._loop.is_out_of_time:
+            return True
+        if is_searching:
+            return False
+        is_complete = self._search is not None and self._search.is_complete  # it said so before it ended
+        if not is_complete and now - self._idle_since < self._settings.idle_exit_seconds:
+            return False
+        try:
+            searching = self._loop.has_search()
+        except (DatabaseUnreachable, DatabaseLocked):
+            searching = True  # could not ask
+        if searching:
+            self._idle_since = now
+        return not searching
+
+
+def _introduction(slots: int, allocation_id: int | None, outlived_by: str = "") -> NewLauncher:
+    who = identity.this_process()
+    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, outlived_by)
+
+
+def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | None:
+    if not names:
+        return None
+    ids = []
+    for name in names:
+        campaign = find_campaign(connection, name)
+        if campaign is None:
+            known = [one.name for one in list_campaigns(connection)]
+            raise NotFound(f"There is no campaign {name!r} to launch. {nearest(name, known)}")
+        ids.append(campaign.id)
+    return ids
+
+
+def _say_good_bye(engine: Engine, launcher_id: int, loop: LauncherLoop, reason: str) -> None:
+    try:
+        with transaction(engine) as connection:
+            end_launcher(connection, launcher_id, loop.vitals(connection, reason))
+    except (DatabaseUnreachable, DatabaseLocked) as error:
+        logger.warning("could not say good-bye, the heartbeat will tell: %s", error)

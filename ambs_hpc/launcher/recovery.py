@@ -1,0 +1,128 @@
+"""What a dead launcher's evaluations left on disk counts; the rest goes back to the queue."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ambs_hpc import identity
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
+from ambs_hpc.launcher.executors.balsam import files
+from ambs_hpc.launcher.executors.process import outcome_of
+from ambs_hpc.launcher.paths import attempt_folder
+from ambs_hpc.launcher.supervisor.outcome import read_outcome
+from ambs_hpc.queue import (
+    OVER,
+    Evidence,
+    Held,
+    complete,
+    fail,
+    held_by_dead,
+    holders,
+    list_allocations,
+    reading,
+    sweep,
+    transaction,
+)
+from ambs_hpc.records import Launcher, Outcome
+from ambs_hpc.schedulers import Polling
+from ambs_hpc.sites.allocations import refresh
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+logger = logging.getLogger(__name__)
+
+
+def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
+    """Report what dead launchers' evaluations left, release the others; how many were released.
+
+    No scheduler is asked: what the database knows of allocations counts. Files are read between
+    two transactions, never within one.
+    """
+    is_gone = judge(engine, stale_after_seconds)
+    with reading(engine) as connection:
+        held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
+    if not held:
+        return 0
+    found = [(one.launcher_id, outcome) for one in held if (outcome := outcome_on_disk(one))]
+    with transaction(engine) as connection:
+        for launcher_id in {launcher_id for launcher_id, _ in found}:
+            outcomes = [outcome for owner, outcome in found if owner == launcher_id]
+            complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
+            fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
+        swept = sweep(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
+    for one in swept:  # somebody else may still have it, where a launcher was outlived
+        files.call_off(attempt_folder(one.run_directory, one.ordinal, one.attempt), time.time())
+    logger.info("dead launchers held=%d harvested=%d swept=%d", len(held), len(found), len(swept))
+    return len(swept)
+
+
+def outcome_on_disk(held: Held) -> Outcome | None:
+    """The outcome that this attempt wrote before its launcher died, if it did."""
+    report = read_outcome(attempt_folder(held.run_directory, held.ordinal, held.attempt), held.attempt)
+    return None if report is None else outcome_of({**report, "id": held.id})
+
+
+def judge(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
+    """What can be known of a launcher: processes of this machine, and what schedulers said of allocations."""
+    ids = late_allocations(engine, stale_after_seconds)
+    states: dict[int, str] = {}
+    if ids:
+        with reading(engine) as connection:
+            states = {one.id: one.state for one in list_allocations(connection, ids=ids)}
+    return lambda launcher: evidence(launcher, states)
+
+
+def late_allocations(engine: Engine, stale_after_seconds: float) -> list[int]:
+    """Allocations in which a launcher that holds evaluations has not beaten for so long."""
+    with reading(engine) as connection:
+        late = [one for one in holders(connection) if one.heartbeat_age_seconds > stale_after_seconds]
+    return [one.identity.allocation_id for one in late if one.identity.allocation_id is not None]
+
+
+class SchedulerWatch:
+    """Asks schedulers about allocations whose launchers are late, politely and beside the caller.
+
+    A scheduler may take a minute to say nothing; a launcher's loop must not wait for it.
+    """
+
+    def __init__(self, engine: Engine, stale_after_seconds: float) -> None:
+        self._engine, self._stale_after_seconds = engine, stale_after_seconds
+        self.polling = Polling()
+        self._thread: threading.Thread | None = None
+
+    def look(self, now: float) -> None:
+        """Begin to ask if there is reason to; `now` in seconds since 1970 UTC."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if self.polling.due(now) and late_allocations(self._engine, self._stale_after_seconds):
+            self._thread = threading.Thread(target=self._ask, args=(now,), daemon=True)
+            self._thread.start()
+
+    def join(self) -> None:
+        """Wait until nobody is being asked."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _ask(self, now: float) -> None:
+        try:
+            refreshed = refresh(self._engine, getpass.getuser(), now)
+        except (DatabaseUnreachable, DatabaseLocked) as error:
+            logger.warning("database away, schedulers are asked later: %s", error)
+            return
+        self.polling = refreshed.noted(self.polling, now)
+
+
+def evidence(launcher: Launcher, allocation_states: Mapping[int, str]) -> Evidence:
+    """What follows for a launcher; `allocation_states` are of allocations whose schedulers were asked."""
+    who = launcher.identity
+    gone = identity.is_gone(identity.ProcessIdentity(who.host, who.pid, who.process_started))
+    if gone is not None:
+        return Evidence.GONE_FOR_CERTAIN if gone else Evidence.ALIVE
+    state = allocation_states.get(who.allocation_id) if who.allocation_id is not None else None
+    return Evidence.GONE if state in OVER else Evidence.UNKNOWN

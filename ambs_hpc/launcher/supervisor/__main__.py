@@ -1,0 +1,32 @@
+"""The program of a nest: `python -m ambs_hpc.launcher.supervisor FD|- [MODULE:FUNCTION DIRECTORY]`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+from ambs_hpc.launcher.supervisor.supervisor import Nest
+from ambs_hpc.launcher.supervisor.transport import Channel, Lines, Packets
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the launcher on the inherited socket FD, or through a launch command on standard streams.
+
+    With a function, evaluations are forked from a process that has its module loaded.
+    """
+    objective = (arguments[1], arguments[2]) if len(arguments) > 1 else None
+    Nest(_channel(arguments[0]), objective).serve()
+
+
+def _channel(name: str) -> Channel:
+    if name != "-":
+        return Packets(socket.socket(fileno=int(name)))
+    channel = Lines(os.dup(0), os.dup(1))  # not inherited by what we start
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # what a module prints when it is imported is no message
+    return channel
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,145 @@
+"""The warm process: it has the objective's module loaded and does nothing but fork.
+
+Each fork waits for one attempt, so that an evaluation starts without the cost of a fork, and ends with it.
+Supervision is the nest's: what a person's module does to signals, threads or this very process cannot
+disturb it. Little is done here between two forks, since every page touched then is copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from typing import Any
+
+from ambs_hpc.launcher.supervisor import process_tree
+from ambs_hpc.launcher.supervisor.forked import Objective, run_attempt
+
+HATCH = b"h"  # the nest's order: fork one more
+EXITED = struct.Struct("=cii")  # b"x", pid, status as from waitpid
+HATCHED = struct.Struct("=ci")  # b"h", pid; with the descriptor on which it takes its request
+DESCRIPTOR = struct.Struct("i")
+UNLOADABLE = b"u"  # with the traceback, and nothing follows
+ERROR_CHARACTERS = 4000
+
+
+def serve(control: socket.socket, function: str, directory: str) -> None:
+    """Fork on the nest's orders until it closes `control`; what still runs then is killed.
+
+    Args:
+        control: a SOCK_SEQPACKET socket; this end sends EXITED, HATCHED and UNLOADABLE.
+        function, directory: "module:function" and the folder put first on the import path.
+    """
+    place = process_tree.token_place()
+    try:
+        objective = load_function(function, directory)
+    except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises
+        control.send(UNLOADABLE + traceback.format_exc()[-ERROR_CHARACTERS:].encode())
+        return
+    _Template(control, objective, place).serve()
+
+
+def load_function(name: str, directory: str) -> Objective:
+    """Import "module:function" with `directory` first on the import path.
+
+    Raises:
+        TypeError: the attribute cannot be called; else whatever the import raises.
+    """
+    module_name, _, function_name = name.partition(":")
+    sys.path.insert(0, directory)
+    function = getattr(importlib.import_module(module_name), function_name)
+    if not callable(function):
+        raise TypeError(f"{name} is a {type(function).__name__}, not a function")
+    return function  # type: ignore[no-any-return]  # callable, as checked
+
+
+class _Template:
+    def __init__(self, control: socket.socket, objective: Objective, token_place: int | None) -> None:
+        self._control, self._objective, self._token_place = control, objective, token_place
+        self._children: set[int] = set()
+        self._wake, self._wake_end = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._wake_end, False)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, _ignore)  # wakes the poll
+        signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
+        gc.collect()
+        gc.freeze()  # a collection in a forked child would copy every page that holds an object
+
+    def serve(self) -> None:
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        control = self._control.fileno()
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor != control:
+                    self._reap()
+                elif not self._obey():
+                    self._end_everything()
+                    return
+
+    def _obey(self) -> bool:
+        try:
+            orders = self._control.recv(64)
+        except ConnectionError:
+            return False
+        for _ in orders:
+            self._hatch()
+        return bool(orders)
+
+    def _hatch(self) -> None:
+        nests_end, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            nests_end.close()
+            self._leave()
+            run_attempt(ours, self._objective, self._token_place)
+        ours.close()
+        self._children.add(pid)
+        with contextlib.suppress(ConnectionError):  # the nest is gone: its end is read next
+            self._control.sendmsg(
+                [HATCHED.pack(HATCH, pid)],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTOR.pack(nests_end.fileno()))],
+            )
+        nests_end.close()
+
+    def _leave(self) -> None:
+        """In a forked child: nothing of our plumbing stays."""
+        signal.set_wakeup_fd(-1)
+        self._control.close()
+        os.close(self._wake)
+        os.close(self._wake_end)
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake, 4096)
+        while self._children:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._children.discard(pid)
+            with contextlib.suppress(ConnectionError):
+                self._control.send(EXITED.pack(b"x", pid, status))
+
+    def _end_everything(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for pid in self._children:
+            process_tree.kill_group(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # one that has no session of its own yet
+
+
+def _ignore(_number: int, _frame: Any) -> None:
+    """A handler, not SIG_IGN: what is ignored here would be ignored in every program an evaluation runs."""

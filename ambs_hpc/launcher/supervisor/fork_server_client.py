@@ -1,0 +1,159 @@
+"""The nest's end of a fork_server: its process, the forks that wait, and which attempt each has taken."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from ambs_hpc.launcher.supervisor import fork_server
+from ambs_hpc.launcher.supervisor.spawn import Running, make_folder
+
+MOST_AHEAD = 8  # forks that wait: what ends while others are forked finds one ready
+MESSAGE_BYTES = 1 << 14
+
+
+@dataclass
+class Heard:
+    """What a fork_server said: attempts that began, (pid, wait status) of forks that ended, whether it lives."""
+
+    started: list[Running] = field(default_factory=list)
+    exited: list[tuple[int, int]] = field(default_factory=list)
+    is_alive: bool = True
+
+
+class TemplateHandle:
+    """A fork_server that was forked from this nest, which is a subreaper.
+
+    When it dies, by an evaluation's hand or the kernel's, its forks become children of the nest and run on.
+    """
+
+    def __init__(self, function: str, directory: str, waiting: Iterable[Mapping[str, Any]] = ()) -> None:
+        """`waiting`: requests for the first forks."""
+        self.waiting_requests = deque(waiting)  # no fork was ready yet
+        self.unloadable: str | None = None
+        self.has_hatched = False
+        self._idle: dict[int, socket.socket] = {}
+        self._ordered = 0
+        self._ahead = 1
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.setblocking(False)
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.control.close()
+            _become_template(theirs, function, directory)
+        theirs.close()
+        self._order()
+
+    def start(self, request: Mapping[str, Any], running: int) -> Running | None:
+        """Hand an attempt to a fork that waits; None when none does: it is started by `receive`.
+
+        Args:
+            running: attempts that run now; so many forks are kept ready, MOST_AHEAD at most.
+
+        Raises:
+            OSError: its folder cannot be made.
+        """
+        make_folder(request["directory"])
+        self._ahead = max(self._ahead, min(MOST_AHEAD, running + 1))
+        started = self._hand_over(request)
+        if started is None:
+            self.waiting_requests.append(request)
+        self._order()
+        return started
+
+    def forget(self, ids: set[int]) -> list[Mapping[str, Any]]:
+        """Take back requests that no fork has taken."""
+        taken_back = [request for request in self.waiting_requests if request["id"] in ids]
+        self.waiting_requests = deque(one for one in self.waiting_requests if one["id"] not in ids)
+        return taken_back
+
+    def receive(self) -> Heard:
+        """What it has said since; notes its death."""
+        heard = Heard()
+        while True:
+            try:
+                packet, descriptors, _, _ = socket.recv_fds(self.control, MESSAGE_BYTES, 1)
+            except BlockingIOError:
+                self._order()
+                return heard
+            except ConnectionError:
+                continue  # it ended with orders unread; what it said before, and the end, come after this
+            if not packet:
+                heard.is_alive = False
+                return heard
+            kind = packet[:1]
+            if kind == fork_server.UNLOADABLE:
+                self.unloadable = packet[1:].decode(errors="replace")
+            elif kind == fork_server.HATCH:
+                self._note_hatched(packet, descriptors, heard.started)
+            else:
+                _, pid, status = fork_server.EXITED.unpack(packet)
+                heard.exited.append((pid, status))
+                if pid in self._idle:
+                    self._idle.pop(pid).close()
+
+    def close(self) -> None:
+        """End it, with the forks that wait; returns when it is gone and its forks are our children."""
+        self.control.close()
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        for channel in self._idle.values():
+            channel.close()
+        self._idle.clear()
+
+    def _note_hatched(self, packet: bytes, descriptors: list[int], started: list[Running]) -> None:
+        _, pid = fork_server.HATCHED.unpack(packet)
+        self._idle[pid] = socket.socket(fileno=descriptors[0])
+        self._ordered -= 1
+        self.has_hatched = True
+        while self.waiting_requests:
+            running = self._hand_over(self.waiting_requests[0])
+            if running is None:
+                return
+            self.waiting_requests.popleft()
+            started.append(running)
+
+    def _hand_over(self, request: Mapping[str, Any]) -> Running | None:
+        packet: bytes | None = None
+        started_at = time.time()
+        while self._idle:
+            pid, channel = self._idle.popitem()
+            packet = packet or json.dumps({**request, "started_at": started_at}).encode()
+            with channel:
+                try:
+                    channel.send(packet)
+                except OSError:  # it died while it waited
+                    continue
+            return Running.now(request, pid, started_at)
+        return None
+
+    def _order(self) -> None:
+        """Have so many forks made that `_ahead` wait, and one for every request that does."""
+        lacking = self._ahead + len(self.waiting_requests) - len(self._idle) - self._ordered
+        if lacking > 0:
+            with contextlib.suppress(BlockingIOError, ConnectionError):  # full or gone: `receive` sees it
+                self.control.send(fork_server.HATCH * min(lacking, 64))
+                self._ordered += min(lacking, 64)
+
+
+def _become_template(control: socket.socket, function: str, directory: str) -> NoReturn:
+    """In the child that becomes the fork_server: nothing of the nest's plumbing stays but `control`."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        kept = control.fileno()
+        os.closerange(3, kept)
+        os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+        fork_server.serve(control, function, directory)
+        status = 0
+    finally:
+        os._exit(status)

@@ -1,0 +1,1 @@
+"""A private PostgreSQL for people without root: initdb with scram-sha-256, TLS, generated passwords."""

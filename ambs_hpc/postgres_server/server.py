@@ -1,0 +1,293 @@
+"""A private PostgreSQL for people without root: made, started, found again, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambs_hpc.errors import DatabaseRefused
+from ambs_hpc.file_systems import network_file_system
+from ambs_hpc.postgres_server.binaries import find_binaries
+from ambs_hpc.postgres_server.cluster import make_certificate, make_cluster
+from ambs_hpc.postgres_server.files import INCLUDE, Owner, ServerFolder, access_rules, settings, write_private
+from ambs_hpc.postgres_server.programs import Programs, server_user
+
+PORT_ATTEMPTS = 5
+START_SECONDS = 60
+STOP_SECONDS = 180  # it writes to disk what it had in memory
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How to start.
+
+    Args:
+        folder: of the server's files; the connection file `url` in it is what other commands find.
+        listen: addresses to listen on, as PostgreSQL has it; "*" is reachable from compute nodes.
+        host: the name or address that clients dial; None takes this host's name.
+        port: None takes the previous one, or else a free one.
+        binaries: folder of initdb, pg_ctl and postgres; None looks for them.
+        durable: False for tests only: faster, and nothing survives a crash of the machine.
+        take_over: the host that ran it before is known to be dead.
+    """
+
+    folder: Path
+    listen: str = "*"
+    host: str | None = None
+    port: int | None = None
+    binaries: Path | None = None
+    durable: bool = True
+    take_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """What is known of a private server.
+
+    Args:
+        running: it accepts connections.
+        url: how to connect, without the password, which libpq finds by itself.
+        notes: what the user must be told, for instance that there is no TLS.
+    """
+
+    running: bool
+    url: str
+    host: str
+    port: int
+    tls: bool
+    notes: tuple[str, ...] = ()
+
+
+def start_server(options: ServerOptions, environment: Mapping[str, str]) -> ServerStatus:
+    """The server of the folder runs, made before if need be; one that runs already is left as it is.
+
+    Raises:
+        UsageError: there are no PostgreSQL programs.
+        DatabaseRefused: another host runs it, or may; or the server's own words why it does not start.
+    """
+    folder = ServerFolder(options.folder.absolute())
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        _refuse_other_host(folder, options)
+        if _answers(folder):
+            return server_status(folder.path)
+        version = _data_version(folder)
+        binaries = find_binaries(options.binaries, environment, version=version)
+        programs = Programs(binaries, server_user(), environment)
+        if version is None:
+            make_cluster(folder, programs)
+        _remove_stale_pid(folder)
+        notes = _note_places(folder)
+        tls = make_certificate(folder, programs)
+        if not tls:
+            notes += (
+                "NO TLS: this PostgreSQL has none, or there is no `openssl` to make a certificate. The "
+                "password stays secret (scram), but everybody on the network can read the data.",
+            )
+        return _start(folder, options, programs, tls=tls, notes=notes)
+
+
+def stop_server(folder_path: Path, binaries: Path | None, environment: Mapping[str, str]) -> bool:
+    """The server of the folder has ended in order; False when it did not run.
+
+    Raises:
+        DatabaseRefused: it runs on another host, or does not end.
+    """
+    folder = ServerFolder(folder_path.absolute())
+    if not folder.data.is_dir():
+        raise DatabaseRefused(f"There is no server in {folder.path}. `ambs db start` makes one.")
+    with _locked(folder):
+        owner = folder.owner()
+        if owner is not None and owner.host != socket.gethostname():
+            raise DatabaseRefused(f"The server of {folder.path} was started on {owner.host}. Stop it there.")
+        if _running_pid(folder) is None:
+            folder.owner_file.unlink(missing_ok=True)
+            return False
+        programs = Programs(
+            find_binaries(binaries, environment, version=_data_version(folder)), server_user(), environment
+        )
+        programs.run("pg_ctl", "-D", str(folder.data), "-m", "fast", "-w", "-t", str(STOP_SECONDS), "stop")
+        folder.owner_file.unlink(missing_ok=True)
+    return True
+
+
+def server_status(folder_path: Path) -> ServerStatus:
+    """What is known of the server of the folder, wherever it runs.
+
+    Raises:
+        DatabaseRefused: there is none.
+    """
+    from sqlalchemy import make_url
+
+    folder = ServerFolder(folder_path.absolute())
+    if not folder.url.is_file():
+        raise DatabaseRefused(f"There is no server in {folder.path}. `ambs db start` makes one.")
+    text = folder.url.read_text().strip()
+    url = make_url(text)
+    tls = url.query.get("sslmode") != "disable"
+    return ServerStatus(_answers(folder), text, str(url.host), int(url.port or 0), tls)
+
+
+@contextlib.contextmanager
+def _locked(folder: ServerFolder) -> Iterator[None]:
+    """Nobody else starts or stops this server meanwhile."""
+    with folder.lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseRefused(
+                f"Another `ambs db start` or `stop` works on {folder.path}. Wait for it, then try again."
+            ) from None
+        yield
+
+
+def _refuse_other_host(folder: ServerFolder, options: ServerOptions) -> None:
+    owner = folder.owner()
+    if owner is None or owner.host == socket.gethostname() or options.take_over or _answers(folder):
+        return
+    raise DatabaseRefused(
+        f"The server of {folder.path} was started on {owner.host} and does not answer at port "
+        f"{owner.port}. Two servers on one data directory destroy it. Stop it on {owner.host} (`ambs db "
+        "stop`); only if that host is dead for certain: `ambs db start --take-over`."
+    )
+
+
+def _answers(folder: ServerFolder) -> bool:
+    """Whether a server accepts connections where clients look for it, and knows our password."""
+    import psycopg2
+
+    if not folder.url.is_file() or folder.owner() is None:
+        return False
+    try:
+        psycopg2.connect(folder.url.read_text().strip(), connect_timeout=5).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def _data_version(folder: ServerFolder) -> int | None:
+    file = folder.data / "PG_VERSION"
+    return int(file.read_text()) if file.is_file() and folder.url.is_file() else None
+
+
+def _running_pid(folder: ServerFolder) -> int | None:
+    """The postmaster of this data directory on this host, when it lives."""
+    try:
+        pid = int((folder.data / "postmaster.pid").read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if str(folder.data).encode() in command else None
+
+
+def _remove_stale_pid(folder: ServerFolder) -> None:
+    """After a crash the pid may be another process of ours by now; PostgreSQL would refuse to start."""
+    pid_file = folder.data / "postmaster.pid"
+    pid = _running_pid(folder)
+    if pid is not None:
+        raise DatabaseRefused(
+            f"A server (pid {pid}) of {folder.data} runs here, but does not accept connections by "
+            f"{folder.url}. See {folder.log}; `ambs db stop` ends it."
+        )
+    pid_file.unlink(missing_ok=True)
+
+
+def _note_places(folder: ServerFolder) -> tuple[str, ...]:
+    network = network_file_system(folder.data)
+    if network is None:
+        return ()
+    return (
+        f"The data lie on {network}: a local disk is faster, and {network} must honour fsync for commits "
+        "to survive a crash of the machine.",
+    )
+
+
+def _start(
+    folder: ServerFolder, options: ServerOptions, programs: Programs, *, tls: bool, notes: tuple[str, ...]
+) -> ServerStatus:
+    host = options.host or ("127.0.0.1" if options.listen in ("127.0.0.1", "localhost") else _own_name())
+    before = folder.last_port()
+    port = options.port or before
+    for _ in range(PORT_ATTEMPTS):
+        chosen = port or _free_port()
+        _configure(folder, options, programs, chosen, tls=tls)
+        # Before the start: a killed `ambs db start` must not leave a server that nobody knows of.
+        folder.write_owner(Owner(socket.gethostname(), chosen))
+        if _try_start(folder, programs):
+            text = folder.write_url(host, chosen, tls=tls)
+            if before not in (None, chosen):
+                notes += (
+                    f"The port changed from {before} to {chosen}: start again what uses this database.",
+                )
+            return ServerStatus(True, text, host, chosen, tls, notes)
+        port = None
+        if options.port is not None:
+            break
+    folder.owner_file.unlink(missing_ok=True)
+    raise DatabaseRefused(
+        f"No port to listen on: tried {chosen} and others. See {folder.log}, or give --port."
+    )
+
+
+def _configure(
+    folder: ServerFolder, options: ServerOptions, programs: Programs, port: int, *, tls: bool
+) -> None:
+    configured = folder.data / "postgresql.conf"
+    if INCLUDE not in configured.read_text():
+        with configured.open("a") as file:
+            file.write(f"\n{INCLUDE}\n")
+    ours = settings(options.listen, port, folder, tls=tls, durable=options.durable)
+    for name, text in (("ambs.conf", ours), ("pg_hba.conf", access_rules(tls=tls))):
+        write_private(folder.data / name, text)
+        programs.own(folder.data / name)
+
+
+def _try_start(folder: ServerFolder, programs: Programs) -> bool:
+    """Whether it runs; False when the port was taken.
+
+    Raises:
+        DatabaseRefused: it does not start for another reason; with the log's last lines.
+    """
+    already_said = folder.log.stat().st_size if folder.log.is_file() else 0
+    try:
+        programs.run(
+            *(
+                "pg_ctl",
+                "-D",
+                str(folder.data),
+                "-l",
+                str(folder.log),
+                "-w",
+                "-t",
+                str(START_SECONDS),
+                "start",
+            )
+        )
+    except DatabaseRefused:
+        said = folder.log.read_bytes()[already_said:].decode(errors="replace") if folder.log.is_file() else ""
+        if "could not bind" in said or "could not create any TCP/IP sockets" in said:
+            return False
+        raise DatabaseRefused(
+            f"PostgreSQL does not start. It says in {folder.log}: {said.strip()[-1000:] or 'nothing'}"
+        ) from None
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _own_name() -> str:
+    """This host's name as other hosts know it; its address where the name leads nowhere."""
+    for name in (socket.getfqdn(), socket.gethostname()):
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo(name, None)
+            if not name.startswith("localhost"):  # what some /etc/hosts make of every name
+                return name
+    return "127.0.0.1"

@@ -1,0 +1,322 @@
+"""What people ask about: lists, single evaluations, the best, the failures, the pace. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+
+from ambs_hpc.errors import NotFound, UsageError, nearest
+from ambs_hpc.queue.schema.tables import (
+    allocation,
+    campaign,
+    evaluation,
+    evaluation_event,
+    is_done,
+    is_failed,
+    is_finished,
+    launcher,
+)
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value, resources_value
+from ambs_hpc.queue.verbs.campaigns import get_campaign
+from ambs_hpc.records import Campaign, Configuration, Proposal, Resources
+from ambs_hpc.states import FailureKind, Move, State
+
+PACE_ENDINGS = 1000  # the pace is that of the last so many endings
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """An evaluation as lists show it; times are seconds since 1970 UTC.
+
+    `started_at` is that of the last attempt; the claim's while it has not ended. `allocation` is the
+    scheduler's id, None when the launcher was started by hand. `error` is that of the last failed attempt.
+    """
+
+    id: int
+    campaign_id: int
+    campaign: str
+    ordinal: int
+    state: State
+    failure_kind: FailureKind | None
+    attempt: int
+    objective: float | None
+    configuration: Configuration
+    metrics: Mapping[str, object]
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    node: str
+    allocation: str | None
+    launcher_id: int | None
+    error: str
+    exit_status: int | None
+    failures: int
+    interruptions: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One move in an evaluation's story; `host` is the launcher's."""
+
+    at: float
+    move: Move
+    attempt: int
+    launcher_id: int | None
+    host: str | None
+    allocation: str | None
+    node: str | None
+    failure_kind: FailureKind | None
+    exit_status: int | None
+    started_at: float | None
+    finished_at: float | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationStory:
+    """All that is known of one evaluation."""
+
+    row: EvaluationRow
+    campaign: Campaign
+    proposal: Proposal
+    resources: Resources
+    time_limit_seconds: float | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failures that look alike: same kind, and same last line of the error but for its numbers."""
+
+    campaign: str
+    kind: FailureKind
+    signature: str
+    number: int
+    first_at: float
+    last_at: float
+    example_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """The pace of the last endings; `per_hour` is 0 before there are two."""
+
+    ended: int
+    done: int
+    failed: int
+    seconds: float
+    per_hour: float
+    mean_run_seconds: float | None
+
+
+def list_evaluations(
+    connection: Connection,
+    campaign_id: int | None = None,
+    state: State | None = None,
+    sort: str = "id",
+    limit: int | None = 50,
+) -> list[EvaluationRow]:
+    """Evaluations, of all campaigns when `campaign_id` is None.
+
+    Args:
+        sort: one of `SORTS`; by objective the best come first and those without one last.
+        limit: at most so many; None for all.
+
+    Raises:
+        UsageError: there is no such order.
+    """
+    if sort not in SORTS:
+        raise UsageError(f"--sort {sort}: no such order. {nearest(sort, SORTS)}")
+    statement = _rows().order_by(*SORTS[sort], evaluation.c.id).limit(limit)
+    if campaign_id is not None:
+        statement = statement.where(evaluation.c.campaign_id == campaign_id)
+    if state is not None:
+        statement = statement.where(evaluation.c.state == state.value)
+    return [_row(row) for row in connection.execute(statement)]
+
+
+# Lower is better, whatever the direction.
+_RANK = case((campaign.c.direction == "minimize", evaluation.c.objective), else_=-evaluation.c.objective)
+
+SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "id": (),
+    "newest": (evaluation.c.id.desc(),),
+    "objective": (_RANK.is_(None), _RANK),
+    "finished": (evaluation.c.finished_at.is_(None), evaluation.c.finished_at.desc()),
+    "duration": (
+        evaluation.c.finished_at.is_(None),
+        (evaluation.c.finished_at - evaluation.c.started_at).desc(),
+    ),
+}
+
+
+def show_evaluation(connection: Connection, evaluation_id: int) -> EvaluationStory:
+    """All that is known of one evaluation.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    extra = [evaluation.c[name] for name in _ONLY_IN_STORY]
+    row = connection.execute(
+        _rows().add_columns(*extra).where(evaluation.c.id == evaluation_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no evaluation {evaluation_id}; `ambs list` shows those there are.")
+    return EvaluationStory(
+        _row(row),
+        get_campaign(connection, row.campaign_id),
+        proposal_value(row),
+        resources_value(row),
+        row.time_limit_seconds,
+        tuple(_events(connection, evaluation_id)),
+    )
+
+
+_ONLY_IN_STORY = [
+    *("proposal_kind", "proposal_mean", "proposal_std", "proposal_acquisition"),
+    *("cores", "gpus", "memory_gib", "nodes", "ranks_per_node", "whole_node", "time_limit_seconds"),
+]
+
+
+def best(connection: Connection, campaign_id: int, n: int = 1) -> list[EvaluationRow]:
+    """The n best results of a campaign, best first.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
+    minimize = get_campaign(connection, campaign_id).definition.direction == "minimize"
+    objective = evaluation.c.objective
+    statement = (
+        _rows()
+        .where(is_done, evaluation.c.campaign_id == campaign_id)
+        .order_by(objective if minimize else objective.desc(), evaluation.c.id)
+        .limit(n)
+    )
+    return [_row(row) for row in connection.execute(statement)]
+
+
+def failures(connection: Connection, campaign_id: int | None = None) -> list[FailureGroup]:
+    """What went wrong, the most frequent first."""
+    column = evaluation.c
+    statement = (
+        select(
+            campaign.c.name,
+            column.failure_kind,
+            column.signature,
+            func.count(),
+            func.min(column.finished_at),
+            func.max(column.finished_at),
+            func.max(column.id),
+        )
+        .join(campaign, campaign.c.id == column.campaign_id)
+        .where(is_failed)
+        .group_by(campaign.c.name, column.failure_kind, column.signature)
+        .order_by(func.count().desc(), func.max(column.id).desc())
+    )
+    if campaign_id is not None:
+        statement = statement.where(column.campaign_id == campaign_id)
+    return [
+        FailureGroup(name, FailureKind(kind), *rest) for name, kind, *rest in connection.execute(statement)
+    ]
+
+
+def throughput(connection: Connection, campaign_id: int) -> Throughput:
+    """The pace of the campaign's last endings; costs the same however many have ended."""
+    column = evaluation.c
+    last = (
+        select(column.state, column.started_at, column.finished_at)
+        .where(is_finished, column.campaign_id == campaign_id)
+        .order_by(column.finish_sequence.desc())
+        .limit(PACE_ENDINGS)
+    )
+    rows = [row for row in connection.execute(last) if row.state != State.CANCELLED.value]
+    runs = [row.finished_at - row.started_at for row in rows if row.started_at is not None]
+    ends = [row.finished_at for row in rows]
+    seconds = max(ends) - min(ends) if ends else 0.0
+    done = sum(row.state == State.DONE.value for row in rows)
+    return Throughput(
+        ended=len(rows),
+        done=done,
+        failed=len(rows) - done,
+        seconds=seconds,
+        per_hour=3600.0 * (len(rows) - 1) / seconds if seconds > 0 else 0.0,
+        mean_run_seconds=sum(runs) / len(runs) if runs else None,
+    )
+
+
+def _rows() -> Select[Any]:
+    own = [evaluation.c[name] for name in _OWN]
+    started_at = func.coalesce(evaluation.c.started_at, evaluation.c.claimed_at).label("started_at")
+    return (
+        select(*own, started_at, campaign.c.name.label("campaign"), allocation.c.scheduler_id)
+        .join(campaign, campaign.c.id == evaluation.c.campaign_id)
+        .outerjoin(launcher, launcher.c.id == evaluation.c.launcher_id)
+        .outerjoin(allocation, allocation.c.id == launcher.c.allocation_id)
+    )
+
+
+_OWN = [
+    *("id", "campaign_id", "ordinal", "state", "failure_kind", "attempt", "objective", "configuration"),
+    *("metrics", "created_at", "finished_at", "node", "launcher_id", "error", "exit_status"),
+    *("failures", "interruptions", "priority"),
+]
+
+
+def _row(row: DatabaseRow) -> EvaluationRow:
+    return EvaluationRow(
+        id=row.id,
+        campaign_id=row.campaign_id,
+        campaign=row.campaign,
+        ordinal=row.ordinal,
+        state=State(row.state),
+        failure_kind=_kind(row.failure_kind),
+        attempt=row.attempt,
+        objective=row.objective,
+        configuration=row.configuration,
+        metrics=row.metrics or {},
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        node=row.node,
+        allocation=row.scheduler_id,
+        launcher_id=row.launcher_id,
+        error=row.error,
+        exit_status=row.exit_status,
+        failures=row.failures,
+        interruptions=row.interruptions,
+        priority=row.priority,
+    )
+
+
+def _events(connection: Connection, evaluation_id: int) -> Iterator[Event]:
+    event = evaluation_event
+    statement = (
+        select(event, launcher.c.host, allocation.c.scheduler_id)
+        .outerjoin(launcher, launcher.c.id == event.c.launcher_id)
+        .outerjoin(allocation, allocation.c.id == launcher.c.allocation_id)
+        .where(event.c.evaluation_id == evaluation_id)
+        .order_by(event.c.id)
+    )
+    for row in connection.execute(statement):
+        yield Event(
+            at=row.at,
+            move=Move(row.move),
+            attempt=row.attempt,
+            launcher_id=row.launcher_id,
+            host=row.host,
+            allocation=row.scheduler_id,
+            node=row.node,
+            failure_kind=_kind(row.failure_kind),
+            exit_status=row.exit_status,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            detail=row.detail,
+        )
+
+
+def _kind(text: str | None) -> FailureKind | None:
+    return None if text is None else FailureKind(text)

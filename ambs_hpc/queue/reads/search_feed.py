@@ -1,0 +1,97 @@
+"""What the search reads: endings by a cursor, and everything once when it is rebuilt."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Integer, bindparam, select
+
+from ambs_hpc.queue.schema.tables import evaluation, is_finished
+from ambs_hpc.queue.sql.row_mapping import proposal_value
+from ambs_hpc.records import Finished, Proposal
+from ambs_hpc.states import State
+
+
+class Proposed(NamedTuple):
+    """A proposal and what became of it; `sequence` is its finish sequence, 0 while it has not ended."""
+
+    ordinal: int
+    proposal: Proposal
+    state: State
+    objective: float | None
+    sequence: int
+
+
+def finished_since(
+    connection: Connection, campaign_id: int, sequence: int, limit: int = 10_000
+) -> list[Finished]:
+    """Endings after the cursor, in their order; the last one's `sequence` is the next cursor.
+
+    An evaluation that ends again (rerun, late result) comes again, with a new sequence.
+
+    Args:
+        sequence: 0 for the beginning.
+        limit: longest answer; the next call goes on after it.
+    """
+    parameters = {"campaign": campaign_id, "cursor": sequence, "max_rows": limit}
+    return [
+        Finished(row[0], row.id, row.ordinal, row.configuration, State(row.state), row.objective)
+        for row in connection.execute(_FINISHED, parameters)
+    ]
+
+
+_FINISHED = (
+    select(
+        *(evaluation.c[name] for name in ("finish_sequence", "id", "ordinal", "configuration", "state")),
+        evaluation.c.objective,
+    )
+    .where(
+        is_finished,
+        evaluation.c.campaign_id == bindparam("campaign"),
+        evaluation.c.finish_sequence > bindparam("cursor"),
+    )
+    .order_by(evaluation.c.finish_sequence)
+    .limit(bindparam("max_rows", type_=Integer()))
+)
+
+
+def recent_run_seconds(connection: Connection, campaign_id: int, limit: int) -> list[float]:
+    """How long those DONE among the latest endings ran, the oldest first."""
+    rows = connection.execute(_RECENT, {"campaign": campaign_id, "max_rows": limit}).all()
+    return [
+        row.finished_at - row.started_at
+        for row in reversed(rows)
+        if row.state == State.DONE.value and row.started_at is not None
+    ]
+
+
+_RECENT = (
+    select(evaluation.c.state, evaluation.c.started_at, evaluation.c.finished_at)
+    .where(is_finished, evaluation.c.campaign_id == bindparam("campaign"))
+    .order_by(evaluation.c.finish_sequence.desc())
+    .limit(bindparam("max_rows", type_=Integer()))
+)
+
+
+def proposals_of(connection: Connection, campaign_id: int, first_ordinal: int = 0) -> list[Proposed]:
+    """The campaign's proposals from `first_ordinal` on, in ordinal order, as one snapshot."""
+    column = evaluation.c
+    statement = (
+        select(
+            column.ordinal,
+            column.configuration,
+            column.proposal_kind,
+            column.proposal_mean,
+            column.proposal_std,
+            column.proposal_acquisition,
+            column.state,
+            column.objective,
+            column.finish_sequence,
+        )
+        .where(column.campaign_id == campaign_id, column.ordinal >= first_ordinal)
+        .order_by(column.ordinal)
+    )
+    return [
+        Proposed(row.ordinal, proposal_value(row), State(row.state), row.objective, row.finish_sequence or 0)
+        for row in connection.execute(statement)
+    ]

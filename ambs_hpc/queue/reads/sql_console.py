@@ -1,0 +1,87 @@
+"""A person's own SQL, which the database itself keeps from changing anything."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from ambs_hpc.errors import UsageError
+from ambs_hpc.queue.sql.transactions import reading
+
+TIMEOUT_SECONDS = 60.0
+_STEPS_BETWEEN_CHECKS = 10_000
+_ALLOWED = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+)
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+
+
+def run_read_only_sql(engine: Engine, statement: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Answer:
+    """The column names and rows of one statement.
+
+    Raises:
+        UsageError: it writes, is more than one statement, takes too long, or is wrong.
+    """
+    if not statement.strip(" ;\n\t"):
+        raise UsageError("There is no statement. Give one SELECT, in quotes.")
+    if engine.dialect.name == "sqlite":
+        return _sqlite(engine, statement, timeout_seconds)
+    return _postgresql(engine, statement, timeout_seconds)
+
+
+def _postgresql(engine: Engine, statement: str, timeout_seconds: float) -> Answer:
+    # The text never stands in a command of ours, where `COMMIT; DROP TABLE ...` would end the read-only
+    # transaction: PL/pgSQL opens a cursor for it, which takes one statement that returns rows, or fails.
+    values = {"timeout": str(int(timeout_seconds * 1000)), "statement": statement.strip().rstrip(";")}
+    with reading(engine) as connection:
+        try:
+            connection.execute(_SET_UP, values)
+            connection.exec_driver_sql(_OPEN)
+            result = connection.exec_driver_sql("FETCH ALL FROM ambs_answer")
+            return list(result.keys()), [tuple(row) for row in result]
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            said = str(error.orig).split("\nCONTEXT")[0].strip()
+            raise UsageError(f"The database refused the statement: {said}") from error
+
+
+_SET_UP = text(
+    "SELECT set_config('statement_timeout', :timeout, true), set_config('ambs.statement', :statement, true)"
+)
+_OPEN = (
+    "DO $$ DECLARE answer refcursor := 'ambs_answer'; "
+    "BEGIN OPEN answer FOR EXECUTE current_setting('ambs.statement'); END $$"
+)
+
+
+def _sqlite(engine: Engine, statement: str, timeout_seconds: float) -> Answer:
+    file = engine.url.database
+    if file in (None, "", ":memory:"):
+        raise UsageError("A database in memory has no file that a second, reading connection could open.")
+    deadline = time.monotonic() + timeout_seconds
+    # A connection of its own: what is forbidden here must stay allowed elsewhere.
+    connection = sqlite3.connect(str(file), timeout=timeout_seconds, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only=ON")
+        connection.set_authorizer(_authorize)
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
+        cursor = connection.execute(statement)
+        return [column[0] for column in cursor.description or ()], cursor.fetchall()
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        said = "it took too long" if "interrupted" in str(error) else str(error)
+        raise UsageError(
+            f"The database refused the statement: {said}. Only one SELECT is allowed."
+        ) from error
+    finally:
+        connection.close()
+
+
+def _authorize(action: int, *details: str | None) -> int:
+    if action == sqlite3.SQLITE_FUNCTION and "load_extension" in details:
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY

@@ -1,0 +1,1 @@
+"""What is stored: tables, views, and the migrations that make them."""

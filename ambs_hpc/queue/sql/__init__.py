@@ -1,0 +1,1 @@
+"""How the database is spoken to: engine, transactions, clock, and what differs between the databases."""

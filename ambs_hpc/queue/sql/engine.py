@@ -1,0 +1,222 @@
+"""From a URL to an engine that is ready for the verbs: found, reachable, of the right schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import StaticPool
+
+from ambs_hpc.errors import DatabaseRefused, NetworkFileSystem, UsageError
+from ambs_hpc.file_systems import network_file_system
+from ambs_hpc.queue.schema import migrate
+from ambs_hpc.queue.sql.driver_errors import shown, translated
+from ambs_hpc.queue.sql.transactions import WRITES
+
+VARIABLE = "AMBS_DB"
+DEFAULT_FILE = "ambs.db"
+CONNECTION_FILE = Path("ambs-db") / "url"  # written by `ambs db start`; holds no password
+OLDEST_POSTGRESQL = 13
+OLDEST_SQLITE = (3, 35)  # RETURNING
+LOCK_WAIT_SECONDS = 30.0
+CONNECT_SECONDS = 10
+
+
+def database_url(given: str | None, environment: Mapping[str, str], directory: Path | str) -> str:
+    """The database to use: `given`, else $AMBS_DB, else a private server of the folder, else its ambs.db.
+
+    Args:
+        given: a URL (sqlite, postgres, postgresql), a SQLite file, or the folder of an `ambs db start`.
+        environment: where $AMBS_DB may stand.
+        directory: the campaign folder; relative files are taken from here.
+
+    Raises:
+        UsageError: a URL of another kind.
+    """
+    folder = Path(directory).absolute()
+    text = (given or environment.get(VARIABLE) or "").strip()
+    if not text:
+        connection_file = folder / CONNECTION_FILE
+        return _read(connection_file) if connection_file.is_file() else _sqlite(folder / DEFAULT_FILE)
+    if "://" not in text:
+        return _from_path(folder / Path(text).expanduser())
+    url = _parsed(text)
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        return _text(url.set(database=str(folder / str(url.database))))
+    return _text(url)
+
+
+def open_database(url: str, *, create: bool = True, allow_network_file_system: bool = False) -> Engine:
+    """An engine whose tables are there and of this program's schema.
+
+    Args:
+        url: as `database_url` takes it. The execution option `clock` of the engine, set afterwards,
+            overrules the database's clock.
+        create: make the tables (and the SQLite file) where there are none; else their absence is an error.
+        allow_network_file_system: trust the locks of a network file system, at one's own risk.
+
+    Raises:
+        DatabaseUnreachable, DatabaseRefused, DatabaseLocked, SchemaMismatch, NetworkFileSystem: each with its
+            own remedy, and none with the password.
+    """
+    parsed = _parsed(database_url(url, {}, Path.cwd()))
+    if parsed.get_backend_name() == "sqlite":
+        engine = _sqlite_engine(parsed, create, allow_network_file_system)
+    else:
+        engine = _postgresql_engine(parsed)
+    try:
+        migrate.check_or_create(engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def upgrade_database(url: str) -> tuple[str, str]:
+    """Bring the tables to this program's schema; the old revision ("" for none) and the new one."""
+    parsed = _parsed(database_url(url, {}, Path.cwd()))
+    if parsed.get_backend_name() == "sqlite":
+        engine = _sqlite_engine(parsed, create=False, allow_network=True)
+    else:
+        engine = _postgresql_engine(parsed)
+    try:
+        return migrate.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def _sqlite_engine(url: URL, create: bool, allow_network: bool) -> Engine:
+    import sqlite3
+
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise DatabaseRefused(
+            f"This Python's SQLite is {sqlite3.sqlite_version}; 3.35 is needed. Use another, or PostgreSQL."
+        )
+    if url.database in (None, "", ":memory:"):
+        memory = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        _begin_by_hand(memory, journal_mode="memory")
+        return memory
+    network = _checked_file(Path(str(url.database)), create, allow_network)
+    waits = {} if "timeout" in url.query else {"timeout": LOCK_WAIT_SECONDS}
+    engine = create_engine(url, connect_args=waits)
+    # WAL shares memory between the processes of one host, which a network file system does not give.
+    _begin_by_hand(engine, journal_mode="delete" if network else "wal")
+    return engine
+
+
+def _checked_file(file: Path, create: bool, allow_network: bool) -> bool:
+    """Whether the file lies on a network file system, after everything else about it was found right."""
+    network = network_file_system(file)
+    if network and not allow_network:
+        raise NetworkFileSystem(
+            f"{file} lies on {network}, whose locks SQLite cannot trust: several writers would corrupt it. "
+            "Put it on a local disk (--db /local/ambs.db), or start PostgreSQL with `ambs db start`."
+        )
+    if not file.parent.is_dir():
+        raise DatabaseRefused(
+            f"The folder {file.parent} of {file.name} does not exist. Make it, or correct --db."
+        )
+    if not create and not file.exists():
+        raise DatabaseRefused(
+            f"There is no database {file}. Start a campaign here, or give --db or $AMBS_DB."
+        )
+    return network is not None
+
+
+def _begin_by_hand(engine: Engine, journal_mode: str) -> None:
+    """Take BEGIN away from the driver, which would start transactions late and without the write lock."""
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != journal_mode:
+            cursor.execute(f"PRAGMA journal_mode={journal_mode}")
+        # In WAL mode NORMAL cannot corrupt the file; a power cut may undo the last commits, which costs
+        # little: results lie on disk before they are told here. FULL costs an fsync for every commit.
+        cursor.execute("PRAGMA synchronous=" + ("NORMAL" if journal_mode == "wal" else "FULL"))
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute("PRAGMA cache_size=-32768")  # KiB
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    defaults: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "ambs",
+        # A server whose machine died says nothing: without these a launcher would wait for hours.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,  # ms
+    }
+    engine = create_engine(
+        url,
+        connect_args={name: value for name, value in defaults.items() if name not in url.query},
+        pool_size=2,
+        insertmanyvalues_page_size=1000,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, record: object) -> None:
+        with connection.cursor() as cursor:
+            # The planner shall trust indexes: our rows are in memory, and before its first statistics it
+            # takes a queue of thousands for a handful, which it then collects and sorts at each claim. Not by
+            # the connection's `options`, which poolers refuse.
+            cursor.execute("SET random_page_cost = 1.1; SET enable_bitmapscan = off; SET jit = off")
+        connection.commit()
+
+    with translated(url), engine.connect() as connection:
+        version = int((connection.dialect.server_version_info or (0,))[0])
+    if version < OLDEST_POSTGRESQL:
+        engine.dispose()
+        raise DatabaseRefused(
+            f"{shown(url)} is PostgreSQL {version}; version {OLDEST_POSTGRESQL} or newer is needed."
+        )
+    return engine
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise UsageError(
+            "The database URL cannot be read. Write sqlite:///FILE or postgresql://USER@HOST:PORT/NAME; "
+            "percent-encode special characters of a password, or better keep it in ~/.pgpass."
+        ) from None
+    if url.drivername in {"postgres", "postgresql", "postgresql+psycopg2"}:
+        return url.set(drivername="postgresql+psycopg2")
+    if url.get_backend_name() == "sqlite":
+        return url
+    raise UsageError(f"Databases of kind {url.drivername!r} are not supported. Accepted: sqlite, postgresql.")
+
+
+def _from_path(path: Path) -> str:
+    if path.is_dir():
+        inside = [path / CONNECTION_FILE, path / CONNECTION_FILE.name]
+        found = next((file for file in inside if file.is_file()), None)
+        return _read(found) if found else _sqlite(path / DEFAULT_FILE)
+    if path.name == CONNECTION_FILE.name and path.is_file():
+        return _read(path)
+    return _sqlite(path)
+
+
+def _read(connection_file: Path) -> str:
+    return _text(_parsed(connection_file.read_text().strip()))
+
+
+def _sqlite(file: Path) -> str:
+    return _text(URL.create("sqlite", database=str(file)))
+
+
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)

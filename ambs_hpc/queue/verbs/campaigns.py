@@ -1,0 +1,160 @@
+"""Campaigns: made, found, and owned by at most one live search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ambs_hpc.errors import CampaignConflict, NotFound
+from ambs_hpc.queue.schema.tables import campaign, campaign_progress
+from ambs_hpc.queue.sql.clock import now, read_now
+from ambs_hpc.queue.sql.row_mapping import campaign_value, json_value
+from ambs_hpc.records import Campaign, NewCampaign
+
+
+def create_campaign(connection: Connection, new: NewCampaign) -> Campaign:
+    """Store a campaign; the transaction is of no use after the error.
+
+    Raises:
+        CampaignConflict: one of that name exists.
+    """
+    values = {
+        "name": new.name,
+        "problem": json_value(new.problem),
+        "objective": json_value(new.objective),
+        "direction": new.direction,
+        "directory": new.directory,
+        "run_directory": new.run_directory,
+        "method": new.method,
+        "method_options": json_value(new.method_options),
+        "seed": new.seed,
+        "max_evaluations": new.max_evaluations,
+        "max_failures": new.max_failures,
+        "max_interruptions": new.max_interruptions,
+    }
+    if find_campaign(connection, new.name) is not None:
+        raise CampaignConflict(_exists(new.name))
+    statement = insert(campaign).values(**values, created_at=now(connection))
+    try:
+        row = connection.execute(statement.returning(*campaign.c)).one()
+    except IntegrityError as error:
+        if "uq_campaign_name" in str(error.orig) or "campaign.name" in str(error.orig):
+            raise CampaignConflict(_exists(new.name)) from error  # made by another program a moment ago
+        raise
+    connection.execute(
+        insert(campaign_progress).values(
+            campaign_id=row.id, enqueued=0, done=0, failed=0, cancelled=0, finish_sequence=0
+        )
+    )
+    return campaign_value(row)
+
+
+def find_campaign(connection: Connection, name: str) -> Campaign | None:
+    """The campaign of that name, if there is one."""
+    row = connection.execute(select(campaign).where(campaign.c.name == name)).one_or_none()
+    return None if row is None else campaign_value(row)
+
+
+def get_campaign(connection: Connection, campaign_id: int) -> Campaign:
+    """The campaign of that id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(select(campaign).where(campaign.c.id == campaign_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no campaign with id {campaign_id}; `ambs status` lists those there are.")
+    return campaign_value(row)
+
+
+def list_campaigns(connection: Connection) -> list[Campaign]:
+    """All campaigns, oldest first."""
+    return [campaign_value(row) for row in connection.execute(select(campaign).order_by(campaign.c.id))]
+
+
+def change_budget(connection: Connection, campaign_id: int, max_evaluations: int | None) -> Campaign:
+    """Give the search another budget; None means until stopped.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
+    connection.execute(
+        update(campaign).where(campaign.c.id == campaign_id).values(max_evaluations=max_evaluations)
+    )
+    return get_campaign(connection, campaign_id)
+
+
+def take_search(
+    connection: Connection,
+    campaign_id: int,
+    owner: str,
+    *,
+    stale_after_seconds: float,
+    is_gone: Callable[[str], bool | None],
+) -> bool:
+    """Make `owner` the campaign's only search; False while another live one holds it.
+
+    Args:
+        owner: "host:pid:process_started".
+        stale_after_seconds: a heartbeat older than this decides when `is_gone` cannot.
+        is_gone: whether an owner's process has ended; None when it cannot be asked from here. Must answer at
+            once: a row is locked meanwhile.
+    """
+    progress = campaign_progress.c
+    held = connection.execute(
+        select(progress.search_owner, progress.search_heartbeat_at)
+        .where(progress.campaign_id == campaign_id)
+        .with_for_update()
+    ).one_or_none()
+    if held is None:
+        raise NotFound(f"There is no campaign with id {campaign_id}.")
+    if held.search_owner not in (None, owner):
+        gone = is_gone(held.search_owner)
+        if gone is None:
+            gone = read_now(connection) - held.search_heartbeat_at > stale_after_seconds
+        if not gone:
+            return False
+    connection.execute(
+        update(campaign_progress)
+        .where(progress.campaign_id == campaign_id)
+        .values(search_owner=owner, search_heartbeat_at=now(connection))
+    )
+    return True
+
+
+def search_heartbeat(connection: Connection, campaign_id: int, owner: str) -> bool:
+    """Say that the search lives; False when another one has taken the campaign."""
+    progress = campaign_progress.c
+    statement = (
+        update(campaign_progress)
+        .where(progress.campaign_id == campaign_id, progress.search_owner == owner)
+        .values(search_heartbeat_at=now(connection))
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def leave_search(connection: Connection, campaign_id: int, owner: str) -> None:
+    """Let another search take the campaign at once; nothing happens when `owner` does not hold it."""
+    progress = campaign_progress.c
+    connection.execute(
+        update(campaign_progress)
+        .where(progress.campaign_id == campaign_id, progress.search_owner == owner)
+        .values(search_owner=None, search_heartbeat_at=None)
+    )
+
+
+def is_search_alive(connection: Connection, campaign_id: int | None, stale_after_seconds: float) -> bool:
+    """Whether a search of the campaign, or of any, gave a sign within the last seconds."""
+    progress = campaign_progress.c
+    statement = select(progress.campaign_id).where(
+        progress.search_heartbeat_at >= now(connection) - stale_after_seconds
+    )
+    if campaign_id is not None:
+        statement = statement.where(progress.campaign_id == campaign_id)
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def _exists(name: str) -> str:
+    return f"There is a campaign {name!r} already. Go on with it, or give the new one another name."

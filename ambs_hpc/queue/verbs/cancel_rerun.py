@@ -1,0 +1,160 @@
+"""What people ask for: cancel, rerun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, or_
+
+from ambs_hpc.errors import UsageError
+from ambs_hpc.queue.schema.tables import evaluation, is_cancelled, is_failed, is_ready, is_running
+from ambs_hpc.queue.sql.bulk import id_in, update_rows
+from ambs_hpc.queue.sql.clock import read_now
+from ambs_hpc.queue.sql.notify import Channel, notify
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.verbs.counters import Endings
+from ambs_hpc.queue.verbs.event_log import NewEvent, record
+from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
+from ambs_hpc.states import FailureKind, Move, State
+
+_OPEN = (State.READY, State.RUNNING)
+
+
+def cancel(
+    connection: Connection,
+    *,
+    ids: Sequence[int] | None = None,
+    campaign_id: int | None = None,
+    states: Iterable[State] = _OPEN,
+) -> list[int]:
+    """End evaluations that have not ended; their ids. Launchers learn of it at their next heartbeat.
+
+    Args:
+        ids, campaign_id: of these, of that campaign, or both; one of them is needed.
+        states: only those that are READY, or RUNNING.
+
+    Raises:
+        UsageError: nothing is named.
+    """
+    _named("cancel", ids, campaign_id)
+    conditions = [is_ready if state is State.READY else is_running for state in states if state in _OPEN]
+    endings = _lock(connection, ids, campaign_id)
+    cancelled: list[int] = []
+    # READY first: what a launcher claims in between is met among the RUNNING.
+    for condition in conditions:
+        rows = lock_rows(connection, condition, *_which(connection, ids, campaign_id))
+        cancelled += _end_as_cancelled(connection, rows, endings)
+    endings.save(connection)
+    if cancelled:
+        notify(connection, Channel.FINISHED)
+    return sorted(cancelled)
+
+
+def rerun(
+    connection: Connection,
+    *,
+    ids: Sequence[int] | None = None,
+    campaign_id: int | None = None,
+    failed: bool = False,
+    kind: FailureKind | None = None,
+) -> list[int]:
+    """Make FAILED and CANCELLED evaluations READY again, with both budgets full; their ids.
+
+    When they end again they get new finish sequences, so that a search that polls hears of it.
+
+    Args:
+        ids, campaign_id: of these, of that campaign, or both.
+        failed: only FAILED ones; enough by itself, for those of all campaigns.
+        kind: only FAILED ones of this kind.
+
+    Raises:
+        UsageError: nothing is named.
+    """
+    if not failed and kind is None:
+        _named("rerun", ids, campaign_id)
+    only_failed = failed or kind is not None
+    condition = is_failed if only_failed else or_(is_failed, is_cancelled)
+    conditions = [condition, *_which(connection, ids, campaign_id)]
+    if kind is not None:
+        conditions.append(evaluation.c.failure_kind == kind.value)
+    endings = _lock(connection, ids, campaign_id)
+    rows = lock_rows(connection, *conditions)
+    changed = [{"id": row.id, "attempt": row.attempt, "before": row.state} for row in rows]
+    update_rows(connection, evaluation, GUARDS, changed, _AS_NEW)
+    for row in rows:
+        endings.reopen(row.campaign_id, State(row.state))
+    endings.save(connection)
+    record(connection, [NewEvent(row.id, Move.RERUN, row.attempt) for row in rows])
+    if rows:
+        notify(connection, Channel.READY)
+    return [row.id for row in rows]
+
+
+_AS_NEW: dict[str, Any] = {
+    "state": State.READY.value,
+    "failures": 0,
+    "interruptions": 0,
+    "launcher_id": None,
+    "claimed_at": None,
+    "started_at": None,
+    "finished_at": None,
+    "finish_sequence": None,
+    "failure_kind": None,
+    "metrics": None,
+    "error": "",
+    "signature": "",
+    "exit_status": None,
+    "node": "",
+}
+
+
+def _end_as_cancelled(connection: Connection, rows: Sequence[DatabaseRow], endings: Endings) -> list[int]:
+    now = read_now(connection)
+    changed = [
+        {
+            "id": row.id,
+            "attempt": row.attempt,
+            "before": row.state,
+            "state": State.CANCELLED.value,
+            "finished_at": now,
+            "finish_sequence": endings.number(row.campaign_id, State.CANCELLED, State(row.state)),
+        }
+        for row in rows
+    ]
+    update_rows(connection, evaluation, GUARDS, changed)
+    events = [
+        NewEvent(
+            row.id,
+            Move.CANCEL,
+            row.attempt,
+            row.launcher_id,
+            started_at=row.claimed_at,
+            finished_at=None if row.claimed_at is None else now,
+        )
+        for row in rows
+    ]
+    record(connection, events)
+    return [row.id for row in rows]
+
+
+def _named(verb: str, ids: Sequence[int] | None, campaign_id: int | None) -> None:
+    if ids is None and campaign_id is None:
+        raise UsageError(f"Say what to {verb}: evaluations by their ids, or a campaign.")
+
+
+def _which(
+    connection: Connection, ids: Sequence[int] | None, campaign_id: int | None
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if ids is not None:
+        conditions.append(id_in(connection, evaluation.c.id, ids))
+    if campaign_id is not None:
+        conditions.append(evaluation.c.campaign_id == campaign_id)
+    return conditions
+
+
+def _lock(connection: Connection, ids: Sequence[int] | None, campaign_id: int | None) -> Endings:
+    if ids is not None:
+        return Endings.of_evaluations(connection, ids)
+    return Endings.of_campaign(connection, campaign_id)

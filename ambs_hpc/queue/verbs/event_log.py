@@ -1,0 +1,54 @@
+"""The story of every evaluation: one row for each move, written with it and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ambs_hpc.queue.schema.tables import evaluation_event
+from ambs_hpc.queue.sql.bulk import insert_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ambs_hpc.states import FailureKind, Move
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A move of an evaluation; times are those of the attempt that it ended, when it ended one."""
+
+    evaluation_id: int
+    move: Move
+    attempt: int
+    launcher_id: int | None = None
+    node: str | None = None
+    failure_kind: FailureKind | None = None
+    exit_status: int | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    detail: str | None = None
+
+
+def record(connection: Connection, events: Sequence[NewEvent]) -> None:
+    """Append the events with the present time."""
+    rows = [
+        {
+            "evaluation_id": one.evaluation_id,
+            "move": one.move.value,
+            "attempt": one.attempt,
+            "launcher_id": one.launcher_id,
+            "node": one.node,
+            "failure_kind": one.failure_kind.value if one.failure_kind else None,
+            "exit_status": one.exit_status,
+            "started_at": one.started_at,
+            "finished_at": one.finished_at,
+            "detail": one.detail,
+        }
+        for one in events
+    ]
+    # A column without a value in all of them need not travel.
+    used = [name for name in rows[0] if any(row[name] is not None for row in rows)] if rows else []
+    sent = [{name: row[name] for name in used} for row in rows]
+    insert_rows(connection, evaluation_event, sent, stamp="at")

@@ -1,0 +1,62 @@
+"""Which results of attempts that were taken away still count: a finished result is never thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from ambs_hpc.queue.schema.tables import evaluation_event
+from ambs_hpc.queue.sql.bulk import id_in
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.states import FailureKind, Move, State
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_TAKEN = frozenset({Move.SWEEP.value, Move.RELEASE.value, Move.LOSE.value})
+_CONSIDERED = [move.value for move in (Move.CLAIM, Move.SWEEP, Move.RELEASE, Move.LOSE, Move.RERUN)]
+
+
+def deliverable(
+    connection: Connection, launcher_id: int, delivered: Sequence[tuple[DatabaseRow, int]]
+) -> list[DatabaseRow]:
+    """The locked evaluations whose delivered attempt was this launcher's, was taken away, and still counts.
+
+    Not when somebody else's attempt has ended the evaluation, nor when a person has cancelled it or asked for
+    a rerun since: a rerun after a corrected program must not get the old program's number.
+    """
+    candidates = [(row, attempt) for row, attempt in delivered if _is_open(row)]
+    if not candidates:
+        return []
+    event = evaluation_event.c
+    ids = [row.id for row, _ in candidates]
+    statement = (
+        select(event.evaluation_id, event.attempt, event.move, event.launcher_id)
+        .where(id_in(connection, event.evaluation_id, ids), event.move.in_(_CONSIDERED))
+        .order_by(event.id)
+    )
+    stories: dict[int, list[DatabaseRow]] = {}
+    for row in connection.execute(statement):
+        stories.setdefault(row.evaluation_id, []).append(row)
+    return [row for row, attempt in candidates if _was_taken(stories.get(row.id, []), attempt, launcher_id)]
+
+
+def _is_open(row: DatabaseRow) -> bool:
+    if row.state == State.FAILED.value:
+        return bool(row.failure_kind == FailureKind.LOST.value)
+    return row.state in (State.READY.value, State.RUNNING.value)
+
+
+def _was_taken(story: Sequence[DatabaseRow], attempt: int, launcher_id: int) -> bool:
+    """Whether the events say: claimed by this launcher, taken away, not rerun since."""
+    claimed = taken = False
+    for event in story:
+        if event.move == Move.RERUN.value:
+            claimed = taken = False
+        elif event.attempt == attempt and event.move == Move.CLAIM.value:
+            claimed = event.launcher_id == launcher_id
+        elif event.attempt == attempt and event.move in _TAKEN:
+            taken = True
+    return claimed and taken

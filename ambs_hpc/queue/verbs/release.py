@@ -1,0 +1,169 @@
+"""Held evaluations go back to the queue: by their launcher (`release`), or by others (`sweep`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from ambs_hpc.queue.schema.tables import campaign, evaluation
+from ambs_hpc.queue.sql.bulk import listed, listed_value, update_rows
+from ambs_hpc.queue.sql.clock import read_now
+from ambs_hpc.queue.sql.notify import Channel, notify
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow, text_value
+from ambs_hpc.queue.verbs.counters import Endings
+from ambs_hpc.queue.verbs.event_log import NewEvent, record
+from ambs_hpc.states import FailureKind, Move, State
+
+RUNNING = State.RUNNING.value
+# A move finds the state and the attempt that it expects, or does nothing. The state is compared with the
+# row's own value and not with a constant, or PostgreSQL would go through all that runs instead of by ids.
+GUARDS = (("id", "id"), ("attempt", "attempt"), ("state", "before"))
+
+
+def release(
+    connection: Connection,
+    launcher_id: int,
+    held: Sequence[tuple[int, int]],
+    *,
+    interrupted: bool,
+    reason: str,
+) -> int:
+    """Give back what the launcher holds; how many it really held.
+
+    Args:
+        held: (id, attempt) pairs; those that it lost in the meantime are left alone.
+        interrupted: it ran, and the machine ended it: counts against `max_interruptions`, beyond which it is
+            FAILED as LOST. False when it never started, which counts against nothing.
+        reason: kept with the event, for instance "walltime".
+    """
+    if not held:
+        return 0
+    ids = [evaluation_id for evaluation_id, _ in held]
+    endings = Endings.of_evaluations(connection, ids)
+    wanted = set(held)
+    rows = [
+        row
+        for row in lock_rows_of(connection, ids)
+        if (row.id, row.attempt) in wanted and (row.state, row.launcher_id) == (RUNNING, launcher_id)
+    ]
+    ended_at = read_now(connection)
+    give_back(
+        connection, [Interruption(row, ended_at, interrupted) for row in rows], endings, Move.RELEASE, reason
+    )
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The end of a lease: a row of `lock_rows`, when it ended, and whether an attempt had begun."""
+
+    row: DatabaseRow
+    ended_at: float
+    counts: bool = True
+
+    @property
+    def is_one_too_many(self) -> bool:
+        """Whether the evaluation has been interrupted more often than its campaign allows."""
+        return self.counts and self.row.interruptions + 1 > self.row.max_interruptions
+
+
+def lock_rows_of(connection: Connection, ids: Iterable[int]) -> Sequence[DatabaseRow]:
+    """These evaluations with their campaigns' budgets, locked until the end of the transaction."""
+    dialect = connection.dialect.name
+    return connection.execute(_locking_by_ids(dialect), {"ids": listed_value(dialect, ids)}).all()
+
+
+def lock_rows(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[DatabaseRow]:
+    """The same for all evaluations of which the conditions hold."""
+    return connection.execute(_locking(*conditions)).all()
+
+
+@cache
+def _locking_by_ids(dialect: str) -> Select[Any]:
+    return _locking(listed(dialect, evaluation.c.id, "ids"))
+
+
+def _locking(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(*_LOCKED, campaign.c.max_failures, campaign.c.max_interruptions, campaign.c.run_directory)
+        .join(campaign, campaign.c.id == evaluation.c.campaign_id)
+        .where(*conditions)
+        .order_by(evaluation.c.id)
+        .with_for_update(of=evaluation, key_share=True)
+    )
+
+
+_LOCKED = [
+    evaluation.c[name]
+    for name in [
+        *("id", "campaign_id", "ordinal", "state", "attempt", "launcher_id"),
+        *("failures", "interruptions", "claimed_at", "failure_kind"),
+    ]
+]
+
+
+def give_back(
+    connection: Connection, interruptions: Sequence[Interruption], endings: Endings, move: Move, reason: str
+) -> None:
+    """Return locked RUNNING evaluations to READY, or end them as LOST where the budget is spent."""
+    lost = [one for one in interruptions if one.is_one_too_many]
+    returned = [one for one in interruptions if not one.is_one_too_many]
+    update_rows(connection, evaluation, GUARDS, [_returned(one) for one in returned])
+    update_rows(connection, evaluation, GUARDS, [_lost(one, endings, reason) for one in lost])
+    endings.save(connection)
+    detail = text_value(reason)
+    record(connection, [_event(one, move, detail) for one in returned])
+    record(connection, [_event(one, Move.LOSE, detail) for one in lost])
+    if returned:
+        notify(connection, Channel.READY)
+    if lost:
+        notify(connection, Channel.FINISHED)
+
+
+def _returned(one: Interruption) -> dict[str, Any]:
+    return {
+        "id": one.row.id,
+        "attempt": one.row.attempt,
+        "before": RUNNING,
+        "state": State.READY.value,
+        "launcher_id": None,
+        "interruptions": one.row.interruptions + one.counts,
+        "claimed_at": None,
+    }
+
+
+def _lost(one: Interruption, endings: Endings, reason: str) -> dict[str, Any]:
+    error = text_value(
+        f"Interrupted {one.row.interruptions + 1} times ({reason}); its campaign allows "
+        f"{one.row.max_interruptions}. `ambs rerun {one.row.id}` gives it another chance."
+    )
+    return {
+        "id": one.row.id,
+        "attempt": one.row.attempt,
+        "before": RUNNING,
+        "state": State.FAILED.value,
+        "failure_kind": FailureKind.LOST.value,
+        "interruptions": one.row.interruptions + 1,
+        "started_at": one.row.claimed_at,
+        "finished_at": max(one.ended_at, one.row.claimed_at),
+        "finish_sequence": endings.number(one.row.campaign_id, State.FAILED, State.RUNNING),
+        "error": error,
+        "signature": f"interrupted too often ({reason})"[:200],
+    }
+
+
+def _event(one: Interruption, move: Move, detail: str) -> NewEvent:
+    return NewEvent(
+        one.row.id,
+        move,
+        one.row.attempt,
+        one.row.launcher_id,
+        failure_kind=FailureKind.LOST if move is Move.LOSE else None,
+        started_at=one.row.claimed_at if one.counts else None,
+        finished_at=max(one.ended_at, one.row.claimed_at) if one.counts else None,
+        detail=detail,
+    )

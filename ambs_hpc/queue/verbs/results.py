@@ -1,0 +1,172 @@
+"""How attempts ended: completed, failed, or delivered late by a launcher that was presumed dead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ambs_hpc.queue.schema.tables import evaluation
+from ambs_hpc.queue.sql.bulk import update_rows
+from ambs_hpc.queue.sql.notify import Channel, notify
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow, error_value, json_value, signature, text_value
+from ambs_hpc.queue.verbs.counters import Endings
+from ambs_hpc.queue.verbs.event_log import NewEvent, record
+from ambs_hpc.queue.verbs.late_results import deliverable
+from ambs_hpc.queue.verbs.release import GUARDS, RUNNING, lock_rows_of
+from ambs_hpc.records import Outcome
+from ambs_hpc.states import FailureKind, Move, State
+
+
+def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) -> list[int]:
+    """Store results; the ids of the evaluations that are DONE by them.
+
+    Guarded by (id, RUNNING, attempt, launcher). The result of an attempt that was taken from this launcher in
+    the meantime (swept, released) is accepted too, as long as no other attempt has ended the evaluation
+    since and nobody has cancelled or rerun it; a successor that runs finds out at its heartbeat.
+    A result that is already stored is left out, so that an uncertain commit may be repeated.
+
+    Raises:
+        ValueError: an objective is missing or not finite.
+    """
+    for outcome in outcomes:
+        if outcome.objective is None or not math.isfinite(outcome.objective):
+            raise ValueError(
+                f"evaluation {outcome.id}: objective {outcome.objective!r} is not a finite number"
+            )
+    if not outcomes:
+        return []
+    by_id = {outcome.id: outcome for outcome in outcomes}
+    endings = Endings.of_evaluations(connection, by_id)
+    rows = lock_rows_of(connection, by_id)
+    mine = [row for row in rows if _is_held(row, by_id[row.id], launcher_id)]
+    others = [row for row in rows if not _is_held(row, by_id[row.id], launcher_id)]
+    late = deliverable(connection, launcher_id, [(row, by_id[row.id].attempt) for row in others])
+    rights = [(row, by_id[row.id], Move.COMPLETE) for row in mine]
+    rights += [(row, by_id[row.id], Move.ACCEPT_LATE) for row in late]
+    done = [_done(row, outcome, endings) for row, outcome, _ in rights]
+    update_rows(connection, evaluation, GUARDS, done, _AS_DONE | {"launcher_id": launcher_id})
+    record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in rights])
+    endings.save(connection)
+    if rights:
+        notify(connection, Channel.FINISHED)
+    return [row.id for row, _, _ in rights]
+
+
+def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) -> list[tuple[int, State]]:
+    """Store failures; the (id, state) that follow: READY while `max_failures` allows, FAILED after that.
+
+    Guarded by (id, RUNNING, attempt, launcher): of an attempt that was taken away nothing is stored.
+
+    Raises:
+        ValueError: a failure is missing, or is LOST, which `release` and `sweep` find out.
+    """
+    for outcome in outcomes:
+        if outcome.failure in (None, FailureKind.LOST):
+            raise ValueError(f"evaluation {outcome.id}: {outcome.failure!r} is not a failure of its own")
+    if not outcomes:
+        return []
+    by_id = {outcome.id: outcome for outcome in outcomes}
+    endings = Endings.of_evaluations(connection, by_id)
+    rows = lock_rows_of(connection, by_id)
+    mine = [(row, by_id[row.id]) for row in rows if _is_held(row, by_id[row.id], launcher_id)]
+    over = [(row, outcome) for row, outcome in mine if row.failures + 1 >= row.max_failures]
+    again = [(row, outcome) for row, outcome in mine if row.failures + 1 < row.max_failures]
+    update_rows(connection, evaluation, GUARDS, [_failed(*one, endings) for one in over])
+    update_rows(connection, evaluation, GUARDS, [_retried(*one) for one in again])
+    record(connection, [_event(outcome, Move.FAIL, launcher_id, row) for row, outcome in over])
+    record(connection, [_event(outcome, Move.RETRY, launcher_id, row) for row, outcome in again])
+    endings.save(connection)
+    if over:
+        notify(connection, Channel.FINISHED)
+    if again:
+        notify(connection, Channel.READY)
+    return [(row.id, State.FAILED) for row, _ in over] + [(row.id, State.READY) for row, _ in again]
+
+
+def _is_held(row: DatabaseRow, outcome: Outcome, launcher_id: int) -> bool:
+    held = (row.state, row.attempt, row.launcher_id)
+    return held == (RUNNING, outcome.attempt, launcher_id)
+
+
+_AS_DONE: dict[str, Any] = {
+    "state": State.DONE.value,
+    "failure_kind": None,
+    "error": "",
+    "signature": "",
+}
+
+
+def _done(row: DatabaseRow, outcome: Outcome, endings: Endings) -> dict[str, Any]:
+    assert outcome.objective is not None
+    return {
+        "id": row.id,
+        "attempt": row.attempt,  # of the row: a late result leaves its successor's number in place
+        "before": row.state,
+        "claimed_at": outcome.started_at if row.claimed_at is None else row.claimed_at,
+        "started_at": outcome.started_at,
+        "finished_at": outcome.finished_at,
+        "finish_sequence": endings.number(row.campaign_id, State.DONE, State(row.state)),
+        "objective": float(outcome.objective),
+        "metrics": json_value(outcome.metrics),
+        "exit_status": outcome.exit_status,
+        "node": text_value(outcome.node),
+    }
+
+
+def _failed(row: DatabaseRow, outcome: Outcome, endings: Endings) -> dict[str, Any]:
+    assert outcome.failure is not None
+    return {
+        **_after_failure(row, outcome),
+        "state": State.FAILED.value,
+        "failure_kind": outcome.failure.value,
+        "finished_at": outcome.finished_at,
+        "finish_sequence": endings.number(row.campaign_id, State.FAILED, State.RUNNING),
+    }
+
+
+def _retried(row: DatabaseRow, outcome: Outcome) -> dict[str, Any]:
+    return {
+        **_after_failure(row, outcome),
+        "state": State.READY.value,
+        "launcher_id": None,
+        "claimed_at": None,
+        "started_at": None,
+    }
+
+
+def _after_failure(row: DatabaseRow, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "attempt": row.attempt,
+        "before": row.state,
+        "failures": row.failures + 1,
+        "started_at": outcome.started_at,
+        "metrics": json_value(outcome.metrics),
+        "error": error_value(outcome.error),
+        "signature": signature(text_value(outcome.error)),
+        "exit_status": outcome.exit_status,
+        "node": text_value(outcome.node),
+    }
+
+
+def _event(outcome: Outcome, move: Move, launcher_id: int, row: DatabaseRow) -> NewEvent:
+    detail = error_value(outcome.error) if outcome.failure else None
+    if move is Move.ACCEPT_LATE:
+        detail = (
+            f"in place of attempt {row.attempt}" if row.attempt != outcome.attempt else "after being given up"
+        )
+    return NewEvent(
+        outcome.id,
+        move,
+        outcome.attempt,
+        launcher_id,
+        node=text_value(outcome.node),
+        failure_kind=outcome.failure,
+        exit_status=outcome.exit_status,
+        started_at=outcome.started_at,
+        finished_at=outcome.finished_at,
+        detail=detail,
+    )

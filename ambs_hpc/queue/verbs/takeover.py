@@ -1,0 +1,52 @@
+"""A launcher takes up what its predecessor left running elsewhere: the same attempts, under its own id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select, update
+
+from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
+from ambs_hpc.queue.sql.bulk import id_in
+from ambs_hpc.queue.verbs.claim import LEASED, claim_value
+from ambs_hpc.queue.verbs.event_log import NewEvent, record
+from ambs_hpc.queue.verbs.sweep import OUTLIVED_SECONDS, Judge, dead_holders, holders
+from ambs_hpc.records import Claim
+from ambs_hpc.states import Move
+
+
+def adopt(
+    connection: Connection,
+    launcher_id: int,
+    *,
+    stale_after_seconds: float,
+    is_gone: Judge,
+    campaign_ids: Sequence[int] | None = None,
+) -> list[Claim]:
+    """Hold what dead launchers that are `outlived_by` the same as this one held; each keeps its attempt.
+
+    One on another host, which cannot be asked, counts as dead when it was not heard for `OUTLIVED_SECONDS`.
+
+    Args:
+        stale_after_seconds, is_gone: as of `sweep`.
+        campaign_ids: only of these campaigns.
+    """
+    who = select(launcher.c.outlived_by).where(launcher.c.id == launcher_id)
+    kind = connection.execute(who).scalar_one()
+    dead = {one.id for one in dead_holders(connection, stale_after_seconds, is_gone)}
+    gone = [
+        one.id
+        for one in holders(connection)
+        if one.identity.outlived_by == kind
+        and (one.id in dead or one.heartbeat_age_seconds > OUTLIVED_SECONDS)
+        and one.id != launcher_id
+    ]
+    if not kind or not gone:
+        return []
+    theirs = [id_in(connection, evaluation.c.launcher_id, gone)]
+    if campaign_ids is not None:
+        theirs.append(id_in(connection, evaluation.c.campaign_id, campaign_ids))
+    statement = update(evaluation).where(is_running, *theirs).values(launcher_id=launcher_id)
+    rows = sorted(connection.execute(statement.returning(*LEASED)), key=lambda row: row.id)
+    record(connection, [NewEvent(row.id, Move.ADOPT, row.attempt, launcher_id) for row in rows])
+    return [claim_value(row) for row in rows]

@@ -1,0 +1,272 @@
+"""The program behind `local`: starts a script under a supervisor, and tells from /proc what became of it.
+
+    python supervisor_main.py submit FOLDER SCRIPT NAME DIRECTORY WALLTIME_SECONDS
+    python supervisor_main.py status|cancel FOLDER ID...
+    python supervisor_main.py find FOLDER NAME
+
+Supervisor and script are detached, each in a session of its own. A record per allocation, FOLDER/ID.json, is
+written by the supervisor alone: before the script starts, and again when it has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ambs_hpc.identity import start_time
+from ambs_hpc.schedulers.helper_protocol import REFUSED
+from ambs_hpc.schedulers.local.scheduler import PROGRAM
+from ambs_hpc.schedulers.values import AllocationState, AllocationStatus
+
+KILL_AFTER_SECONDS = 30.0  # from TERM to KILL, as batch systems do it
+_START_SECONDS = 30.0
+_LEFT_BEHIND_SECONDS = 2.0
+_STEP_SECONDS = 0.05
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of an allocation; times are seconds since 1970 UTC."""
+
+    scheduler_id: str
+    host: str
+    name: str
+    walltime_seconds: int
+    started_at: float
+    script_pid: int = 0
+    script_ticks: int = 0
+    ended_at: float | None = None
+    comment: str = ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb."""
+    verb, folder, *rest = arguments
+    if verb == "submit":
+        return _submit(Path(folder), rest)
+    if verb == "supervise":
+        return _supervise(Path(folder), rest)
+    if verb == "find":
+        found = [each for each in _records(Path(folder)) if each.name == rest[0]]
+        _say(*(each.scheduler_id for each in sorted(found, key=lambda each: each.started_at)))
+        return 0
+    for record in _records(Path(folder), rest):
+        if verb == "status":
+            _say(json.dumps(asdict(_status(Path(folder), record))))
+        elif _cancel(Path(folder), record):
+            _say(record.scheduler_id)
+    return 0
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _submit(folder: Path, arguments: Sequence[str]) -> int:
+    """Start the supervisor and wait until its record stands: then the id is known to everyone."""
+    script = Path(arguments[0])
+    if not (script.is_file() and os.access(script, os.X_OK)):
+        sys.stderr.write(f"{script} is not an executable file\n")
+        return REFUSED
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [*PROGRAM, "supervise", str(folder), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    scheduler_id = f"{process.pid}.{start_time(process.pid)}"
+    deadline = time.monotonic() + _START_SECONDS
+    while not _path(folder, scheduler_id).exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            sys.stderr.write("the supervisor did not start\n")
+            return 1
+        time.sleep(_STEP_SECONDS)
+    _say(scheduler_id)
+    return 0
+
+
+def _supervise(folder: Path, arguments: Sequence[str]) -> int:
+    """Run the script until it ends by itself, by cancellation or by its walltime; always leave a record."""
+    script, name, directory, walltime = arguments
+    stop: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.append(number))
+    _adopt_orphans()
+    scheduler_id = f"{os.getpid()}.{start_time(os.getpid())}"
+    record = Record(scheduler_id, socket.gethostname(), name, int(walltime), time.time())
+    _write(folder, record)
+    process = _start(record, Path(script), Path(directory))
+    record = replace(record, script_pid=process.pid, script_ticks=start_time(process.pid) or 0)
+    _write(folder, record)
+    reason = _wait(process, record.walltime_seconds, stop)
+    _clear(process.pid)
+    comment = f"{reason}exit status {process.returncode}"
+    _write(folder, replace(record, script_pid=0, ended_at=time.time(), comment=comment))
+    return 0
+
+
+def _start(record: Record, script: Path, directory: Path) -> subprocess.Popen[bytes]:
+    """The script in the supervisor's session, output in the directory, identity in its environment."""
+    environ = os.environ | {
+        "AMBS_LOCAL_ID": record.scheduler_id,
+        "AMBS_LOCAL_HOST": record.host,
+        "AMBS_LOCAL_END": f"{record.started_at + record.walltime_seconds:.3f}",
+    }
+    with (
+        (directory / f"{record.name}.output").open("ab") as output,
+        (directory / f"{record.name}.error").open("ab") as error,
+    ):
+        return subprocess.Popen(
+            [str(script)],
+            cwd=directory,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=error,
+            start_new_session=True,
+        )
+
+
+def _wait(process: subprocess.Popen[bytes], walltime_seconds: float, stop: list[int]) -> str:
+    """Until the script has ended; when it must, TERM, then KILL. Returns why it had to."""
+    deadline = time.monotonic() + walltime_seconds
+    reason = ""
+    kill_at = float("inf")
+    while process.poll() is None or (reason and _lives(process.pid)):
+        now = time.monotonic()
+        if not reason and (stop or now >= deadline):
+            reason = "cancelled; " if stop else "killed at the end of its walltime; "
+            kill_at = now + KILL_AFTER_SECONDS
+            _signal_group(process.pid, signal.SIGTERM)
+        if now >= kill_at:
+            _signal_group(process.pid, signal.SIGKILL)
+        time.sleep(_STEP_SECONDS)
+    return reason
+
+
+def _clear(group: int) -> None:
+    """End what the script left behind in its group."""
+    deadline = time.monotonic() + _LEFT_BEHIND_SECONDS
+    while _lives(group):
+        _signal_group(group, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
+        if time.monotonic() > 2 * _LEFT_BEHIND_SECONDS + deadline:
+            return  # only zombies that nobody reaps
+        time.sleep(_STEP_SECONDS)
+
+
+def _lives(group: int) -> bool:
+    """Whether the group of a script that has ended has members, after reaping those that were left to us."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
+    return _signal_group(group, 0)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what the script leaves: elsewhere zombies may keep its group alive for long."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Whether it had members, zombies included."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _status(folder: Path, record: Record) -> AllocationStatus:
+    state, own_state = AllocationState.RUNNING, "running"
+    comment = record.comment
+    if record.ended_at is not None:
+        state, own_state = AllocationState.ENDED, "ended"
+    elif record.host != socket.gethostname():
+        state, own_state = AllocationState.UNKNOWN, "elsewhere"
+        comment = f"it runs on {record.host} and can be asked about only there"
+    elif not _alive(record):
+        state, own_state = AllocationState.ENDED, "lost"
+        comment = "its supervisor and its script have ended without leaving word"
+    elif _cancelled(folder, record).exists():
+        state, own_state = AllocationState.ENDING, "cancelled"
+    return AllocationStatus(
+        scheduler_id=record.scheduler_id,
+        state=state,
+        own_state=own_state,
+        name=record.name,
+        nodes=1,
+        walltime_seconds=record.walltime_seconds,
+        started_at=record.started_at,
+        ends_at=record.started_at + record.walltime_seconds if record.ended_at is None else record.ended_at,
+        comment=comment,
+    )
+
+
+def _alive(record: Record) -> bool:
+    """The supervisor, or the script when somebody has killed the supervisor alone."""
+    pid, ticks = (int(part) for part in record.scheduler_id.split("."))
+    if start_time(pid) == ticks:
+        return True
+    return record.script_pid > 0 and start_time(record.script_pid) == record.script_ticks
+
+
+def _cancel(folder: Path, record: Record) -> bool:
+    """TERM to the supervisor, which ends the script's group; False when nothing of it lives here."""
+    if record.ended_at is not None or record.host != socket.gethostname() or not _alive(record):
+        return False
+    _cancelled(folder, record).touch()
+    pid, ticks = (int(part) for part in record.scheduler_id.split("."))
+    if start_time(pid) == ticks:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        return True
+    return _signal_group(record.script_pid, signal.SIGTERM)  # its supervisor was killed
+
+
+def _cancelled(folder: Path, record: Record) -> Path:
+    """A mark beside the record, which the supervisor alone writes."""
+    return _path(folder, record.scheduler_id).with_suffix(".cancelled")
+
+
+def _records(folder: Path, ids: Sequence[str] | None = None) -> Iterator[Record]:
+    paths = sorted(folder.glob("*.json")) if ids is None else [_path(folder, each) for each in ids]
+    for path in paths:
+        record = _read(path)
+        if record is not None:
+            yield record
+
+
+def _path(folder: Path, scheduler_id: str) -> Path:
+    return folder / f"{Path(scheduler_id).name}.json"
+
+
+def _read(path: Path) -> Record | None:
+    """None when there is no such record; one that cannot be read is an error, not an unknown id."""
+    try:
+        return Record(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def _write(folder: Path, record: Record) -> None:
+    """Whole or not at all: a reader never sees half a record."""
+    path = _path(folder, record.scheduler_id)
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    draft.write_text(json.dumps(asdict(record)))
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,192 @@
+"""PBS's qsub, qstat, qselect and qdel: argument vectors and readers, after the behaviour of OpenPBS 23.06."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ambs_hpc.errors import AllocationUnreadable, SubmissionRejected, SubmissionUnclear
+from ambs_hpc.schedulers.node_lists import unique_lines
+from ambs_hpc.schedulers.pbs.entries import (
+    Entry,
+    NotJson,
+    entries_of_json,
+    entries_of_text,
+    sequence,
+    status_of,
+)
+from ambs_hpc.schedulers.protocol import ReadText
+from ambs_hpc.schedulers.values import (
+    AllocationState,
+    AllocationStatus,
+    CancelAnswer,
+    Command,
+    Completed,
+    CouldNotAsk,
+    Here,
+    StatusAnswer,
+    Submission,
+    SubmitRequest,
+    at_least_one,
+)
+
+_NO_CONNECTION = ("cannot connect to server", "Connection refused", "No route to host")
+_MAYBE_DELIVERED = (
+    "End of File",
+    "Premature end of",
+    "Protocol",
+    "Connection reset",
+    "imed out",
+    "errno=15031",
+)
+_NO_HISTORY = "not configured to maintain job history"
+_ENDED = 35  # "Job has finished, use -x or -H"
+_UNKNOWN = 153  # "Unknown Job Id"
+_SUBMITTED = re.compile(r"^(\d+(?:\[\])?\.\S+)\s*$", re.MULTILINE)
+_UNKNOWN_ID = re.compile(r"Unknown Job Id (\S+)")
+_ENDED_ID = re.compile(r"(\S+) Job has finished")
+_REFUSED_ID = re.compile(r"^qdel: (.*?) *(\d+(?:\[\d*\])?\.\S+) *(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pbs:
+    """PBS as `user` sees it (Polaris, Aurora, Sophia, Crux)."""
+
+    user: str
+    name: str = "pbs"
+
+    def submit(self, request: SubmitRequest) -> Command[Submission]:
+        argv = ("qsub", "-N", request.name, str(request.script))
+        return Command(argv, read_submission, directory=request.directory, inherits=True)
+
+    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+        """Without -x, which servers without history refuse; how the ended ones ended is then asked once."""
+        asked = at_least_one(ids)
+        in_text = Command(("qstat", "-f", *asked), partial(read_status, asked=asked, in_text=None))
+        return Command(
+            ("qstat", "-f", "-F", "json", *asked), partial(read_status, asked=asked, in_text=in_text)
+        )
+
+    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
+        """With -x first, so that one that has ended already is found too, where history is kept."""
+        options = ("-u", self.user, "-N", request.name)
+        without_history = Command(("qselect", *options), partial(read_find, instead=None))
+        return Command(("qselect", "-x", *options), partial(read_find, instead=without_history))
+
+    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+        asked = at_least_one(ids)
+        return Command(("qdel", *asked), partial(read_cancel, asked=asked))
+
+    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+        """The node file has a line per chunk and rank, and exists on the first node only."""
+        if "PBS_JOBID" not in environ:
+            return None
+        try:
+            nodes = unique_lines(read_text(environ.get("PBS_NODEFILE", "PBS_NODEFILE (not set)")))
+        except OSError as error:
+            raise AllocationUnreadable(
+                f"nodes of PBS's allocation {environ['PBS_JOBID']}: {error}. The file exists on the first "
+                "node only: start the launcher from the batch script."
+            ) from error
+        if not nodes:
+            raise AllocationUnreadable(f"PBS's allocation {environ['PBS_JOBID']}: its node file is empty")
+        return Here(environ["PBS_JOBID"], nodes)
+
+
+def read_submission(completed: Completed) -> Submission | CouldNotAsk:
+    """Only the id, `40.pbs`, is on stdout; warnings and refusals are on stderr."""
+    found = _SUBMITTED.findall(completed.stdout)
+    if completed.exit_code == 0 and found:
+        return Submission(found[-1])
+    if completed.exit_code is None or completed.exit_code <= 0:
+        raise SubmissionUnclear("qsub", completed.words)
+    if any(words in completed.stderr for words in _NO_CONNECTION):
+        return CouldNotAsk("qsub", completed.words)
+    if any(words in completed.stderr for words in _MAYBE_DELIVERED):
+        raise SubmissionUnclear("qsub", completed.words)
+    raise SubmissionRejected("qsub", completed.words)
+
+
+def read_status(
+    completed: Completed, asked: Sequence[str], in_text: Command[StatusAnswer] | None
+) -> StatusAnswer | CouldNotAsk | Command[StatusAnswer]:
+    """Known ids are on stdout, each other one has its line on stderr; the exit code is that of the last line.
+
+    Args:
+        in_text: the same question in the older form; None when this is its answer. PBS writes broken JSON
+            when a variable of some allocation holds odd characters.
+    """
+    if completed.exit_code not in (0, _ENDED, _UNKNOWN):
+        return CouldNotAsk("qstat", completed.words)
+    try:
+        entries = entries_of_text(completed.stdout) if in_text is None else entries_of_json(completed.stdout)
+    except NotJson as error:
+        return in_text or CouldNotAsk("qstat", str(error))
+    answer = _sort(completed.stderr, entries, asked)
+    ended = [each for each in _named(_ENDED_ID, completed.stderr, asked) if answer.known[each].comment == ""]
+    if not ended:
+        return answer
+    reader = partial(read_history, rest=answer, ended=ended)
+    return Command(("qstat", "-x", "-f", "-F", "json", *ended), reader)
+
+
+def _named(pattern: re.Pattern[str], stderr: str, asked: Sequence[str]) -> list[str]:
+    """The asked ids that are named; compared by number, as the server's name comes in several lengths."""
+    numbers = {sequence(each) for each in pattern.findall(stderr)}
+    return [each for each in asked if sequence(each) in numbers]
+
+
+def _sort(stderr: str, entries: Mapping[str, Entry], asked: Sequence[str]) -> StatusAnswer:
+    shown = _shown(entries, asked)
+    ended = {
+        each: AllocationStatus(each, AllocationState.ENDED, "F") for each in _named(_ENDED_ID, stderr, asked)
+    }
+    known = ended | shown
+    vanished = frozenset(_named(_UNKNOWN_ID, stderr, asked)) - known.keys()
+    return StatusAnswer(known, vanished, frozenset(asked) - known.keys() - vanished)
+
+
+def _shown(entries: Mapping[str, Entry], asked: Sequence[str]) -> dict[str, AllocationStatus]:
+    by_number = {sequence(key): entry for key, entry in entries.items()}
+    return {each: status_of(each, by_number[sequence(each)]) for each in asked if sequence(each) in by_number}
+
+
+def read_history(completed: Completed, rest: StatusAnswer, ended: Sequence[str]) -> StatusAnswer:
+    """How the ended ones ended, where the history says it; that they have ended is known already."""
+    try:
+        shown = _shown(entries_of_json(completed.stdout), ended)
+    except NotJson:
+        return rest
+    over = {each: status for each, status in shown.items() if status.state.is_over}
+    return StatusAnswer({**rest.known, **over}, rest.vanished, rest.unanswered)
+
+
+def read_find(
+    completed: Completed, instead: Command[tuple[str, ...]] | None
+) -> tuple[str, ...] | CouldNotAsk | Command[tuple[str, ...]]:
+    """qselect prints one id a line, and nothing with exit code 0 when there is none.
+
+    Args:
+        instead: the question for servers that keep no history.
+    """
+    if _NO_HISTORY in completed.stderr and instead is not None:
+        return instead
+    if completed.exit_code != 0:
+        return CouldNotAsk("qselect", completed.words)
+    return tuple(sorted(completed.stdout.split(), key=lambda each: int(re.sub(r"\D.*", "", each) or 0)))
+
+
+def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
+    """Each objection names its id; the exit code is that of the last one."""
+    if completed.exit_code is None or any(words in completed.stderr for words in _NO_CONNECTION):
+        return CouldNotAsk("qdel", completed.words)
+    objections = {
+        sequence(found[2]): f"{found[1]} {found[3]}".strip()
+        for found in _REFUSED_ID.finditer(completed.stderr)
+    }
+    if completed.exit_code != 0 and not objections:
+        return CouldNotAsk("qdel", completed.words)
+    refused = {each: objections[sequence(each)] for each in asked if sequence(each) in objections}
+    return CancelAnswer(frozenset(asked) - refused.keys(), refused)

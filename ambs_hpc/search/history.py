@@ -1,0 +1,127 @@
+"""What a search knows: observations in the order told, pending proposals in ordinal order, known keys."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambs_hpc.search.constraints import Floats
+
+FIRST_CAPACITY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A proposal without an answer: its row of V, and the value that was predicted, to be minimised."""
+
+    ordinal: int
+    row: Floats
+    mean: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row of V that a strategy chose, and why; values to be minimised, in the objective's units.
+
+    Args:
+        kind, mean, std, acquisition: as in `records.Proposal`.
+    """
+
+    row: Floats
+    kind: str
+    mean: float | None = None
+    std: float | None = None
+    acquisition: float | None = None
+
+
+class Ledger:
+    """Rows and objectives so far; objectives are to be minimised, NaN where the evaluation failed.
+
+    The models read it and are pure functions of it. `generation` changes when an observation was
+    replaced: whatever was learned before that must be learned anew.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        self._rows = np.zeros((FIRST_CAPACITY, dimensions))
+        self._objectives = np.zeros(FIRST_CAPACITY)
+        self._observed: dict[bytes, int] = {}
+        self._ranking: list[tuple[float, int]] = []  # (objective, place), successes only, best first
+        self.count = 0
+        self.generation = 0
+        self.next_ordinal = 0
+        self.pending: dict[bytes, Pending] = {}  # in the order proposed
+        self.settled: list[bytes] = []  # what is no longer pending, in the order it ceased to be
+        self.known: set[bytes] = set()
+
+    @property
+    def rows(self) -> Floats:
+        """(count, d) values of the observations in the order told."""
+        return self._rows[: self.count]
+
+    @property
+    def objectives(self) -> Floats:
+        """(count,) objectives in the order told."""
+        return self._objectives[: self.count]
+
+    @property
+    def successes(self) -> int:
+        """Observations that carry an objective."""
+        return len(self._ranking)
+
+    @property
+    def failures(self) -> int:
+        """Observations that failed."""
+        return self.count - len(self._ranking)
+
+    def best(self, count: int) -> NDArray[np.intp]:
+        """Places of the `count` best successes, best first, older first among equals."""
+        return np.array([place for _, place in self._ranking[:count]], dtype=np.intp)
+
+    def ranked(self) -> Floats:
+        """(successes,) objectives, best first."""
+        return np.array([objective for objective, _ in self._ranking])
+
+    def propose(self, row: Floats, mean: float | None) -> None:
+        """Take the next ordinal for `row`, which becomes known and pending."""
+        key = row.tobytes()
+        self.pending[key] = Pending(self.next_ordinal, row, mean)
+        self.known.add(key)
+        self.next_ordinal += 1
+
+    def observe(self, row: Floats, objective: float) -> None:
+        """Append an observation; one that had an observation before forgets that one."""
+        key = row.tobytes()
+        self._settle(key)
+        if key in self._observed:
+            self._forget(key)
+        if self.count == len(self._objectives):
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+            self._objectives = np.concatenate([self._objectives, np.zeros_like(self._objectives)])
+        self._rows[self.count], self._objectives[self.count] = row, objective
+        self._observed[key] = self.count
+        if np.isfinite(objective):
+            bisect.insort(self._ranking, (objective, self.count))
+        self.count += 1
+
+    def discard(self, rows: Iterable[Floats]) -> None:
+        """No longer pending, still known."""
+        for row in rows:
+            self._settle(row.tobytes())
+
+    def _settle(self, key: bytes) -> None:
+        if self.pending.pop(key, None) is not None:
+            self.settled.append(key)
+        self.known.add(key)
+
+    def _forget(self, key: bytes) -> None:
+        """As if the observation had never been told: the order of the others stays."""
+        place = self._observed[key]
+        kept = [(self._rows[i].copy(), float(self._objectives[i])) for i in range(self.count) if i != place]
+        self.count, self._observed, self._ranking = 0, {}, []
+        self.generation += 1
+        for row, objective in kept:
+            self.observe(row, objective)

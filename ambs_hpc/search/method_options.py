@@ -1,0 +1,164 @@
+"""The named options of the methods, their presets, and the check of what a user gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+from ambs_hpc.errors import UsageError, nearest
+from ambs_hpc.search.acquisition import EXPLORATIONS
+from ambs_hpc.search.constant_liar import LIES
+from ambs_hpc.search.initial_design import DESIGNS, LATIN_BLOCK
+from ambs_hpc.search.objective_transform import TRANSFORMS
+
+TREES = ("extra", "random")
+CHOICES = {
+    "design": DESIGNS,
+    "tree": TREES,
+    "transform": TRANSFORMS,
+    "lie": LIES,
+    "exploration": EXPLORATIONS,
+}
+LOWEST = {
+    "design_size": 0,
+    "refresh": 1e-4,
+    "kappa": 0.0,
+    "candidates": 8,
+    "global_share": 0.0,
+    "local_share": 0.0,
+    "local_points": 2,
+    "local_kappa": 0.0,
+    "niche_share": 0.0,
+}
+HIGHEST = {"global_share": 1.0, "local_share": 1.0, "niche_share": 1.0}
+
+Options = TypeVar("Options", "AmbsOptions", "LatinOptions", "NoOptions")
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """A method without options."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatinOptions:
+    """Latin hypercube search: points of one hypercube, best the number of evaluations planned."""
+
+    block: int = LATIN_BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class AmbsOptions:
+    """Model-based search; the defaults are the best we can make.
+
+    Args:
+        design: points before there is a model: "random", "lhs" or "sobol".
+        design_size: successes before the first forest; 0 means twice the parameters and one.
+        tree: "extra" (random thresholds) or "random" (a random forest's bootstrapped trees).
+        trees: how many, >= 1.
+        min_leaf: observations in a leaf when a tree is grown, >= 1.
+        refresh: share of new observations after which all trees have been grown again; one for an
+            observation at most.
+        training_rows: observations that a tree is grown on at most; its leaves count all.
+        transform: of the objective: "rank" (normal scores), "log" or "raw".
+        lie: what a pending evaluation is assumed to give: "believer" (the prediction), "cl_min",
+            "cl_mean", "cl_max" (the best, mean, worst seen) or "none".
+        exploration: "exponential" draws kappa for each proposal with mean `kappa`, "fixed" takes it.
+        kappa: weight of the standard deviation in the lower confidence bound, >= 0.
+        candidates: scored for a proposal in the first round, >= 8.
+        rounds: of scoring; each after the first refines around the best of the one before.
+        global_share: of the candidates that come from the whole space, in [0, 1].
+        local_share: of the proposals that a Gaussian process around an incumbent answers, in [0, 1].
+        local_points: observations that the process is conditioned on, >= 2.
+        local_kappa: weight of its standard deviation, >= 0.
+        niche_share: of its incumbents that are the best of those that differ from the best, in [0, 1];
+            reached when `local_points` proposals after the best have brought nothing better, or run.
+    """
+
+    design: str = "sobol"
+    design_size: int = 0
+    tree: str = "extra"
+    trees: int = 16
+    min_leaf: int = 1
+    refresh: float = 0.1
+    training_rows: int = 2000
+    transform: str = "rank"
+    lie: str = "believer"
+    exploration: str = "exponential"
+    kappa: float = 1.0
+    candidates: int = 500
+    rounds: int = 2
+    global_share: float = 0.25
+    local_share: float = 0.9
+    local_points: int = 100
+    local_kappa: float = 1.0
+    niche_share: float = 0.25
+
+
+CLASSIC = AmbsOptions(
+    design="random",
+    tree="random",
+    min_leaf=3,
+    trees=100,
+    transform="raw",
+    lie="cl_max",
+    exploration="fixed",
+    kappa=1.96,
+    candidates=10_000,
+    rounds=1,
+    global_share=1.0,
+    local_share=0.0,
+    refresh=0.05,
+)
+
+
+def read_options(method: str, defaults: Options, given: Mapping[str, object]) -> Options:
+    """`defaults` with what was given.
+
+    Raises:
+        UsageError: an option does not exist, or its value is of the wrong kind or out of range.
+    """
+    types = {field.name: type(getattr(defaults, field.name)) for field in fields(defaults)}
+    for name in given:
+        if name not in types:
+            accepted = nearest(name, types) if types else "It has none."
+            raise UsageError(f"method {method!r} has no option {name!r}. {accepted}")
+    checked: dict[str, Any] = {name: _checked(name, value, types[name]) for name, value in given.items()}
+    return replace(defaults, **checked)
+
+
+def _checked(name: str, value: object, kind: type) -> bool | int | float | str:
+    try:
+        read = _read(value, kind)
+    except (TypeError, ValueError):
+        wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a name")
+        raise UsageError(f"option {name}={value!r}: give {wanted}.") from None
+    if name in CHOICES and read not in CHOICES[name]:
+        raise UsageError(f"option {name}={value!r} does not exist. {nearest(str(value), CHOICES[name])}")
+    if not isinstance(read, str):
+        low, high = LOWEST.get(name, 0 if kind is bool else 1), HIGHEST.get(name, float("inf"))
+        if not low <= read <= high:
+            raise UsageError(f"option {name}={value!r}: give a number from {low}" + _up_to(high) + ".")
+    return read
+
+
+def _read(value: object, kind: type) -> bool | int | float | str:
+    """Values come from a command line as text, from a stored campaign as JSON."""
+    if kind is bool:
+        known = {True: True, False: False, "true": True, "false": False}
+        if not isinstance(value, bool | str) or value not in known:
+            raise ValueError(value)
+        return known[value]
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(value)
+    if kind is str:
+        return str(value)
+    number = float(value)
+    if kind is int and number != int(number):
+        raise ValueError(value)
+    return int(number) if kind is int else number
+
+
+def _up_to(high: float) -> str:
+    return "" if high == float("inf") else f" to {high}"

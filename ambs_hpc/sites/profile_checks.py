@@ -1,0 +1,73 @@
+"""What cannot be in a site file, alone or together; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ambs_hpc.errors import nearest
+from ambs_hpc.sites.profile import Node, Queue, Site, core_numbers
+from ambs_hpc.sites.script_safety import wrong_directive, wrong_environment
+
+
+def contradictions(site: Site) -> Iterator[tuple[str, str]]:
+    """(path, what is wrong) of values that cannot be, alone or together."""
+    yield from _node_contradictions(site.node)
+    for name, queue in site.queues.items():
+        yield from _queue_contradictions(f"queues.{name}", queue, site.nodes)
+    if site.default_queue and site.queues and site.default_queue not in site.queues:
+        yield "default_queue", f"no such queue. {nearest(site.default_queue, site.queues)}"
+    if site.node_name and "%" not in site.node_name:
+        yield "node_name", "write the place of the number, as in nid%05d"
+    yield from _script_contradictions(site)
+
+
+def _script_contradictions(site: Site) -> Iterator[tuple[str, str]]:
+    lists = {"directives": site.directives}
+    lists.update({f"queues.{name}.directives": queue.directives for name, queue in site.queues.items()})
+    for path, directives in lists.items():
+        for index, directive in enumerate(directives):
+            if words := wrong_directive(site.scheduler, directive):
+                yield f"{path}[{index}]", words
+    for variable, words in wrong_environment(site.environment):
+        yield f"environment.{variable}", words
+    if site.gpu_variable in site.environment:
+        yield f"environment.{site.gpu_variable}", "each evaluation gets its own; leave it out"
+
+
+def _node_contradictions(node: Node) -> Iterator[tuple[str, str]]:
+    if node.found and (node.gpus or node.reserved_cores or node.memory_gib):
+        yield "node.found", "a node that is taken as it is found has no figures; give its `cores` too"
+    if node.gpu_names and len(node.gpu_names) != node.gpus:
+        yield "node.gpu_names", f"{len(node.gpu_names)} names for {node.gpus} GPUs"
+    if node.gpu_cores and len(node.gpu_cores) != node.gpus:
+        yield "node.gpu_cores", f"cores for {len(node.gpu_cores)} of {node.gpus} GPUs"
+    for field, texts in (("reserved_cores", [node.reserved_cores]), ("gpu_cores", node.gpu_cores)):
+        for text in texts:
+            try:
+                beyond = [core for core in core_numbers(text) if core >= node.cores]
+            except ValueError:
+                yield f"node.{field}", f"{text!r}: write numbers and ranges, as in 0-7,32"
+                return
+            reserved = set(core_numbers(node.reserved_cores)) if field == "gpu_cores" else set()
+            if taken := sorted(reserved.intersection(core_numbers(text))):
+                yield f"node.{field}", f"{text!r}: core {taken[0]} is reserved"
+            if beyond:
+                yield f"node.{field}", f"{text!r}: the node has cores 0 to {node.cores - 1}"
+
+
+def _queue_contradictions(path: str, queue: Queue, nodes: int | None) -> Iterator[tuple[str, str]]:
+    if queue.charged_nodes > queue.max_nodes:
+        yield f"{path}.charged_nodes", f"{queue.charged_nodes}: the queue ends at {queue.max_nodes}"
+    for index, size in enumerate(queue.sizes):
+        if not any(tier.min_nodes <= size <= tier.max_nodes for tier in queue.tiers):
+            yield f"{path}.sizes[{index}]", f"{size}: no tier takes it"
+    last = 0
+    for index, tier in enumerate(queue.tiers):
+        here = f"{path}.tiers[{index}]"
+        if tier.min_nodes <= last or tier.max_nodes < tier.min_nodes:
+            yield here, f"{tier.min_nodes} to {tier.max_nodes} nodes: tiers ascend and do not overlap"
+        if tier.max_minutes < max(1, queue.min_minutes):
+            yield f"{here}.max_minutes", f"{tier.max_minutes}: at least {max(1, queue.min_minutes)} minutes"
+        if nodes is not None and queue.unit == "node" and tier.max_nodes > nodes:
+            yield f"{here}.max_nodes", f"{tier.max_nodes}: the site has {nodes} nodes"
+        last = tier.max_nodes

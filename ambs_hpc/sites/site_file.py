@@ -1,0 +1,230 @@
+"""From a site file to a checked profile; what is wrong is told with file, line and the nearest right word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import yaml
+
+from ambs_hpc.errors import NotFound, SiteInvalid, nearest
+from ambs_hpc.sites.data_files import site_configs_folder
+from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier
+from ambs_hpc.sites.profile_checks import contradictions
+
+STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "": Site, "node": Node, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
+}  # fmt: skip
+WORD, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+
+
+def site_names() -> list[str]:
+    """The sites that come with this program."""
+    return sorted(file.stem for file in site_configs_folder().glob("*.yml"))
+
+
+def load_site(name: str, folder: Path | None = None) -> Site:
+    """The profile of a site.
+
+    Args:
+        name: of a file in `folder`, of one that comes with this program, or the path of a file.
+        folder: of the campaign, where a user's own site files are.
+
+    Raises:
+        NotFound: there is no such site.
+        SiteInvalid: the file is wrong.
+    """
+    file = _find(name, folder)
+    return check_site(file, _read(file, folder, ()))
+
+
+def site_text(site: Site) -> str:
+    """The profile as a site file states it."""
+    return str(yaml.safe_dump(msgspec.to_builtins(site), sort_keys=False))
+
+
+def check_site(file: Path, plain: Mapping[str, Any]) -> Site:
+    """A profile from plain values, read from `file`."""
+    try:
+        site = msgspec.convert({"name": file.stem, **plain}, Site)
+    except msgspec.ValidationError as error:
+        words, _, where = str(error).partition(" - at `$")
+        path = _named(where.strip("`."), plain)
+        raise SiteInvalid(
+            file, line_of(file, path), path or "file", words + _accepted(path) + _seen(plain, path)
+        ) from error
+    for path, words in contradictions(site):
+        raise SiteInvalid(file, line_of(file, path), path, words)
+    return site
+
+
+def line_of(file: Path, path: str) -> int:
+    """The line, from 1, where `path` ("queues.debug.tiers[0].max_minutes") or its nearest parent stands."""
+    node: yaml.Node | None = yaml.compose(_text(file), Loader=yaml.SafeLoader)
+    line = 1
+    for key in re.findall(r"[^.\[\]]+", path):
+        child = _child(node, key)
+        if child is None:
+            break
+        line, node = child
+    return line
+
+
+def _child(node: yaml.Node | None, key: str) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == key:
+                return name.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+        value = node.value[int(key)]
+        return value.start_mark.line + 1, value
+    return None
+
+
+def _find(name: str, folder: Path | None) -> Path:
+    if "/" in name or name.endswith(".yml"):
+        file = Path(name) if folder is None else folder / name
+        if not file.is_file():
+            raise NotFound(f"There is no site file {file}.")
+        return file
+    for place in (folder, site_configs_folder()):
+        if place is not None and (place / f"{name}.yml").is_file():
+            return place / f"{name}.yml"
+    raise NotFound(f"There is no site {name!r}. {nearest(name, site_names())}")
+
+
+def _read(file: Path, folder: Path | None, children: tuple[Path, ...]) -> dict[str, Any]:
+    """The plain values of a file over those of the site that it extends."""
+    if file in children:
+        raise SiteInvalid(file, line_of(file, "extends"), "extends", "a site cannot extend itself")
+    own = _plain(file)
+    base = own.pop("extends", None)
+    _refuse_unknown_keys(file, own, "", STRUCTS[""])
+    if base is None:
+        return own
+    # A site may be extended under its own name: the one that comes with this program is meant then.
+    place = None if base == file.stem else folder
+    try:
+        base_file = _find(str(base), place)
+    except NotFound as error:
+        raise SiteInvalid(file, line_of(file, "extends"), "extends", str(error)) from error
+    merged = _merged(_read(base_file, folder, (*children, file)), own)
+    node = own.get("node")
+    if isinstance(node, dict) and "cores" in node:  # described, so no longer taken as it is found
+        merged["node"]["found"] = node.get("found", False)
+    return merged
+
+
+def _plain(file: Path) -> dict[str, Any]:
+    """What a file says, each key once."""
+    text = _text(file)
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        own = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SiteInvalid(file, line, "file", f"not YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:  # a character, or a date, that cannot be
+        raise SiteInvalid(file, 1, "file", f"not YAML: {error}") from error
+    if not isinstance(own, dict):
+        raise SiteInvalid(file, 1, "file", "a site is a mapping of keys to values")
+    _refuse_keys(file, tree)
+    return own
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SiteInvalid(file, 1, "file", "not text in UTF-8") from error
+    except OSError as error:
+        raise SiteInvalid(file, 1, "file", f"cannot be read: {error.strerror}") from error
+
+
+def _refuse_keys(file: Path, node: yaml.Node | None) -> None:
+    """YAML silently lets the last of two keys win, and reads some words, as on and no, as truth values."""
+    if isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_keys(file, value)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for name, value in node.value:
+        line = name.start_mark.line + 1
+        if name.tag not in (WORD, MERGE):
+            raise SiteInvalid(
+                file, line, str(name.value), "YAML does not read this as a word; put it in quotes"
+            )
+        if name.tag == WORD:
+            if name.value in seen:
+                before = seen[name.value]
+                raise SiteInvalid(file, line, name.value, f"given on line {before} already; give it once")
+            seen[name.value] = line
+        _refuse_keys(file, value)
+
+
+def _named(path: str, plain: Mapping[str, Any]) -> str:
+    """A path of msgspec, which writes [...] for the key of a mapping, with the key that is wrong."""
+    head, unnamed, rest = path.partition("[...]")
+    if not unnamed:
+        return path
+    expected: type = Queue if head == "queues" else str
+    for key, value in plain[head].items():
+        try:
+            msgspec.convert(value, expected)
+        except msgspec.ValidationError:
+            return f"{head}.{key}{rest}"
+    return head
+
+
+def _accepted(path: str) -> str:
+    """What a key that takes one of a few words accepts; empty for other keys."""
+    parent, _, key = path.rpartition(".")
+    struct = STRUCTS.get("queues.*" if parent.startswith("queues.") else parent)
+    words = get_args(get_type_hints(struct).get(key)) if struct is not None else ()
+    return f". Accepted: {', '.join(words)}" if words and all(isinstance(word, str) for word in words) else ""
+
+
+def _seen(plain: object, path: str) -> str:
+    """The short value at a path, as it was written."""
+    for key in re.findall(r"[^.\[\]]+", path):
+        if isinstance(plain, Mapping) and key in plain:
+            plain = plain[key]
+        elif isinstance(plain, list) and key.isdigit() and int(key) < len(plain):
+            plain = plain[int(key)]
+        else:
+            return ""
+    return "" if isinstance(plain, Mapping | list) else f"; seen: {plain!r}"
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in own.items():
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[key] = _merged(before, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _refuse_unknown_keys(file: Path, plain: object, path: str, struct: type[msgspec.Struct]) -> None:
+    if not isinstance(plain, dict):
+        return  # the conversion says what it should be
+    known = [*struct.__struct_fields__, "extends"] if struct is Site else [*struct.__struct_fields__]
+    for key, value in plain.items():
+        here = f"{path}.{key}" if path else str(key)
+        if key not in known:
+            raise SiteInvalid(file, line_of(file, here), here, f"unknown key. {nearest(str(key), known)}")
+        if struct is Site and key in ("node", "launch"):
+            _refuse_unknown_keys(file, value, here, STRUCTS[key])
+        if struct is Site and key == "queues" and isinstance(value, dict):
+            for name, queue in value.items():
+                _refuse_unknown_keys(file, queue, f"{here}.{name}", Queue)
+        if struct is Queue and key == "tiers" and isinstance(value, list):
+            for index, tier in enumerate(value):
+                _refuse_unknown_keys(file, tier, f"{here}[{index}]", Tier)
