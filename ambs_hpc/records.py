@@ -177,7 +177,7 @@ class NewLauncher:
             /proc/PID/stat, clock ticks) tells a reused pid from the original.
         slots: evaluations of the smallest shape that it can run at once, >= 1.
         allocation_id: our id of the batch allocation around it, None when started by hand.
-        outlived_by: who runs its evaluations on when it dies, as "balsam SITE"; empty for nobody. A launcher
+        survives_in: who runs its evaluations on when it dies, as "balsam SITE"; empty for nobody. A launcher
             of the same words may take them up.
     """
 
@@ -186,7 +186,7 @@ class NewLauncher:
     process_started: int
     slots: int
     allocation_id: int | None = None
-    outlived_by: str = ""
+    survives_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ class Launcher:
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class LauncherStats:
     """What a launcher says of itself while it lives.
 
     Args:

@@ -38,7 +38,7 @@ sys.path[0] = str(
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.allocation import granted_nodes
 from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import create_campaign, enqueue, list_evaluations, open_database, reading, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources
@@ -218,15 +218,15 @@ def inside(folder: Path) -> None:
 def one_case(place: Path) -> None:
     case = Case(**json.loads((place / "case.json").read_text()))
     names = subprocess.run(["scontrol", "show", "hostnames"], check=True, capture_output=True, text=True)
-    around = granted_nodes(load_site("here", place), names.stdout.split(), os.uname().nodename)
-    measured(case, place, replace(around, folder=place))
+    node_pool = granted_nodes(load_site("here", place), names.stdout.split(), os.uname().nodename)
+    measured(case, place, replace(node_pool, folder=place))
 
 
-def measured(case: Case, place: Path, around: Surroundings | None) -> None:
-    """Its figures, in a file; `around` is None where Balsam has the nodes."""
+def measured(case: Case, place: Path, node_pool: NodePool | None) -> None:
+    """Its figures, in a file; `node_pool` is None where Balsam has the nodes."""
     measure = parsl_alone if case.executor == "parsl alone" else through_launcher
     begun = time.time()
-    runs = measure(case, around, place)
+    runs = measure(case, node_pool, place)
     used = resource.getrusage(resource.RUSAGE_SELF)
     slots, cpu = case.nodes * case.slots_per_node, used.ru_utime + used.ru_stime
     span = max(end for _, end in runs) - min(start for start, _ in runs)
@@ -247,7 +247,7 @@ def measured(case: Case, place: Path, around: Surroundings | None) -> None:
     (place / "figures.json").write_text(json.dumps(asdict(figures)))
 
 
-def through_launcher(case: Case, around: Surroundings | None, place: Path) -> list[tuple[float, float]]:
+def through_launcher(case: Case, node_pool: NodePool | None, place: Path) -> list[tuple[float, float]]:
     """Queue, launcher and executor; (start, end) of each evaluation."""
     os.environ["AMBS_CONFIG_DIR"] = str(place)
     objective: dict[str, object] = {"function": "timed_objective:objective", "warm": True}
@@ -268,7 +268,7 @@ def through_launcher(case: Case, around: Surroundings | None, place: Path) -> li
     site = "here" if case.executor == "balsam" else ""
     settings = LauncherSettings(
         idle_exit_seconds=0.0,
-        around=around,
+        node_pool=node_pool,
         executor=case.executor,  # type: ignore[arg-type]
         balsam_site=site,
     )
@@ -284,13 +284,13 @@ def through_launcher(case: Case, around: Surroundings | None, place: Path) -> li
     return runs
 
 
-def parsl_alone(case: Case, around: Surroundings | None, place: Path) -> list[tuple[float, float]]:
+def parsl_alone(case: Case, node_pool: NodePool | None, place: Path) -> list[tuple[float, float]]:
     """Parsl's executor with a plain function; (start, end) of each evaluation."""
     from concurrent.futures import wait
 
     from parsl.executors import HighThroughputExecutor
 
-    assert around is not None
+    assert node_pool is not None
     sys.path.insert(0, str(place))
     os.environ["PYTHONPATH"] = str(place)
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # of Parsl's own scripts
@@ -302,8 +302,8 @@ def parsl_alone(case: Case, around: Surroundings | None, place: Path) -> list[tu
     htex.run_dir = str(place)
     htex.start()
     command = htex.launch_cmd.format(block_id="0").split()
-    names = [node.name for node in around.nodes]
-    workers = subprocess.Popen([*around.everywhere(names), *command], stdin=subprocess.DEVNULL)
+    names = [node.name for node in node_pool.nodes]
+    workers = subprocess.Popen([*node_pool.launch_on_all(names), *command], stdin=subprocess.DEVNULL)
     (place / "runs").mkdir()
     futures = [
         htex.submit(plain.evaluate, {}, case.seconds, f"{place}/runs/{index}")

@@ -29,7 +29,14 @@ FLOORS = {
     "simulate": 6,
     "cli": 7,
 }
-BOTTOM = {"errors", "clock", "file_systems", "identity", "records", "states"}  # these files may import each other downwards
+BOTTOM = {
+    "errors",
+    "clock",
+    "file_systems",
+    "identity",
+    "records",
+    "states",
+}  # these files may import each other downwards
 DOORS = {
     "sklearn": {"search/forest.py"},
     "optuna": {"search/optuna_adapter.py"},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError
 from ambs_hpc.launcher.machine import gpu_ids, this_machine
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Share
 from ambs_hpc.queue import get_allocation, reading
 from ambs_hpc.schedulers import CouldNotAsk, end_of_walltime, scheduler
@@ -40,7 +40,7 @@ VARIABLE = "AMBS_ALLOCATION"  # set by the script: our id
 MARGIN_SECONDS = 30.0  # the script is to end before the scheduler ends it
 
 
-def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surroundings | None:
+def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) -> NodePool | None:
     """The allocation that a script of ours started us in; None when started by hand.
 
     The end is the scheduler's own word; when it cannot be asked, what was requested counts from now.
@@ -61,7 +61,7 @@ def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surr
         one = get_allocation(connection, int(text))
     folder = Path(str(one.request["folder"]))
     its_scheduler = scheduler(one.scheduler, user=getpass.getuser(), folder=folder / FOLDER)
-    here = its_scheduler.here(environ, lambda file: Path(file).read_text())
+    here = its_scheduler.current_allocation(environ, lambda file: Path(file).read_text())
     ends_at = now + 60 * float(str(one.request["minutes"]))
     if here is not None:
         asked = end_of_walltime(its_scheduler, here, environ=environ)
@@ -73,7 +73,7 @@ def surroundings(engine: Engine, environ: Mapping[str, str], now: float) -> Surr
     names = here.nodes if here is not None else (socket.gethostname(),)
     left = ends_at - now - MARGIN_SECONDS
     granted = granted_nodes(site, names, socket.gethostname())
-    _find_launch_command([command for node in granted.nodes if (command := granted.reach(node.name))])
+    _find_launch_command([command for node in granted.nodes if (command := granted.launch_on(node.name))])
     return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER)
 
 
@@ -86,7 +86,7 @@ def _find_launch_command(commands: Sequence[Sequence[str]]) -> None:
         )
 
 
-def granted_nodes(site: Site, names: Sequence[str], own: str) -> Surroundings:
+def granted_nodes(site: Site, names: Sequence[str], own: str) -> NodePool:
     """The nodes as the site describes them, and how to start programs there.
 
     Args:
@@ -101,25 +101,25 @@ def granted_nodes(site: Site, names: Sequence[str], own: str) -> Surroundings:
     granted = {node_name(site, name): name for name in names}
     processors = len(here.cores) if site.node.found else processors_per_node(site)
 
-    def reach(node: str) -> Sequence[str]:
+    def launch_on(node: str) -> Sequence[str]:
         name = granted[node]
         return () if name in is_here else command_on_node(site, name, processors, os.environ)
 
-    def spread(shares: Sequence[Share], per_node: int, variables: Collection[str]) -> Sequence[str]:
+    def launch_ranks(shares: Sequence[Share], per_node: int, variables: Collection[str]) -> Sequence[str]:
         hosts = [granted[share.node] for share in shares]
         return command_of_ranks(
             site, Ranks(hosts, per_node, divided(shares[0].cores, per_node), variables=variables)
         )
 
-    def everywhere(nodes: Sequence[str]) -> Sequence[str]:
+    def launch_on_all(nodes: Sequence[str]) -> Sequence[str]:
         return command_on_nodes(site, [granted[node] for node in nodes], processors, os.environ)
 
-    return Surroundings(
+    return NodePool(
         tuple(replace(shape, name=node) for node in granted),
         site.gpu_variable,
-        reach,
-        spread,
-        everywhere,
+        launch_on,
+        launch_ranks,
+        launch_on_all,
         packs=site.launch.packs,
         most_at_once=site.launch.most_at_once,
     )

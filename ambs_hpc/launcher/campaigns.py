@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.errors import ObjectiveNotAllowed
 from ambs_hpc.launcher.evaluation_spec import Recipe
 from ambs_hpc.launcher.executors.protocol import Unloadable, Work
-from ambs_hpc.launcher.runtime_estimate import RECENT, RunTimes
+from ambs_hpc.launcher.runtime_estimate import RECENT, RuntimeEstimate
 from ambs_hpc.queue import get_campaign, list_campaigns, recent_run_seconds
 from ambs_hpc.records import Claim
 
@@ -26,7 +26,7 @@ class Campaigns:
         """`only`: ids of those to serve; None serves all."""
         self._only = only
         self._recipes: dict[int, Recipe] = {}
-        self._run_times: dict[int, RunTimes] = {}
+        self._runtime_estimates: dict[int, RuntimeEstimate] = {}
         self._refused: set[int] = set()
         self.refused: dict[str, str] = {}  # by name: why none of it is run here
 
@@ -53,7 +53,9 @@ class Campaigns:
         except ObjectiveNotAllowed as error:
             self.refuse(claim, str(error))
             return
-        self._run_times[campaign_id] = RunTimes(recent_run_seconds(connection, campaign_id, RECENT))
+        self._runtime_estimates[campaign_id] = RuntimeEstimate(
+            recent_run_seconds(connection, campaign_id, RECENT)
+        )
 
     def is_refused(self, claim: Claim) -> bool:
         """Whether evaluations of its campaign are not run here."""
@@ -75,7 +77,7 @@ class Campaigns:
 
     def note_run(self, claim: Claim, seconds: float) -> None:
         """One of its evaluations ended with a value."""
-        self._run_times[claim.campaign_id].note(seconds)
+        self._runtime_estimates[claim.campaign_id].note(seconds)
 
     def too_long(self, seconds_left: float, floor_seconds: float) -> list[int]:
         """Those met whose evaluations would not, or hardly, end in time."""
@@ -90,7 +92,7 @@ class Campaigns:
 
     def _expected(self, campaign_id: int, floor_seconds: float) -> float:
         limit = self._recipes[campaign_id].time_limit_seconds
-        return self._run_times[campaign_id].expected(floor_seconds) if limit is None else limit
+        return self._runtime_estimates[campaign_id].expected(floor_seconds) if limit is None else limit
 
     def _refuse(self, campaign_id: int, name: str, why: str) -> None:
         if campaign_id not in self._refused:

@@ -19,11 +19,11 @@ from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.launcher.executors.registry import ExecutorName, balsam_executor, chosen, make_executor
 from ambs_hpc.launcher.loop import STALE_AFTER_SECONDS, LauncherLoop, Tally
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.runtime_estimate import floor_seconds
-from ambs_hpc.launcher.search_process import SearchBeside
-from ambs_hpc.launcher.supervisor.orphan_reaper import start_watchdog
+from ambs_hpc.launcher.search_process import SearchProcess
+from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
 from ambs_hpc.queue import (
     end_launcher,
     find_campaign,
@@ -58,7 +58,7 @@ class LauncherSettings:
         idle_exit_seconds: end after this time with nothing to do and no live search.
         parent_pipe: descriptor whose end says that our parent died; we stop then.
         search: command of a search that is to run beside; empty for none.
-        around: the nodes to use; None for this machine.
+        node_pool: the nodes to use; None for this machine.
         executor: how evaluations are started; "auto" chooses by nodes and evaluations.
         balsam_site: whose launchers start them when the executor is "balsam".
     """
@@ -72,7 +72,7 @@ class LauncherSettings:
     idle_exit_seconds: float = 10.0
     parent_pipe: int | None = None
     search: Sequence[str] = ()
-    around: Surroundings | None = None
+    node_pool: NodePool | None = None
     executor: ExecutorName = "auto"
     balsam_site: str = ""
 
@@ -97,12 +97,12 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         NotFound: a campaign of that name does not exist.
         AmbsError: the executor cannot be had.
     """
-    lifeline = start_watchdog()
+    lifeline = start_orphan_reaper()
     with reading(engine) as connection:
         only = _campaign_ids(connection, settings.campaigns)
     begin = _begin_on_balsam if settings.executor == "balsam" else _begin_on_nodes
     begun = begin(engine, settings, clock, only)
-    search = SearchBeside(settings.search, clock) if settings.search else None
+    search = SearchProcess(settings.search, clock) if settings.search else None
     try:
         reason = _Watch(begun.loop, begun.packing, settings, clock, search).run()
     finally:
@@ -111,7 +111,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         begun.executor.close()
         os.close(lifeline)
     tally = begun.loop.tally
-    _say_good_bye(engine, begun.launcher_id, begun.loop, reason)
+    _report_end(engine, begun.launcher_id, begun.loop, reason)
     logger.info("launcher ended id=%d reason=%s tally=%s", begun.launcher_id, reason, tally)
     return LauncherEnd(tally, reason)
 
@@ -130,16 +130,16 @@ def _begin_on_nodes(
     engine: Engine, settings: LauncherSettings, clock: Clock, only: Sequence[int] | None
 ) -> _Begun:
     """With an executor that starts evaluations itself."""
-    around = settings.around
-    if around is None:
-        around = Surroundings((this_machine(settings.slots, settings.gpus),), gpu_variable())
-    packing = Packing(around.nodes, settings.slots)
-    slots = settings.slots or sum(len(node.cores) for node in around.nodes)
+    node_pool = settings.node_pool
+    if node_pool is None:
+        node_pool = NodePool((this_machine(settings.slots, settings.gpus),), gpu_variable())
+    packing = Packing(node_pool.nodes, settings.slots)
+    slots = settings.slots or sum(len(node.cores) for node in node_pool.nodes)
     with transaction(engine) as connection:
-        name = chosen(settings.executor, around, connection, only)
-        executor = make_executor(name, packing, around, settings.grace_seconds, settings.slots)
-        launcher_id = register_launcher(connection, _introduction(slots, around.allocation_id))
-    logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(around.nodes), slots)
+        name = chosen(settings.executor, node_pool, connection, only)
+        executor = make_executor(name, packing, node_pool, settings.grace_seconds, settings.slots)
+        launcher_id = register_launcher(connection, _introduction(slots, node_pool.allocation_id))
+    logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(node_pool.nodes), slots)
     loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
     return _Begun(launcher_id, loop, executor, packing)
 
@@ -150,7 +150,7 @@ def _begin_on_balsam(
     """With a Balsam site in place of nodes; what launchers before us left there is taken up."""
     site = settings.balsam_site
     executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots)
-    introduction = _introduction(executor.most(Resources()), None, outlived_by=f"balsam {site}")
+    introduction = _introduction(executor.most(Resources()), None, survives_in=f"balsam {site}")
     with transaction(engine) as connection:
         launcher_id = register_launcher(connection, introduction)
     logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
@@ -168,7 +168,7 @@ class _Watch:
         packing: Packing,
         settings: LauncherSettings,
         clock: Clock,
-        search: SearchBeside | None,
+        search: SearchProcess | None,
     ) -> None:
         self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
         self._search = search
@@ -260,9 +260,9 @@ class _Watch:
         return not searching
 
 
-def _introduction(slots: int, allocation_id: int | None, outlived_by: str = "") -> NewLauncher:
+def _introduction(slots: int, allocation_id: int | None, survives_in: str = "") -> NewLauncher:
     who = identity.this_process()
-    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, outlived_by)
+    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, survives_in)
 
 
 def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | None:
@@ -278,9 +278,9 @@ def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | N
     return ids
 
 
-def _say_good_bye(engine: Engine, launcher_id: int, loop: LauncherLoop, reason: str) -> None:
+def _report_end(engine: Engine, launcher_id: int, loop: LauncherLoop, reason: str) -> None:
     try:
         with transaction(engine) as connection:
-            end_launcher(connection, launcher_id, loop.vitals(connection, reason))
+            end_launcher(connection, launcher_id, loop.stats(connection, reason))
     except (DatabaseUnreachable, DatabaseLocked) as error:
         logger.warning("could not say good-bye, the heartbeat will tell: %s", error)

@@ -1,4 +1,4 @@
-"""The launcher's loop: lease, start, harvest, record, beat; it survives the database and its own death."""
+"""The launcher's loop: lease, start, collect, record, heartbeat; it survives the loss of the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment, why_idle
-from ambs_hpc.launcher.recovery import SchedulerWatch, harvest_and_sweep
+from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.queue import (
     claim,
     complete,
@@ -23,7 +23,7 @@ from ambs_hpc.queue import (
     release,
     transaction,
 )
-from ambs_hpc.records import Claim, Outcome, Resources, Vitals
+from ambs_hpc.records import Claim, LauncherStats, Outcome, Resources
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -87,7 +87,7 @@ class LauncherLoop:
         self._most = 0  # evaluations at once, of the smallest shape seen
         self._exchange_at = float("-inf")  # no sooner, unless slots would wait
         self._mean_seconds = float("inf")
-        self._ask_at = self._beat_at = self._sweep_at = float("-inf")
+        self._ask_at = self._heartbeat_at = self._sweep_at = float("-inf")
         self._pause = FIRST_ASK_SECONDS
         self._away_until = float("-inf")
         self._claiming = True
@@ -129,7 +129,7 @@ class LauncherLoop:
             logger.warning("database away, evaluations run on: %s", error)
             self._away_until = self._clock.monotonic() + RETRY_SECONDS
 
-    def take_up(self, connection: Connection, adopted: Sequence[Claim]) -> None:
+    def resume(self, connection: Connection, adopted: Sequence[Claim]) -> None:
         """Hold what a launcher before us held; it is started as what we lease ourselves."""
         for one in adopted:
             self._campaigns.meet(connection, one)
@@ -151,7 +151,7 @@ class LauncherLoop:
             ids: Sequence[int | None] = [None] if served is None else served
             return any(is_search_alive(connection, one, STALE_AFTER_SECONDS) for one in ids)
 
-    def vitals(self, connection: Connection, ended: str = "") -> Vitals:
+    def stats(self, connection: Connection, ended: str = "") -> LauncherStats:
         """How many evaluations there is room for, how busy it was, and why slots are idle.
 
         Args:
@@ -165,7 +165,7 @@ class LauncherLoop:
         idle = why_idle(connection, self._campaigns, self._executor, moment)
         words = "; ".join(filter(None, (ended and f"ended ({ended})", idle)))
         busy = self._busy_seconds + sum(now - begun for begun in self._begun.values())
-        return Vitals(self._most or None, busy, words)
+        return LauncherStats(self._most or None, busy, words)
 
     # -- what ended ---------------------------------------------------------------------------------
 
@@ -248,15 +248,15 @@ class LauncherLoop:
         """Record all that piled up and lease what the slots lack, in one transaction."""
         now = self._clock.monotonic()
         wanted = self._wanted() if now >= self._ask_at else 0
-        beat = now >= self._beat_at
-        if not (self._ended or wanted or beat or (self._waiting and not self._claiming)):
+        is_heartbeat_due = now >= self._heartbeat_at
+        if not (self._ended or wanted or is_heartbeat_due or (self._waiting and not self._claiming)):
             return
         recorded = list(self._ended)
         given_back = [] if self._claiming else list(self._waiting)
         with transaction(self._engine) as connection:
             self._record(connection, recorded, given_back)
             claims = self._lease(connection, wanted)
-            held = heartbeat(connection, self._id, self.vitals(connection)) if beat else None
+            held = heartbeat(connection, self._id, self.stats(connection)) if is_heartbeat_due else None
         self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
         del self._ended[: len(recorded)]
         self._waiting = self._waiting[len(given_back) :]
@@ -264,13 +264,13 @@ class LauncherLoop:
         self._pace(now, wanted, claims)
         self._waiting += claims
         if held is not None:
-            self._beat_at = now + HEARTBEAT_SECONDS
+            self._heartbeat_at = now + HEARTBEAT_SECONDS
             self._compare(held)
         self._start_waiting()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_SECONDS
             self._schedulers.look(self._clock.now())
-            harvest_and_sweep(self._engine, STALE_AFTER_SECONDS)
+            recover_and_sweep(self._engine, STALE_AFTER_SECONDS)
 
     def _record(
         self, connection: Connection, ended: Sequence[Outcome | Interrupted], given_back: Sequence[Claim]
@@ -355,7 +355,7 @@ class LauncherLoop:
 
     def _until_due(self) -> float:
         """Seconds until the database is to be asked again."""
-        due = self._beat_at
+        due = self._heartbeat_at
         if self._claiming and self._executor.room() is not None:
             due = min(due, self._ask_at)
         if self._ended:

@@ -9,9 +9,9 @@ from pathlib import Path
 from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.packing import Node, Share
 
-Reach = Callable[[str], Sequence[str]]
-Spread = Callable[[Sequence[Share], int, Collection[str]], Sequence[str]]
-Everywhere = Callable[[Sequence[str]], Sequence[str]]
+LaunchOn = Callable[[str], Sequence[str]]
+LaunchRanks = Callable[[Sequence[Share], int, Collection[str]], Sequence[str]]
+LaunchOnAll = Callable[[Sequence[str]], Sequence[str]]
 
 
 def on_this_node(_node: str) -> Sequence[str]:
@@ -40,16 +40,17 @@ def nowhere_else(_nodes: Sequence[str]) -> Sequence[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class NodePool:
     """Where a launcher runs.
 
     Args:
         nodes: that evaluations may use.
         gpu_variable: the one variable that hides other GPUs.
-        reach: the command that starts a program on a node; () for this one.
-        spread: the command that starts copies of a program, as MPI ranks, on the nodes of some shares:
+        launch_on: the command that starts a program on a node; () for this one.
+        launch_ranks: the command that starts copies of a program, as MPI ranks, on the nodes of some shares:
             so many on each, which see these variables.
-        everywhere: the command that starts a program once on each of some nodes; the death of one copy leaves
+        launch_on_all: the command that starts a program once on each of some nodes; the death of one copy
+        leaves
             the others alone.
         folder: for what launchers keep beside the campaign, seen by all nodes; None for this machine alone.
         packs: whether several launch commands may share a node.
@@ -60,9 +61,9 @@ class Surroundings:
 
     nodes: tuple[Node, ...]
     gpu_variable: str
-    reach: Reach = on_this_node
-    spread: Spread = on_no_nodes
-    everywhere: Everywhere = nowhere_else
+    launch_on: LaunchOn = on_this_node
+    launch_ranks: LaunchRanks = on_no_nodes
+    launch_on_all: LaunchOnAll = nowhere_else
     folder: Path | None = None
     packs: bool = True
     most_at_once: int | None = None

@@ -18,7 +18,7 @@ from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.queue import (
     OVER,
     Evidence,
-    Held,
+    Lease,
     complete,
     fail,
     held_by_dead,
@@ -29,7 +29,7 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Launcher, Outcome
-from ambs_hpc.schedulers import Polling
+from ambs_hpc.schedulers import Backoff
 from ambs_hpc.sites.allocations import refresh
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
+def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     """Report what dead launchers' evaluations left, release the others; how many were released.
 
     No scheduler is asked: what the database knows of allocations counts. Files are read between
     two transactions, never within one.
     """
-    is_gone = judge(engine, stale_after_seconds)
+    is_gone = liveness_of(engine, stale_after_seconds)
     with reading(engine) as connection:
         held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
     if not held:
@@ -62,13 +62,13 @@ def harvest_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     return len(swept)
 
 
-def outcome_on_disk(held: Held) -> Outcome | None:
+def outcome_on_disk(held: Lease) -> Outcome | None:
     """The outcome that this attempt wrote before its launcher died, if it did."""
     report = read_outcome(attempt_folder(held.run_directory, held.ordinal, held.attempt), held.attempt)
     return None if report is None else outcome_of({**report, "id": held.id})
 
 
-def judge(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
+def liveness_of(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
     """What can be known of a launcher: processes of this machine, and what schedulers said of allocations."""
     ids = late_allocations(engine, stale_after_seconds)
     states: dict[int, str] = {}
@@ -79,7 +79,7 @@ def judge(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Ev
 
 
 def late_allocations(engine: Engine, stale_after_seconds: float) -> list[int]:
-    """Allocations in which a launcher that holds evaluations has not beaten for so long."""
+    """Allocations in which a launcher that holds evaluations has not sent a heartbeat for so long."""
     with reading(engine) as connection:
         late = [one for one in holders(connection) if one.heartbeat_age_seconds > stale_after_seconds]
     return [one.identity.allocation_id for one in late if one.identity.allocation_id is not None]
@@ -93,7 +93,7 @@ class SchedulerWatch:
 
     def __init__(self, engine: Engine, stale_after_seconds: float) -> None:
         self._engine, self._stale_after_seconds = engine, stale_after_seconds
-        self.polling = Polling()
+        self.polling = Backoff()
         self._thread: threading.Thread | None = None
 
     def look(self, now: float) -> None:

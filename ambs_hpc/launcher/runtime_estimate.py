@@ -23,7 +23,7 @@ def floor_seconds(seconds: float) -> float:
     return min(FLOOR_SECONDS, FLOOR_SHARE * seconds)
 
 
-class RunTimes:
+class RuntimeEstimate:
     """Of one campaign, in seconds."""
 
     def __init__(self, seen: Iterable[float] = ()) -> None:

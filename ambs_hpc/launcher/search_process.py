@@ -22,7 +22,7 @@ STEADY_SECONDS = 60.0  # one that lived so long was well
 HOPELESS_AFTER = 3  # that died sooner, in a row: nodes must not idle for a problem that cannot be searched
 
 
-class SearchBeside:
+class SearchProcess:
     """A child that proposes while we launch."""
 
     def __init__(self, command: Sequence[str], clock: Clock) -> None:

@@ -63,7 +63,7 @@ class ServerFolder:
 
     @property
     def lock(self) -> Path:
-        """Held by the one `start` or `stop` that works here."""
+        """Lease by the one `start` or `stop` that works here."""
         return self.path / "lock"
 
     @property

@@ -26,7 +26,7 @@ from ambs_hpc.queue.reads.reports import (
 from ambs_hpc.queue.reads.search_feed import Proposed, finished_since, proposals_of, recent_run_seconds
 from ambs_hpc.queue.reads.sql_console import run_read_only_sql
 from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
-from ambs_hpc.queue.sql.notify import Channel, close_waits, wait_for_change
+from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
 from ambs_hpc.queue.sql.transactions import reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
     OVER,
@@ -66,8 +66,8 @@ from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.results import complete, fail
 from ambs_hpc.queue.verbs.sweep import (
     Evidence,
-    Held,
-    Swept,
+    Lease,
+    Released,
     ended_attempts,
     held,
     held_by_dead,
@@ -82,17 +82,17 @@ __all__ = [
     "SORTS",
     "UNSENT",
     "VANISHED",
-    "Channel",
     "EvaluationRow",
     "EvaluationStory",
     "Event",
     "Evidence",
     "FailureGroup",
-    "Held",
+    "Lease",
+    "NotifyChannel",
     "Proposed",
+    "Released",
     "ServerOptions",
     "ServerStatus",
-    "Swept",
     "Throughput",
     "adopt",
     "best",

@@ -1,6 +1,6 @@
 """Cobalt, PBS, Slurm and this machine behind one protocol: builders and readers, one place that runs them."""
 
-from ambs_hpc.schedulers.backoff import Polling
+from ambs_hpc.schedulers.backoff import Backoff
 from ambs_hpc.schedulers.commands import ask, end_of_walltime, submit
 from ambs_hpc.schedulers.protocol import Scheduler
 from ambs_hpc.schedulers.registry import SCHEDULERS, scheduler
@@ -8,10 +8,10 @@ from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,
     CancelAnswer,
-    Command,
     Completed,
     CouldNotAsk,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -21,13 +21,13 @@ __all__ = [
     "SCHEDULERS",
     "AllocationState",
     "AllocationStatus",
+    "Backoff",
     "CancelAnswer",
-    "Command",
     "Completed",
     "CouldNotAsk",
-    "Here",
-    "Polling",
+    "CurrentAllocation",
     "Scheduler",
+    "SchedulerCommand",
     "StatusAnswer",
     "Submission",
     "SubmitRequest",

@@ -11,7 +11,7 @@ SILENT_AFTER = 4  # unanswered questions in a row, about ten minutes: time to te
 
 
 @dataclass(frozen=True, slots=True)
-class Polling:
+class Backoff:
     """How the questions to one scheduler went; a value that can be stored between commands.
 
     Args:
@@ -45,7 +45,7 @@ class Polling:
         """Whether to ask; a clock that was set back does not make us wait for it."""
         return self.asked_at is None or not 0.0 <= now - self.asked_at < self.wait_seconds
 
-    def note(self, now: float, answer: StatusAnswer | CouldNotAsk) -> Polling:
+    def note(self, now: float, answer: StatusAnswer | CouldNotAsk) -> Backoff:
         """The state after a question asked at `now`."""
         if isinstance(answer, CouldNotAsk):
             return replace(self, asked_at=now, failures=self.failures + 1, words=str(answer))

@@ -16,10 +16,10 @@ from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,
     CancelAnswer,
-    Command,
     Completed,
     CouldNotAsk,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -59,7 +59,7 @@ class Cobalt:
     user: str
     name: str = "cobalt"
 
-    def submit(self, request: SubmitRequest) -> Command[Submission]:
+    def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
         """Name and log file are arguments: they win over directives, and a lost answer is found by them."""
         if re.search(r"\s", str(request.script)):
             raise UsageError(
@@ -67,26 +67,26 @@ class Cobalt:
                 "find it. Choose a folder without blanks."
             )
         argv = ("qsub", "--jobname", request.name, "--debuglog", str(log_file(request)), str(request.script))
-        return Command(argv, read_submission, directory=request.directory, inherits=True)
+        return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
 
-    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+    def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
         asked = at_least_one(ids)
         strange = [each for each in asked if not each.isdecimal()]
         if strange:  # qstat would take a word for the name of a queue and list that
             raise ValueError(f"Cobalt's ids are numbers, not {strange[0]!r}")
         argv = ("qstat", "-l", "--header", _STATUS_HEADER, *asked)
-        return Command(argv, partial(read_status, asked=asked))
+        return SchedulerCommand(argv, partial(read_status, asked=asked))
 
-    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
+    def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
         """Looks in qstat, and in the log file that qsub makes when it has an id: ended ones leave qstat."""
         argv = ("qstat", "-u", self.user, "-l", "--header", "JobID:JobName:State")
-        return Command(argv, partial(read_find, name=request.name), evidence=log_file(request))
+        return SchedulerCommand(argv, partial(read_find, name=request.name), evidence=log_file(request))
 
-    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+    def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
         asked = at_least_one(ids)
-        return Command(("qdel", *asked), partial(read_cancel, asked=asked))
+        return SchedulerCommand(("qdel", *asked), partial(read_cancel, asked=asked))
 
-    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+    def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
         """Clusters name a node file; a Cray has node numbers in COBALT_PARTNAME and no file."""
         if "COBALT_JOBID" not in environ:
             return None
@@ -97,7 +97,9 @@ class Cobalt:
             raise AllocationUnreadable(
                 f"nodes of Cobalt's allocation {environ['COBALT_JOBID']}: {error}"
             ) from error
-        return Here(environ["COBALT_JOBID"], nodes, float(ends_at) if ends_at.isdecimal() else None)
+        return CurrentAllocation(
+            environ["COBALT_JOBID"], nodes, float(ends_at) if ends_at.isdecimal() else None
+        )
 
 
 def log_file(request: SubmitRequest) -> Path:

@@ -13,7 +13,14 @@ from typing import TypeVar
 
 from ambs_hpc.errors import SubmissionUnclear
 from ambs_hpc.schedulers.protocol import Scheduler
-from ambs_hpc.schedulers.values import Command, Completed, CouldNotAsk, Here, Submission, SubmitRequest
+from ambs_hpc.schedulers.values import (
+    Completed,
+    CouldNotAsk,
+    CurrentAllocation,
+    SchedulerCommand,
+    Submission,
+    SubmitRequest,
+)
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -26,7 +33,7 @@ _TASTES = ("SQUEUE_", "QSTAT_HEADER", "CQSTAT_HEADER", "SLURM_TIME_FORMAT", "SLU
 
 
 def ask(
-    command: Command[Answer],
+    command: SchedulerCommand[Answer],
     *,
     environ: Mapping[str, str] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
@@ -49,7 +56,7 @@ def ask(
         if isinstance(completed, CouldNotAsk):
             return completed
         answer = command.read(completed)
-        if not isinstance(answer, Command):
+        if not isinstance(answer, SchedulerCommand):
             return answer
         command = answer
     return CouldNotAsk(command.argv[0], "its answers lead from one question to the next")
@@ -78,7 +85,7 @@ def submit(
 
 
 def end_of_walltime(
-    scheduler: Scheduler, here: Here, *, environ: Mapping[str, str] | None = None
+    scheduler: Scheduler, here: CurrentAllocation, *, environ: Mapping[str, str] | None = None
 ) -> float | CouldNotAsk:
     """When the scheduler will end the allocation that we are in, seconds since 1970 UTC.
 
@@ -100,7 +107,7 @@ def _neutral(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _run(
-    command: Command[Answer], environ: dict[str, str], timeout_seconds: float
+    command: SchedulerCommand[Answer], environ: dict[str, str], timeout_seconds: float
 ) -> Completed | CouldNotAsk:
     """Start it in a group of its own, so that nothing of it is left behind or holds our pipes."""
     logger.debug("scheduler asked argv=%s", command.argv)

@@ -1,4 +1,4 @@
-"""What programs of ours print that stand in for a scheduler's commands: `local.supervisor_main`, `balsam.main`."""
+"""The output of our programs that stand in for scheduler commands: `local.supervisor_main`, `balsam.main`."""
 
 from __future__ import annotations
 

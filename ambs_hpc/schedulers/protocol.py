@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from ambs_hpc.schedulers.values import CancelAnswer, Command, Here, StatusAnswer, Submission, SubmitRequest
+from ambs_hpc.schedulers.values import (
+    CancelAnswer,
+    CurrentAllocation,
+    SchedulerCommand,
+    StatusAnswer,
+    Submission,
+    SubmitRequest,
+)
 
 ReadText = Callable[[str], str]  # a file's text by its path; OSError when it cannot be read
 
@@ -18,7 +25,7 @@ class Scheduler(Protocol):
         """What a site calls it: "cobalt", "pbs", "slurm", "local"."""
         ...
 
-    def submit(self, request: SubmitRequest) -> Command[Submission]:
+    def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
         """Queue the script.
 
         Reading raises SubmissionRejected when the scheduler said no, SubmissionUnclear when it may have said
@@ -26,19 +33,19 @@ class Scheduler(Protocol):
         """
         ...
 
-    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+    def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
         """Ask about one or more allocations at once; ValueError without any."""
         ...
 
-    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
+    def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
         """The ids of the user's allocations that bear the request's name, oldest first."""
         ...
 
-    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+    def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
         """End one or more allocations; ValueError without any."""
         ...
 
-    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+    def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
         """The allocation that a process with this environment runs in; None outside of one.
 
         Raises:

@@ -15,10 +15,10 @@ from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,
     CancelAnswer,
-    Command,
     Completed,
     CouldNotAsk,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -89,25 +89,27 @@ class Slurm:
     user: str
     name: str = "slurm"
 
-    def submit(self, request: SubmitRequest) -> Command[Submission]:
+    def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
         argv = ("sbatch", "--parsable", f"--job-name={request.name}", str(request.script))
-        return Command(argv, read_submission, directory=request.directory, inherits=True)
+        return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
 
-    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+    def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
         asked = at_least_one(ids)
-        everything = Command((*_LIST, f"--user={self.user}"), partial(read_status, asked=asked, instead=None))
+        everything = SchedulerCommand(
+            (*_LIST, f"--user={self.user}"), partial(read_status, asked=asked, instead=None)
+        )
         reader = partial(read_status, asked=asked, instead=everything)
-        return Command((*_LIST, f"--jobs={','.join(asked)}"), reader)
+        return SchedulerCommand((*_LIST, f"--jobs={','.join(asked)}"), reader)
 
-    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
+    def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
         argv = (*_LIST, f"--user={self.user}", f"--name={request.name}")
-        return Command(argv, partial(read_find, name=request.name))
+        return SchedulerCommand(argv, partial(read_find, name=request.name))
 
-    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+    def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
         asked = at_least_one(ids)
-        return Command(("scancel", *asked), partial(read_cancel, asked=asked))
+        return SchedulerCommand(("scancel", *asked), partial(read_cancel, asked=asked))
 
-    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+    def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
         """The end of walltime is in the environment since Slurm 23; before, the status says it."""
         if "SLURM_JOB_ID" not in environ:
             return None
@@ -124,7 +126,9 @@ class Slurm:
                 "Start the launcher from the batch script."
             )
         ends_at = environ.get("SLURM_JOB_END_TIME", "")
-        return Here(environ["SLURM_JOB_ID"], nodes, float(ends_at) if ends_at.isdecimal() else None)
+        return CurrentAllocation(
+            environ["SLURM_JOB_ID"], nodes, float(ends_at) if ends_at.isdecimal() else None
+        )
 
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
@@ -143,8 +147,8 @@ def read_submission(completed: Completed) -> Submission | CouldNotAsk:
 
 
 def read_status(
-    completed: Completed, asked: Sequence[str], instead: Command[StatusAnswer] | None
-) -> StatusAnswer | CouldNotAsk | Command[StatusAnswer]:
+    completed: Completed, asked: Sequence[str], instead: SchedulerCommand[StatusAnswer] | None
+) -> StatusAnswer | CouldNotAsk | SchedulerCommand[StatusAnswer]:
     """Unknown ids are left out in silence, or, as the only one, refused with exit code 1.
 
     Args:

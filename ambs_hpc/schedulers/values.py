@@ -138,7 +138,7 @@ class CancelAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class CurrentAllocation:
     """The allocation that this process runs in.
 
     Args:
@@ -175,7 +175,7 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True)
-class Command(Generic[Answer]):
+class SchedulerCommand(Generic[Answer]):
     """An argument vector and how to read what it prints; building and reading are pure.
 
     Args:
@@ -188,7 +188,7 @@ class Command(Generic[Answer]):
     """
 
     argv: tuple[str, ...]
-    read: Callable[[Completed], Answer | CouldNotAsk | Command[Answer]]
+    read: Callable[[Completed], Answer | CouldNotAsk | SchedulerCommand[Answer]]
     directory: Path | None = None
     evidence: Path | None = None
     inherits: bool = False

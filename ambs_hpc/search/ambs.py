@@ -18,14 +18,14 @@ from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth, load_trees
 from ambs_hpc.search.gaussian_process import Posterior
-from ambs_hpc.search.history import Draft, Ledger
+from ambs_hpc.search.history import Draft, History
 from ambs_hpc.search.initial_design import create_design
 from ambs_hpc.search.local_gp import LocalGp, Neighbourhood
 from ambs_hpc.search.method_options import AmbsOptions
-from ambs_hpc.search.sampling import Supply
+from ambs_hpc.search.sampling import ConfigurationSampler
 from ambs_hpc.search.searcher import best_first, first_unknown
 
-Judge: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
+Score: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
 
 PROPOSAL_STREAM, FALLBACK_STREAM = 3, 4
 ELITE_SHARE, SMALLEST_ELITE, LARGEST_ELITE = 0.1, 4, 30
@@ -36,19 +36,21 @@ REFINED = 10  # best scored candidates that the next round starts from
 class DesignStrategy:
     """A design without a model; also how model-based search begins."""
 
-    def __init__(self, encoding: Encoding, supply: Supply, design: str, seed: int, block: int) -> None:
-        self._encoding, self._supply, self._seed = encoding, supply, seed
+    def __init__(
+        self, encoding: Encoding, sampler: ConfigurationSampler, design: str, seed: int, block: int
+    ) -> None:
+        self._encoding, self._sampler, self._seed = encoding, sampler, seed
         self._design = create_design(design, encoding.dimensions, seed, block)
 
-    def choose(self, ledger: Ledger) -> Draft:
-        row = self._encoding.from_uniform(self._design.point(ledger.next_ordinal)[None])
+    def choose(self, history: History) -> Draft:
+        row = self._encoding.from_uniform(self._design.point(history.next_ordinal)[None])
         legal = bool(self._encoding.structure.allowed(row)[0])
-        if legal and row[0].tobytes() not in ledger.known:
+        if legal and row[0].tobytes() not in history.known:
             return Draft(row[0], "design")
-        rng = np.random.default_rng([self._seed, FALLBACK_STREAM, ledger.next_ordinal])
-        return Draft(self._supply.unknown(rng, ledger.known)[0], "design")
+        rng = np.random.default_rng([self._seed, FALLBACK_STREAM, history.next_ordinal])
+        return Draft(self._sampler.unknown(rng, history.known)[0], "design")
 
-    def prepare(self, ledger: Ledger) -> None:
+    def prepare(self, history: History) -> None:
         """A design waits for nothing."""
 
 
@@ -57,10 +59,10 @@ class AmbsStrategy:
 
     def __init__(self, encoding: Encoding, options: AmbsOptions, seed: int) -> None:
         self._encoding, self._options, self._seed = encoding, options, seed
-        self._supply = Supply(encoding)
+        self._sampler = ConfigurationSampler(encoding)
         first = options.design_size or 2 * encoding.dimensions + 1
-        self._design = DesignStrategy(encoding, self._supply, options.design, seed, first)
-        self._candidates = Candidates(encoding, self._supply, options.global_share)
+        self._design = DesignStrategy(encoding, self._sampler, options.design, seed, first)
+        self._candidates = Candidates(encoding, self._sampler, options.global_share)
         growth = Growth(
             options.tree,
             options.trees,
@@ -74,56 +76,56 @@ class AmbsStrategy:
         self._forest = Forest(growth, encoding, seed)
         self._local = LocalGp(encoding, seed, options.local_points, options.niche_share, options.transform)
 
-    def choose(self, ledger: Ledger) -> Draft:
-        self._forest.update(ledger)
+    def choose(self, history: History) -> Draft:
+        self._forest.update(history)
         if not self._forest.is_grown:
-            return self._design.choose(ledger)
-        rng = np.random.default_rng([self._seed, PROPOSAL_STREAM, ledger.next_ordinal])
+            return self._design.choose(history)
+        rng = np.random.default_rng([self._seed, PROPOSAL_STREAM, history.next_ordinal])
         if rng.random() < self._options.local_share:
-            return self._from_local(ledger, rng)
-        return self._from_forest(ledger, rng)
+            return self._from_local(history, rng)
+        return self._from_forest(history, rng)
 
-    def prepare(self, ledger: Ledger) -> None:
+    def prepare(self, history: History) -> None:
         load_trees()
-        self._forest.update(ledger)
+        self._forest.update(history)
         if self._forest.is_grown:
-            self._forest.settle(ledger)
+            self._forest.settle(history)
             if self._options.local_share > 0.0:
-                self._local_process(ledger)
+                self._local_process(history)
 
-    def _from_forest(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
-        self._forest.settle(ledger)
+    def _from_forest(self, history: History, rng: np.random.Generator) -> Draft:
+        self._forest.settle(history)
         kappa = draw_kappa(rng, self._options.exploration, self._options.kappa)
         worst = self._forest.scale.worst
 
-        def judge(V: Floats) -> Floats:
+        def score(V: Floats) -> Floats:
             places = self._forest.places(V)
             mean, std = self._forest.predict(places)
             scores = lower_confidence_bound(mean, std, kappa)
-            if ledger.failures:
+            if history.failures:
                 scores = with_failures(scores, self._forest.failure_rate(V), worst)
             return np.stack([scores, mean, std])
 
         count = self._options.candidates
-        V = self._candidates.around(rng, self._elite(ledger), count)
+        V = self._candidates.around(rng, self._elite(history), count)
         steps = [FINE_STEP / turn for turn in range(1, self._options.rounds)]
-        return self._best(ledger, rng, self._refined(rng, V, judge, steps, count // 2))
+        return self._best(history, rng, self._refined(rng, V, score, steps, count // 2))
 
-    def _from_local(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
+    def _from_local(self, history: History, rng: np.random.Generator) -> Draft:
         kappa = draw_kappa(rng, self._options.exploration, self._options.local_kappa)
-        near, process = self._local_process(ledger)
+        near, process = self._local_process(history)
         worst = (self._forest.scale.worst - near.shift) / near.spread
 
-        def judge(V: Floats) -> Floats:
+        def score(V: Floats) -> Floats:
             mean, std = process.predict(self._encoding.smooth_features(V))
             scores = lower_confidence_bound(mean, std, kappa)
-            if ledger.failures:
+            if history.failures:
                 scores = with_failures(scores, self._forest.failure_rate(V), worst)
             return np.stack([scores, mean * near.spread + near.shift, std * near.spread])
 
-        V = self._around(rng, near, self._elite(ledger))
+        V = self._around(rng, near, self._elite(history))
         return self._best(
-            ledger, rng, self._refined(rng, V, judge, LOCAL_STEPS, self._options.candidates // 3)
+            history, rng, self._refined(rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
         )
 
     def _around(self, rng: np.random.Generator, near: Neighbourhood, elite: Floats) -> Floats:
@@ -135,51 +137,51 @@ class AmbsStrategy:
             return V
         return np.concatenate([V, self._candidates.near_elite(rng, elite, third + third // 2)])
 
-    def _local_process(self, ledger: Ledger) -> tuple[Neighbourhood, Posterior]:
+    def _local_process(self, history: History) -> tuple[Neighbourhood, Posterior]:
         """Around the incumbent, without and with the pending proposals."""
         scale = self._forest.scale
-        near = self._local.neighbourhood(ledger, scale, self._forest.first_count)
+        near = self._local.neighbourhood(history, scale, self._forest.first_count)
         if self._options.lie == "none":
             return near, near.posterior
         constant = constant_lie(scale, self._options.lie)
         lie = None if constant is None else (constant - near.shift) / near.spread
-        return near, self._local.with_pending(near, ledger, lie)
+        return near, self._local.with_pending(near, history, lie)
 
     def _refined(
-        self, rng: np.random.Generator, V: Floats, judge: Judge, steps: Sequence[float], count: int
+        self, rng: np.random.Generator, V: Floats, score: Score, steps: Sequence[float], count: int
     ) -> tuple[Floats, Floats]:
         """`V`, then for each step `count` more around the best of the round before; and their figures."""
-        rounds, figures = [V], [judge(V)]
+        rounds, figures = [V], [score(V)]
         for step in steps:
             best = rounds[-1][best_first(figures[-1][0], REFINED)]
             if len(best):
                 V = self._candidates.mutated(rng, best, rng.integers(len(best), size=count), step)
                 rounds.append(V)
-                figures.append(judge(V))
+                figures.append(score(V))
         return np.concatenate(rounds), np.concatenate(figures, axis=1)
 
-    def _best(self, ledger: Ledger, rng: np.random.Generator, judged: tuple[Floats, Floats]) -> Draft:
+    def _best(self, history: History, rng: np.random.Generator, judged: tuple[Floats, Floats]) -> Draft:
         """The best judged candidate that is not known; any unknown one when there is none."""
         V, (scores, means, stds) = judged
-        place = first_unknown(V, best_first(scores, len(scores)), ledger.known)
+        place = first_unknown(V, best_first(scores, len(scores)), history.known)
         if place is None:
-            return self._fallback(ledger, rng)
+            return self._fallback(history, rng)
         mean, std = self._in_objective_units(means[place], stds[place])
         return Draft(V[place], "model", mean, std, float(scores[place]))
 
-    def _elite(self, ledger: Ledger) -> Floats:
-        count = int(np.clip(ELITE_SHARE * ledger.successes, SMALLEST_ELITE, LARGEST_ELITE))
-        return ledger.rows[ledger.best(count)]
+    def _elite(self, history: History) -> Floats:
+        count = int(np.clip(ELITE_SHARE * history.successes, SMALLEST_ELITE, LARGEST_ELITE))
+        return history.rows[history.best(count)]
 
     def _in_objective_units(self, mean: float, std: float) -> tuple[float, float]:
         scale = self._forest.scale
         low, middle, high = scale.backward(np.array([mean - std, mean, mean + std]))
         return float(middle), float(high - low) / 2.0
 
-    def _fallback(self, ledger: Ledger, rng: np.random.Generator) -> Draft:
+    def _fallback(self, history: History, rng: np.random.Generator) -> Draft:
         """The best of some that are unknown, wherever they lie: the end of a finite space."""
-        self._forest.settle(ledger)
-        V = self._supply.unknown(rng, ledger.known)
+        self._forest.settle(history)
+        V = self._sampler.unknown(rng, history.known)
         means, stds = self._forest.predict(self._forest.places(V))
         scores = lower_confidence_bound(means, stds, self._options.kappa)
         place = int(best_first(scores, 1)[0])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ambs_hpc.search.constraints import Floats, Mask
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.sampling import Supply
+from ambs_hpc.search.sampling import ConfigurationSampler
 
 WIDE_STEP, FINE_STEP = 0.3, 0.1  # largest standard deviation of a step, as a share of a parameter's range
 SMALLEST_STEP = 0.01  # of the largest: step sizes are log-uniform between the two
@@ -21,12 +21,12 @@ class Candidates:
     """Makes legal candidates, rows of V.
 
     Args:
-        encoding, supply: of the space.
+        encoding, sampler: of the space.
         global_share: of the candidates that come from anywhere; the rest come from the elite.
     """
 
     encoding: Encoding
-    supply: Supply
+    sampler: ConfigurationSampler
     global_share: float = 0.25
 
     def around(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
@@ -37,7 +37,7 @@ class Candidates:
         """
         anywhere = int(self.global_share * count)
         near = self.near_elite(rng, elite, count - anywhere)
-        return np.concatenate([self.supply.sample(rng, anywhere), near])
+        return np.concatenate([self.sampler.sample(rng, anywhere), near])
 
     def near_elite(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
         """About `count` rows: a third differential steps, the rest mutations of good ones."""

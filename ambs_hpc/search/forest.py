@@ -2,7 +2,7 @@
 
 Single trees come from scikit-learn, which only this file imports. Each tree is grown again in turn, at
 fixed numbers of observations and from a random stream of its own, so that the forest is a function of
-the ledger alone, however its changes were batched.
+the history alone, however its changes were batched.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ambs_hpc.search.constant_liar import lies_on
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.history import Ledger
+from ambs_hpc.search.history import History
 from ambs_hpc.search.leaf_tables import LeafTables, Places
 from ambs_hpc.search.objective_transform import Scale, fit_scale
-from ambs_hpc.search.pending_features import Slots
+from ambs_hpc.search.pending_features import PendingFeatures
 
 GROWTH_STREAM = 2
 FEASIBILITY_TREES = 8  # failure rates vary less between trees than values do
@@ -64,7 +64,7 @@ class _Tree:
 
 
 class Forest:
-    """The surrogate of a ledger: `update` before each use, `settle` before predictions."""
+    """The surrogate of a history: `update` before each use, `settle` before predictions."""
 
     def __init__(self, growth: Growth, encoding: Encoding, seed: int) -> None:
         self._growth, self._encoding, self._seed = growth, encoding, seed
@@ -85,22 +85,22 @@ class Forest:
         """The newest tree's scale of the objective; predictions are on it."""
         return max(self._trees, key=lambda tree: tree.due).scale
 
-    def update(self, ledger: Ledger) -> None:
-        """Bring trees and leaves up to the ledger's observations."""
-        if ledger.generation != self._generation:
-            self._reset(ledger.generation)
-        if ledger.count > self._count:
-            self._learn(ledger)
+    def update(self, history: History) -> None:
+        """Bring trees and leaves up to the history's observations."""
+        if history.generation != self._generation:
+            self._reset(history.generation)
+        if history.count > self._count:
+            self._learn(history)
 
-    def settle(self, ledger: Ledger) -> None:
+    def settle(self, history: History) -> None:
         """Let the leaves hold the lies of what is pending; predictions need it, failure rates do not."""
         if self._growth.lie == "none":
             return
-        gone = self._lies.release(ledger)
+        gone = self._lies.release(history)
         if len(gone):
             places, values = self._lie_places[:, gone], self._lie_values[:, gone]
             self._tables.lie(places.ravel(), values.ravel(), -1.0)
-        new = self._lies.take(ledger)
+        new = self._lies.take(history)
         self._make_room_for_lies()
         for i in range(len(self._trees)):
             self._lie(i, new)
@@ -125,14 +125,14 @@ class Forest:
         self._timetable = Timetable(self._growth.trees, self._growth.refresh)
         self._tables = LeafTables(self._growth.trees)
         self._X = np.zeros((0, 0), dtype=np.float32)
-        self._lies = Slots(self._encoding.features)
+        self._lies = PendingFeatures(self._encoding.features)
         self._lie_places: Places = np.zeros((self._growth.trees, 0), dtype=np.intp)
         self._lie_values: Floats = np.zeros((self._growth.trees, 0))
 
-    def _learn(self, ledger: Ledger) -> None:
-        before, self._count, self._failures = self._count, ledger.count, ledger.failures
-        self._remember_features(ledger.rows[before:], before)
-        y = ledger.objectives
+    def _learn(self, history: History) -> None:
+        before, self._count, self._failures = self._count, history.count, history.failures
+        self._remember_features(history.rows[before:], before)
+        y = history.objectives
         if not self._trees:
             enough = np.flatnonzero(np.cumsum(np.isfinite(y)) >= self._growth.first)
             if not len(enough):

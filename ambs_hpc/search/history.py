@@ -38,7 +38,7 @@ class Draft:
     acquisition: float | None = None
 
 
-class Ledger:
+class History:
     """Rows and objectives so far; objectives are to be minimised, NaN where the evaluation failed.
 
     The models read it and are pure functions of it. `generation` changes when an observation was

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, halfway, prior
-from ambs_hpc.search.history import Ledger
+from ambs_hpc.search.history import History
 from ambs_hpc.search.objective_transform import Scale, fit_scale
-from ambs_hpc.search.pending_features import Slots
+from ambs_hpc.search.pending_features import PendingFeatures
 
 FIT_STREAM, CENTRE_STREAM = 5, 6
 INCUMBENTS = 2.0  # mean rank of the incumbent that is drawn
@@ -47,7 +47,7 @@ class Neighbourhood:
 
 
 class LocalGp:
-    """Local processes of a ledger; functions of it and of the next ordinal alone."""
+    """Local processes of a history; functions of it and of the next ordinal alone."""
 
     def __init__(
         self, encoding: Encoding, seed: int, points: int, niche_share: float, transform: str
@@ -58,41 +58,41 @@ class LocalGp:
         self._state = (0, 0)  # observations and block of ordinals that `_current` is for
         self._reset(0)
 
-    def neighbourhood(self, ledger: Ledger, scale: Scale, first: int) -> Neighbourhood:
+    def neighbourhood(self, history: History, scale: Scale, first: int) -> Neighbourhood:
         """The process for the next proposal.
 
         Args:
             scale: of the objective, as the forest has it.
             first: observations at which there was a first model, >= 2.
         """
-        if ledger.generation != self._generation:
-            self._reset(ledger.generation)
-        self._remember_features(ledger)
-        self._refit(ledger, first)
-        block = ledger.next_ordinal // PROPOSALS_PER_CENTRE
-        state = (ledger.count, block)
+        if history.generation != self._generation:
+            self._reset(history.generation)
+        self._remember_features(history)
+        self._refit(history, first)
+        block = history.next_ordinal // PROPOSALS_PER_CENTRE
+        state = (history.count, block)
         if self._current is None or state != self._state:
             rng = np.random.default_rng([self._seed, CENTRE_STREAM, *state])
-            tried = max(ledger.count, block * PROPOSALS_PER_CENTRE)
-            self._current = self._around_incumbent(ledger, scale, tried, rng)
+            tried = max(history.count, block * PROPOSALS_PER_CENTRE)
+            self._current = self._around_incumbent(history, scale, tried, rng)
             self._state = state
         return self._current
 
-    def with_pending(self, around: Neighbourhood, ledger: Ledger, lie: float | None) -> Posterior:
+    def with_pending(self, around: Neighbourhood, history: History, lie: float | None) -> Posterior:
         """The process that believes the lies of the nearest pending proposals.
 
         Args:
             lie: standardised value; None takes the process's own prediction.
         """
-        if not ledger.pending:
+        if not history.pending:
             return around.posterior
-        self._pending.release(ledger)
-        self._pending.take(ledger)
+        self._pending.release(history)
+        self._pending.take(history)
         nearest = self._nearest_pending(around.centre)
         return around.posterior.assuming(self._pending.X[nearest], lie)
 
     def _nearest_pending(self, centre: Floats) -> NDArray[np.intp]:
-        """Slots of the nearest pending proposals, nearest first, the older first among equals."""
+        """PendingFeatures of the nearest pending proposals, nearest first, the older first among equals."""
         used = self._pending.used
         middle = self._encoding.smooth_features(centre[None])
         distances = (((self._pending.X[used] - middle) / self._fitted.lengths) ** 2).sum(axis=1)
@@ -103,7 +103,7 @@ class LocalGp:
 
     def _reset(self, generation: int) -> None:
         self._generation, self._count = generation, 0
-        self._pending = Slots(self._encoding.smooth_features)
+        self._pending = PendingFeatures(self._encoding.smooth_features)
         self._X: Floats = np.zeros((0, self._encoding.smooth_features(self._middle()).shape[1]))
         self._fitted = prior(self._X.shape[1])
         self._next_fit = 0
@@ -112,21 +112,21 @@ class LocalGp:
     def _middle(self) -> Floats:
         return self._encoding.from_uniform(np.full((1, self._encoding.dimensions), 0.5))
 
-    def _remember_features(self, ledger: Ledger) -> None:
-        if ledger.count > self._count:
-            X = self._encoding.smooth_features(ledger.rows[self._count :])
-            if ledger.count > len(self._X):
-                room = np.zeros((2 * ledger.count, X.shape[1]))
+    def _remember_features(self, history: History) -> None:
+        if history.count > self._count:
+            X = self._encoding.smooth_features(history.rows[self._count :])
+            if history.count > len(self._X):
+                room = np.zeros((2 * history.count, X.shape[1]))
                 room[: self._count] = self._X[: self._count]
                 self._X = room
-            self._X[self._count : ledger.count] = X
-            self._count = ledger.count
+            self._X[self._count : history.count] = X
+            self._count = history.count
 
-    def _refit(self, ledger: Ledger, first: int) -> None:
+    def _refit(self, history: History, first: int) -> None:
         """Fit the hyperparameters at fixed numbers of observations, each fit begun near the one before."""
         due = self._next_fit or first
-        while due <= ledger.count:
-            self._fitted = self._fit(ledger.objectives[:due])
+        while due <= history.count:
+            self._fitted = self._fit(history.objectives[:due])
             due += max(REFIT_AT_LEAST, int(REFIT_SHARE * due))
             self._current = None
         self._next_fit = due
@@ -140,25 +140,25 @@ class LocalGp:
         return fit(self._X[rows], (t - t.mean()) / (t.std() or 1.0), start)
 
     def _around_incumbent(
-        self, ledger: Ledger, scale: Scale, tried: int, rng: np.random.Generator
+        self, history: History, scale: Scale, tried: int, rng: np.random.Generator
     ) -> Neighbourhood:
-        ranking = ledger.best(self._points)
+        ranking = history.best(self._points)
         stagnation = min(1.0, (tried - 1 - int(ranking[0])) / self._points)
         wants_niche = rng.random() < self._niche_share * stagnation
-        niche = self._niche(ledger, rng) if wants_niche else None
+        niche = self._niche(history, rng) if wants_niche else None
         centre = self._draw(rng, ranking) if niche is None else niche
-        rows = self._chosen(ranking, ledger.objectives, centre, self._fitted)
-        t = scale.forward(ledger.objectives[rows])
+        rows = self._chosen(ranking, history.objectives, centre, self._fitted)
+        t = scale.forward(history.objectives[rows])
         shift, spread = float(t.mean()), float(t.std()) or 1.0
         posterior = Posterior(self._fitted, self._X[rows], (t - shift) / spread)
-        return Neighbourhood(ledger.rows[centre].copy(), niche is not None, posterior, shift, spread)
+        return Neighbourhood(history.rows[centre].copy(), niche is not None, posterior, shift, spread)
 
-    def _niche(self, ledger: Ledger, rng: np.random.Generator) -> int | None:
+    def _niche(self, history: History, rng: np.random.Generator) -> int | None:
         """Place of the best success that differs from the best in a drawn feature; None if none is known.
 
         It may lie at another optimum, which proposals around the best alone would never leave theirs for.
         """
-        ranking = ledger.best(SEARCHED_FOR_NICHES)
+        ranking = history.best(SEARCHED_FOR_NICHES)
         feature = self._X[ranking, rng.integers(self._X.shape[1])]
         others = np.flatnonzero(np.abs(feature - feature[0]) > NICHE_DISTANCE)
         return int(ranking[others[0]]) if len(others) else None

@@ -1,6 +1,6 @@
 """Any sampler of Optuna behind our protocol, as `optuna:<Sampler>`; the only file that imports it.
 
-The study lives in memory and follows the ledger. A sampler is made anew for every proposal, seeded from
+The study lives in memory and follows the history. A sampler is made anew for every proposal, seeded from
 the campaign's seed and the ordinal, so proposals are a function of what is known. Samplers of `LEARNING`
 also keep notes of their own in the study (the state of a population), which no database row tells: after
 a restart they go on from all results, told again in their order, though not with the same next proposal.
@@ -23,9 +23,9 @@ from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.history import Draft, Ledger
-from ambs_hpc.search.sampling import Supply
-from ambs_hpc.search.searcher import LedgerSearcher
+from ambs_hpc.search.history import Draft, History
+from ambs_hpc.search.sampling import ConfigurationSampler
+from ambs_hpc.search.searcher import HistorySearcher
 
 PREFIX = "optuna:"
 SAMPLERS = (
@@ -48,8 +48,8 @@ ATTEMPTS = 20  # asked again when forbidden or known, before any unknown configu
 Kinds = Mapping[str, tuple[type, ...]]
 
 
-class OptunaSearcher(LedgerSearcher):
-    """A ledger that an Optuna study follows."""
+class OptunaSearcher(HistorySearcher):
+    """A history that an Optuna study follows."""
 
     def __init__(
         self, encoding: Encoding, sampler: Samplers, direction: str, starting_points: Sequence[Configuration]
@@ -67,54 +67,54 @@ class OptunaSearcher(LedgerSearcher):
             needed = place.get(self._encoding.encode(observation.configuration).tobytes(), 0)
             if needed > done:
                 super().restore(proposals[done:needed], [])
-                self._follower.follow(self._ledger)
+                self._follower.follow(self._history)
                 done = needed
             self.tell([observation])
-            self._follower.follow(self._ledger)
+            self._follower.follow(self._history)
         super().restore(proposals[done:], [])
 
 
 class OptunaStrategy:
-    """Chooses by an Optuna sampler that sees every row of the ledger as a trial."""
+    """Chooses by an Optuna sampler that sees every row of the history as a trial."""
 
     def __init__(self, encoding: Encoding, samplers: Samplers) -> None:
         self._encoding, self._samplers = encoding, samplers
-        self._supply = Supply(encoding)
+        self._sampler = ConfigurationSampler(encoding)
         self._study = samplers.create_study()
         self._distributions = [_distribution(encoding, column) for column in range(encoding.dimensions)]
         self._generation, self._told, self._followed = 0, 0, 0
         self._running: dict[bytes, int] = {}  # numbers of the trials that are pending
         self._order: dict[bytes, None] = {}  # every row that has been a trial, in the order they began
 
-    def choose(self, ledger: Ledger) -> Draft:
-        self.follow(ledger)
-        ordinal = ledger.next_ordinal
+    def choose(self, history: History) -> Draft:
+        self.follow(history)
+        ordinal = history.next_ordinal
         self._study.sampler = self._samplers.create(ordinal)
-        kind = "design" if ledger.successes < self._samplers.startup else "model"
+        kind = "design" if history.successes < self._samplers.startup else "model"
         with quiet():
             for _ in range(ATTEMPTS):
                 trial = self._study.ask()
                 row = self._suggested(trial)
-                if row.tobytes() not in ledger.known and self._encoding.structure.allowed(row[None])[0]:
+                if row.tobytes() not in history.known and self._encoding.structure.allowed(row[None])[0]:
                     self._running[row.tobytes()] = trial.number
                     return Draft(row, kind)
                 self._study.tell(trial.number, state=_states().FAIL)
         rng = np.random.default_rng([self._samplers.seed, FALLBACK_STREAM, ordinal])
-        return Draft(self._supply.unknown(rng, ledger.known)[0], "random")
+        return Draft(self._sampler.unknown(rng, history.known)[0], "random")
 
-    def prepare(self, ledger: Ledger) -> None:
-        self.follow(ledger)
+    def prepare(self, history: History) -> None:
+        self.follow(history)
 
-    def follow(self, ledger: Ledger) -> None:
-        """Bring the study up to what the ledger knows: proposals first, in their order, then results."""
-        if ledger.generation != self._generation:
-            self._begin_again(ledger.generation)
-        self._follow_proposals(ledger)
-        for place in range(self._told, ledger.count):
-            self._observe(ledger.rows[place], float(ledger.objectives[place]))
-        self._told = ledger.count
-        if len(self._running) > len(ledger.pending):
-            for key in [key for key in self._running if key not in ledger.pending]:
+    def follow(self, history: History) -> None:
+        """Bring the study up to what the history knows: proposals first, in their order, then results."""
+        if history.generation != self._generation:
+            self._begin_again(history.generation)
+        self._follow_proposals(history)
+        for place in range(self._told, history.count):
+            self._observe(history.rows[place], float(history.objectives[place]))
+        self._told = history.count
+        if len(self._running) > len(history.pending):
+            for key in [key for key in self._running if key not in history.pending]:
                 self._study.tell(self._running.pop(key), state=_states().FAIL)
 
     def _begin_again(self, generation: int) -> None:
@@ -126,15 +126,15 @@ class OptunaStrategy:
         for key in order:
             self._start(np.frombuffer(key))
 
-    def _follow_proposals(self, ledger: Ledger) -> None:
+    def _follow_proposals(self, history: History) -> None:
         new = []
-        for pending in reversed(ledger.pending.values()):
+        for pending in reversed(history.pending.values()):
             if pending.ordinal < self._followed:
                 break
             new.append(pending.row)
         for row in reversed(new):
             self._start(row)
-        self._followed = ledger.next_ordinal
+        self._followed = history.next_ordinal
 
     def _start(self, row: Floats) -> None:
         """A running trial of `row`, unless the sampler's own proposal is one already."""

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambs_hpc.search.constraints import Floats
-from ambs_hpc.search.history import Ledger, Pending
+from ambs_hpc.search.history import History, Pending
 
 FIRST_SLOTS = 64
 Features = Callable[[Floats], NDArray[Any]]  # V (n, d) -> (n, f)
 
 
-class Slots:
+class PendingFeatures:
     """Pending proposals by slot: a place in the arrays here and in those that others keep beside.
 
     Attributes:
@@ -30,14 +30,14 @@ class Slots:
         self._slots: dict[bytes, int] = {}
         self._free: list[int] = []
         self._in_use = np.zeros(0, dtype=np.bool_)
-        self._settled, self._newest = 0, -1  # how far in the ledger these have come
+        self._settled, self._newest = 0, -1  # how far in the history these have come
         self.X: NDArray[Any] = np.zeros((0, 0))
         self.ordinals: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self.means: Floats = np.zeros(0)
 
     @property
     def size(self) -> int:
-        """Slots there are, used or free."""
+        """PendingFeatures there are, used or free."""
         return len(self.ordinals)
 
     @property
@@ -45,17 +45,17 @@ class Slots:
         """The slots in use, in no particular order."""
         return np.flatnonzero(self._in_use)
 
-    def release(self, ledger: Ledger) -> NDArray[np.intp]:
+    def release(self, history: History) -> NDArray[np.intp]:
         """Free the slots of proposals that are no longer pending, and name them."""
-        keys, self._settled = ledger.settled[self._settled :], len(ledger.settled)
+        keys, self._settled = history.settled[self._settled :], len(history.settled)
         gone = [self._slots.pop(key) for key in keys if key in self._slots]
         self._free.extend(gone)
         self._in_use[gone] = False
         return np.array(gone, dtype=np.intp)
 
-    def take(self, ledger: Ledger) -> NDArray[np.intp]:
+    def take(self, history: History) -> NDArray[np.intp]:
         """The slots given to proposals that had none."""
-        new = self._new(ledger)
+        new = self._new(history)
         if not new:
             return np.zeros(0, dtype=np.intp)
         X = self._features(np.array([one.row for one in new]))
@@ -69,10 +69,10 @@ class Slots:
         self.means[slots] = [np.nan if one.mean is None else one.mean for one in new]
         return np.array(slots, dtype=np.intp)
 
-    def _new(self, ledger: Ledger) -> list[Pending]:
+    def _new(self, history: History) -> list[Pending]:
         """Pending proposals since the last time: work that does not grow with all that are pending."""
-        new = list(takewhile(lambda one: one.ordinal > self._newest, reversed(ledger.pending.values())))
-        self._newest = ledger.next_ordinal - 1
+        new = list(takewhile(lambda one: one.ordinal > self._newest, reversed(history.pending.values())))
+        self._newest = history.next_ordinal - 1
         return new
 
     def _widen(self, like: NDArray[Any]) -> None:

@@ -11,8 +11,8 @@ from ambs_hpc.search.ambs import AmbsStrategy, DesignStrategy
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, LatinOptions, NoOptions, read_options
 from ambs_hpc.search.optuna_adapter import PREFIX, create_optuna_searcher
-from ambs_hpc.search.sampling import Supply
-from ambs_hpc.search.searcher import LedgerSearcher, Searcher, Strategy
+from ambs_hpc.search.sampling import ConfigurationSampler
+from ambs_hpc.search.searcher import HistorySearcher, Searcher, Strategy
 
 METHODS = ("ambs", "classic", "lhs", "random", "sobol")
 DIRECTIONS = ("minimize", "maximize")
@@ -56,7 +56,7 @@ def create_searcher(
     if method.startswith(PREFIX):
         return create_optuna_searcher(encoding, method, direction, seed, list(starting_points), options)
     strategy = _strategy(encoding, method, seed, options)
-    return LedgerSearcher(encoding, strategy, direction, starting_points)
+    return HistorySearcher(encoding, strategy, direction, starting_points)
 
 
 def _strategy(encoding: Encoding, method: str, seed: int, given: dict[str, object]) -> Strategy:
@@ -68,4 +68,4 @@ def _strategy(encoding: Encoding, method: str, seed: int, given: dict[str, objec
         block = read_options(method, LatinOptions(), given).block
     else:
         read_options(method, NoOptions(), given)
-    return DesignStrategy(encoding, Supply(encoding), method, seed, block)
+    return DesignStrategy(encoding, ConfigurationSampler(encoding), method, seed, block)

@@ -14,7 +14,7 @@ ENOUGH = 64  # different guesses that make listing needless
 ROUNDS = 200  # of guesses, before a space too large to list counts as exhausted
 
 
-class Supply:
+class ConfigurationSampler:
     """Draws legal rows of V; knows when a finite space has no unknown one left."""
 
     def __init__(self, encoding: Encoding) -> None:

@@ -1,4 +1,4 @@
-"""What every search method shares: units, starting points, the ledger, and the end of the space."""
+"""What every search method shares: units, starting points, the history, and the end of the space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ambs_hpc.errors import SpaceExhausted
 from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.history import Draft, Ledger
+from ambs_hpc.search.history import Draft, History
 
 
 class Searcher(Protocol):
@@ -44,23 +44,23 @@ class Searcher(Protocol):
 
 
 class Strategy(Protocol):
-    """Chooses the next row; a function of the ledger alone."""
+    """Chooses the next row; a function of the history alone."""
 
-    def choose(self, ledger: Ledger) -> Draft:
-        """A legal, unknown row for `ledger.next_ordinal`.
+    def choose(self, history: History) -> Draft:
+        """A legal, unknown row for `history.next_ordinal`.
 
         Raises:
             SpaceExhausted: there is none.
         """
         ...
 
-    def prepare(self, ledger: Ledger) -> None:
+    def prepare(self, history: History) -> None:
         """Do now what would make the next choice slow; no choice is another for it."""
         ...
 
 
-class LedgerSearcher:
-    """A searcher whose whole state is a ledger; the strategy reads it."""
+class HistorySearcher:
+    """A searcher whose whole state is a history; the strategy reads it."""
 
     def __init__(
         self,
@@ -72,42 +72,42 @@ class LedgerSearcher:
         self._encoding, self._strategy = encoding, strategy
         self._sign = -1.0 if direction == "maximize" else 1.0
         self._starts = [encoding.encode(point) for point in starting_points]
-        self._ledger = Ledger(encoding.dimensions)
+        self._history = History(encoding.dimensions)
 
     def ask(self, n: int) -> list[Proposal]:
         proposals: list[Proposal] = []
         for _ in range(n):
             try:
-                draft = self._start() or self._strategy.choose(self._ledger)
+                draft = self._start() or self._strategy.choose(self._history)
             except SpaceExhausted:
                 if proposals:
                     break
                 raise
-            self._ledger.propose(draft.row, draft.mean)
+            self._history.propose(draft.row, draft.mean)
             proposals.append(self._proposal(draft))
         return proposals
 
     def tell(self, observations: Sequence[Observation]) -> None:
         rows = [(self._encoding.encode(one.configuration), self._internal(one)) for one in observations]
-        is_first = bool(rows) and not self._ledger.count
+        is_first = bool(rows) and not self._history.count
         for row, objective in rows:
-            self._ledger.observe(row, objective)
+            self._history.observe(row, objective)
         if is_first:  # of a new search or of a restored one: libraries and first models delay no ask
-            self._strategy.prepare(self._ledger)
+            self._strategy.prepare(self._history)
 
     def discard(self, configurations: Iterable[Configuration]) -> None:
-        self._ledger.discard([self._encoding.encode(one) for one in configurations])
+        self._history.discard([self._encoding.encode(one) for one in configurations])
 
     def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
         for proposal in proposals:
             mean = None if proposal.mean is None else self._sign * proposal.mean
-            self._ledger.propose(self._encoding.encode(proposal.configuration), mean)
+            self._history.propose(self._encoding.encode(proposal.configuration), mean)
         self.tell(observations)
 
     def _start(self) -> Draft | None:
         """The first starting point that nobody has tried."""
         while self._starts:
-            if self._starts[0].tobytes() not in self._ledger.known:
+            if self._starts[0].tobytes() not in self._history.known:
                 return Draft(self._starts[0], "start")
             self._starts.pop(0)
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Allocation:
+class SimulatedAllocation:
     """Slots that a scheduler gives to one launcher.
 
     Args:
@@ -22,15 +22,17 @@ class Allocation:
     walltime: float = math.inf
 
 
-def shared(slots: int, launchers: int = 1) -> list[Allocation]:
+def shared(slots: int, launchers: int = 1) -> list[SimulatedAllocation]:
     """Slots that are there all the time, divided evenly; at most one launcher a slot."""
     launchers = min(slots, launchers)
-    return [Allocation(slots // launchers + (index < slots % launchers)) for index in range(launchers)]
+    return [
+        SimulatedAllocation(slots // launchers + (index < slots % launchers)) for index in range(launchers)
+    ]
 
 
 def renewed(
-    allocations: Sequence[Allocation], walltime: float, queue_wait: float, until: float
-) -> list[Allocation]:
+    allocations: Sequence[SimulatedAllocation], walltime: float, queue_wait: float, until: float
+) -> list[SimulatedAllocation]:
     """The same slots in allocations that follow one another.
 
     Args:
@@ -41,13 +43,13 @@ def renewed(
     """
     every = walltime + queue_wait
     return [
-        Allocation(one.slots, round_ * every, walltime)
+        SimulatedAllocation(one.slots, round_ * every, walltime)
         for round_ in range(math.ceil(until / every))
         for one in allocations
     ]
 
 
-def most_slots(allocations: Sequence[Allocation]) -> int:
+def most_slots(allocations: Sequence[SimulatedAllocation]) -> int:
     """The slots that are there at once, at most."""
     return max(
         sum(
@@ -59,7 +61,7 @@ def most_slots(allocations: Sequence[Allocation]) -> int:
     )
 
 
-def slot_seconds(allocations: Sequence[Allocation], first: float, end: float) -> float:
+def slot_seconds(allocations: Sequence[SimulatedAllocation], first: float, end: float) -> float:
     """What the allocations offer between two moments, in seconds from the beginning."""
     return sum(
         one.slots * max(0.0, min(end, one.starts_after + one.walltime) - max(first, one.starts_after))

@@ -22,7 +22,7 @@ from ambs_hpc.simulate.loads import NamedLoad
 from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor, Ran
 from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, busy_seconds
 from ambs_hpc.simulate.shared_database import SharedDatabase
-from ambs_hpc.simulate.simulated_allocations import Allocation, most_slots, slot_seconds
+from ambs_hpc.simulate.simulated_allocations import SimulatedAllocation, most_slots, slot_seconds
 from ambs_hpc.simulate.virtual_clock import START, Timeline, VirtualTime
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SimulationSettings:
     """
 
     load: NamedLoad
-    allocations: Sequence[Allocation]
+    allocations: Sequence[SimulatedAllocation]
     minutes: float
     method: str = "ambs"
     method_options: Mapping[str, object] = field(default_factory=dict)
@@ -155,7 +155,7 @@ class _Pretended:
                 return
             self.database.wait_for_change(timeline, SEARCH_WAIT_SECONDS)
 
-    def _add_launcher(self, allocation: Allocation) -> Timeline:
+    def _add_launcher(self, allocation: SimulatedAllocation) -> Timeline:
         settings = self._settings
         load = Load(
             settings.load.objective,

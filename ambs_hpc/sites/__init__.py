@@ -22,7 +22,7 @@ from ambs_hpc.sites.launch_command import (
     node_name,
     processors_per_node,
 )
-from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier, core_numbers
+from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
 from ambs_hpc.sites.site_file import check_site, load_site, site_names, site_text
@@ -36,7 +36,7 @@ __all__ = [
     "FolderSettings",
     "Launch",
     "LaunchPlan",
-    "Node",
+    "NodeShape",
     "Policy",
     "Queue",
     "Ranks",

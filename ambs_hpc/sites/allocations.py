@@ -26,8 +26,8 @@ from ambs_hpc.queue import (
 )
 from ambs_hpc.records import Allocation
 from ambs_hpc.schedulers import (
+    Backoff,
     CouldNotAsk,
-    Polling,
     Scheduler,
     StatusAnswer,
     SubmitRequest,
@@ -104,7 +104,7 @@ class Refreshed:
     commands: int
     unheard: tuple[CouldNotAsk, ...]
 
-    def noted(self, polling: Polling, now: float) -> Polling:
+    def noted(self, polling: Backoff, now: float) -> Backoff:
         """When to ask again: later and later while somebody is not heard."""
         return polling.note(now, self.unheard[0] if self.unheard else StatusAnswer({}))
 

@@ -14,7 +14,7 @@ def site_schema() -> dict[str, Any]:
     schema = msgspec.json.schema(Site)
     site = schema["$defs"]["Site"]
     site["properties"]["extends"] = {"type": "string", "description": "the site whose values these change"}
-    for name in ("Site", "Node", "Queue"):  # what is missing may be inherited
+    for name in ("Site", "NodeShape", "Queue"):  # what is missing may be inherited
         schema["$defs"][name].pop("required", None)
     site["anyOf"] = [{"required": ["extends"]}, {"required": ["scheduler", "node", "as_of", "source"]}]
     schema["title"] = "ambs_hpc site"

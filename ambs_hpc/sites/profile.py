@@ -85,11 +85,11 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
     def charged(self, nodes: int, minutes: int) -> float:
-        """Node-hours (GPU-hours where the unit is a GPU) that a request costs if it runs to its end."""
+        """NodeShape-hours (GPU-hours where the unit is a GPU) that a request costs if it runs to its end."""
         return max(nodes, self.charged_nodes) * minutes / 60 * self.charge_factor
 
 
-class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One node as an evaluation sees it.
 
     Args:
@@ -180,7 +180,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     scheduler: Scheduler
-    node: Node
+    node: NodeShape
     as_of: datetime.date
     source: str
     description: str = ""

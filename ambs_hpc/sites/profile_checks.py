@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ambs_hpc.errors import nearest
-from ambs_hpc.sites.profile import Node, Queue, Site, core_numbers
+from ambs_hpc.sites.profile import NodeShape, Queue, Site, core_numbers
 from ambs_hpc.sites.script_safety import wrong_directive, wrong_environment
 
 
@@ -34,7 +34,7 @@ def _script_contradictions(site: Site) -> Iterator[tuple[str, str]]:
         yield f"environment.{site.gpu_variable}", "each evaluation gets its own; leave it out"
 
 
-def _node_contradictions(node: Node) -> Iterator[tuple[str, str]]:
+def _node_contradictions(node: NodeShape) -> Iterator[tuple[str, str]]:
     if node.found and (node.gpus or node.reserved_cores or node.memory_gib):
         yield "node.found", "a node that is taken as it is found has no figures; give its `cores` too"
     if node.gpu_names and len(node.gpu_names) != node.gpus:

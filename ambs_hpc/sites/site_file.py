@@ -12,11 +12,11 @@ import yaml
 
 from ambs_hpc.errors import NotFound, SiteInvalid, nearest
 from ambs_hpc.sites.data_files import site_configs_folder
-from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier
+from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier
 from ambs_hpc.sites.profile_checks import contradictions
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
-    "": Site, "node": Node, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
+    "": Site, "node": NodeShape, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
 }  # fmt: skip
 WORD, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import create_engine
 
 from ambs_hpc.campaign import Progress
-from ambs_hpc.cli.shared.summary import BestSoFar
+from ambs_hpc.cli.shared.summary import BestTracker
 from ambs_hpc.queue import create_campaign, open_database, transaction
 from tests.queue.stock import CAMPAIGN
 
@@ -18,4 +18,4 @@ def test_best_so_far_waits_for_the_database(tmp_path: Path) -> None:
     """It may go away between the search's step, which waits for it, and the line that tells the best."""
     with transaction(open_database(f"sqlite:///{tmp_path}/ambs.db")) as connection:
         campaign = create_campaign(connection, CAMPAIGN)
-    assert BestSoFar(create_engine(NOBODY), campaign).value(Progress({}, 0, None)) is None
+    assert BestTracker(create_engine(NOBODY), campaign).value(Progress({}, 0, None)) is None

@@ -13,7 +13,7 @@ from ambs_hpc.schedulers import (
     CancelAnswer,
     Completed,
     CouldNotAsk,
-    Here,
+    CurrentAllocation,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -190,13 +190,15 @@ def test_a_cluster_names_its_nodes_in_a_file() -> None:
     """COBALT_PARTNAME would be the first node only."""
     environ = {"COBALT_JOBID": "7", "COBALT_NODEFILE": "/var/tmp/cobalt.7", "COBALT_PARTNAME": "cc001"}
     files = {"/var/tmp/cobalt.7": "cc001\ncc002\n"}
-    assert COBALT.here(environ, files.__getitem__) == Here("7", ("cc001", "cc002"))
+    assert COBALT.current_allocation(environ, files.__getitem__) == CurrentAllocation("7", ("cc001", "cc002"))
 
 
 def test_a_cray_names_its_nodes_by_number_and_says_when_it_ends() -> None:
     """There is no node file on Theta."""
     environ = {"COBALT_JOBID": "1", "COBALT_PARTNAME": "340-342,350", "COBALT_ENDTIME": "1795421205"}
-    assert COBALT.here(environ, {}.__getitem__) == Here("1", ("340", "341", "342", "350"), 1795421205.0)
+    assert COBALT.current_allocation(environ, {}.__getitem__) == CurrentAllocation(
+        "1", ("340", "341", "342", "350"), 1795421205.0
+    )
 
 
 def _missing(path: str) -> str:
@@ -209,4 +211,4 @@ def _missing(path: str) -> str:
 def test_nodes_that_cannot_be_read_are_an_error(environ: dict[str, str]) -> None:
     """A launcher on no or wrong nodes wastes the allocation in silence."""
     with pytest.raises(AllocationUnreadable, match="allocation 7"):
-        COBALT.here({"COBALT_JOBID": "7", **environ}, _missing)
+        COBALT.current_allocation({"COBALT_JOBID": "7", **environ}, _missing)

@@ -6,20 +6,20 @@ import os
 import time
 from pathlib import Path
 
-from ambs_hpc.schedulers import Command, Completed, CouldNotAsk, ask
+from ambs_hpc.schedulers import Completed, CouldNotAsk, SchedulerCommand, ask
 
 
 def echo(completed: Completed) -> Completed:
     return completed
 
 
-def sh(script: str, **options: object) -> Command[Completed]:
-    return Command(("/bin/sh", "-c", script), echo, **options)  # type: ignore[arg-type]  # options of one test
+def sh(script: str, **options: object) -> SchedulerCommand[Completed]:
+    return SchedulerCommand(("/bin/sh", "-c", script), echo, **options)  # type: ignore[arg-type]  # options of one test
 
 
 def test_a_missing_command_could_not_be_asked() -> None:
     """On a machine without the scheduler nothing may change."""
-    answer = ask(Command(("no-such-qstat",), echo))
+    answer = ask(SchedulerCommand(("no-such-qstat",), echo))
     assert isinstance(answer, CouldNotAsk)
     assert "PATH" in answer.words
 
@@ -66,10 +66,12 @@ def test_evidence_is_read_after_the_command(tmp_path: Path) -> None:
 
 def test_a_second_question_is_asked_but_not_a_hundredth() -> None:
     """Readers may need one; a loop of them would be a storm."""
-    first: Command[Completed] = Command(("/bin/sh", "-c", "echo first"), lambda completed: sh("echo second"))
+    first: SchedulerCommand[Completed] = SchedulerCommand(
+        ("/bin/sh", "-c", "echo first"), lambda completed: sh("echo second")
+    )
     assert ask(first) == Completed(0, "second\n", "")
 
-    def again(completed: Completed) -> Command[Completed]:
-        return Command(("true",), again)
+    def again(completed: Completed) -> SchedulerCommand[Completed]:
+        return SchedulerCommand(("true",), again)
 
-    assert isinstance(ask(Command(("true",), again)), CouldNotAsk)
+    assert isinstance(ask(SchedulerCommand(("true",), again)), CouldNotAsk)

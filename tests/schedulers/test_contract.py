@@ -168,7 +168,7 @@ def test_a_thousand_allocations_are_one_command(any_scheduler: Scheduler) -> Non
 
 def test_outside_of_an_allocation_there_is_none(any_scheduler: Scheduler) -> None:
     """A launcher started by hand uses this machine."""
-    assert any_scheduler.here({"HOME": "/home/alice"}, {}.__getitem__) is None
+    assert any_scheduler.current_allocation({"HOME": "/home/alice"}, {}.__getitem__) is None
 
 
 def test_an_unknown_scheduler_lists_the_known_ones(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ from pathlib import Path
 from ambs_hpc.schedulers import ask, end_of_walltime, scheduler
 
 chosen = scheduler(sys.argv[1], user="", folder=Path(sys.argv[2]))
-here = chosen.here(os.environ, lambda path: Path(path).read_text())
+here = chosen.current_allocation(os.environ, lambda path: Path(path).read_text())
 ends_at = end_of_walltime(chosen, here)
 Path(sys.argv[2], "here").write_text(f"{here.scheduler_id} {','.join(here.nodes)} {ends_at}")
 """
@@ -372,6 +372,6 @@ def test_what_is_not_in_the_environment_is_asked(faked: Machine) -> None:
         "PBS_JOBID": scheduler_id,
         "PBS_NODEFILE": "x",
     }
-    here = faked.scheduler.here(environ, lambda path: "n1\n")
+    here = faked.scheduler.current_allocation(environ, lambda path: "n1\n")
     assert here is not None
     assert isinstance(end_of_walltime(faked.scheduler, here, environ=faked.environ), CouldNotAsk)

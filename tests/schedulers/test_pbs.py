@@ -13,10 +13,10 @@ from ambs_hpc.schedulers import (
     AllocationState,
     AllocationStatus,
     CancelAnswer,
-    Command,
     Completed,
     CouldNotAsk,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -88,7 +88,7 @@ def test_unknown_ids_have_vanished() -> None:
 def test_how_an_ended_one_ended_is_asked_once_more() -> None:
     """Its line on stderr says only that it has finished; that it ended is certain even if history fails."""
     question = PBS.status(["43[].pbs", "99999.pbs"]).read(recorded("qstat_mixed.out"))
-    assert isinstance(question, Command)
+    assert isinstance(question, SchedulerCommand)
     assert question.argv == ("qstat", "-x", "-f", "-F", "json", "43[].pbs")
     without = question.read(Completed(255, "", "cannot connect to server"))
     ended = AllocationStatus("43[].pbs", AllocationState.ENDED, "F")
@@ -99,7 +99,7 @@ def test_history_tells_the_exit_status() -> None:
     """F alone is no success: 271 is a signal, and without a status it never ran."""
     finished = "qstat: 40.pbs Job has finished, use -x or -H to obtain historical job information"
     question = PBS.status(["40.pbs"]).read(Completed(35, '{"pbs_server": "pbs"}', finished))
-    assert isinstance(question, Command)
+    assert isinstance(question, SchedulerCommand)
     text = (RECORDED / "qstat_deleted_finished.json").read_text()
     answer = question.read(Completed(0, text, ""))
     assert isinstance(answer, StatusAnswer)
@@ -130,7 +130,7 @@ def test_a_dead_server_says_nothing_about_allocations() -> None:
 def test_broken_json_is_asked_again_as_text() -> None:
     """One odd variable of one allocation must not blind us to all."""
     question = PBS.status(["40.pbs"]).read(Completed(0, '{"Jobs": {"40.pbs": {"x": "\\q"}}}', ""))
-    assert isinstance(question, Command)
+    assert isinstance(question, SchedulerCommand)
     assert question.argv == ("qstat", "-f", "40.pbs")
     text = (RECORDED / "qstat_f.txt").read_text()
     from_text = question.read(Completed(0, text, ""))
@@ -142,7 +142,7 @@ def test_a_variable_cannot_pretend_to_be_a_state() -> None:
     """A line break in a variable is printed as it is."""
     text = "Job Id: 40.pbs\n    job_state = R\n    Variable_List = A=x\n    job_state = F\n"
     question = PBS.status(["40.pbs"]).read(Completed(0, "{", ""))
-    assert isinstance(question, Command)
+    assert isinstance(question, SchedulerCommand)
     answer = question.read(Completed(0, text, ""))
     assert isinstance(answer, StatusAnswer)
     assert answer.known["40.pbs"].state is AllocationState.RUNNING
@@ -228,7 +228,7 @@ def test_a_name_is_searched_in_the_history_first() -> None:
     assert command.read(Completed(0, "41.pbs\n9.pbs\n", "")) == ("9.pbs", "41.pbs")
     assert command.read(Completed(0, "", "")) == ()
     again = command.read(Completed(1, "", "qselect: PBS is not configured to maintain job history"))
-    assert isinstance(again, Command)
+    assert isinstance(again, SchedulerCommand)
     assert again.argv == ("qselect", "-u", "alice", "-N", "ambs-7")
     assert isinstance(command.read(Completed(255, "", "cannot connect to server")), CouldNotAsk)
 
@@ -247,12 +247,12 @@ def test_objections_to_a_deletion_name_their_ids() -> None:
 def test_the_node_file_names_the_nodes_and_exists_only_on_the_first() -> None:
     """On another node a launcher must say so instead of using one node."""
     environ = {"PBS_JOBID": "40.pbs", "PBS_NODEFILE": "/var/spool/pbs/aux/40.pbs"}
-    assert PBS.here(environ, {"/var/spool/pbs/aux/40.pbs": "p1\np1\np2\n"}.__getitem__) == Here(
-        "40.pbs", ("p1", "p2")
-    )
+    assert PBS.current_allocation(
+        environ, {"/var/spool/pbs/aux/40.pbs": "p1\np1\np2\n"}.__getitem__
+    ) == CurrentAllocation("40.pbs", ("p1", "p2"))
 
     def missing(path: str) -> str:
         raise FileNotFoundError(path)
 
     with pytest.raises(AllocationUnreadable, match="first node only"):
-        PBS.here(environ, missing)
+        PBS.current_allocation(environ, missing)

@@ -11,10 +11,10 @@ from ambs_hpc.schedulers import (
     AllocationState,
     AllocationStatus,
     CancelAnswer,
-    Command,
     Completed,
     CouldNotAsk,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -106,7 +106,7 @@ def test_a_single_unknown_id_has_vanished() -> None:
 def test_an_invalid_id_among_many_is_looked_for_otherwise() -> None:
     """The refusal does not say which one it means: the user's whole list does."""
     question = SLURM.status(["6", "9999"]).read(INVALID)
-    assert isinstance(question, Command)
+    assert isinstance(question, SchedulerCommand)
     assert "--user=alice" in question.argv
     assert not any(each.startswith("--jobs") for each in question.argv)
     answer = question.read(Completed(0, RECORDED, ""))
@@ -211,13 +211,15 @@ def test_objections_to_a_cancellation_name_their_ids() -> None:
 def test_the_node_list_is_written_out() -> None:
     """Without asking scontrol."""
     environ = {"SLURM_JOB_ID": "6", "SLURM_JOB_NODELIST": "n[1-2],x7"}
-    assert SLURM.here(environ, {}.__getitem__) == Here("6", ("n1", "n2", "x7"))
+    assert SLURM.current_allocation(environ, {}.__getitem__) == CurrentAllocation("6", ("n1", "n2", "x7"))
     later = environ | {"SLURM_JOB_END_TIME": "1795421205"}
-    assert SLURM.here(later, {}.__getitem__) == Here("6", ("n1", "n2", "x7"), 1795421205.0)
+    assert SLURM.current_allocation(later, {}.__getitem__) == CurrentAllocation(
+        "6", ("n1", "n2", "x7"), 1795421205.0
+    )
 
 
 @pytest.mark.parametrize("text", ["", "n[1-"])
 def test_nodes_that_cannot_be_read_are_an_error(text: str) -> None:
     """Better no launcher than one on guessed nodes."""
     with pytest.raises(AllocationUnreadable, match="allocation 6"):
-        SLURM.here({"SLURM_JOB_ID": "6", "SLURM_JOB_NODELIST": text}, {}.__getitem__)
+        SLURM.current_allocation({"SLURM_JOB_ID": "6", "SLURM_JOB_NODELIST": text}, {}.__getitem__)

@@ -10,7 +10,7 @@ import pytest
 from ambs_hpc.problem.space import build_space
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth, Timetable
-from ambs_hpc.search.history import Ledger
+from ambs_hpc.search.history import History
 from tests.search.spaces import PLAIN, plain_objective
 
 GROWTH = Growth("extra", 6, 1, 0.1, 200, "rank", "believer", 10)
@@ -25,18 +25,18 @@ def rows(count: int, seed: int = 0) -> np.ndarray:
     return space.from_uniform(np.random.default_rng(seed).random((count, space.dimensions)))
 
 
-def told(count: int, failing: float = 0.0) -> Ledger:
-    space, ledger, rng = encoding(), Ledger(5), np.random.default_rng(1)
+def told(count: int, failing: float = 0.0) -> History:
+    space, history, rng = encoding(), History(5), np.random.default_rng(1)
     for row in rows(count):
         failed = rng.random() < failing
-        ledger.observe(row, np.nan if failed else plain_objective(space.configuration(row)))
-    return ledger
+        history.observe(row, np.nan if failed else plain_objective(space.configuration(row)))
+    return history
 
 
-def grown(ledger: Ledger, **changes: object) -> Forest:
+def grown(history: History, **changes: object) -> Forest:
     forest = Forest(dataclasses.replace(GROWTH, **changes), encoding(), seed=3)
-    forest.update(ledger)
-    forest.settle(ledger)
+    forest.update(history)
+    forest.settle(history)
     return forest
 
 
@@ -46,11 +46,11 @@ def predictions(forest: Forest) -> np.ndarray:
 
 def test_there_is_no_forest_before_enough_successes() -> None:
     """Failures teach no values."""
-    ledger = told(9)
-    ledger.observe(rows(1, seed=5)[0], np.nan)
-    assert not grown(ledger).is_grown
-    ledger.observe(rows(1, seed=6)[0], 1.0)
-    assert grown(ledger).is_grown
+    history = told(9)
+    history.observe(rows(1, seed=5)[0], np.nan)
+    assert not grown(history).is_grown
+    history.observe(rows(1, seed=6)[0], 1.0)
+    assert grown(history).is_grown
 
 
 @pytest.mark.parametrize("tree", ["extra", "random"])
@@ -68,7 +68,7 @@ def test_predictions_follow_the_objective(tree: str) -> None:
 def test_the_order_of_changes_leaves_no_trace() -> None:
     """Sums in leaves are exact, so a restart and a straight run agree to the last bit."""
     space, V = encoding(), rows(60, seed=4)
-    whole, stepwise = told(300), Ledger(5)
+    whole, stepwise = told(300), History(5)
     forest = Forest(GROWTH, space, seed=3)
     for row, objective in zip(whole.rows, whole.objectives, strict=True):
         stepwise.observe(row, objective)
@@ -89,12 +89,12 @@ def test_the_order_of_changes_leaves_no_trace() -> None:
 
 def test_a_lie_lowers_the_uncertainty_where_it_lies() -> None:
     """That is what keeps simultaneous proposals apart."""
-    ledger, row = told(100), rows(1, seed=9)
-    forest = grown(ledger)
+    history, row = told(100), rows(1, seed=9)
+    forest = grown(history)
     mean, before = forest.predict(forest.places(row))
     for _ in range(5):
-        ledger.propose(row[0], float(forest.scale.backward(mean)[0]))
-    forest.settle(ledger)
+        history.propose(row[0], float(forest.scale.backward(mean)[0]))
+    forest.settle(history)
     after_mean, after = forest.predict(forest.places(row))
     assert after[0] < before[0]
     assert abs(after_mean[0] - mean[0]) < 0.5 * before[0]
@@ -103,37 +103,37 @@ def test_a_lie_lowers_the_uncertainty_where_it_lies() -> None:
 @pytest.mark.parametrize(("lie", "sign"), [("cl_min", -1.0), ("cl_max", 1.0)])
 def test_constant_lies_pull_the_mean_their_way(lie: str, sign: float) -> None:
     """The best value attracts, the worst repels."""
-    ledger = told(100)
-    middle = ledger.rows[[int(np.argsort(ledger.objectives)[50])]]
-    before, _ = grown(ledger, lie=lie).predict(grown(ledger).places(middle))
-    ledger.propose(middle[0], None)
-    forest = grown(ledger, lie=lie)
+    history = told(100)
+    middle = history.rows[[int(np.argsort(history.objectives)[50])]]
+    before, _ = grown(history, lie=lie).predict(grown(history).places(middle))
+    history.propose(middle[0], None)
+    forest = grown(history, lie=lie)
     after, _ = forest.predict(forest.places(middle))
     assert sign * (after[0] - before[0]) > 0.1
 
 
 def test_a_lie_leaves_with_its_proposal() -> None:
     """A cancelled evaluation must not be remembered as a value."""
-    ledger = told(100)
-    forest = grown(ledger)
+    history = told(100)
+    forest = grown(history)
     before = predictions(forest)
     for row in rows(70, seed=8):
-        ledger.propose(row, -5.0)
-    forest.settle(ledger)
+        history.propose(row, -5.0)
+    forest.settle(history)
     assert not np.array_equal(predictions(forest), before)
-    ledger.discard(rows(70, seed=8))
-    forest.settle(ledger)
+    history.discard(rows(70, seed=8))
+    forest.settle(history)
     np.testing.assert_array_equal(predictions(forest), before)
 
 
 def test_failures_are_learned_where_they_happen() -> None:
     """A failing region is known by its failures, and by nothing else."""
-    space, ledger = encoding(), Ledger(5)
+    space, history = encoding(), History(5)
     for row in rows(300):
         x = space.configuration(row)["x"]
-        ledger.observe(row, np.nan if float(x) > 0.7 else plain_objective(space.configuration(row)))
+        history.observe(row, np.nan if float(x) > 0.7 else plain_objective(space.configuration(row)))
     V = rows(300, seed=9)
-    rates = grown(ledger).failure_rate(V)
+    rates = grown(history).failure_rate(V)
     failing = V[:, space.names.index("x")] > 0.7
     assert rates[failing].mean() > 0.8
     assert rates[~failing].mean() < 0.2

@@ -22,7 +22,7 @@ def told(proposals: list[Proposal]) -> list[Observation]:
 
 def trials(searcher: Searcher) -> list:
     assert isinstance(searcher, OptunaSearcher)
-    searcher._follower.follow(searcher._ledger)
+    searcher._follower.follow(searcher._history)
     return searcher._follower._study.get_trials()
 
 

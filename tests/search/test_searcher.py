@@ -13,8 +13,8 @@ from ambs_hpc.records import Observation, Proposal
 from ambs_hpc.search import create_searcher
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest
-from ambs_hpc.search.history import Draft, Ledger
-from ambs_hpc.search.searcher import LedgerSearcher
+from ambs_hpc.search.history import Draft, History
+from ambs_hpc.search.searcher import HistorySearcher
 from tests.search.spaces import PLAIN, plain_objective
 
 
@@ -25,17 +25,17 @@ class Counting:
         self._encoding = encoding
         self.prepared_at: list[int] = []
 
-    def choose(self, ledger: Ledger) -> Draft:
-        return Draft(self._encoding.encode({"k": ledger.next_ordinal + 1}), "design")
+    def choose(self, history: History) -> Draft:
+        return Draft(self._encoding.encode({"k": history.next_ordinal + 1}), "design")
 
-    def prepare(self, ledger: Ledger) -> None:
-        self.prepared_at.append(ledger.count)
+    def prepare(self, history: History) -> None:
+        self.prepared_at.append(history.count)
 
 
-def counting() -> tuple[LedgerSearcher, Counting]:
+def counting() -> tuple[HistorySearcher, Counting]:
     encoding = Encoding(build_space({"k": (1, 50)}))
     strategy = Counting(encoding)
-    return LedgerSearcher(encoding, strategy, "minimize"), strategy
+    return HistorySearcher(encoding, strategy, "minimize"), strategy
 
 
 def test_the_first_results_prepare_and_later_ones_do_not() -> None:

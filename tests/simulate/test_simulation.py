@@ -11,8 +11,8 @@ import pytest
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.simulate import (
-    Allocation,
     NamedLoad,
+    SimulatedAllocation,
     SimulationResult,
     SimulationSettings,
     named_load,
@@ -103,7 +103,7 @@ def test_an_unknown_method_or_load_is_told() -> None:
 def test_an_allocation_that_ends_gives_its_evaluations_to_the_next() -> None:
     """What would be cut is not begun, the queue waits, and nothing is counted as run meanwhile."""
     allocations = renewed(shared(4), walltime=90.0, queue_wait=60.0, until=240.0)
-    assert allocations == [Allocation(4, 0.0, 90.0), Allocation(4, 150.0, 90.0)]
+    assert allocations == [SimulatedAllocation(4, 0.0, 90.0), SimulatedAllocation(4, 150.0, 90.0)]
     result = simulate(
         SimulationSettings(load(Constant(60.0)), allocations, 4.5, method="random", charged=False)
     )
@@ -116,7 +116,7 @@ def test_an_allocation_that_ends_gives_its_evaluations_to_the_next() -> None:
 
 def test_what_walltime_cuts_is_run_again() -> None:
     """Nobody knew how long they take: interrupted, uncounted, and done where there is time."""
-    allocations = [Allocation(4, 0.0, 90.0), Allocation(4, 100.0, 150.0)]
+    allocations = [SimulatedAllocation(4, 0.0, 90.0), SimulatedAllocation(4, 100.0, 150.0)]
     result = simulate(
         SimulationSettings(load(Constant(120.0)), allocations, 4.5, method="random", charged=False)
     )

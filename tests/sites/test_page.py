@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from ambs_hpc.sites import AllocationRequest, LaunchPlan, load_site, render_script
-from ambs_hpc.sites.profile import Launch, Node, Queue, Site, Tier
+from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sites.md").read_text()
 
 
-@pytest.mark.parametrize("struct", [Site, Node, Queue, Tier, Launch])
+@pytest.mark.parametrize("struct", [Site, NodeShape, Queue, Tier, Launch])
 def test_page_names_every_key(struct: type[msgspec.Struct]) -> None:
     """A key that is not on the page is found by nobody."""
     told = set(re.findall(r"`([a-z_]+)`", PAGE))

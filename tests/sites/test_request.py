@@ -132,7 +132,7 @@ BACKLOGS = {
 
 @pytest.mark.parametrize("case", BACKLOGS)
 def test_useless_allocation_is_caught(case: str) -> None:
-    """Node-hours for an empty queue, or for evaluations that cannot end in time."""
+    """NodeShape-hours for an empty queue, or for evaluations that cannot end in time."""
     backlog, part = BACKLOGS[case]
     assert part in " ".join(check_request(load_site("slurm"), RIGHT["slurm"], backlog).problems)
     assert check_request(load_site("slurm"), RIGHT["slurm"], Backlog(5, searching=False)).problems == ()

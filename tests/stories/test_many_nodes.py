@@ -226,7 +226,9 @@ def test_gpus_are_never_shared(each: tuple[int, ...], centre: Centre) -> None:
 
 
 def kill_launcher(centre: Centre) -> None:
-    launcher = min(pid for pid in centre.cluster.pids_on("n1") if is_launcher(pid))  # its watchdog is younger
+    launcher = min(
+        pid for pid in centre.cluster.pids_on("n1") if is_launcher(pid)
+    )  # its orphan reaper is younger
     os.kill(launcher, signal.SIGKILL)
 
 

@@ -75,7 +75,7 @@ def command_of(pid: int) -> bytes:
 
 
 def launcher_of(login: LoginNode) -> int:
-    """Its pid; its watchdog, which looks the same, is started after it."""
+    """Its pid; its orphan reaper, which looks the same, is started after it."""
     mark = str(login.folder).encode()
     found = [pid for pid in process_tree.all_processes() if b"ambs_hpc.cli.main\0launch" in command_of(pid)]
     return min(pid for pid in found if any(mark in entry for entry in process_tree.environment_of(pid)))

@@ -56,7 +56,7 @@ def autosubmit(
     from ambs_hpc.cli.shared.launcher_options import refuse_notice_without_time
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.errors import AmbsError, UsageError
-    from ambs_hpc.schedulers import Polling
+    from ambs_hpc.schedulers import Backoff
     from ambs_hpc.sites import Policy, minutes_of, refresh
 
     if min_nodes > max_nodes:
@@ -66,7 +66,7 @@ def autosubmit(
     policy = Policy(max_queued, min_nodes, max_nodes, per_node)
     wanted = Wanted(min_nodes, time, queue, project, filesystems, attrs, 1, site)
     engine = open_engine(db)
-    polling = Polling()
+    polling = Backoff()
     with _alone(Path.cwd()):
         while True:
             try:

@@ -61,20 +61,20 @@ def launch(
     )
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.clock import SystemClock
-    from ambs_hpc.launcher.allocation import surroundings
+    from ambs_hpc.launcher.allocation import current_node_pool
     from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
 
     refuse_half_a_balsam(executor, balsam_site)
     refuse_notice_without_time(notice, None if max_minutes is None else 60 * max_minutes)
     search = search_command(with_search, max_evaluations, db)
     engine = open_engine(db, create=with_search is not None)
-    around = surroundings(engine, os.environ, time.time())
-    if around is not None and around.seconds_left is not None:
-        left = around.seconds_left / 60
+    node_pool = current_node_pool(engine, os.environ, time.time())
+    if node_pool is not None and node_pool.seconds_left is not None:
+        left = node_pool.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
     ending = (max_minutes, grace, notice, idle_exit)
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, *ending, parent_pipe, search, around, executor, balsam_site
+        tuple(campaign or ()), slots, gpus, *ending, parent_pipe, search, node_pool, executor, balsam_site
     )
     end = run_launcher(engine, settings, SystemClock())
     _tell(end, as_json=as_json)

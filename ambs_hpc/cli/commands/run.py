@@ -54,9 +54,9 @@ def run(
         name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs
     )
     if dry_run:
-        from ambs_hpc.cli.shared.dry_run import print_plan
+        from ambs_hpc.cli.shared.dry_run import print_dry_run
 
-        print_plan(problem, settings, as_json=as_json)
+        print_dry_run(problem, settings, as_json=as_json)
         return
     from ambs_hpc.cli.shared.run_campaign import run_campaign
 

@@ -46,9 +46,9 @@ def search(
     TERM or Ctrl-C ends it at once; nothing is lost, and the same command goes on. On a login node it takes
     few threads and gives way to others.
     """
-    from ambs_hpc.cli.shared.login_node_limits import give_way_on_login_node
+    from ambs_hpc.cli.shared.login_node_limits import limit_on_login_node
 
-    give_way_on_login_node(Path.cwd(), os.environ)
+    limit_on_login_node(Path.cwd(), os.environ)
     from ambs_hpc.campaign import SearchSettings
     from ambs_hpc.cli.shared.search_campaign import search_campaign
 

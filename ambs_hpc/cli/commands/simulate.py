@@ -14,7 +14,7 @@ import typer
 
 from ambs_hpc.cli.commands.run import Option, parse_options
 from ambs_hpc.cli.shared.options import AsJson
-from ambs_hpc.cli.shared.simulated_machine import Pretended
+from ambs_hpc.cli.shared.simulated_machine import MachineOptions
 
 if TYPE_CHECKING:
     from ambs_hpc.simulate import SimulationResult, SimulationSettings
@@ -79,7 +79,7 @@ def simulate(
     chosen = named_load(load)
     if run_time is not None:
         chosen = replace(chosen, run_time=read_run_time(run_time))
-    pretended = Pretended(site, queue, slots_per_node, launchers, queue_wait, walltime, node_failures)
+    pretended = MachineOptions(site, queue, slots_per_node, launchers, queue_wait, walltime, node_failures)
     results = []
     for count in _node_counts(nodes):
         machine = pretended.machine(count, minutes)

@@ -112,11 +112,11 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
     """What a new allocation would find to do, after dead launchers have given back what they held."""
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign
-    from ambs_hpc.launcher.recovery import harvest_and_sweep
+    from ambs_hpc.launcher.recovery import recover_and_sweep
     from ambs_hpc.sites import Backlog
     from ambs_hpc.states import State
 
-    harvest_and_sweep(engine, STALE_AFTER_SECONDS)
+    recover_and_sweep(engine, STALE_AFTER_SECONDS)
     with queue.reading(engine) as connection:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else queue.list_campaigns(connection)

@@ -12,7 +12,7 @@ from ambs_hpc.problem import load_problem
 SHOWN = 3
 
 
-def print_plan(problem_file: Path, settings: SearchSettings, *, as_json: bool) -> None:
+def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool) -> None:
     """Load and check the problem, make the first proposals, store and start nothing."""
     loaded = load_problem(problem_file)
     wanted = define_campaign(loaded, settings)

@@ -11,7 +11,7 @@ THREADS = 4  # where the site does not say what a user may take
 NICENESS = 10
 
 
-def give_way_on_login_node(folder: Path, environ: MutableMapping[str, str]) -> None:
+def limit_on_login_node(folder: Path, environ: MutableMapping[str, str]) -> None:
     """Where the folder's site has a scheduler and no allocation is around us, others work here too.
 
     Threads that the user asked for are kept when they are fewer.

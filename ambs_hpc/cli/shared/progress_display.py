@@ -26,11 +26,11 @@ class Display(Protocol):
 def open_display(name: str, *, quiet: bool) -> Display:
     """A bar when stderr is a terminal, else lines; nothing at all when `quiet`."""
     if quiet:
-        return Silence()
-    return Bar(name) if sys.stderr.isatty() else Lines(name)
+        return NoProgress()
+    return ProgressBar(name) if sys.stderr.isatty() else ProgressLines(name)
 
 
-class Silence:
+class NoProgress:
     """Shows nothing."""
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
@@ -40,7 +40,7 @@ class Silence:
         pass
 
 
-class Lines:
+class ProgressLines:
     """One line every ten seconds, for logs."""
 
     def __init__(self, name: str) -> None:
@@ -59,7 +59,7 @@ class Lines:
         pass
 
 
-class Bar:
+class ProgressBar:
     """A bar that is redrawn in place."""
 
     def __init__(self, name: str) -> None:

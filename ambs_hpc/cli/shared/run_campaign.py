@@ -14,11 +14,11 @@ from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_
 from ambs_hpc.cli.shared.launcher_process import LauncherProcess
 from ambs_hpc.cli.shared.options import chosen_database, open_engine
 from ambs_hpc.cli.shared.progress_display import Display, open_display
-from ambs_hpc.cli.shared.summary import BestSoFar, summary_of, write_summary
+from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.errors import AmbsError, DatabaseError
 from ambs_hpc.problem import load_problem
-from ambs_hpc.queue import Channel, wait_for_change
+from ambs_hpc.queue import NotifyChannel, wait_for_change
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -83,7 +83,7 @@ class _Pair:
         minutes = settings.max_minutes
         self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._interrupts = 0
-        self._best = BestSoFar(engine, campaign)
+        self._best = BestTracker(engine, campaign)
 
     def run(self, display: Display) -> bool:
         """Step the search until it is complete or stopped; whether what was asked was done."""
@@ -99,7 +99,7 @@ class _Pair:
                 if self._interrupts and self._launcher.exit_status is not None:
                     return False
                 self._watch_launcher()
-                wait_for_change(self._engine, POLL_SECONDS, Channel.FINISHED)
+                wait_for_change(self._engine, POLL_SECONDS, NotifyChannel.FINISHED)
         finally:
             signal.signal(signal.SIGINT, before[0])
             signal.signal(signal.SIGTERM, before[1])

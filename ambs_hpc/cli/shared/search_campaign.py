@@ -10,10 +10,10 @@ from pathlib import Path
 from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.progress_display import open_display
-from ambs_hpc.cli.shared.summary import BestSoFar, summary_of, write_summary
+from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.problem import load_problem
-from ambs_hpc.queue import Channel, wait_for_change
+from ambs_hpc.queue import NotifyChannel, wait_for_change
 
 POLL_SECONDS = 0.5
 EXIT_STOPPED = 3
@@ -33,12 +33,12 @@ def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None
     if settings.max_minutes is not None:
         deadline = time.monotonic() + 60 * settings.max_minutes
     display = open_display(campaign.name, quiet=as_json)
-    best = BestSoFar(engine, campaign)
+    best = BestTracker(engine, campaign)
     try:
         progress = search.step()
         while not (progress.is_complete or signalled or time.monotonic() > deadline):
             display.update(progress, best.value(progress), "")
-            wait_for_change(engine, POLL_SECONDS, Channel.FINISHED)
+            wait_for_change(engine, POLL_SECONDS, NotifyChannel.FINISHED)
             progress = search.step()
     finally:
         display.close()

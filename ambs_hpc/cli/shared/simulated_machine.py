@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ambs_hpc.simulate import Allocation, Grant
+    from ambs_hpc.simulate import Grant, SimulatedAllocation
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """Pretended nodes: when how many slots are there, and how often one of them breaks."""
+class SimulatedMachine:
+    """MachineOptions nodes: when how many slots are there, and how often one of them breaks."""
 
-    allocations: Sequence[Allocation]
+    allocations: Sequence[SimulatedAllocation]
     failures_per_slot_hour: float
 
 
 @dataclass(frozen=True, slots=True)
-class Pretended:
+class MachineOptions:
     """What the options say of the machine; minutes as they are given there."""
 
     site: str
@@ -31,7 +31,7 @@ class Pretended:
     walltime: float | None
     node_failures: float
 
-    def machine(self, nodes: int, minutes: float) -> Machine:
+    def machine(self, nodes: int, minutes: float) -> SimulatedMachine:
         """The machine of so many nodes, for a campaign of so many minutes.
 
         Raises:
@@ -45,7 +45,7 @@ class Pretended:
         allocations = shared(nodes * slots, self.launchers)
         if walltime is not None:
             allocations = renewed(allocations, 60 * walltime, 60 * self.queue_wait, 60 * minutes)
-        return Machine(allocations, self.node_failures / slots)
+        return SimulatedMachine(allocations, self.node_failures / slots)
 
     def _grant(self, nodes: int) -> Grant:
         from ambs_hpc.errors import UsageError

@@ -77,7 +77,7 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     write(f"In {summary.database}: ambs list, ambs show {summary.best.id}, ambs plot\n")
 
 
-class BestSoFar:
+class BestTracker:
     """The best objective, asked for at most once a second."""
 
     def __init__(self, engine: Engine, campaign: Campaign) -> None:

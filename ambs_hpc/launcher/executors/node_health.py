@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Collection
 
-from ambs_hpc.launcher.node_pool import Reach
+from ambs_hpc.launcher.node_pool import LaunchOn
 from ambs_hpc.launcher.supervisor.client import inherited_environment
 
 PATIENCE_SECONDS = 60.0  # a launch command may take so long to give a dead node up
@@ -16,7 +16,7 @@ PROGRAM = "true"
 class Probe:
     """Starts a program that does nothing on each node."""
 
-    def __init__(self, reach: Reach, nodes: Collection[str]) -> None:
+    def __init__(self, reach: LaunchOn, nodes: Collection[str]) -> None:
         """`reach`: the command that starts a program on a node; () for this one, which is not asked."""
         self._give_up_at = time.monotonic() + PATIENCE_SECONDS
         commands = {node: reach(node) for node in nodes}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from ambs_hpc.identity import ProcessIdentity, is_gone, this_process
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Executor
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.queue import counts, list_campaigns
 from ambs_hpc.records import Resources
@@ -41,19 +41,19 @@ def shapes_waiting(connection: Connection, only: Sequence[int] | None) -> set[Re
     return {Resources(**cast("dict[str, Any]", one["resources"])) for one in problems if "resources" in one}
 
 
-def choose(around: Surroundings, shapes: Collection[Resources]) -> tuple[ExecutorName, str]:
+def choose(node_pool: NodePool, shapes: Collection[Resources]) -> tuple[ExecutorName, str]:
     """The executor for these nodes and evaluations, and the reason."""
-    nodes = len(around.nodes)
+    nodes = len(node_pool.nodes)
     if any(shape.needs_launch_command for shape in shapes):
         return "process", "some evaluations are MPI programs"
     if nodes == 1:
         return "process", "there is one node"
     if find_spec("parsl") is None:
         return "process", "Parsl is not installed"
-    if not around.packs:
+    if not node_pool.packs:
         return "parsl", "the launch command cannot share a node"
-    if around.most_at_once is not None and around.most_at_once < nodes:
-        return "parsl", f"at most {around.most_at_once} launch commands may run on {nodes} nodes"
+    if node_pool.most_at_once is not None and node_pool.most_at_once < nodes:
+        return "parsl", f"at most {node_pool.most_at_once} launch commands may run on {nodes} nodes"
     if len(shapes) > 1:
         return "process", f"evaluations have {len(shapes)} shapes"
     if nodes > MANY_NODES:
@@ -64,7 +64,7 @@ def choose(around: Surroundings, shapes: Collection[Resources]) -> tuple[Executo
 def make_executor(
     name: ExecutorName,
     packing: Packing,
-    around: Surroundings,
+    node_pool: NodePool,
     grace_seconds: float,
     slots: int | None,
 ) -> Executor:
@@ -74,11 +74,11 @@ def make_executor(
         UsageError: Parsl is not installed.
     """
     if name == "process":
-        return ProcessExecutor(packing, around, grace_seconds)
+        return ProcessExecutor(packing, node_pool, grace_seconds)
     from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 
-    folder = around.folder or Path(tempfile.gettempdir())
-    return ParslExecutor(packing, around, grace_seconds, _own_folder(folder), slots)
+    folder = node_pool.folder or Path(tempfile.gettempdir())
+    return ParslExecutor(packing, node_pool, grace_seconds, _own_folder(folder), slots)
 
 
 def balsam_executor(
@@ -111,11 +111,11 @@ def _own_folder(folder: Path) -> Path:
 
 
 def chosen(
-    name: ExecutorName, around: Surroundings, connection: Connection, only: Sequence[int] | None
+    name: ExecutorName, node_pool: NodePool, connection: Connection, only: Sequence[int] | None
 ) -> ExecutorName:
     """The name as it is, or what "auto" comes to."""
     if name != "auto":
         return name
-    found, reason = choose(around, shapes_waiting(connection, only))
+    found, reason = choose(node_pool, shapes_waiting(connection, only))
     logger.info("executor=%s because %s", found, reason)
     return found

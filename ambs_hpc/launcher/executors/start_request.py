@@ -1,4 +1,4 @@
-"""What a nest is told about an evaluation: its program, its folder, its slot and its limits."""
+"""What a supervisor is told about an evaluation: its program, its folder, its slot and its limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
 from ambs_hpc.launcher.executors.protocol import Work
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Slot
 from ambs_hpc.launcher.supervisor import process_tree
 
@@ -16,7 +16,7 @@ Request = dict[str, Any]
 PLACES = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "HOME", "VIRTUAL_ENV", "CONDA_PREFIX")
 
 
-def request_of(work: Work, slot: Slot, around: Surroundings, token: str, grace_seconds: float) -> Request:
+def request_of(work: Work, slot: Slot, node_pool: NodePool, token: str, grace_seconds: float) -> Request:
     """The message that has an evaluation started in its slot.
 
     Args:
@@ -27,8 +27,8 @@ def request_of(work: Work, slot: Slot, around: Surroundings, token: str, grace_s
         ShapeNeverFits: it needs a launch command, and there is none.
     """
     claim, share = work.claim, slot.shares[0]
-    has_gpus = any(node.gpus for node in around.nodes)
-    gpus = {around.gpu_variable: ",".join(share.gpus)} if has_gpus else {}
+    has_gpus = any(node.gpus for node in node_pool.nodes)
+    gpus = {node_pool.gpu_variable: ",".join(share.gpus)} if has_gpus else {}
     unplaced = _unplaced(work, len(share.cores), token, grace_seconds)
     request: Request = {
         **unplaced,
@@ -36,7 +36,7 @@ def request_of(work: Work, slot: Slot, around: Surroundings, token: str, grace_s
         "environment": {**gpus, **unplaced["environment"]},
         "cores": list(share.cores),
     }
-    return _spread(request, work, slot, around) if claim.resources.needs_launch_command else request
+    return _spread(request, work, slot, node_pool) if claim.resources.needs_launch_command else request
 
 
 def request_elsewhere(work: Work, cores: int, token: str, grace_seconds: float) -> Request:
@@ -79,7 +79,7 @@ def _unplaced(work: Work, cores: int, token: str, grace_seconds: float) -> Reque
     }
 
 
-def _spread(request: Request, work: Work, slot: Slot, around: Surroundings) -> Request:
+def _spread(request: Request, work: Work, slot: Slot, node_pool: NodePool) -> Request:
     """The same by way of the launch command, which itself may run on any processor here.
 
     Its memory is not ours to count: most of it is on other nodes.
@@ -88,7 +88,7 @@ def _spread(request: Request, work: Work, slot: Slot, around: Surroundings) -> R
     resources = work.claim.resources
     variables = [*request["environment"], *(name for name in PLACES if name in os.environ)]
     try:
-        command = around.spread(slot.shares, resources.ranks_per_node, variables)
+        command = node_pool.launch_ranks(slot.shares, resources.ranks_per_node, variables)
     except UsageError as error:
         raise ShapeNeverFits(f"Evaluation {work.claim.id} asks for {resources}. {error}") from error
     others = len(slot.shares) - 1

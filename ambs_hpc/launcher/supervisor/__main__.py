@@ -1,4 +1,4 @@
-"""The program of a nest: `python -m ambs_hpc.launcher.supervisor FD|- [MODULE:FUNCTION DIRECTORY]`."""
+"""The program of a supervisor: `python -m ambs_hpc.launcher.supervisor FD|- [MODULE:FUNCTION DIRECTORY]`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import socket
 import sys
 
-from ambs_hpc.launcher.supervisor.supervisor import Nest
-from ambs_hpc.launcher.supervisor.transport import Channel, Lines, Packets
+from ambs_hpc.launcher.supervisor.supervisor import Supervisor
+from ambs_hpc.launcher.supervisor.transport import LineTransport, PacketTransport, Transport
 
 
 def main(arguments: list[str]) -> None:
@@ -16,16 +16,16 @@ def main(arguments: list[str]) -> None:
     With a function, evaluations are forked from a process that has its module loaded.
     """
     objective = (arguments[1], arguments[2]) if len(arguments) > 1 else None
-    Nest(_channel(arguments[0]), objective).serve()
+    Supervisor(_transport(arguments[0]), objective).serve()
 
 
-def _channel(name: str) -> Channel:
+def _transport(name: str) -> Transport:
     if name != "-":
-        return Packets(socket.socket(fileno=int(name)))
-    channel = Lines(os.dup(0), os.dup(1))  # not inherited by what we start
+        return PacketTransport(socket.socket(fileno=int(name)))
+    transport = LineTransport(os.dup(0), os.dup(1))  # not inherited by what we start
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what a module prints when it is imported is no message
-    return channel
+    return transport
 
 
 if __name__ == "__main__":

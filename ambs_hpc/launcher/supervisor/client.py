@@ -1,4 +1,4 @@
-"""The launcher's end of a nest: its process, its socket, what it runs."""
+"""The launcher's end of a supervisor: its process, its socket, what it runs."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from typing import Any
 
 from ambs_hpc.launcher.machine import GPU_VARIABLES
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_ROOM, TOKEN_VARIABLE
-from ambs_hpc.launcher.supervisor.transport import Channel, Lines, Packets, framed
+from ambs_hpc.launcher.supervisor.transport import LineTransport, PacketTransport, Transport, framed
 
 END_SECONDS = 10.0
 ABANDON_SECONDS = 1.0  # for a launch command to end when its node says nothing any more
-# A nest on another node that says nothing for so long is lost with its node: it beats every 10 s. Before its
-# first word an interpreter has to come from a file system that a thousand others read at once.
+# A supervisor on another node that says nothing for so long is lost with its node: it beats every 10 s.
+# Before its first word an interpreter has to come from a file system that a thousand others read at once.
 SILENCE_SECONDS = 60.0
 GREETING_SECONDS = 180.0
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
-class NestKey:
-    """Which evaluations share a nest.
+class SupervisorKey:
+    """Which evaluations share a supervisor.
 
     Args:
         function, directory: the warm objective; None and "" for commands.
         threads: numeric libraries read their thread count when they are imported.
-        alone_for: the evaluation that has this nest to itself.
+        alone_for: the evaluation that has this supervisor to itself.
         node: another node, reached by the launch command; "" is this one.
     """
 
@@ -44,10 +44,10 @@ class NestKey:
     node: str = ""
 
 
-class NestHandle:
-    """A nest that has been started; requests wait in the socket while it imports its module."""
+class SupervisorClient:
+    """A supervisor that has been started; requests wait in the socket while it imports its module."""
 
-    def __init__(self, key: NestKey, launch: Sequence[str] = ()) -> None:
+    def __init__(self, key: SupervisorKey, launch: Sequence[str] = ()) -> None:
         """`launch`: the command that starts a program on the key's node; () on this one."""
         self.key = key
         self.running: dict[int, tuple[int, dict[str, Any]]] = {}  # id: attempt, request
@@ -61,9 +61,9 @@ class NestHandle:
         program = [sys.executable, "-m", "ambs_hpc.launcher.supervisor"]
         function = [] if key.function is None else [key.function, key.directory]
         if launch:
-            self._channel, self._process = _over_pipes([*launch, *program, "-", *function], environment)
+            self._transport, self._process = _over_pipes([*launch, *program, "-", *function], environment)
         else:
-            self._channel, self._process = _over_socket(program, function, environment)
+            self._transport, self._process = _over_socket(program, function, environment)
 
     @property
     def pid(self) -> int:
@@ -72,11 +72,11 @@ class NestHandle:
 
     def fileno(self) -> int:
         """For select."""
-        return self._channel.fileno()
+        return self._transport.fileno()
 
     def writer(self) -> int:
         """The descriptor to poll while something is unsent."""
-        return self._channel.writer()
+        return self._transport.writer()
 
     def start(self, evaluation_id: int, attempt: int, request: dict[str, Any]) -> None:
         """Have an evaluation started."""
@@ -92,7 +92,7 @@ class NestHandle:
         self._flush()
         messages: list[dict[str, Any]] = []
         while True:
-            received = self._channel.receive()
+            received = self._transport.receive()
             if received is None:
                 self.is_dead = True
                 return messages
@@ -104,7 +104,7 @@ class NestHandle:
 
     def _has_more(self) -> bool:
         """An error of the socket hides what came before it: look again until there is nothing."""
-        return bool(select.select([self._channel], [], [], 0)[0])
+        return bool(select.select([self._transport], [], [], 0)[0])
 
     @property
     def has_unsent(self) -> bool:
@@ -123,7 +123,7 @@ class NestHandle:
         if self.is_silent:
             self._process.terminate()  # Slurm's command then ends what it had started
             patience = ABANDON_SECONDS
-        self._channel.close()
+        self._transport.close()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -131,13 +131,13 @@ class NestHandle:
             self._process.wait()
 
     def _send(self, message: dict[str, Any]) -> None:
-        self._unsent.append(framed(self._channel, json.dumps(message).encode()))
+        self._unsent.append(framed(self._transport, json.dumps(message).encode()))
         self._flush()
 
     def _flush(self) -> None:
         while self._unsent:
             try:
-                taken = self._channel.send(self._unsent[0])
+                taken = self._transport.send(self._unsent[0])
             except BlockingIOError:
                 return
             except ConnectionError:
@@ -149,7 +149,7 @@ class NestHandle:
 
 def _over_socket(
     program: list[str], function: list[str], environment: dict[str, str]
-) -> tuple[Channel, subprocess.Popen[bytes]]:
+) -> tuple[Transport, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     process = subprocess.Popen(
@@ -160,10 +160,10 @@ def _over_socket(
         start_new_session=True,
     )
     theirs.close()
-    return Packets(ours), process
+    return PacketTransport(ours), process
 
 
-def _over_pipes(command: list[str], environment: dict[str, str]) -> tuple[Channel, subprocess.Popen[bytes]]:
+def _over_pipes(command: list[str], environment: dict[str, str]) -> tuple[Transport, subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
@@ -174,7 +174,7 @@ def _over_pipes(command: list[str], environment: dict[str, str]) -> tuple[Channe
     process.stdout.close()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
-    return Lines(reader, writer), process
+    return LineTransport(reader, writer), process
 
 
 def inherited_environment() -> dict[str, str]:
@@ -183,14 +183,14 @@ def inherited_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
-def wait_for_any(nests: Sequence[NestHandle], timeout_seconds: float) -> list[NestHandle]:
+def wait_for_any(supervisors: Sequence[SupervisorClient], timeout_seconds: float) -> list[SupervisorClient]:
     """Those that have something to say, waiting at most so long for the first."""
     poll = select.poll()
-    by_descriptor: dict[int, NestHandle] = {}
-    for nest in nests:
-        by_descriptor[nest.fileno()] = by_descriptor[nest.writer()] = nest
-        poll.register(nest.fileno(), select.POLLIN)
-        if nest.has_unsent:
-            poll.register(nest.writer(), select.POLLIN | select.POLLOUT)
+    by_descriptor: dict[int, SupervisorClient] = {}
+    for supervisor in supervisors:
+        by_descriptor[supervisor.fileno()] = by_descriptor[supervisor.writer()] = supervisor
+        poll.register(supervisor.fileno(), select.POLLIN)
+        if supervisor.has_unsent:
+            poll.register(supervisor.writer(), select.POLLIN | select.POLLOUT)
     ready = [by_descriptor[descriptor] for descriptor, _ in poll.poll(1000 * timeout_seconds)]
     return list(dict.fromkeys(ready))

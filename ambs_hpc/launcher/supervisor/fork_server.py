@@ -1,7 +1,7 @@
 """The warm process: it has the objective's module loaded and does nothing but fork.
 
 Each fork waits for one attempt, so that an evaluation starts without the cost of a fork, and ends with it.
-Supervision is the nest's: what a person's module does to signals, threads or this very process cannot
+Supervision is the supervisor's: what a person's module does to signals, threads or this very process cannot
 disturb it. Little is done here between two forks, since every page touched then is copied.
 """
 
@@ -22,19 +22,19 @@ from typing import Any
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.forked import Objective, run_attempt
 
-HATCH = b"h"  # the nest's order: fork one more
+FORK = b"h"  # the supervisor's order: fork one more
 EXITED = struct.Struct("=cii")  # b"x", pid, status as from waitpid
-HATCHED = struct.Struct("=ci")  # b"h", pid; with the descriptor on which it takes its request
+FORKED = struct.Struct("=ci")  # b"h", pid; with the descriptor on which it takes its request
 DESCRIPTOR = struct.Struct("i")
 UNLOADABLE = b"u"  # with the traceback, and nothing follows
 ERROR_CHARACTERS = 4000
 
 
 def serve(control: socket.socket, function: str, directory: str) -> None:
-    """Fork on the nest's orders until it closes `control`; what still runs then is killed.
+    """Fork on the supervisor's orders until it closes `control`; what still runs then is killed.
 
     Args:
-        control: a SOCK_SEQPACKET socket; this end sends EXITED, HATCHED and UNLOADABLE.
+        control: a SOCK_SEQPACKET socket; this end sends EXITED, FORKED and UNLOADABLE.
         function, directory: "module:function" and the folder put first on the import path.
     """
     place = process_tree.token_place()
@@ -43,7 +43,7 @@ def serve(control: socket.socket, function: str, directory: str) -> None:
     except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises
         control.send(UNLOADABLE + traceback.format_exc()[-ERROR_CHARACTERS:].encode())
         return
-    _Template(control, objective, place).serve()
+    _ForkServer(control, objective, place).serve()
 
 
 def load_function(name: str, directory: str) -> Objective:
@@ -60,7 +60,7 @@ def load_function(name: str, directory: str) -> Objective:
     return function  # type: ignore[no-any-return]  # callable, as checked
 
 
-class _Template:
+class _ForkServer:
     def __init__(self, control: socket.socket, objective: Objective, token_place: int | None) -> None:
         self._control, self._objective, self._token_place = control, objective, token_place
         self._children: set[int] = set()
@@ -105,9 +105,9 @@ class _Template:
             run_attempt(ours, self._objective, self._token_place)
         ours.close()
         self._children.add(pid)
-        with contextlib.suppress(ConnectionError):  # the nest is gone: its end is read next
+        with contextlib.suppress(ConnectionError):  # the supervisor is gone: its end is read next
             self._control.sendmsg(
-                [HATCHED.pack(HATCH, pid)],
+                [FORKED.pack(FORK, pid)],
                 [(socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTOR.pack(nests_end.fileno()))],
             )
         nests_end.close()

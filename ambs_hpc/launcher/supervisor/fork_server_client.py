@@ -1,4 +1,4 @@
-"""The nest's end of a fork_server: its process, the forks that wait, and which attempt each has taken."""
+"""The supervisor's side of a fork server: its process, the forks that wait, and their attempts."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ MESSAGE_BYTES = 1 << 14
 
 @dataclass
 class Heard:
-    """What a fork_server said: attempts that began, (pid, wait status) of forks that ended, whether it lives."""
+    """What a fork server said: attempts begun, (pid, wait status) of forks that ended, whether it lives."""
 
     started: list[Running] = field(default_factory=list)
     exited: list[tuple[int, int]] = field(default_factory=list)
     is_alive: bool = True
 
 
-class TemplateHandle:
-    """A fork_server that was forked from this nest, which is a subreaper.
+class ForkServerClient:
+    """A fork server that was forked from this supervisor, which is a subreaper.
 
-    When it dies, by an evaluation's hand or the kernel's, its forks become children of the nest and run on.
+    When it dies, by an evaluation's hand or the kernel's, its forks become children of the supervisor and run
+    on.
     """
 
     def __init__(self, function: str, directory: str, waiting: Iterable[Mapping[str, Any]] = ()) -> None:
         """`waiting`: requests for the first forks."""
         self.waiting_requests = deque(waiting)  # no fork was ready yet
         self.unloadable: str | None = None
-        self.has_hatched = False
+        self.has_forked = False
         self._idle: dict[int, socket.socket] = {}
         self._ordered = 0
         self._ahead = 1
@@ -48,7 +49,7 @@ class TemplateHandle:
         self.pid = os.fork()
         if self.pid == 0:
             self.control.close()
-            _become_template(theirs, function, directory)
+            _become_fork_server(theirs, function, directory)
         theirs.close()
         self._order()
 
@@ -92,8 +93,8 @@ class TemplateHandle:
             kind = packet[:1]
             if kind == fork_server.UNLOADABLE:
                 self.unloadable = packet[1:].decode(errors="replace")
-            elif kind == fork_server.HATCH:
-                self._note_hatched(packet, descriptors, heard.started)
+            elif kind == fork_server.FORK:
+                self._note_forked(packet, descriptors, heard.started)
             else:
                 _, pid, status = fork_server.EXITED.unpack(packet)
                 heard.exited.append((pid, status))
@@ -106,15 +107,15 @@ class TemplateHandle:
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        for channel in self._idle.values():
-            channel.close()
+        for transport in self._idle.values():
+            transport.close()
         self._idle.clear()
 
-    def _note_hatched(self, packet: bytes, descriptors: list[int], started: list[Running]) -> None:
-        _, pid = fork_server.HATCHED.unpack(packet)
+    def _note_forked(self, packet: bytes, descriptors: list[int], started: list[Running]) -> None:
+        _, pid = fork_server.FORKED.unpack(packet)
         self._idle[pid] = socket.socket(fileno=descriptors[0])
         self._ordered -= 1
-        self.has_hatched = True
+        self.has_forked = True
         while self.waiting_requests:
             running = self._hand_over(self.waiting_requests[0])
             if running is None:
@@ -126,11 +127,11 @@ class TemplateHandle:
         packet: bytes | None = None
         started_at = time.time()
         while self._idle:
-            pid, channel = self._idle.popitem()
+            pid, transport = self._idle.popitem()
             packet = packet or json.dumps({**request, "started_at": started_at}).encode()
-            with channel:
+            with transport:
                 try:
-                    channel.send(packet)
+                    transport.send(packet)
                 except OSError:  # it died while it waited
                     continue
             return Running.now(request, pid, started_at)
@@ -141,12 +142,12 @@ class TemplateHandle:
         lacking = self._ahead + len(self.waiting_requests) - len(self._idle) - self._ordered
         if lacking > 0:
             with contextlib.suppress(BlockingIOError, ConnectionError):  # full or gone: `receive` sees it
-                self.control.send(fork_server.HATCH * min(lacking, 64))
+                self.control.send(fork_server.FORK * min(lacking, 64))
                 self._ordered += min(lacking, 64)
 
 
-def _become_template(control: socket.socket, function: str, directory: str) -> NoReturn:
-    """In the child that becomes the fork_server: nothing of the nest's plumbing stays but `control`."""
+def _become_fork_server(control: socket.socket, function: str, directory: str) -> NoReturn:
+    """In the child that becomes the fork server: nothing of the supervisor's plumbing stays but `control`."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)

@@ -1,6 +1,6 @@
 """What a forked process does: wait for an attempt, become its process, call the objective, leave a result.
 
-Every object touched here copies a page of the template's memory: plain statements, few of them.
+Every object touched here copies a page of the fork server's memory: plain statements, few of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Objective = Callable[[dict[str, Any]], object]
 
 
 def run_attempt(requests: socket.socket, objective: Objective, token_place: int | None) -> NoReturn:
-    """Take one request, run it and exit; exit at once when the nest closes its end.
+    """Take one request, run it and exit; exit at once when the supervisor closes its end.
 
     Args:
         requests: a SOCK_SEQPACKET socket on which one request comes, as JSON.
@@ -35,16 +35,16 @@ def run_attempt(requests: socket.socket, objective: Objective, token_place: int 
             os._exit(0)
         request = json.loads(packet)
         process_tree.carry_token(request["environment"][process_tree.TOKEN_VARIABLE], token_place)
-        settle(request)
+        enter_attempt(request)
         status = outcome.run_function(request, objective, request["started_at"])
-    except BaseException:  # noqa: BLE001  the border of the process: nothing may return into the template
+    except BaseException:  # noqa: BLE001  the border of the process: nothing may return into the fork server
         sys.excepthook(*sys.exc_info())
     finally:
         flush()
         os._exit(status)
 
 
-def settle(request: Mapping[str, Any]) -> None:
+def enter_attempt(request: Mapping[str, Any]) -> None:
     """Become the attempt's process: its folder, logs, environment and processors."""
     os.chdir(request["directory"])
     for descriptor, (name, flags) in enumerate(

@@ -18,7 +18,7 @@ RANK_VARIABLES = ("SLURM_PROCID", "PMI_RANK", "PALS_RANKID", "OMPI_COMM_WORLD_RA
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m ambs_hpc.launcher.supervisor.function_main MODULE:FUNCTION DIRECTORY`, in the attempt's folder."""
+    """Run as `python -m (this module) MODULE:FUNCTION DIRECTORY` in the attempt's folder."""
     request = {**json.loads(Path(REQUEST).read_text()), "directory": str(Path.cwd())}
     started_at = time.time()
     function = load_function(arguments[0], arguments[1])

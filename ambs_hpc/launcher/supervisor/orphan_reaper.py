@@ -9,15 +9,15 @@ from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.supervisor import process_tree
 
 DEATH_SECONDS = (
-    0.5  # nests see the launcher's end by themselves; this is for those killed at the same instant
+    0.5  # supervisors see the launcher's end by themselves; this is for those killed at the same instant
 )
 
 
-def start_watchdog() -> int:
+def start_orphan_reaper() -> int:
     """Fork it; the descriptor returned is open as long as we live, and its end is the signal.
 
     Commands are started without a parent-death signal, which would double the cost of starting one: should
-    the launcher and a nest be killed together, nobody else would know of them.
+    the launcher and a supervisor be killed together, nobody else would know of them.
     """
     mark = f"{process_tree.TOKEN_VARIABLE}={this_process()}.".encode()
     reading, writing = os.pipe()  # neither is inherited by programs that we start

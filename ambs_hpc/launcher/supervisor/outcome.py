@@ -43,7 +43,7 @@ def run_function(
     except BaseException:  # noqa: BLE001  the border of the evaluation: whatever a person's code raises
         traceback.print_exc()
         return _leave(request, started_at, {"failure": "ERROR", "error": _last_traceback()}, 1)
-    return _leave(request, started_at, judge(value), 0)
+    return _leave(request, started_at, parse_result(value), 0)
 
 
 def of(running: Running, status: int, finished_at: float) -> Report:
@@ -88,7 +88,7 @@ def not_started(request: Mapping[str, Any], error: OSError) -> Report:
     return {**_base(request, now, now), "exit_status": None, **said}
 
 
-def judge(value: object) -> Report:
+def parse_result(value: object) -> Report:
     """A value as an objective returns it: a finite number, or a dict with `objective` and JSON metrics."""
     if type(value) is float and math.isfinite(value):  # most are, and what follows is dear in a fresh fork
         return {"objective": value, "metrics": {}, "failure": None}
@@ -112,9 +112,9 @@ def command_result(directory: Folder) -> Report | None:
     try:
         file = _content(f"{directory}/{RESULT}")
         if file is not None:
-            return judge(json.loads(file))
+            return parse_result(json.loads(file))
         line = _last_marked_line(f"{directory}/stdout")
-        return None if line is None else judge(_number_or_json(line))
+        return None if line is None else parse_result(_number_or_json(line))
     except ValueError as error:
         return _bad(f"the result is neither a number nor JSON ({error})")
 

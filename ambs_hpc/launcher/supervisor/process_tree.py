@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TOKEN_VARIABLE = "AMBS_ATTEMPT_TOKEN"  # in the environment of every process of an attempt
-TOKEN_ROOM = 160  # bytes kept free for a token in the environment that a nest starts with
+TOKEN_ROOM = 160  # bytes kept free for a token in the environment that a supervisor starts with
 DEATH_SECONDS = 2.0  # a killed process that does not vanish by then hangs in the kernel
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -67,7 +67,7 @@ def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
         return
 
 
-def kill_strays(token: str, *, but: Collection[int] = ()) -> None:
+def kill_orphans(token: str, *, but: Collection[int] = ()) -> None:
     """Kill the children of ours that carry `token`, and theirs as they become ours; none is left.
 
     A daemon leaves its group and session, but an orphan becomes the subreaper's child and keeps its

@@ -132,5 +132,5 @@ def _spawn(request: Mapping[str, Any]) -> int:
 
 @functools.cache
 def _inherited() -> dict[bytes, bytes]:
-    """What the nest was started with: to decode it for every command would cost more than the rest of us."""
+    """The environment that the supervisor was started with, encoded once: decoding it per command is slow."""
     return dict(os.environb)

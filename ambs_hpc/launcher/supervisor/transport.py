@@ -1,4 +1,4 @@
-"""Messages between a launcher and a nest: packets over a socket on this node, lines over pipes to another.
+"""Messages between launcher and supervisor: packets over a socket on this node, lines over pipes to another.
 
 A launch command (srun, mpiexec, aprun) forwards standard input and output, and nothing else everywhere.
 """
@@ -12,7 +12,7 @@ from typing import Protocol
 MESSAGE_BYTES = 1 << 18
 
 
-class Channel(Protocol):
+class Transport(Protocol):
     """One end; a message is bytes without line breaks."""
 
     def fileno(self) -> int:
@@ -41,7 +41,7 @@ class Channel(Protocol):
         ...
 
 
-class Packets:
+class PacketTransport:
     """Over a SOCK_SEQPACKET socket: each message is taken whole."""
 
     def __init__(self, end: socket.socket) -> None:
@@ -69,7 +69,7 @@ class Packets:
         self._socket.close()
 
 
-class Lines:
+class LineTransport:
     """Over two pipes; each message is a line."""
 
     def __init__(self, reader: int, writer: int) -> None:
@@ -100,13 +100,13 @@ class Lines:
             os.close(descriptor)
 
 
-def framed(channel: Channel, message: bytes) -> bytes:
-    """The message as the channel's `send` takes it."""
-    return message + b"\n" if isinstance(channel, Lines) else message
+def framed(transport: Transport, message: bytes) -> bytes:
+    """The message as the transport's `send` takes it."""
+    return message + b"\n" if isinstance(transport, LineTransport) else message
 
 
-def send_all(channel: Channel, message: bytes) -> None:
-    """Send a whole message on a channel that blocks."""
-    rest = memoryview(framed(channel, message))
+def send_all(transport: Transport, message: bytes) -> None:
+    """Send a whole message on a transport that blocks."""
+    rest = memoryview(framed(transport, message))
     while rest:
-        rest = rest[channel.send(bytes(rest)) :]
+        rest = rest[transport.send(bytes(rest)) :]

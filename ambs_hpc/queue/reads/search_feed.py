@@ -25,7 +25,7 @@ class Proposed(NamedTuple):
 def finished_since(
     connection: Connection, campaign_id: int, sequence: int, limit: int = 10_000
 ) -> list[Finished]:
-    """Endings after the cursor, in their order; the last one's `sequence` is the next cursor.
+    """CounterChanges after the cursor, in their order; the last one's `sequence` is the next cursor.
 
     An evaluation that ends again (rerun, late result) comes again, with a new sequence.
 

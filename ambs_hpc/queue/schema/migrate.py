@@ -14,7 +14,7 @@ from ambs_hpc.queue.schema.views import create_views, drop_views
 from ambs_hpc.queue.sql.driver_errors import shown, translated
 from ambs_hpc.queue.sql.transactions import WRITES
 
-REVISIONS = ("0001", "0002", "0003")  # oldest first; a test compares them with the files
+REVISIONS = ("0001", "0002", "0003", "0004")  # oldest first; a test compares them with the files
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs
 _UPGRADE_LOCK = (
     0x616D6273  # advisory lock: of many programs that meet an empty database, one makes the tables

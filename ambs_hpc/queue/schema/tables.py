@@ -133,7 +133,7 @@ launcher = Table(
     Column("ended_at", Double),
     Column("busy_seconds", Double, nullable=False, server_default="0"),
     Column("idle", Text, nullable=False, server_default=""),
-    Column("outlived_by", Text, nullable=False, server_default=""),
+    Column("survives_in", Text, nullable=False, server_default=""),
     CheckConstraint("slots >= 1", name="slots"),
 )
 

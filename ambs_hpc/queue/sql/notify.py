@@ -22,20 +22,22 @@ FIRST_SLEEP_SECONDS = 0.002
 LONGEST_SLEEP_SECONDS = 0.05
 
 
-class Channel(str, Enum):
+class NotifyChannel(str, Enum):
     """What one can wait for."""
 
     READY = "ambs_ready"  # something may be claimed
     FINISHED = "ambs_finished"  # something ended
 
 
-def notify(connection: Connection, channel: Channel) -> None:
+def notify(connection: Connection, channel: NotifyChannel) -> None:
     """Wake those who wait for it, once this transaction is committed."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"NOTIFY {channel.value}")
 
 
-def wait_for_change(engine: Engine, timeout_seconds: float, channel: Channel = Channel.FINISHED) -> bool:
+def wait_for_change(
+    engine: Engine, timeout_seconds: float, channel: NotifyChannel = NotifyChannel.FINISHED
+) -> bool:
     """Wait until the database may have changed, at most `timeout_seconds`; whether it has.
 
     What came since the previous wait counts. An unreachable database passes the time and says False: the
@@ -66,7 +68,7 @@ def close_waits(engine: Engine) -> None:
 class _PostgreSQLWatch:
     """A connection that listens."""
 
-    def __init__(self, engine: Engine, channel: Channel) -> None:
+    def __init__(self, engine: Engine, channel: NotifyChannel) -> None:
         self._connection = _own_connection(engine)
         self._connection.autocommit = True
         with self._connection.cursor() as cursor:
@@ -116,11 +118,13 @@ class _SQLiteWatch:
 
 
 _Watch = _PostgreSQLWatch | _SQLiteWatch
-_watches: weakref.WeakKeyDictionary[Engine, dict[tuple[Channel, int], _Watch]] = weakref.WeakKeyDictionary()
+_watches: weakref.WeakKeyDictionary[Engine, dict[tuple[NotifyChannel, int], _Watch]] = (
+    weakref.WeakKeyDictionary()
+)
 _lock = threading.Lock()
 
 
-def _open(engine: Engine, channel: Channel) -> _Watch:
+def _open(engine: Engine, channel: NotifyChannel) -> _Watch:
     return _PostgreSQLWatch(engine, channel) if engine.dialect.name == "postgresql" else _SQLiteWatch(engine)
 
 

@@ -11,9 +11,9 @@ from ambs_hpc.errors import UsageError
 from ambs_hpc.queue.schema.tables import evaluation, is_cancelled, is_failed, is_ready, is_running
 from ambs_hpc.queue.sql.bulk import id_in, update_rows
 from ambs_hpc.queue.sql.clock import read_now
-from ambs_hpc.queue.sql.notify import Channel, notify
+from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
-from ambs_hpc.queue.verbs.counters import Endings
+from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
 from ambs_hpc.states import FailureKind, Move, State
@@ -47,7 +47,7 @@ def cancel(
         cancelled += _end_as_cancelled(connection, rows, endings)
     endings.save(connection)
     if cancelled:
-        notify(connection, Channel.FINISHED)
+        notify(connection, NotifyChannel.FINISHED)
     return sorted(cancelled)
 
 
@@ -87,7 +87,7 @@ def rerun(
     endings.save(connection)
     record(connection, [NewEvent(row.id, Move.RERUN, row.attempt) for row in rows])
     if rows:
-        notify(connection, Channel.READY)
+        notify(connection, NotifyChannel.READY)
     return [row.id for row in rows]
 
 
@@ -109,7 +109,9 @@ _AS_NEW: dict[str, Any] = {
 }
 
 
-def _end_as_cancelled(connection: Connection, rows: Sequence[DatabaseRow], endings: Endings) -> list[int]:
+def _end_as_cancelled(
+    connection: Connection, rows: Sequence[DatabaseRow], endings: CounterChanges
+) -> list[int]:
     now = read_now(connection)
     changed = [
         {
@@ -154,7 +156,7 @@ def _which(
     return conditions
 
 
-def _lock(connection: Connection, ids: Sequence[int] | None, campaign_id: int | None) -> Endings:
+def _lock(connection: Connection, ids: Sequence[int] | None, campaign_id: int | None) -> CounterChanges:
     if ids is not None:
-        return Endings.of_evaluations(connection, ids)
-    return Endings.of_campaign(connection, campaign_id)
+        return CounterChanges.of_evaluations(connection, ids)
+    return CounterChanges.of_campaign(connection, campaign_id)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from ambs_hpc.queue.schema.tables import campaign, evaluation, is_ready, unindexed
 from ambs_hpc.queue.sql.bulk import insert_rows, listed, listed_value
 from ambs_hpc.queue.sql.clock import clock_of, present
-from ambs_hpc.queue.sql.notify import Channel, notify
+from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value, resources_value
 from ambs_hpc.queue.verbs.counters import add_enqueued
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
@@ -49,7 +49,7 @@ def enqueue(connection: Connection, campaign_id: int, new: Sequence[NewEvaluatio
     ids = [by_ordinal[one.ordinal] for one in new]
     record(connection, [NewEvent(evaluation_id, Move.ENQUEUE, 0) for evaluation_id in ids])
     add_enqueued(connection, campaign_id, len(ids))
-    notify(connection, Channel.READY)
+    notify(connection, NotifyChannel.READY)
     return ids
 
 

@@ -2,9 +2,10 @@
 
 Why a lock: the search reads endings by a cursor, `finish_sequence > last seen`. Numbers from a database
 sequence are handed out before commit, so 8 may be seen before 7 is committed, and 7 would be skipped for
-ever. Here a number is taken by updating the campaign's row in `campaign_progress`, which keeps other endings
-of the campaign out until commit: numbers become visible in their order. (Comparing transaction ids with the
-oldest running one would need no lock, but any forgotten transaction in the database would stop the search.)
+ever. CurrentAllocation a number is taken by updating the campaign's row in `campaign_progress`, which keeps
+other endings of the campaign out until commit: numbers become visible in their order. (Comparing transaction
+ids with the oldest running one would need no lock, but any forgotten transaction in the database would stop
+the search.)
 
 Order of locks: progress rows by campaign id, then evaluations. Therefore record before you claim.
 """
@@ -25,7 +26,7 @@ from ambs_hpc.states import State
 _COUNTERS = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 
 
-class Endings:
+class CounterChanges:
     """Sequence numbers handed out, and counters changed, in the course of one verb."""
 
     def __init__(self, last_numbers: dict[int, int]) -> None:
@@ -33,14 +34,14 @@ class Endings:
         self._changes: dict[int, Counter[State]] = {campaign_id: Counter() for campaign_id in last_numbers}
 
     @classmethod
-    def of_evaluations(cls, connection: Connection, ids: Iterable[int]) -> Endings:
+    def of_evaluations(cls, connection: Connection, ids: Iterable[int]) -> CounterChanges:
         """Lock the campaigns of these evaluations."""
         dialect = connection.dialect.name
         rows = connection.execute(_locking_by_ids(dialect), {"ids": listed_value(dialect, ids)})
         return cls({row.campaign_id: row.finish_sequence for row in rows})
 
     @classmethod
-    def of_campaign(cls, connection: Connection, campaign_id: int | None) -> Endings:
+    def of_campaign(cls, connection: Connection, campaign_id: int | None) -> CounterChanges:
         """Lock one campaign, or all of them."""
         which = true() if campaign_id is None else campaign_progress.c.campaign_id == campaign_id
         rows = connection.execute(_locking(which))

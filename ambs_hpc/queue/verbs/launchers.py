@@ -8,7 +8,7 @@ from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.row_mapping import launcher_value
-from ambs_hpc.records import Launcher, NewLauncher, Vitals
+from ambs_hpc.records import Launcher, LauncherStats, NewLauncher
 
 
 def register_launcher(connection: Connection, new: NewLauncher) -> int:
@@ -19,25 +19,27 @@ def register_launcher(connection: Connection, new: NewLauncher) -> int:
         process_started=new.process_started,
         slots=new.slots,
         allocation_id=new.allocation_id,
-        outlived_by=new.outlived_by,
+        survives_in=new.survives_in,
         started_at=now(connection),
         heartbeat_at=now(connection),
     )
     return int(connection.execute(statement.returning(launcher.c.id)).scalar_one())
 
 
-def heartbeat(connection: Connection, launcher_id: int, vitals: Vitals | None = None) -> set[tuple[int, int]]:
+def heartbeat(
+    connection: Connection, launcher_id: int, stats: LauncherStats | None = None
+) -> set[tuple[int, int]]:
     """Say that the launcher lives; the (id, attempt) that it still holds.
 
     What it runs and is not in the answer was cancelled, or given to another: it kills it.
 
     Args:
-        vitals: what has become of it; None leaves what it said before.
+        stats: what has become of it; None leaves what it said before.
 
     Raises:
         NotFound: there is no such launcher.
     """
-    said = _said(vitals)
+    said = _said(stats)
     beat = update(launcher).where(launcher.c.id == launcher_id).values(heartbeat_at=now(connection), **said)
     if connection.execute(beat).rowcount != 1:
         raise NotFound(f"There is no launcher {launcher_id} in this database. Was another one given before?")
@@ -47,17 +49,17 @@ def heartbeat(connection: Connection, launcher_id: int, vitals: Vitals | None = 
     return {(row.id, row.attempt) for row in connection.execute(held)}
 
 
-def end_launcher(connection: Connection, launcher_id: int, vitals: Vitals | None = None) -> None:
+def end_launcher(connection: Connection, launcher_id: int, stats: LauncherStats | None = None) -> None:
     """The launcher has ended in order; whatever it still holds may be swept at once.
 
     Args:
-        vitals: its last words; None leaves what it said before.
+        stats: its last words; None leaves what it said before.
     """
     present = now(connection)
     connection.execute(
         update(launcher)
         .where(launcher.c.id == launcher_id)
-        .values(ended_at=present, heartbeat_at=present, **_said(vitals))
+        .values(ended_at=present, heartbeat_at=present, **_said(stats))
     )
 
 
@@ -86,8 +88,8 @@ def live_launchers(connection: Connection, stale_after_seconds: float) -> list[L
     return [launcher_value(row) for row in connection.execute(statement)]
 
 
-def _said(vitals: Vitals | None) -> dict[str, object]:
-    if vitals is None:
+def _said(stats: LauncherStats | None) -> dict[str, object]:
+    if stats is None:
         return {}
-    slots = {} if vitals.slots is None else {"slots": vitals.slots}
-    return {"busy_seconds": vitals.busy_seconds, "idle": vitals.idle, **slots}
+    slots = {} if stats.slots is None else {"slots": stats.slots}
+    return {"busy_seconds": stats.busy_seconds, "idle": stats.idle, **slots}

@@ -1,4 +1,4 @@
-"""Held evaluations go back to the queue: by their launcher (`release`), or by others (`sweep`)."""
+"""Lease evaluations go back to the queue: by their launcher (`release`), or by others (`sweep`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 from ambs_hpc.queue.schema.tables import campaign, evaluation
 from ambs_hpc.queue.sql.bulk import listed, listed_value, update_rows
 from ambs_hpc.queue.sql.clock import read_now
-from ambs_hpc.queue.sql.notify import Channel, notify
+from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, text_value
-from ambs_hpc.queue.verbs.counters import Endings
+from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.states import FailureKind, Move, State
 
@@ -43,7 +43,7 @@ def release(
     if not held:
         return 0
     ids = [evaluation_id for evaluation_id, _ in held]
-    endings = Endings.of_evaluations(connection, ids)
+    endings = CounterChanges.of_evaluations(connection, ids)
     wanted = set(held)
     rows = [
         row
@@ -107,7 +107,11 @@ _LOCKED = [
 
 
 def give_back(
-    connection: Connection, interruptions: Sequence[Interruption], endings: Endings, move: Move, reason: str
+    connection: Connection,
+    interruptions: Sequence[Interruption],
+    endings: CounterChanges,
+    move: Move,
+    reason: str,
 ) -> None:
     """Return locked RUNNING evaluations to READY, or end them as LOST where the budget is spent."""
     lost = [one for one in interruptions if one.is_one_too_many]
@@ -119,9 +123,9 @@ def give_back(
     record(connection, [_event(one, move, detail) for one in returned])
     record(connection, [_event(one, Move.LOSE, detail) for one in lost])
     if returned:
-        notify(connection, Channel.READY)
+        notify(connection, NotifyChannel.READY)
     if lost:
-        notify(connection, Channel.FINISHED)
+        notify(connection, NotifyChannel.FINISHED)
 
 
 def _returned(one: Interruption) -> dict[str, Any]:
@@ -136,7 +140,7 @@ def _returned(one: Interruption) -> dict[str, Any]:
     }
 
 
-def _lost(one: Interruption, endings: Endings, reason: str) -> dict[str, Any]:
+def _lost(one: Interruption, endings: CounterChanges, reason: str) -> dict[str, Any]:
     error = text_value(
         f"Interrupted {one.row.interruptions + 1} times ({reason}); its campaign allows "
         f"{one.row.max_interruptions}. `ambs rerun {one.row.id}` gives it another chance."

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from ambs_hpc.queue.schema.tables import evaluation
 from ambs_hpc.queue.sql.bulk import update_rows
-from ambs_hpc.queue.sql.notify import Channel, notify
+from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, error_value, json_value, signature, text_value
-from ambs_hpc.queue.verbs.counters import Endings
+from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.late_results import deliverable
 from ambs_hpc.queue.verbs.release import GUARDS, RUNNING, lock_rows_of
@@ -39,7 +39,7 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
     if not outcomes:
         return []
     by_id = {outcome.id: outcome for outcome in outcomes}
-    endings = Endings.of_evaluations(connection, by_id)
+    endings = CounterChanges.of_evaluations(connection, by_id)
     rows = lock_rows_of(connection, by_id)
     mine = [row for row in rows if _is_held(row, by_id[row.id], launcher_id)]
     others = [row for row in rows if not _is_held(row, by_id[row.id], launcher_id)]
@@ -51,7 +51,7 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
     record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in rights])
     endings.save(connection)
     if rights:
-        notify(connection, Channel.FINISHED)
+        notify(connection, NotifyChannel.FINISHED)
     return [row.id for row, _, _ in rights]
 
 
@@ -69,7 +69,7 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     if not outcomes:
         return []
     by_id = {outcome.id: outcome for outcome in outcomes}
-    endings = Endings.of_evaluations(connection, by_id)
+    endings = CounterChanges.of_evaluations(connection, by_id)
     rows = lock_rows_of(connection, by_id)
     mine = [(row, by_id[row.id]) for row in rows if _is_held(row, by_id[row.id], launcher_id)]
     over = [(row, outcome) for row, outcome in mine if row.failures + 1 >= row.max_failures]
@@ -80,9 +80,9 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     record(connection, [_event(outcome, Move.RETRY, launcher_id, row) for row, outcome in again])
     endings.save(connection)
     if over:
-        notify(connection, Channel.FINISHED)
+        notify(connection, NotifyChannel.FINISHED)
     if again:
-        notify(connection, Channel.READY)
+        notify(connection, NotifyChannel.READY)
     return [(row.id, State.FAILED) for row, _ in over] + [(row.id, State.READY) for row, _ in again]
 
 
@@ -99,7 +99,7 @@ _AS_DONE: dict[str, Any] = {
 }
 
 
-def _done(row: DatabaseRow, outcome: Outcome, endings: Endings) -> dict[str, Any]:
+def _done(row: DatabaseRow, outcome: Outcome, endings: CounterChanges) -> dict[str, Any]:
     assert outcome.objective is not None
     return {
         "id": row.id,
@@ -116,7 +116,7 @@ def _done(row: DatabaseRow, outcome: Outcome, endings: Endings) -> dict[str, Any
     }
 
 
-def _failed(row: DatabaseRow, outcome: Outcome, endings: Endings) -> dict[str, Any]:
+def _failed(row: DatabaseRow, outcome: Outcome, endings: CounterChanges) -> dict[str, Any]:
     assert outcome.failure is not None
     return {
         **_after_failure(row, outcome),

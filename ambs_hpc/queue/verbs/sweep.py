@@ -12,14 +12,14 @@ from ambs_hpc.queue.schema.tables import campaign, evaluation, evaluation_event,
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.row_mapping import launcher_value
-from ambs_hpc.queue.verbs.counters import Endings
+from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.release import Interruption, give_back, lock_rows
 from ambs_hpc.records import Launcher
 from ambs_hpc.states import Move, State
 
 _ENDED = [move.value for move in (Move.COMPLETE, Move.FAIL, Move.RETRY, Move.ACCEPT_LATE)]
 # A person needs some minutes to see that a launcher died and to start the next.
-OUTLIVED_SECONDS = 900.0
+SURVIVOR_SILENCE_SECONDS = 900.0
 
 
 class Evidence(Enum):
@@ -31,11 +31,11 @@ class Evidence(Enum):
     UNKNOWN = "unknown"  # could not ask: nothing changes
 
 
-Judge = Callable[[Launcher], "Evidence | bool | None"]
+LivenessOf = Callable[[Launcher], "Evidence | bool | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Lease:
     """An evaluation that a dead launcher holds; its result may lie under the campaign's `run_directory`."""
 
     id: int
@@ -47,8 +47,8 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """A `Held` that was taken away: READY again, or FAILED as LOST."""
+class Released:
+    """A `Lease` that was taken away: READY again, or FAILED as LOST."""
 
     id: int
     campaign_id: int
@@ -69,7 +69,7 @@ def holders(connection: Connection) -> list[Launcher]:
     return [launcher_value(row) for row in connection.execute(statement)]
 
 
-def held_by_dead(connection: Connection, *, stale_after_seconds: float, is_gone: Judge) -> list[Held]:
+def held_by_dead(connection: Connection, *, stale_after_seconds: float, is_gone: LivenessOf) -> list[Lease]:
     """What `sweep` with the same arguments would take, and what is outlived: to harvest results on disk.
 
     Report such a result by `complete` or `fail` with the dead launcher's id, or afterwards as a late one.
@@ -78,7 +78,7 @@ def held_by_dead(connection: Connection, *, stale_after_seconds: float, is_gone:
     return held(connection, [one.id for one in dead]) if dead else []
 
 
-def held(connection: Connection, launcher_ids: Collection[int] | None = None) -> list[Held]:
+def held(connection: Connection, launcher_ids: Collection[int] | None = None) -> list[Lease]:
     """What launchers hold; those of all when None."""
     mine = [] if launcher_ids is None else [id_in(connection, evaluation.c.launcher_id, launcher_ids)]
     statement = (
@@ -94,7 +94,7 @@ def held(connection: Connection, launcher_ids: Collection[int] | None = None) ->
         .where(is_running, *mine)
         .order_by(evaluation.c.id)
     )
-    return [Held(*row) for row in connection.execute(statement)]
+    return [Lease(*row) for row in connection.execute(statement)]
 
 
 def ended_attempts(connection: Connection, ids: Collection[int]) -> set[tuple[int, int]]:
@@ -106,12 +106,12 @@ def ended_attempts(connection: Connection, ids: Collection[int]) -> set[tuple[in
     return {(row.evaluation_id, row.attempt) for row in connection.execute(statement)}
 
 
-def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Judge) -> list[Swept]:
+def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: LivenessOf) -> list[Released]:
     """Take from dead launchers what they hold; each counts as an interruption.
 
     A launcher is dead when it ended in order, when the evidence is certain, or when its heartbeat is late by
     the database's clock and the evidence says that it is gone. Evaluations that somebody else runs on are
-    left for a successor for `OUTLIVED_SECONDS`.
+    left for a successor for `SURVIVOR_SILENCE_SECONDS`.
 
     Args:
         stale_after_seconds: age of a heartbeat from which it is late.
@@ -120,17 +120,17 @@ def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Judge)
             about the `holders` before.
     """
     found = dead_holders(connection, stale_after_seconds, is_gone)
-    dead = _last_heartbeats(connection, [one.id for one in found if not _is_outlived(one)])
+    dead = _last_heartbeats(connection, [one.id for one in found if not _may_survive(one)])
     if not dead:
         return []
     mine = id_in(connection, evaluation.c.launcher_id, dead)
     ids = connection.execute(select(evaluation.c.id).where(is_running, mine)).scalars().all()
-    endings = Endings.of_evaluations(connection, ids)
+    endings = CounterChanges.of_evaluations(connection, ids)
     rows = lock_rows(connection, is_running, mine, id_in(connection, evaluation.c.id, ids))
     interruptions = [Interruption(row, dead[row.launcher_id]) for row in rows]
     give_back(connection, interruptions, endings, Move.SWEEP, "launcher died")
     return [
-        Swept(
+        Released(
             one.row.id,
             one.row.campaign_id,
             one.row.ordinal,
@@ -143,7 +143,7 @@ def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Judge)
     ]
 
 
-def dead_holders(connection: Connection, stale_after_seconds: float, is_gone: Judge) -> list[Launcher]:
+def dead_holders(connection: Connection, stale_after_seconds: float, is_gone: LivenessOf) -> list[Launcher]:
     """The dead launchers that hold something; arguments as of `sweep`."""
     return [one for one in holders(connection) if _is_dead(one, stale_after_seconds, is_gone)]
 
@@ -153,7 +153,7 @@ def _last_heartbeats(connection: Connection, ids: Collection[int]) -> dict[int, 
     return {row.id: row.heartbeat_at for row in connection.execute(statement)} if ids else {}
 
 
-def _is_dead(one: Launcher, stale_after_seconds: float, is_gone: Judge) -> bool:
+def _is_dead(one: Launcher, stale_after_seconds: float, is_gone: LivenessOf) -> bool:
     if one.ended:
         return True
     verdict = is_gone(one)
@@ -162,7 +162,7 @@ def _is_dead(one: Launcher, stale_after_seconds: float, is_gone: Judge) -> bool:
     return verdict is Evidence.GONE and one.heartbeat_age_seconds > stale_after_seconds
 
 
-def _is_outlived(one: Launcher) -> bool:
+def _may_survive(one: Launcher) -> bool:
     """Whether what it holds may still run, and a successor may still come: one that ended gave all back."""
-    is_recent = one.heartbeat_age_seconds < OUTLIVED_SECONDS
-    return bool(one.identity.outlived_by) and not one.ended and is_recent
+    is_recent = one.heartbeat_age_seconds < SURVIVOR_SILENCE_SECONDS
+    return bool(one.identity.survives_in) and not one.ended and is_recent

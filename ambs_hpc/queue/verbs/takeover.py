@@ -10,7 +10,7 @@ from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.verbs.claim import LEASED, claim_value
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
-from ambs_hpc.queue.verbs.sweep import OUTLIVED_SECONDS, Judge, dead_holders, holders
+from ambs_hpc.queue.verbs.sweep import SURVIVOR_SILENCE_SECONDS, LivenessOf, dead_holders, holders
 from ambs_hpc.records import Claim
 from ambs_hpc.states import Move
 
@@ -20,25 +20,26 @@ def adopt(
     launcher_id: int,
     *,
     stale_after_seconds: float,
-    is_gone: Judge,
+    is_gone: LivenessOf,
     campaign_ids: Sequence[int] | None = None,
 ) -> list[Claim]:
-    """Hold what dead launchers that are `outlived_by` the same as this one held; each keeps its attempt.
+    """Hold what dead launchers that are `survives_in` the same as this one held; each keeps its attempt.
 
-    One on another host, which cannot be asked, counts as dead when it was not heard for `OUTLIVED_SECONDS`.
+    One on another host, which cannot be asked, counts as dead when it was not heard for
+    `SURVIVOR_SILENCE_SECONDS`.
 
     Args:
         stale_after_seconds, is_gone: as of `sweep`.
         campaign_ids: only of these campaigns.
     """
-    who = select(launcher.c.outlived_by).where(launcher.c.id == launcher_id)
+    who = select(launcher.c.survives_in).where(launcher.c.id == launcher_id)
     kind = connection.execute(who).scalar_one()
     dead = {one.id for one in dead_holders(connection, stale_after_seconds, is_gone)}
     gone = [
         one.id
         for one in holders(connection)
-        if one.identity.outlived_by == kind
-        and (one.id in dead or one.heartbeat_age_seconds > OUTLIVED_SECONDS)
+        if one.identity.survives_in == kind
+        and (one.id in dead or one.heartbeat_age_seconds > SURVIVOR_SILENCE_SECONDS)
         and one.id != launcher_id
     ]
     if not kind or not gone:

@@ -12,8 +12,8 @@ from ambs_hpc.schedulers.helper_protocol import read_cancel, read_find, read_sta
 from ambs_hpc.schedulers.protocol import ReadText
 from ambs_hpc.schedulers.values import (
     CancelAnswer,
-    Command,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -31,20 +31,22 @@ class Balsam:
 
     name: str = NAME
 
-    def submit(self, request: SubmitRequest) -> Command[Submission]:
-        return Command((*PROGRAM, "submit", str(request.script)), partial(read_submission, NAME), ANYWHERE)
+    def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
+        return SchedulerCommand(
+            (*PROGRAM, "submit", str(request.script)), partial(read_submission, NAME), ANYWHERE
+        )
 
-    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+    def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
         asked = at_least_one(ids)
-        return Command((*PROGRAM, "status", *asked), partial(read_status, NAME, asked), ANYWHERE)
+        return SchedulerCommand((*PROGRAM, "status", *asked), partial(read_status, NAME, asked), ANYWHERE)
 
-    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
-        return Command((*PROGRAM, "find", str(request.script)), partial(read_find, NAME), ANYWHERE)
+    def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
+        return SchedulerCommand((*PROGRAM, "find", str(request.script)), partial(read_find, NAME), ANYWHERE)
 
-    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+    def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
         asked = at_least_one(ids)
-        return Command((*PROGRAM, "cancel", *asked), partial(read_cancel, NAME, asked), ANYWHERE)
+        return SchedulerCommand((*PROGRAM, "cancel", *asked), partial(read_cancel, NAME, asked), ANYWHERE)
 
-    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+    def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
         """None: what runs in a batch job of Balsam's is Balsam's launcher, not ours."""
         return None

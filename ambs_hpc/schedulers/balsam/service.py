@@ -20,8 +20,8 @@ from ambs_hpc.schedulers.balsam.values import (
     BalsamSite,
     Batch,
     BatchRequest,
-    Ending,
     Job,
+    JobEnding,
     NewJob,
     seconds_of,
 )
@@ -189,7 +189,7 @@ class BalsamService:
         said = {"state": state, "state_data": {"message": words}}
         for begin in range(0, len(ids), IDS_AT_ONCE):
             some = list(ids[begin : begin + IDS_AT_ONCE])
-            with self._translated("settle jobs"):
+            with self._translated("finalise jobs"):
                 self._client.bulk_put("jobs/", said, id=some, state=list(UNFINISHED))
 
     def loosen_jobs(self, ids: Sequence[int]) -> None:
@@ -200,16 +200,18 @@ class BalsamService:
             with self._translated("loosen jobs"):
                 self._client.bulk_put("jobs/", said, id=some, state=["PREPROCESSED", "RESTART_READY"])
 
-    def endings(self, ids: Sequence[int]) -> list[Ending]:
+    def endings(self, ids: Sequence[int]) -> list[JobEnding]:
         """Why these jobs failed, the last word about each."""
-        found: dict[int, Ending] = {}
+        found: dict[int, JobEnding] = {}
         for begin in range(0, len(ids), IDS_AT_ONCE):
             some = list(ids[begin : begin + IDS_AT_ONCE])
             for row in self._pages("events/", "read the event log", job_id=some, ordering="timestamp"):
                 data = row["data"] or {}
                 words = data.get("error") or data.get("exception") or data.get("message") or ""
                 if row["to_state"] == "RUN_ERROR" or (row["to_state"] == "FAILED" and words):
-                    found[row["job_id"]] = Ending(row["job_id"], data.get("returncode"), str(words).strip())
+                    found[row["job_id"]] = JobEnding(
+                        row["job_id"], data.get("returncode"), str(words).strip()
+                    )
         return list(found.values())
 
     # -- batch jobs ---------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class JobEnding:
     """Why a job failed, of Balsam's event log."""
 
     job_id: int

@@ -12,8 +12,8 @@ from ambs_hpc.schedulers.helper_protocol import read_cancel, read_find, read_sta
 from ambs_hpc.schedulers.protocol import ReadText
 from ambs_hpc.schedulers.values import (
     CancelAnswer,
-    Command,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -32,29 +32,29 @@ class Local:
     folder: Path
     name: str = NAME
 
-    def submit(self, request: SubmitRequest) -> Command[Submission]:
+    def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
         arguments = (str(request.script), request.name, str(request.directory), str(request.walltime_seconds))
-        return Command(
+        return SchedulerCommand(
             self._argv("submit", *arguments), partial(read_submission, NAME), request.directory, inherits=True
         )
 
-    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+    def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
         asked = at_least_one(ids)
-        return Command(self._argv("status", *asked), partial(read_status, NAME, asked))
+        return SchedulerCommand(self._argv("status", *asked), partial(read_status, NAME, asked))
 
-    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
-        return Command(self._argv("find", request.name), partial(read_find, NAME))
+    def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
+        return SchedulerCommand(self._argv("find", request.name), partial(read_find, NAME))
 
-    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+    def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
         asked = at_least_one(ids)
-        return Command(self._argv("cancel", *asked), partial(read_cancel, NAME, asked))
+        return SchedulerCommand(self._argv("cancel", *asked), partial(read_cancel, NAME, asked))
 
-    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+    def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
         """What the supervisor put into the script's environment."""
         if "AMBS_LOCAL_ID" not in environ:
             return None
         ends_at = environ.get("AMBS_LOCAL_END", "")
-        return Here(
+        return CurrentAllocation(
             environ["AMBS_LOCAL_ID"], (environ["AMBS_LOCAL_HOST"],), float(ends_at) if ends_at else None
         )
 

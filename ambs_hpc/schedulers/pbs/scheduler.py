@@ -22,10 +22,10 @@ from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,
     CancelAnswer,
-    Command,
     Completed,
     CouldNotAsk,
-    Here,
+    CurrentAllocation,
+    SchedulerCommand,
     StatusAnswer,
     Submission,
     SubmitRequest,
@@ -57,29 +57,29 @@ class Pbs:
     user: str
     name: str = "pbs"
 
-    def submit(self, request: SubmitRequest) -> Command[Submission]:
+    def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
         argv = ("qsub", "-N", request.name, str(request.script))
-        return Command(argv, read_submission, directory=request.directory, inherits=True)
+        return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
 
-    def status(self, ids: Sequence[str]) -> Command[StatusAnswer]:
+    def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
         """Without -x, which servers without history refuse; how the ended ones ended is then asked once."""
         asked = at_least_one(ids)
-        in_text = Command(("qstat", "-f", *asked), partial(read_status, asked=asked, in_text=None))
-        return Command(
+        in_text = SchedulerCommand(("qstat", "-f", *asked), partial(read_status, asked=asked, in_text=None))
+        return SchedulerCommand(
             ("qstat", "-f", "-F", "json", *asked), partial(read_status, asked=asked, in_text=in_text)
         )
 
-    def find(self, request: SubmitRequest) -> Command[tuple[str, ...]]:
+    def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
         """With -x first, so that one that has ended already is found too, where history is kept."""
         options = ("-u", self.user, "-N", request.name)
-        without_history = Command(("qselect", *options), partial(read_find, instead=None))
-        return Command(("qselect", "-x", *options), partial(read_find, instead=without_history))
+        without_history = SchedulerCommand(("qselect", *options), partial(read_find, instead=None))
+        return SchedulerCommand(("qselect", "-x", *options), partial(read_find, instead=without_history))
 
-    def cancel(self, ids: Sequence[str]) -> Command[CancelAnswer]:
+    def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
         asked = at_least_one(ids)
-        return Command(("qdel", *asked), partial(read_cancel, asked=asked))
+        return SchedulerCommand(("qdel", *asked), partial(read_cancel, asked=asked))
 
-    def here(self, environ: Mapping[str, str], read_text: ReadText) -> Here | None:
+    def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
         """The node file has a line per chunk and rank, and exists on the first node only."""
         if "PBS_JOBID" not in environ:
             return None
@@ -92,7 +92,7 @@ class Pbs:
             ) from error
         if not nodes:
             raise AllocationUnreadable(f"PBS's allocation {environ['PBS_JOBID']}: its node file is empty")
-        return Here(environ["PBS_JOBID"], nodes)
+        return CurrentAllocation(environ["PBS_JOBID"], nodes)
 
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
@@ -110,8 +110,8 @@ def read_submission(completed: Completed) -> Submission | CouldNotAsk:
 
 
 def read_status(
-    completed: Completed, asked: Sequence[str], in_text: Command[StatusAnswer] | None
-) -> StatusAnswer | CouldNotAsk | Command[StatusAnswer]:
+    completed: Completed, asked: Sequence[str], in_text: SchedulerCommand[StatusAnswer] | None
+) -> StatusAnswer | CouldNotAsk | SchedulerCommand[StatusAnswer]:
     """Known ids are on stdout, each other one has its line on stderr; the exit code is that of the last line.
 
     Args:
@@ -129,7 +129,7 @@ def read_status(
     if not ended:
         return answer
     reader = partial(read_history, rest=answer, ended=ended)
-    return Command(("qstat", "-x", "-f", "-F", "json", *ended), reader)
+    return SchedulerCommand(("qstat", "-x", "-f", "-F", "json", *ended), reader)
 
 
 def _named(pattern: re.Pattern[str], stderr: str, asked: Sequence[str]) -> list[str]:
@@ -164,8 +164,8 @@ def read_history(completed: Completed, rest: StatusAnswer, ended: Sequence[str])
 
 
 def read_find(
-    completed: Completed, instead: Command[tuple[str, ...]] | None
-) -> tuple[str, ...] | CouldNotAsk | Command[tuple[str, ...]]:
+    completed: Completed, instead: SchedulerCommand[tuple[str, ...]] | None
+) -> tuple[str, ...] | CouldNotAsk | SchedulerCommand[tuple[str, ...]]:
     """qselect prints one id a line, and nothing with exit code 0 when there is none.
 
     Args:

@@ -1,4 +1,4 @@
-"""The program that Balsam starts for an evaluation: `python -m ambs_hpc.launcher.executors.balsam.child_main FOLDER`.
+"""The program that Balsam starts for an evaluation: `python -m (this module) FOLDER`.
 
 It keeps the evaluation's limits and leaves how it ended in files. It ends with status 0 whatever becomes of
 the evaluation, since Balsam repeats without a word what ends otherwise; and when it is started again for the
@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.supervisor import outcome, process_tree
 from ambs_hpc.launcher.supervisor.fork_server import ERROR_CHARACTERS, load_function
-from ambs_hpc.launcher.supervisor.forked import flush, settle
+from ambs_hpc.launcher.supervisor.forked import enter_attempt, flush
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES, is_first_rank
 from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
 from ambs_hpc.launcher.supervisor.spawn import REQUEST, Running, start_command
@@ -78,7 +78,7 @@ class _Supervisor:
         self._is_terminated = False
         self._oom_kills = process_tree.oom_kills()
         self._look_at = self._memory_at = 0.0
-        self._beat_at = time.monotonic() + files.BEAT_SECONDS
+        self._heartbeat_at = time.monotonic() + files.HEARTBEAT_SECONDS
         self._wake, end = socket.socketpair()
         for each in (self._wake, end):
             each.setblocking(False)
@@ -145,10 +145,10 @@ class _Supervisor:
             self._memory_at = now + max(MEMORY_POLL_SECONDS, 10 * spent)
 
     def _look(self, running: Running, now: float) -> None:
-        if now >= self._beat_at:
-            self._beat_at = now + files.BEAT_SECONDS
+        if now >= self._heartbeat_at:
+            self._heartbeat_at = now + files.HEARTBEAT_SECONDS
             with contextlib.suppress(OSError):  # a person may have removed the folder
-                files.beat(self._folder)
+                files.heartbeat(self._folder)
         if self._is_terminated or os.getppid() != self._parent:  # its launcher ends, or has died
             running.stop("stopped", min(LAST_SECONDS, float(self._request["grace_seconds"])))
         if now >= self._look_at:
@@ -175,7 +175,7 @@ def _evaluate(request: Request, function: str, started_at: float) -> NoReturn:
     status = 1
     try:
         os.setsid()
-        settle(request)
+        enter_attempt(request)
         try:
             objective = load_function(function, str(request["module_directory"]))
         except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises

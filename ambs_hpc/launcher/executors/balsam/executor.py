@@ -22,7 +22,7 @@ from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.executors.balsam.jobs import cores_of, new_job, on_one_node, queue_of, run_directory_of
 from ambs_hpc.launcher.executors.balsam.link import QUEUE, BalsamLink
 from ambs_hpc.launcher.executors.balsam.messages import Key, News, ReadBooks
-from ambs_hpc.launcher.executors.process import culprit, outcome_of
+from ambs_hpc.launcher.executors.process import blamed, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.executors.start_request import request_elsewhere
 from ambs_hpc.launcher.packing import Packing
@@ -51,7 +51,7 @@ NEVER_FITS = (
 
 
 @dataclass
-class _Running:
+class _BalsamRun:
     work: Work
     run_directory: str
     handed_at: float  # monotonic, or when it was last offered again
@@ -77,7 +77,7 @@ class BalsamExecutor:
         self._link, self._site, self._packing = link, site, packing
         self._grace_seconds, self._slots = grace_seconds, slots
         self._token = str(this_process())
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, _BalsamRun] = {}
         self._adopted: Collection[Key] = ()  # attempts that a launcher before us may have handed over
         self._ready: list[Ended] = []  # known before anybody asked
         self._deaths: Counter[int] = Counter()  # of supervisors, by evaluation
@@ -146,12 +146,12 @@ class BalsamExecutor:
                 NEVER_FITS.format(id=claim.id, resources=claim.resources, site=self._site, most=most)
             )
         key, run_directory = (claim.id, claim.attempt), run_directory_of(work)
-        running = self._running[claim.id] = _Running(work, run_directory, time.monotonic())
+        running = self._running[claim.id] = _BalsamRun(work, run_directory, time.monotonic())
         is_known = key in self._adopted and files.has_request(work.folder)
         if is_known:
             outcome = read_outcome(work.folder, claim.attempt)
             if outcome is not None:
-                self._link.settle_found(key, {QUEUE: queue_of(run_directory)})
+                self._link.finalise_found(key, {QUEUE: queue_of(run_directory)})
                 self._finish(running, outcome_of(outcome))
                 return True
         else:
@@ -180,7 +180,7 @@ class BalsamExecutor:
         try:
             self._read_ends()
             self._hear()
-            self._feel_pulses()
+            self._check_heartbeats()
             self._judge()
         except OSError as error:  # a shared file system has such moments; what cannot be seen has not changed
             if not self._file_words:
@@ -235,7 +235,7 @@ class BalsamExecutor:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(file)  # noqa: PTH108  once for every evaluation
 
-    def _understand(self, running: _Running, message: files.Message) -> None:
+    def _understand(self, running: _BalsamRun, message: files.Message) -> None:
         claim = running.work.claim
         if "unloadable" in message:
             assert running.work.function is not None
@@ -253,7 +253,7 @@ class BalsamExecutor:
             self._last_begun = max(self._last_begun, running.handed_at)
             self._finish(running, outcome_of(message))
 
-    def _finish(self, running: _Running, ended: Outcome | Interrupted) -> None:
+    def _finish(self, running: _BalsamRun, ended: Outcome | Interrupted) -> None:
         claim = running.work.claim
         key = (claim.id, claim.attempt)
         del self._running[claim.id]
@@ -278,25 +278,25 @@ class BalsamExecutor:
                 running.over = news
                 running.judge_at = min(running.judge_at, time.monotonic() + VISIBLE_SECONDS)
 
-    def _feel_pulses(self) -> None:
+    def _check_heartbeats(self) -> None:
         """Find those whose process has died without a word, long before Balsam does."""
         now = time.monotonic()
         if now < self._pulse_at or not self._running:
             return
         self._pulse_at = now + PULSE_SECONDS
         clocks = {one: files.clock_of(one) for one in self._run_directories}
-        waiting: list[_Running] = []
+        waiting: list[_BalsamRun] = []
         for one in self._running.values():
-            beaten_at = files.beaten_at(one.work.folder)
-            if beaten_at is None:
+            heartbeat_at = files.heartbeat_at(one.work.folder)
+            if heartbeat_at is None:
                 waiting.append(one)
-            elif clocks[one.run_directory] - beaten_at > files.SILENT_SECONDS:
+            elif clocks[one.run_directory] - heartbeat_at > files.SILENT_SECONDS:
                 one.judge_at = min(one.judge_at, now)
             else:
                 self._last_begun = max(self._last_begun, one.handed_at)
         self._offer_again(waiting, now)
 
-    def _offer_again(self, waiting: Sequence[_Running], now: float) -> None:
+    def _offer_again(self, waiting: Sequence[_BalsamRun], now: float) -> None:
         """Those that wait for long while later ones begin, or while a batch job has nothing to do."""
         is_idle = self._link.is_running and len(waiting) == len(self._running)
         passed_over = [
@@ -317,7 +317,7 @@ class BalsamExecutor:
             else:
                 self._finish(running, verdict)
 
-    def _verdict(self, running: _Running) -> Outcome | Interrupted | None:
+    def _verdict(self, running: _BalsamRun) -> Outcome | Interrupted | None:
         """Of one that Balsam calls over or whose process is silent, and that left no word."""
         claim, folder, news = running.work.claim, running.work.folder, running.over
         outcome = read_outcome(folder, claim.attempt)
@@ -334,17 +334,17 @@ class BalsamExecutor:
         if news is not None and news.return_code:
             self._deaths[claim.id] += 1
             if self._deaths[claim.id] > 1:
-                return culprit(claim.id, claim.attempt, {"node": self._site})
+                return blamed(claim.id, claim.attempt, {"node": self._site})
         files.ask_to_stop(folder, 0.0)  # should it wake up after all
         said = "its process fell silent" if news is None else f"Balsam: {news.state}"
         return Interrupted(claim.id, claim.attempt, said)
 
 
-def _is_silent(running: _Running) -> bool:
+def _is_silent(running: _BalsamRun) -> bool:
     """Whether it began, and has not been heard for long."""
-    beaten_at = files.beaten_at(running.work.folder)
+    heartbeat_at = files.heartbeat_at(running.work.folder)
     now = files.clock_of(running.run_directory)
-    return beaten_at is not None and now - beaten_at > files.SILENT_SECONDS
+    return heartbeat_at is not None and now - heartbeat_at > files.SILENT_SECONDS
 
 
 def _hand_over(work: Work, request: Mapping[str, Any]) -> None:
@@ -362,7 +362,7 @@ def _end_stray(job: Job) -> None:
     files.call_off(job.folder, time.time())
 
 
-def _failed_in_balsam(running: _Running, news: News) -> Outcome:
+def _failed_in_balsam(running: _BalsamRun, news: News) -> Outcome:
     """Its program could not even be started."""
     claim, now = running.work.claim, time.time()
     status = "" if news.return_code is None else f" with exit status {news.return_code}"

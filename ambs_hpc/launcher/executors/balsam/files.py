@@ -17,7 +17,7 @@ from ambs_hpc.launcher.supervisor.outcome import OUTCOME, RESULT
 from ambs_hpc.launcher.supervisor.spawn import REQUEST
 
 STARTED, STOP, UNLOADABLE, ENDED = "started", "stop", "unloadable", "ended"
-BEAT_SECONDS = 5.0  # between two touches of `started`
+HEARTBEAT_SECONDS = 5.0  # between two touches of `started`
 SILENT_SECONDS = 30.0  # after which whoever made it is dead; a shared file system may be late
 Message = dict[str, Any]
 
@@ -46,12 +46,12 @@ def take(folder: str, now: float) -> bool:
     return True
 
 
-def beat(folder: str) -> None:
+def heartbeat(folder: str) -> None:
     """Say that the attempt lives, by the file system's own clock."""
     os.utime(f"{folder}/{STARTED}")
 
 
-def beaten_at(folder: str) -> float | None:
+def heartbeat_at(folder: str) -> float | None:
     """When it was last said, by the file system's clock; None when it has not begun."""
     try:
         return os.stat(f"{folder}/{STARTED}").st_mtime  # noqa: PTH116  as above

@@ -18,8 +18,8 @@ from ambs_hpc.schedulers.balsam.values import (
     UNFINISHED,
     BalsamSite,
     Batch,
-    Ending,
     Job,
+    JobEnding,
     NewJob,
     seconds_of,
     text_of,
@@ -33,7 +33,7 @@ PATIENCE_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)  # before asking again when the se
 OVERLAP_SECONDS = 10.0  # changes are asked for again: they are not seen in the order of their times
 DEAF_SECONDS = 120.0  # an agent refreshes its site several times a minute
 SETTLE_SECONDS = 60.0  # for Balsam to note an end by itself
-LAST_SECONDS = 5.0  # to withdraw and settle jobs at the end
+LAST_SECONDS = 5.0  # to withdraw and finalise jobs at the end
 AT_ONCE = 500  # jobs created by one request
 MARK = {"ambs": "evaluation"}  # the tag of all jobs of ours
 CAMPAIGN, QUEUE, EVALUATION, ATTEMPT = "ambs_campaign", "ambs_queue", "ambs_evaluation", "ambs_attempt"
@@ -65,7 +65,7 @@ class Service(Protocol):
 
     def loosen_jobs(self, ids: Sequence[int]) -> None: ...
 
-    def endings(self, ids: Sequence[int]) -> list[Ending]: ...
+    def endings(self, ids: Sequence[int]) -> list[JobEnding]: ...
 
     def batches(self, *, site_id: int | None = None, states: Sequence[str] = ()) -> list[Batch]: ...
 
@@ -142,7 +142,7 @@ class BalsamLink:
             if (job_id := self._ids.pop(key, None)) is not None:
                 self._ended[job_id] = time.monotonic()
 
-    def settle_found(self, key: Key, tags: Mapping[str, str]) -> None:
+    def finalise_found(self, key: Key, tags: Mapping[str, str]) -> None:
         """Its end is known; its job, which a launcher before us may have had created, has these tags."""
         with self._lock:
             self._sought[key] = {**MARK, **tags}
@@ -202,7 +202,7 @@ class BalsamLink:
             self._create(self._application)
             self._delete()
             self._loosen()
-            self._settle()
+            self._finalise()
             self._hear(self._application)
         except AmbsError as error:
             self._fail(str(error))
@@ -332,7 +332,7 @@ class BalsamLink:
             logger.info("jobs passed over are offered again number=%d", len(stuck))
             self._service.loosen_jobs(sorted(stuck))
 
-    def _settle(self) -> None:
+    def _finalise(self) -> None:
         """Balsam is slow to say that a job has ended, and never does when its launcher died before."""
         is_late = SETTLE_SECONDS if not self._over.is_set() else 0.0
         with self._lock:
@@ -354,7 +354,7 @@ class BalsamLink:
         failed = [job.id for job in told if job.state in ("RUN_ERROR", "FAILED")]
         why = {one.job_id: one for one in self._service.endings(failed)} if failed else {}
         for job in told:
-            ending = why.get(job.id, Ending(job.id, None, ""))
+            ending = why.get(job.id, JobEnding(job.id, None, ""))
             self._news.put(News(followed[job.id], job.state, ending.return_code, ending.words))
         kept = {job_id: state for job_id, state in self._told.items() if job_id in followed}
         self._told = kept | {job.id: job.state for job in told}

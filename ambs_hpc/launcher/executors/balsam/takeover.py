@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ambs_hpc.launcher.executors.balsam.messages import Books, Key
-from ambs_hpc.launcher.recovery import judge
+from ambs_hpc.launcher.recovery import liveness_of
 from ambs_hpc.queue import adopt, ended_attempts, held, list_campaigns, reading, transaction
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def succeed(
     Args:
         only: ids of the campaigns that we serve; None serves all.
     """
-    is_gone = judge(engine, stale_after_seconds)
+    is_gone = liveness_of(engine, stale_after_seconds)
     with transaction(engine) as connection:
         adopted = adopt(
             connection,
@@ -41,7 +41,7 @@ def succeed(
             is_gone=is_gone,
             campaign_ids=only,
         )
-        loop.take_up(connection, adopted)
+        loop.resume(connection, adopted)
         served = [one for one in list_campaigns(connection) if only is None or one.id in only]
 
     def books(keys: Collection[Key]) -> Books:

@@ -18,10 +18,10 @@ from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.executors.node_health import Probe
 from ambs_hpc.launcher.executors.parsl.pool import Answer, Pool, PoolPlan, require_parsl
-from ambs_hpc.launcher.executors.process import culprit, lost, outcome_of
+from ambs_hpc.launcher.executors.process import blamed, lost, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
 from ambs_hpc.launcher.executors.start_request import request_of
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.records import Resources
@@ -40,7 +40,7 @@ NOT_HERE = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class _ParslRun:
     work: Work
     request: dict[str, Any]
 
@@ -56,7 +56,7 @@ class ParslExecutor:
     def __init__(
         self,
         packing: Packing,
-        around: Surroundings,
+        node_pool: NodePool,
         grace_seconds: float,
         folder: Path,
         slots: int | None = None,
@@ -67,14 +67,14 @@ class ParslExecutor:
             UsageError: Parsl is not installed.
         """
         require_parsl()
-        self._packing, self._around, self._grace_seconds = packing, around, grace_seconds
+        self._packing, self._node_pool, self._grace_seconds = packing, node_pool, grace_seconds
         self._folder, self._slots = folder, slots
         self._token = str(this_process())
         self._pool: Pool | None = None
         self._shape: Resources | None = None
         self._per_node: Sequence[Share] = ()
-        self._running: dict[int, _Running] = {}
-        self._deaths: Counter[int] = Counter()  # of nests and workers, by evaluation
+        self._running: dict[int, _ParslRun] = {}
+        self._deaths: Counter[int] = Counter()  # of supervisors and workers, by evaluation
         self._pools = self._failures = 0
         self._probe: Probe | None = None  # of the nodes of a pool that failed
 
@@ -109,7 +109,7 @@ class ParslExecutor:
     @property
     def troubles(self) -> Sequence[str]:
         left = self._packing.nodes
-        return lost([node.name for node in self._around.nodes if node.name not in left])
+        return lost([node.name for node in self._node_pool.nodes if node.name not in left])
 
     @property
     def _free(self) -> int:
@@ -147,8 +147,8 @@ class ParslExecutor:
             self._pool = Pool(self._plan())
         share = self._trimmed(claim.resources)
         token = f"{self._token}.{claim.id}.{claim.attempt}"
-        request = request_of(work, Slot((share,)), self._around, token, self._grace_seconds)
-        self._running[claim.id] = _Running(work, request)
+        request = request_of(work, Slot((share,)), self._node_pool, token, self._grace_seconds)
+        self._running[claim.id] = _ParslRun(work, request)
         order = {
             "request": request,
             "function": work.function,
@@ -203,7 +203,7 @@ class ParslExecutor:
 
     def _slots_of_a_node(self, shape: Resources) -> list[Share]:
         """What every worker of a node has; all nodes are alike."""
-        node = next(one for one in self._around.nodes if one.name in self._packing.nodes)
+        node = next(one for one in self._node_pool.nodes if one.name in self._packing.nodes)
         packing = Packing([node], self._slots)
         shares: list[Share] = []
         while (slot := packing.place(shape)) is not None:
@@ -222,9 +222,9 @@ class ParslExecutor:
         folder = self._folder / f"pool-{self._pools}"
         folder.mkdir(mode=0o700, parents=True)
         nodes = self._packing.nodes
-        is_here = len(nodes) == 1 and not self._around.reach(nodes[0])
-        launch = () if is_here else self._around.everywhere(nodes)
-        variable = self._around.gpu_variable if self._packing.has_gpus else None
+        is_here = len(nodes) == 1 and not self._node_pool.launch_on(nodes[0])
+        launch = () if is_here else self._node_pool.launch_on_all(nodes)
+        variable = self._node_pool.gpu_variable if self._packing.has_gpus else None
         return PoolPlan(folder, nodes, self._per_node, variable, launch, self._token)
 
     # -- what the pool says -------------------------------------------------------------------------
@@ -253,12 +253,12 @@ class ParslExecutor:
             return [Interrupted(claim.id, claim.attempt, str(report["stopped"]))]
         return [outcome_of(report)]
 
-    def _died(self, running: _Running, reason: str) -> Ended:
-        """What an evaluation's nest, or its worker, died of: nothing else was in it."""
+    def _died(self, running: _ParslRun, reason: str) -> Ended:
+        """What an evaluation's supervisor, or its worker, died of: nothing else was in it."""
         claim = running.work.claim
         self._deaths[claim.id] += 1
         if self._deaths[claim.id] > 1:
-            return culprit(claim.id, claim.attempt, running.request)
+            return blamed(claim.id, claim.attempt, running.request)
         return Interrupted(claim.id, claim.attempt, reason)
 
     def _look_after_pool(self) -> list[Ended]:
@@ -282,9 +282,9 @@ class ParslExecutor:
 
     def _ask_nodes(self) -> None:
         """Some launch commands end everywhere when one node dies: find out which, before the next pool."""
-        nodes = [node for node in self._packing.nodes if self._around.reach(node)]
-        if nodes and len(nodes) <= (self._around.most_at_once or MOST_PROBED):
-            self._probe = Probe(self._around.reach, nodes)
+        nodes = [node for node in self._packing.nodes if self._node_pool.launch_on(node)]
+        if nodes and len(nodes) <= (self._node_pool.most_at_once or MOST_PROBED):
+            self._probe = Probe(self._node_pool.launch_on, nodes)
 
     def _hear_probe(self) -> None:
         lost = None if self._probe is None else self._probe.lost()

@@ -1,6 +1,7 @@
 """Parsl's interchange, which hands work to the nodes, ending with its launcher.
 
-`python -m ambs_hpc.launcher.executors.parsl.interchange_main PID LOG`, with what Parsl says on the standard input.
+`python -m ambs_hpc.launcher.executors.parsl.interchange_main PID LOG`, with what Parsl says on the standard
+input.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What runs in a worker of Parsl's pool: one evaluation after the other, each through a nest of its own node.
+"""A worker of Parsl's pool: runs one evaluation after the other through a supervisor on its node.
 
-The same nests as elsewhere, so limits, classification, result files and warm templates are the same. Orders
-and answers are JSON; nothing of ours is pickled.
+The same supervisors as elsewhere, so limits, classification, result files and fork servers are the same.
+Orders and answers are JSON; nothing of ours is pickled.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ambs_hpc.launcher.supervisor import process_tree
-from ambs_hpc.launcher.supervisor.client import NestHandle, NestKey, wait_for_any
+from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, wait_for_any
 
 POOL_VARIABLE, NODE_VARIABLE = "AMBS_POOL", "AMBS_POOL_NODE"  # set by `node_main`
 TMPDIR_VARIABLE = "AMBS_POOL_TMPDIR"  # what $TMPDIR is to be for evaluations
@@ -24,12 +24,12 @@ LOST_STATUS = 1
 
 
 def execute(buffer: bytes) -> str:
-    """Run the evaluation that `buffer` orders; the nest's report, `{"unloadable"}` or `{"died"}`, as JSON."""
+    """Run the evaluation that `buffer` orders; its report, `{"unloadable"}` or `{"died"}`, as JSON."""
     return json.dumps(_worker().run(json.loads(buffer)))
 
 
 class Worker:
-    """One of a node's workers: slot number `rank`, a nest for each objective that it has met."""
+    """One of a node's workers: slot number `rank`, a supervisor for each objective that it has met."""
 
     def __init__(self, pool: Path, node: str, rank: int) -> None:
         """`pool`: the pool's folder, which all nodes see."""
@@ -37,7 +37,7 @@ class Worker:
         self._slot = description["slots"][rank]
         self._gpu_variable = description["gpu_variable"]
         self._node, self._cancelled = node, _Cancelled(pool / CANCELLED)
-        self._nests: dict[NestKey, NestHandle] = {}
+        self._supervisors: dict[SupervisorKey, SupervisorClient] = {}
         self._parent = os.getppid()
         process_tree.become_subreaper()
 
@@ -45,28 +45,28 @@ class Worker:
         """Start it here, wait for its end."""
         request = self._placed(order)
         evaluation_id, attempt = int(request["id"]), int(request["attempt"])
-        key = NestKey(order["function"], order["directory"], order["threads"], None)
-        nest = self._nests.get(key)
-        if nest is None:
-            nest = self._nests[key] = NestHandle(key)
-        nest.start(evaluation_id, attempt, request)
+        key = SupervisorKey(order["function"], order["directory"], order["threads"], None)
+        supervisor = self._supervisors.get(key)
+        if supervisor is None:
+            supervisor = self._supervisors[key] = SupervisorClient(key)
+        supervisor.start(evaluation_id, attempt, request)
         told: float | None = None
         while True:
-            wait_for_any([nest], LOOK_SECONDS)
-            for message in nest.receive():
+            wait_for_any([supervisor], LOOK_SECONDS)
+            for message in supervisor.receive():
                 if "unloadable" in message:
-                    return self._bury(nest, {"unloadable": message["unloadable"]})
+                    return self._bury(supervisor, {"unloadable": message["unloadable"]})
                 if "id" in message:
-                    nest.running.pop(evaluation_id)
+                    supervisor.running.pop(evaluation_id)
                     return message
-            if nest.is_dead:
-                process_tree.kill_strays(request["environment"][process_tree.TOKEN_VARIABLE])
-                return self._bury(nest, {"died": True})
+            if supervisor.is_dead:
+                process_tree.kill_orphans(request["environment"][process_tree.TOKEN_VARIABLE])
+                return self._bury(supervisor, {"died": True})
             self._end_with_the_pool()
             grace = self._cancelled.grace_of(evaluation_id, attempt)
             if grace is not None and grace != told:
                 told = grace
-                nest.stop([evaluation_id], grace)
+                supervisor.stop([evaluation_id], grace)
 
     def _placed(self, order: dict[str, Any]) -> dict[str, Any]:
         """The request with this node's name and what it needs of this worker's slot."""
@@ -80,16 +80,16 @@ class Worker:
             "environment": {**request["environment"], **variables},
         }
 
-    def _bury(self, nest: NestHandle, answer: dict[str, Any]) -> dict[str, Any]:
-        del self._nests[nest.key]
-        nest.close()
+    def _bury(self, supervisor: SupervisorClient, answer: dict[str, Any]) -> dict[str, Any]:
+        del self._supervisors[supervisor.key]
+        supervisor.close()
         return answer
 
     def _end_with_the_pool(self) -> None:
         """Nobody would hear of what runs on after the death of the process that hands out work."""
         if os.getppid() != self._parent:
-            for nest in self._nests.values():
-                nest.close()
+            for supervisor in self._supervisors.values():
+                supervisor.close()
             os._exit(LOST_STATUS)
 
 

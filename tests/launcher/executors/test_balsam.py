@@ -27,8 +27,8 @@ from ambs_hpc.schedulers.balsam.values import (
     BalsamSite,
     Batch,
     BatchRequest,
-    Ending,
     Job,
+    JobEnding,
     NewJob,
     seconds_of,
     text_of,
@@ -49,7 +49,7 @@ class PretendService:
     age_seconds: float = 1.0
     is_away: bool = False
     loses_answers: bool = False
-    why: dict[int, Ending] = field(default_factory=dict)
+    why: dict[int, JobEnding] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     loosened: list[int] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -95,7 +95,7 @@ class PretendService:
                 del self.jobs_by_id[job_id]
 
     def settle_jobs(self, ids: Sequence[int], state: str, words: str) -> None:
-        self._hear("settle")
+        self._hear("finalise")
         for job_id in ids:
             if job_id in self.jobs_by_id and self.jobs_by_id[job_id].state in UNFINISHED:
                 self.say(job_id, state)
@@ -104,7 +104,7 @@ class PretendService:
         self._hear("loosen")
         self.loosened += ids
 
-    def endings(self, ids: Sequence[int]) -> list[Ending]:
+    def endings(self, ids: Sequence[int]) -> list[JobEnding]:
         self._hear("endings")
         return [self.why[job_id] for job_id in ids if job_id in self.why]
 
@@ -285,7 +285,7 @@ def test_a_job_is_settled_though_the_launcher_ends_at_once(
     executor.close()
     service.say(job, "RUNNING")
     link = BalsamLink(service, BalsamSite(1, "theta", Path("/site"), 1.0))
-    link.settle_found(key_of(service.jobs_by_id[job]), {})
+    link.finalise_found(key_of(service.jobs_by_id[job]), {})
     link._over.set()  # closed before its first round
     link.begin()
     link.close()
@@ -362,7 +362,7 @@ def test_program_that_does_not_start_failed(
     """With the status and the words of Balsam's log."""
     one = work(tmp_path, 1)
     job = start(executor, service, one)
-    service.why[job] = Ending(job, 127, "python: not found")
+    service.why[job] = JobEnding(job, 127, "python: not found")
     service.say(job, "FAILED")
     told = ended(executor)
     assert isinstance(told, Outcome)
@@ -378,7 +378,7 @@ def test_evaluation_that_kills_its_supervisor_twice_is_the_culprit(
         one = work(tmp_path, 1, attempt=attempt)
         job = start(executor, service, one)
         begin(one)
-        service.why[job] = Ending(job, -9, "")
+        service.why[job] = JobEnding(job, -9, "")
         service.say(job, "FAILED")
         assert isinstance(ended(executor), kind)
 
@@ -427,7 +427,7 @@ def test_files_of_an_earlier_database_are_not_ours(
     begin(one)
     end(one)
     start(executor, service, one)
-    assert balsam_files.beaten_at(one.folder) is None
+    assert balsam_files.heartbeat_at(one.folder) is None
     assert executor.poll(0.1) == []
 
 

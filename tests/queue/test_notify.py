@@ -9,7 +9,15 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from ambs_hpc.queue import Channel, claim, close_waits, complete, open_database, transaction, wait_for_change
+from ambs_hpc.queue import (
+    NotifyChannel,
+    claim,
+    close_waits,
+    complete,
+    open_database,
+    transaction,
+    wait_for_change,
+)
 from tests.queue import stock
 
 LONG_SECONDS = 20.0
@@ -45,12 +53,12 @@ def test_waiting_ends_with_the_change(any_url: str, any_engine: Engine) -> None:
 
 def test_what_came_before_the_wait_counts(any_url: str, any_engine: Engine) -> None:
     """Otherwise an ending between two polls would wait for the next."""
-    wait_for_change(any_engine, 0.0, Channel.READY)
+    wait_for_change(any_engine, 0.0, NotifyChannel.READY)
     other = open_database(any_url)
     with transaction(other) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 1)
     other.dispose()
-    assert wait_for_change(any_engine, LONG_SECONDS, Channel.READY) is True
+    assert wait_for_change(any_engine, LONG_SECONDS, NotifyChannel.READY) is True
 
 
 def test_waiting_ends_in_time(any_engine: Engine) -> None:
@@ -64,10 +72,10 @@ def test_waiting_ends_in_time(any_engine: Engine) -> None:
 def test_channels_are_told_apart_on_postgresql(postgresql_url: str) -> None:
     """A new evaluation does not wake the search."""
     engine = open_database(postgresql_url)
-    wait_for_change(engine, 0.0, Channel.FINISHED)
+    wait_for_change(engine, 0.0, NotifyChannel.FINISHED)
     with transaction(engine) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 1)
-    assert wait_for_change(engine, 0.05, Channel.FINISHED) is False
+    assert wait_for_change(engine, 0.05, NotifyChannel.FINISHED) is False
     close_waits(engine)
     engine.dispose()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ambs_hpc.launcher.runtime_estimate import RunTimes, floor_seconds
+from ambs_hpc.launcher.runtime_estimate import RuntimeEstimate, floor_seconds
 
 
 def test_little_seen_is_trusted_little() -> None:
     """The first few may be quick by chance."""
-    times = RunTimes()
+    times = RuntimeEstimate()
     assert times.expected(60.0) == 60.0
     times.note(5.0)
     assert times.expected(60.0) == 60.0
@@ -20,12 +20,12 @@ def test_little_seen_is_trusted_little() -> None:
 @pytest.mark.parametrize(("number", "expected"), [(10, 9.0), (100, 90.0), (200, 180.0)])
 def test_nine_of_ten_end_in_time(number: int, expected: float) -> None:
     """The floor no longer counts, and neither do outliers."""
-    assert RunTimes(float(index) for index in range(1, number + 1)).expected(1e6) == expected
+    assert RuntimeEstimate(float(index) for index in range(1, number + 1)).expected(1e6) == expected
 
 
 def test_only_the_latest_count() -> None:
     """A search moves from quick configurations to slow ones."""
-    times = RunTimes([1.0] * 1000)
+    times = RuntimeEstimate([1.0] * 1000)
     for _ in range(200):
         times.note(50.0)
     assert times.expected(0.0) == 50.0

@@ -13,7 +13,7 @@ from ambs_hpc.launcher.supervisor import outcome
 @pytest.mark.parametrize("value", [1.5, 2, True, {"objective": 1.5, "epochs": 3}])
 def test_numbers_are_results(value: object) -> None:
     """Whatever Python counts as a finite number."""
-    said = outcome.judge(value)
+    said = outcome.parse_result(value)
     assert said["failure"] is None
     assert math.isfinite(said["objective"])
 
@@ -24,14 +24,16 @@ def test_numbers_are_results(value: object) -> None:
 )
 def test_anything_else_is_a_bad_result(value: object) -> None:
     """It fails with its reason instead of poisoning the model."""
-    assert outcome.judge(value)["failure"] == "BAD_RESULT"
+    assert outcome.parse_result(value)["failure"] == "BAD_RESULT"
 
 
 def test_numbers_of_libraries_are_taken() -> None:
     """Training code returns numpy scalars, and arrays among its metrics."""
     import numpy as np
 
-    said = outcome.judge({"objective": np.float32(0.5), "curve": np.array([1.0, 2.0]), "nan": float("nan")})
+    said = outcome.parse_result(
+        {"objective": np.float32(0.5), "curve": np.array([1.0, 2.0]), "nan": float("nan")}
+    )
     assert said["objective"] == 0.5
     assert said["metrics"]["curve"] == [1.0, 2.0]
 

@@ -13,7 +13,7 @@ import pytest
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Work
-from ambs_hpc.launcher.node_pool import Surroundings, on_no_nodes
+from ambs_hpc.launcher.node_pool import NodePool, on_no_nodes
 from ambs_hpc.launcher.packing import Node, Packing, Share
 from ambs_hpc.launcher.supervisor import client, process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
@@ -34,14 +34,14 @@ def waits(configuration):
 """
 
 
-def reach(node: str) -> Sequence[str]:
+def launch_on(node: str) -> Sequence[str]:
     """As srun does: start a program elsewhere, forward its standard streams; `broken` is out of reach."""
     if node == "broken":
         return ("false",)
     return () if node == "here" else ("env", f"PRETENDED_NODE={node}")
 
 
-def spread(shares: Sequence[Share], per_node: int, _variables: Collection[str]) -> Sequence[str]:
+def launch_ranks(shares: Sequence[Share], per_node: int, _variables: Collection[str]) -> Sequence[str]:
     """As srun does: one copy of the program is enough here."""
     return ("env", f"PRETENDED_RANKS={len(shares) * per_node} on {','.join(share.node for share in shares)}")
 
@@ -61,8 +61,8 @@ def executor(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor]:
 
 def make(names: Sequence[str], **different: object) -> ProcessExecutor:
     nodes = tuple(Node(name, (CORE,)) for name in names)
-    around = replace(Surroundings(nodes, "CUDA_VISIBLE_DEVICES", reach, spread), **different)  # type: ignore[arg-type]
-    return ProcessExecutor(Packing(nodes), around, 0.5)
+    node_pool = replace(NodePool(nodes, "CUDA_VISIBLE_DEVICES", launch_on, launch_ranks), **different)  # type: ignore[arg-type]
+    return ProcessExecutor(Packing(nodes), node_pool, 0.5)
 
 
 def work(
@@ -132,8 +132,8 @@ def test_killed_supervisor_costs_interruptions(executor: ProcessExecutor, folder
     wait_until(lambda: file.exists() and file.read_text())
     pid = int(file.read_text())
     template = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    nest = int(Path(f"/proc/{template}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(nest, signal.SIGKILL)
+    supervisor = int(Path(f"/proc/{template}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(supervisor, signal.SIGKILL)
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node there: supervising process died")
     wait_until(lambda: process_tree.state_of(pid) in "ZX")
@@ -149,7 +149,7 @@ def test_node_is_not_used_while_it_is_in_doubt(folder: Path) -> None:
 
     def slow_reach(node: str) -> Sequence[str]:
         asked.append(node)
-        is_probe = len(asked) == 3  # after the choice of the nest and its start
+        is_probe = len(asked) == 3  # after the choice of the supervisor and its start
         wait = f"read line < {folder}/reachable; " if is_probe else ""
         return ("sh", "-c", wait + 'exec "$@"', "sh")
 
@@ -185,7 +185,7 @@ def test_silent_node_is_lost(
 
 @pytest.mark.parametrize("executor", [("there",)], indirect=True)
 def test_closing_ends_what_runs_elsewhere(executor: ProcessExecutor, folder: Path) -> None:
-    """The end of its standard input is the nest's end."""
+    """The end of its standard input is the supervisor's end."""
     executor.start(work(folder, 1, "waits"))
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())

@@ -19,7 +19,7 @@ from ambs_hpc.queue import (
     sweep,
     transaction,
 )
-from ambs_hpc.queue.verbs.sweep import OUTLIVED_SECONDS
+from ambs_hpc.queue.verbs.sweep import SURVIVOR_SILENCE_SECONDS
 from ambs_hpc.records import Launcher
 from ambs_hpc.states import State
 from tests.queue import stock
@@ -39,9 +39,9 @@ def test_successor_holds_the_same_attempts(any_engine: Engine) -> None:
     """The first launcher's late words are not heard any more; the second's are."""
     with transaction(any_engine) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 3)
-        first = stock.launcher(connection, outlived_by=OUTLIVED)
+        first = stock.launcher(connection, survives_in=OUTLIVED)
         claims = claim(connection, first, 2)
-        second = stock.launcher(connection, outlived_by=OUTLIVED)
+        second = stock.launcher(connection, survives_in=OUTLIVED)
         assert adopt(connection, second, stale_after_seconds=30.0, is_gone=gone) == claims
         assert [(one.id, one.attempt, one.launcher_id) for one in held(connection)] == [
             (one.id, one.attempt, second) for one in claims
@@ -70,12 +70,12 @@ def test_others_take_up_nothing(any_engine: Engine) -> None:
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         stock.evaluations(connection, campaign_id, 3)
-        claim(connection, stock.launcher(connection, outlived_by=OUTLIVED), 1)
+        claim(connection, stock.launcher(connection, survives_in=OUTLIVED), 1)
         claim(connection, stock.launcher(connection), 1)
         rule = {"stale_after_seconds": 30.0}
-        elsewhere = stock.launcher(connection, outlived_by="balsam cooley")
+        elsewhere = stock.launcher(connection, survives_in="balsam cooley")
         plain = stock.launcher(connection)
-        successor = stock.launcher(connection, outlived_by=OUTLIVED)
+        successor = stock.launcher(connection, survives_in=OUTLIVED)
         assert adopt(connection, elsewhere, is_gone=gone, **rule) == []
         assert adopt(connection, plain, is_gone=gone, **rule) == []
         assert adopt(connection, successor, is_gone=unknown, **rule) == []
@@ -89,11 +89,11 @@ def test_nobody_sweeps_what_runs_on(any_engine: Engine) -> None:
     with transaction(any_engine.execution_options(clock=clock)) as connection:
         campaign_id = stock.campaign(connection).id
         stock.evaluations(connection, campaign_id, 2)
-        claim(connection, stock.launcher(connection, outlived_by=OUTLIVED), 2)
+        claim(connection, stock.launcher(connection, survives_in=OUTLIVED), 2)
         rule = {"stale_after_seconds": 30.0, "is_gone": gone}
         assert len(held_by_dead(connection, **rule)) == 2
         assert sweep(connection, **rule) == []
-        clock.sleep(OUTLIVED_SECONDS + 1)
+        clock.sleep(SURVIVOR_SILENCE_SECONDS + 1)
         assert len(sweep(connection, **rule)) == 2
         assert counts(connection, campaign_id)[State.READY] == 2
 
@@ -103,7 +103,7 @@ def test_silent_launcher_of_another_host_is_succeeded(any_engine: Engine) -> Non
     clock = ManualClock()
     with transaction(any_engine.execution_options(clock=clock)) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 1)
-        claim(connection, stock.launcher(connection, outlived_by=OUTLIVED), 1)
-        clock.sleep(OUTLIVED_SECONDS + 1)
-        successor = stock.launcher(connection, outlived_by=OUTLIVED)
+        claim(connection, stock.launcher(connection, survives_in=OUTLIVED), 1)
+        clock.sleep(SURVIVOR_SILENCE_SECONDS + 1)
+        successor = stock.launcher(connection, survives_in=OUTLIVED)
         assert len(adopt(connection, successor, stale_after_seconds=30.0, is_gone=unknown)) == 1

@@ -19,9 +19,9 @@ from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
 from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
 from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 from ambs_hpc.launcher.executors.parsl.node_main import own_name
-from ambs_hpc.launcher.executors.process import CULPRIT
+from ambs_hpc.launcher.executors.process import BLAMED
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
@@ -81,8 +81,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParslExecutor]:
 
 
 def make(folder: Path) -> ParslExecutor:
-    around = Surroundings((NODE,), "CUDA_VISIBLE_DEVICES")
-    return ParslExecutor(Packing([NODE]), around, 0.5, folder / "run folder")
+    node_pool = NodePool((NODE,), "CUDA_VISIBLE_DEVICES")
+    return ParslExecutor(Packing([NODE]), node_pool, 0.5, folder / "run folder")
 
 
 def work(
@@ -194,7 +194,7 @@ def test_failures_have_their_kinds(shared: ParslExecutor, tmp_path: Path) -> Non
 
 
 def test_time_limit_terms_then_kills(shared: ParslExecutor, tmp_path: Path) -> None:
-    """Kept by the nest on the worker's node."""
+    """Kept by the supervisor on the worker's node."""
     text = "trap 'echo got TERM >&2' TERM; while :; do sleep 0.1; done"
     shared.start(work(tmp_path, arguments=shell(text), limit=0.5))
     said = outcome(shared)
@@ -249,7 +249,7 @@ def test_culprit_is_told(shared: ParslExecutor, tmp_path: Path) -> None:
     assert ended(shared) == [Interrupted(1, 1, "supervising process died")]
     shared.start(work(tmp_path, function="kills_its_nest"))
     said = outcome(shared)
-    assert (said.failure, said.error) == (FailureKind.ERROR, CULPRIT)
+    assert (said.failure, said.error) == (FailureKind.ERROR, BLAMED)
     shared.start(work(tmp_path, 2, ["echo", "AMBS-RESULT: 1"]))
     assert outcome(shared).objective == 1.0
 
@@ -284,7 +284,7 @@ def test_idle_pool_is_made_anew_for_a_larger_shape(executor: ParslExecutor, tmp_
 
 
 def worker_of(pid: int) -> int:
-    """Of Parsl, above the evaluation, its template and its nest."""
+    """Of Parsl, above the evaluation, its template and its supervisor."""
     return parent_of(parent_of(parent_of(pid)))
 
 
@@ -328,9 +328,9 @@ def test_nothing_survives_close(executor: ParslExecutor, tmp_path: Path) -> None
 ALONE = """
 import sys
 from pathlib import Path
-from ambs_hpc.launcher.supervisor.orphan_reaper import start_watchdog
-from tests.launcher import test_parsl_executor as test
-lifeline = start_watchdog()
+from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
+from tests.launcher.executors import test_parsl as test
+lifeline = start_orphan_reaper()
 folder = Path(sys.argv[1])
 executor = test.make(folder)
 executor.start(test.work(folder, 1, function="pid"))
@@ -372,10 +372,10 @@ def command_of(pid: int) -> bytes:
 def several(folder: Path, everywhere: Callable[[Sequence[str]], Sequence[str]]) -> ParslExecutor:
     """An executor for nodes a and b, as a launch command reaches them."""
     nodes = tuple(replace(NODE, name=name) for name in ("a", "b"))
-    around = Surroundings(
+    node_pool = NodePool(
         nodes, "CUDA_VISIBLE_DEVICES", lambda name: ("env", f"ON={name}"), everywhere=everywhere
     )
-    return ParslExecutor(Packing(nodes), around, 0.5, folder / "pools")
+    return ParslExecutor(Packing(nodes), node_pool, 0.5, folder / "pools")
 
 
 def pretended(nodes: Sequence[str]) -> Sequence[str]:
@@ -423,15 +423,15 @@ def test_dead_node_that_ends_the_launch_command_is_left_out(tmp_path: Path) -> N
     nodes = tuple(replace(NODE, name=name) for name in ("a", "b"))
     asked: list[list[str]] = []
 
-    def everywhere(names: Sequence[str]) -> Sequence[str]:
+    def launch_on_all(names: Sequence[str]) -> Sequence[str]:
         asked.append(list(names))
         return pretended(names)
 
-    def reach(name: str) -> Sequence[str]:
+    def launch_on(name: str) -> Sequence[str]:
         return ("false",) if name == "a" else ("env",)
 
-    around = Surroundings(nodes, "CUDA_VISIBLE_DEVICES", reach, everywhere=everywhere)
-    executor = ParslExecutor(Packing(nodes), around, 0.5, tmp_path / "pools")
+    node_pool = NodePool(nodes, "CUDA_VISIBLE_DEVICES", launch_on, launch_on_all=launch_on_all)
+    executor = ParslExecutor(Packing(nodes), node_pool, 0.5, tmp_path / "pools")
     executor.start(work(tmp_path, 1, function="pid"))
     pid = pid_of(tmp_path, 1)
     assert executor._pool is not None
@@ -489,8 +489,8 @@ def test_folders_of_dead_launchers_are_removed(tmp_path: Path) -> None:
     dead, elsewhere = replace(me, started=me.started + 1), replace(me, host="elsewhere")
     for who in (me, dead, elsewhere):
         (tmp_path / f"parsl-{who}" / "pool-1").mkdir(parents=True)
-    around = Surroundings((NODE,), "X", folder=tmp_path)
-    registry.make_executor("parsl", Packing([NODE]), around, 0.5, None)
+    node_pool = NodePool((NODE,), "X", folder=tmp_path)
+    registry.make_executor("parsl", Packing([NODE]), node_pool, 0.5, None)
     assert {file.name for file in tmp_path.iterdir()} == {f"parsl-{me}", f"parsl-{elsewhere}"}
 
 
@@ -499,9 +499,9 @@ def test_auto_takes_the_pool_where_it_is_needed() -> None:
     one, two = Resources(), Resources(cores=2)
     mpi = Resources(nodes=2)
 
-    def around(number: int, packs: bool = True, most: int | None = None) -> Surroundings:
+    def around(number: int, packs: bool = True, most: int | None = None) -> NodePool:
         nodes = tuple(replace(NODE, name=f"n{index}") for index in range(number))
-        return Surroundings(nodes, "X", packs=packs, most_at_once=most)
+        return NodePool(nodes, "X", packs=packs, most_at_once=most)
 
     assert registry.choose(around(1, packs=False), {one})[0] == "process"
     assert registry.choose(around(8), {one})[0] == "process"

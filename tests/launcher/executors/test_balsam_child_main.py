@@ -155,14 +155,14 @@ def test_nothing_runs_on_when_it_is_to_end(folder: Path, how: str) -> None:
 
 def test_life_is_told_by_the_file_systems_clock(folder: Path) -> None:
     """Clocks of nodes differ."""
-    assert balsam_files.beaten_at(str(folder)) is None
+    assert balsam_files.heartbeat_at(str(folder)) is None
     balsam_files.take(str(folder), 0.0)
     os.utime(folder / balsam_files.STARTED, (1000.0, 1000.0))
-    assert balsam_files.beaten_at(str(folder)) == 1000.0
+    assert balsam_files.heartbeat_at(str(folder)) == 1000.0
     balsam_files.beat(str(folder))
-    beaten_at = balsam_files.beaten_at(str(folder))
-    assert beaten_at is not None
-    assert abs(balsam_files.clock_of(str(folder)) - beaten_at) < 5.0
+    heartbeat_at = balsam_files.heartbeat_at(str(folder))
+    assert heartbeat_at is not None
+    assert abs(balsam_files.clock_of(str(folder)) - heartbeat_at) < 5.0
 
 
 def test_other_ranks_become_the_program(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.launcher.search_process import RESTART_SECONDS, STEADY_SECONDS, SearchBeside
+from ambs_hpc.launcher.search_process import RESTART_SECONDS, STEADY_SECONDS, SearchProcess
 from tests.databases import wait_until
 
 # It says that it was started, waits for the status it is to end with, and forgets it.
@@ -32,7 +32,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder, self.clock = folder, ManualClock(0.0)
         (folder / "child.py").write_text(CHILD)
-        self.search = SearchBeside([sys.executable, str(folder / "child.py"), str(folder)], self.clock)
+        self.search = SearchProcess([sys.executable, str(folder / "child.py"), str(folder)], self.clock)
 
     def starts(self) -> list[str]:
         file = self.folder / "starts"

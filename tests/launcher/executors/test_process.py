@@ -17,7 +17,7 @@ from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import start_time
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
-from ambs_hpc.launcher.node_pool import Surroundings
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
@@ -56,7 +56,7 @@ CORE = min(os.sched_getaffinity(0))
 @pytest.fixture
 def executor() -> Iterator[ProcessExecutor]:
     node = Node("here", (CORE, CORE), ("4", "7"), 64.0)
-    made = ProcessExecutor(Packing([node]), Surroundings((node,), "CUDA_VISIBLE_DEVICES"), grace_seconds=0.5)
+    made = ProcessExecutor(Packing([node]), NodePool((node,), "CUDA_VISIBLE_DEVICES"), grace_seconds=0.5)
     yield made
     made.close()
 
@@ -118,7 +118,7 @@ def test_function_gets_exactly_its_slot(
 def test_cores_that_do_not_exist_bind_nothing(tmp_path: Path) -> None:
     """A site file may be wrong, or a control group narrower: that is no failure of the evaluation."""
     node = Node("here", (4000, CORE))
-    executor = ProcessExecutor(Packing([node]), Surroundings((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
+    executor = ProcessExecutor(Packing([node]), NodePool((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
     told = {}
     for number in (1, 2):
         executor.start(work(tmp_path, number, function="objective_module:environment"))
@@ -256,13 +256,13 @@ import sys, time
 from pathlib import Path
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.executors.process import ProcessExecutor
-from ambs_hpc.launcher.node_pool import Surroundings
-from ambs_hpc.launcher.supervisor.orphan_reaper import start_watchdog
+from ambs_hpc.launcher.node_pool import NodePool
+from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
 from ambs_hpc.launcher.executors.protocol import Work
 from ambs_hpc.records import Claim, Resources
-lifeline = start_watchdog()
+lifeline = start_orphan_reaper()
 node = Node("here", (0, 0))
-executor = ProcessExecutor(Packing([node]), Surroundings((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
+executor = ProcessExecutor(Packing([node]), NodePool((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
 folder = Path(sys.argv[1])
 claim = Claim(1, 1, "c", 1, 1, {}, Resources(), None)
 arguments = ["sh", "-c", "(setsid sleep 603 &); sleep 604"]
@@ -273,26 +273,28 @@ while True:
 """
 
 
-@pytest.mark.parametrize("victims", ["launcher", "launcher and nest"])
+@pytest.mark.parametrize("victims", ["launcher", "launcher and supervisor"])
 def test_nothing_survives_a_killed_launcher(victims: str, tmp_path: Path) -> None:
-    """SIGKILL leaves no time to clean up: the nest, or else the watchdog, does it."""
+    """SIGKILL leaves no time to clean up: the supervisor, or else the orphan reaper, does it."""
     launcher = subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path)])
     mark = wait_for_token(tmp_path, count=3)
-    nests = []
-    if victims == "launcher and nest":
+    supervisors = []
+    if victims == "launcher and supervisor":
         children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-        nests = [
-            int(pid) for pid in children if b"launcher.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        supervisors = [
+            int(pid)
+            for pid in children
+            if b"launcher.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
-        assert len(nests) == 1
-    for pid in [*nests, launcher.pid]:
+        assert len(supervisors) == 1
+    for pid in [*supervisors, launcher.pid]:
         os.kill(pid, signal.SIGKILL)
     launcher.wait()
     wait_until(lambda: marked(mark) == [])
 
 
 def test_killed_nest_costs_interruptions_only(executor: ProcessExecutor, tmp_path: Path) -> None:
-    """The next evaluation finds a new nest, and the one that was interrupted may run again."""
+    """The next evaluation finds a new supervisor, and the one that was interrupted may run again."""
     executor.start(work(tmp_path, function="objective_module:pid"))
     wait_until(
         lambda: (tmp_path / "attempt-1" / "pid").exists() and (tmp_path / "attempt-1" / "pid").read_text()
@@ -327,7 +329,7 @@ def test_forked_daemon_ends_with_its_evaluation(executor: ProcessExecutor, tmp_p
 
 
 def test_long_metrics_are_told(executor: ProcessExecutor, tmp_path: Path) -> None:
-    """A packet above the socket's buffer would kill the nest, and with it its other evaluations."""
+    """A packet above the socket's buffer would kill the supervisor, and with it its other evaluations."""
     executor.start(work(tmp_path, function="objective_module:long"))
     said = outcome(executor)
     assert isinstance(said, Outcome)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.paths import attempt_folder
-from ambs_hpc.launcher.recovery import SchedulerWatch, harvest_and_sweep
+from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.queue import (
     claim,
     list_evaluations,
@@ -21,7 +21,7 @@ from ambs_hpc.queue import (
     prepare_allocation,
     transaction,
 )
-from ambs_hpc.queue.verbs.sweep import OUTLIVED_SECONDS
+from ambs_hpc.queue.verbs.sweep import SURVIVOR_SILENCE_SECONDS
 from ambs_hpc.records import Claim
 from ambs_hpc.states import State
 from tests.queue import stock
@@ -50,7 +50,7 @@ class Scene:
 
     def later(self, seconds: float) -> None:
         self.clock.sleep(seconds)
-        harvest_and_sweep(self.engine, STALE_AFTER_SECONDS)
+        recover_and_sweep(self.engine, STALE_AFTER_SECONDS)
 
     def state(self) -> State:
         with transaction(self.engine) as connection:
@@ -134,16 +134,16 @@ def test_what_balsam_has_of_a_dead_launcher_is_called_off(any_engine: Engine, tm
     with transaction(engine) as connection:
         campaign = stock.campaign(connection, run_directory=str(tmp_path / "runs"))
         stock.evaluations(connection, campaign.id, 2)
-        dead = {"host": socket.gethostname(), "pid": NO_PID, "outlived_by": "balsam theta"}
+        dead = {"host": socket.gethostname(), "pid": NO_PID, "survives_in": "balsam theta"}
         claims = claim(connection, stock.launcher(connection, **dead), 2)
     waits, runs = (Path(attempt_folder(str(tmp_path / "runs"), one.ordinal, one.attempt)) for one in claims)
     for folder in (waits, runs):
         folder.mkdir(parents=True)
         (folder / "request.json").write_text("{}")
     assert files.take(str(runs), 0.0)
-    assert harvest_and_sweep(engine, STALE_AFTER_SECONDS) == 0
-    assert files.beaten_at(str(waits)) is None
-    clock.sleep(OUTLIVED_SECONDS + 1)
-    assert harvest_and_sweep(engine, STALE_AFTER_SECONDS) == 2
+    assert recover_and_sweep(engine, STALE_AFTER_SECONDS) == 0
+    assert files.heartbeat_at(str(waits)) is None
+    clock.sleep(SURVIVOR_SILENCE_SECONDS + 1)
+    assert recover_and_sweep(engine, STALE_AFTER_SECONDS) == 2
     assert not files.take(str(waits), 0.0)
     assert files.asked_to_stop(str(runs)) == 0.0

@@ -1,0 +1,11 @@
+"""The column that says where evaluations of a dead launcher live on gets the word that the code uses."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    # Both databases understand this form; Alembic's own would copy the table on SQLite.
+    op.execute("ALTER TABLE launcher RENAME COLUMN outlived_by TO survives_in")
