@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ambs_hpc.queue import ServerOptions, start_server, stop_server
+from ambs_hpc.postgres_server import ServerOptions, start_server, stop_server
 
 
 @contextmanager

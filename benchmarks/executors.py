@@ -43,6 +43,7 @@ from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import create_campaign, enqueue, list_evaluations, open_database, reading, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources
 from ambs_hpc.sites import load_site
+from benchmarks.executor_case import Case
 
 ROOT = Path(__file__).parent.parent
 MODULE = (
@@ -68,17 +69,6 @@ def evaluate(seconds, folder):
 """
 EXECUTORS = ("process", "parsl", "parsl alone", "balsam", "balsam alone")
 CASE_SECONDS = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is measured: so many evaluations of so many seconds on all slots."""
-
-    executor: str
-    nodes: int
-    slots_per_node: int
-    evaluations: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

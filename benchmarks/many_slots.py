@@ -30,9 +30,10 @@ from typing import Any
 sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose queue.py is not the library's
 
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.launcher.executors.protocol import Ended, Work
+from ambs_hpc.launcher.executors.protocol import Ended
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing, Slot
+from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import (
     counts,
@@ -43,7 +44,7 @@ from ambs_hpc.queue import (
     register_launcher,
     transaction,
 )
-from ambs_hpc.records import NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
+from ambs_hpc.records import Claim, NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
 from ambs_hpc.states import State
 from benchmarks.databases import private_postgresql
 
@@ -78,7 +79,7 @@ class TimedExecutor:
 
     def __init__(self, nodes: list[Node], seconds: float, seed: int) -> None:
         self._packing, self._seconds, self._random = Packing(nodes), seconds, random.Random(seed)
-        self._running: dict[int, tuple[Work, Slot, float]] = {}
+        self._running: dict[int, tuple[Claim, Slot, float]] = {}
         self._ends: list[tuple[float, int]] = []
         self.freed: list[float] = []
         self.gaps: list[float] = []
@@ -101,8 +102,8 @@ class TimedExecutor:
     def capacity(self) -> Resources | None:
         return self._packing.capacity()
 
-    def start(self, work: Work) -> bool:
-        slot = self._packing.place(work.claim.resources, work.claim.id)
+    def start(self, claim: Claim, request: StartRequest) -> bool:
+        slot = self._packing.place(claim.resources, claim.id)
         if slot is None:
             return False
         now = time.time()
@@ -111,8 +112,8 @@ class TimedExecutor:
             seconds = self._seconds
         else:  # the first filling: spread, as after a while
             seconds = self._random.uniform(0.0, self._seconds)
-        self._running[work.claim.id] = (work, slot, now)
-        heapq.heappush(self._ends, (now + seconds, work.claim.id))
+        self._running[claim.id] = (claim, slot, now)
+        heapq.heappush(self._ends, (now + seconds, claim.id))
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
@@ -124,12 +125,12 @@ class TimedExecutor:
         ended: list[Ended] = []
         while self._ends and self._ends[0][0] <= now:
             end, evaluation_id = heapq.heappop(self._ends)
-            work, slot, started = self._running.pop(evaluation_id)
+            claim, slot, started = self._running.pop(evaluation_id)
             self._packing.free(slot)
             self.freed.append(end)
             self.busy_seconds += end - started
-            objective = float(work.claim.configuration["x"])
-            ended.append(Outcome(evaluation_id, work.claim.attempt, started, end, slot.node, objective))
+            objective = float(claim.configuration["x"])
+            ended.append(Outcome(evaluation_id, claim.attempt, started, end, slot.node, objective))
         self.ended += len(ended)
         return ended
 

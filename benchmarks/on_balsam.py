@@ -11,15 +11,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ambs_hpc.schedulers.balsam.service import BalsamService
 from ambs_hpc.schedulers.balsam.values import BatchRequest, seconds_of
+from benchmarks.executor_case import Case
 from tests.balsam.real import RealBalsam, real_balsam
 from tests.databases import stop_servers
-
-if TYPE_CHECKING:
-    from benchmarks.executors import Case
 
 MINUTES = 60
 ALONE = "balsam alone"

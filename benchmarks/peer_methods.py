@@ -56,7 +56,7 @@ class Ours:
         return [dict(one.configuration) for one in self._searcher.ask(number)]
 
     def tell(self, configurations: Sequence[Values], values: Sequence[float | None]) -> None:
-        from ambs_hpc.search import Observation
+        from ambs_hpc.records import Observation
 
         pairs = zip(configurations, values, strict=True)
         self._searcher.tell([Observation(configuration, value) for configuration, value in pairs])

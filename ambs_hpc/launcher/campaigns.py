@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import ObjectiveNotAllowed
-from ambs_hpc.launcher.evaluation_spec import Recipe
-from ambs_hpc.launcher.executors.protocol import Unloadable, Work
+from ambs_hpc.launcher.evaluation_spec import EvaluationSpec
+from ambs_hpc.launcher.executors.protocol import Unloadable
 from ambs_hpc.launcher.runtime_estimate import RECENT, RuntimeEstimate
+from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.queue import get_campaign, list_campaigns, recent_run_seconds
 from ambs_hpc.records import Claim
 
@@ -20,12 +21,12 @@ logger = logging.getLogger(__name__)
 
 
 class Campaigns:
-    """What is found out about each campaign once, at its first lease."""
+    """What a launcher finds out about each campaign once, at its first claim."""
 
     def __init__(self, only: Sequence[int] | None) -> None:
         """`only`: ids of those to serve; None serves all."""
         self._only = only
-        self._recipes: dict[int, Recipe] = {}
+        self._specs: dict[int, EvaluationSpec] = {}
         self._runtime_estimates: dict[int, RuntimeEstimate] = {}
         self._refused: set[int] = set()
         self.refused: dict[str, str] = {}  # by name: why none of it is run here
@@ -44,12 +45,12 @@ class Campaigns:
         return [campaign_id for campaign_id in known if campaign_id not in without]
 
     def meet(self, connection: Connection, claim: Claim) -> None:
-        """Know how to run the campaign of a lease; an objective of somebody else is refused."""
+        """Find out how to run the campaign of a claim; refuse an objective that is not registered here."""
         campaign_id = claim.campaign_id
-        if campaign_id in self._recipes or campaign_id in self._refused:
+        if campaign_id in self._specs or campaign_id in self._refused:
             return
         try:
-            self._recipes[campaign_id] = Recipe(get_campaign(connection, campaign_id))
+            self._specs[campaign_id] = EvaluationSpec(get_campaign(connection, campaign_id))
         except ObjectiveNotAllowed as error:
             self.refuse(claim, str(error))
             return
@@ -62,36 +63,36 @@ class Campaigns:
         return claim.campaign_id in self._refused
 
     def refuse(self, claim: Claim, why: str) -> None:
-        """Run none of its campaign."""
+        """Refuse all evaluations of its campaign."""
         self._refuse(claim.campaign_id, claim.campaign, why)
 
     def refuse_function(self, unloadable: Unloadable) -> None:
-        """Run none of the campaigns whose function cannot be loaded."""
-        for campaign_id, recipe in self._recipes.items():
-            if recipe.runs(unloadable.function, unloadable.directory):
-                self._refuse(campaign_id, recipe.campaign, f"cannot be imported:\n{unloadable.error}")
+        """Refuse the campaigns whose function cannot be loaded."""
+        for campaign_id, spec in self._specs.items():
+            if spec.runs(unloadable.function, unloadable.directory):
+                self._refuse(campaign_id, spec.campaign, f"cannot be imported:\n{unloadable.error}")
 
-    def work(self, claim: Claim) -> Work:
-        """What to start for a lease of a campaign that was met."""
-        return self._recipes[claim.campaign_id].work(claim)
+    def start_request(self, claim: Claim) -> StartRequest:
+        """What to start for a claim of a campaign that was met."""
+        return self._specs[claim.campaign_id].start_request(claim)
 
     def note_run(self, claim: Claim, seconds: float) -> None:
-        """One of its evaluations ended with a value."""
+        """Note the run time of an evaluation that ended with a value."""
         self._runtime_estimates[claim.campaign_id].note(seconds)
 
     def too_long(self, seconds_left: float, floor_seconds: float) -> list[int]:
-        """Those met whose evaluations would not, or hardly, end in time."""
+        """Ids of campaigns met whose evaluations would hardly end in time."""
         if seconds_left == float("inf"):
             return []
-        return [one for one in self._recipes if self._expected(one, floor_seconds) > seconds_left]
+        return [one for one in self._specs if self._expected(one, floor_seconds) > seconds_left]
 
     def is_out_of_time(self, seconds_left: float, floor_seconds: float) -> bool:
-        """Whether that holds for all that were met and are served."""
-        served = self._recipes.keys() - self._refused
+        """Whether no campaign that was met and is served could still end an evaluation in time."""
+        served = self._specs.keys() - self._refused
         return bool(served) and served.issubset(self.too_long(seconds_left, floor_seconds))
 
     def _expected(self, campaign_id: int, floor_seconds: float) -> float:
-        limit = self._recipes[campaign_id].time_limit_seconds
+        limit = self._specs[campaign_id].time_limit_seconds
         return self._runtime_estimates[campaign_id].expected(floor_seconds) if limit is None else limit
 
     def _refuse(self, campaign_id: int, name: str, why: str) -> None:

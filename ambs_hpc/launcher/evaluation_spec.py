@@ -1,4 +1,4 @@
-"""From a lease to work that an executor can start; refuses objectives that this user has not registered."""
+"""From a claim to what is started for it; refuses objectives that this user has not registered."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import ObjectiveNotAllowed
 from ambs_hpc.launcher import command_line, paths
-from ambs_hpc.launcher.executors.protocol import Work
-from ambs_hpc.launcher.supervisor import function_main, outcome
+from ambs_hpc.launcher.supervisor import function_main
+from ambs_hpc.launcher.supervisor.messages import StartRequest
+from ambs_hpc.launcher.supervisor.outcome import RESULT
 from ambs_hpc.problem.allow_list import is_allowed
 
 if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Claim
 
 
-class Recipe:
-    """How the evaluations of one campaign are run; what is the same for all of them is found out once."""
+class EvaluationSpec:
+    """How the evaluations of one campaign are run; what they have in common is found out once."""
 
     def __init__(self, campaign: Campaign) -> None:
         """
@@ -42,11 +43,11 @@ class Recipe:
         self._command = _command(definition.objective, definition.directory)
 
     def runs(self, function: str, directory: str) -> bool:
-        """Whether its evaluations function_main this function of this folder."""
+        """Whether its evaluations call this function of this folder."""
         return (self._function, self._directory) == (function, directory)
 
-    def work(self, claim: Claim) -> Work:
-        """What to start for a lease."""
+    def start_request(self, claim: Claim) -> StartRequest:
+        """What to start for a claim; where it runs is filled in by the executor."""
         folder = paths.attempt_folder(self._run_directory, claim.ordinal, claim.attempt)
         checkpoint = paths.checkpoint_folder(self._run_directory, claim.ordinal)
         environment = {
@@ -54,24 +55,30 @@ class Recipe:
             "AMBS_ORDINAL": str(claim.ordinal),
             "AMBS_ATTEMPT": str(claim.attempt),
             "AMBS_CAMPAIGN": claim.campaign,
-            "AMBS_RESULT": f"{folder}/{outcome.RESULT}",
+            "AMBS_RESULT": f"{folder}/{RESULT}",
             "AMBS_CHECKPOINT_DIR": checkpoint,
         }
         is_forked = self._function is not None and self._is_warm and not claim.resources.needs_launch_command
         arguments = None if is_forked else command_line.filled(self._command, claim.configuration)
-        return Work(
-            claim,
-            arguments,
-            self._function if is_forked else None,
-            self._directory,
-            folder,
-            environment,
-            needs_request=self._function is not None and not is_forked,
+        resources = claim.resources
+        return StartRequest(
+            id=claim.id,
+            attempt=claim.attempt,
+            configuration=dict(claim.configuration),
+            folder=folder,
+            arguments=arguments,
+            function=self._function if is_forked else None,
+            module_directory=self._directory if is_forked else "",
+            environment=environment,
+            threads=resources.cores if is_forked else 0,
+            reads_request=self._function is not None and not is_forked,
+            has_ranks=resources.needs_launch_command,
+            time_limit_seconds=claim.time_limit_seconds,
         )
 
 
 def _command(objective: Mapping[str, object], directory: str) -> list[str]:
-    """Entries of the command; of a function, that which calls it in an interpreter of its own."""
+    """The entries of the command; for a function, the command that calls it in an interpreter of its own."""
     function = objective.get("function")
     if function is None:
         return command_line.anchored(cast("list[str]", objective["command"]), directory)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How a launcher's loop stands.
+    """The state of a launcher's loop at one moment.
 
     Args:
         seconds_left: until nothing may run any more; infinity without a limit.
@@ -31,7 +31,7 @@ class Moment:
 
 
 def why_idle(connection: Connection, campaigns: Campaigns, executor: Executor, moment: Moment) -> str:
-    """Empty when no slot is idle, none is lost and no campaign refused."""
+    """Why slots are idle; empty when no slot is idle or lost and no campaign is refused."""
     words = [f"refuses {name}: {why.splitlines()[0]}" for name, why in campaigns.refused.items()]
     words += executor.troubles
     if executor.room() is not None:

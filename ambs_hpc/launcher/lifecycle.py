@@ -15,9 +15,10 @@ from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
 from ambs_hpc.launcher.executors.balsam.takeover import succeed
+from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.protocol import Executor
-from ambs_hpc.launcher.executors.registry import ExecutorName, balsam_executor, chosen, make_executor
-from ambs_hpc.launcher.loop import STALE_AFTER_SECONDS, LauncherLoop, Tally
+from ambs_hpc.launcher.executors.registry import balsam_executor, chosen, make_executor, shapes_waiting
+from ambs_hpc.launcher.loop import LauncherLoop, Tally
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing
@@ -33,6 +34,7 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import NewLauncher, Resources
+from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
-LAST_WORDS_SECONDS = 30.0  # to report what ended when the database is away at the end
+REPORT_SECONDS = 30.0  # to report what ended when the database is away at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         NotFound: a campaign of that name does not exist.
         AmbsError: the executor cannot be had.
     """
-    lifeline = start_orphan_reaper()
+    lifeline = start_orphan_reaper(str(identity.this_process()))
     with reading(engine) as connection:
         only = _campaign_ids(connection, settings.campaigns)
     begin = _begin_on_balsam if settings.executor == "balsam" else _begin_on_nodes
@@ -132,7 +134,8 @@ def _begin_on_nodes(
     """With an executor that starts evaluations itself."""
     node_pool = settings.node_pool
     if node_pool is None:
-        node_pool = NodePool((this_machine(settings.slots, settings.gpus),), gpu_variable())
+        node = this_machine(settings.slots, settings.gpus, largest_cores=_largest_cores(engine, only))
+        node_pool = NodePool((node,), gpu_variable())
     packing = Packing(node_pool.nodes, settings.slots)
     slots = settings.slots or sum(len(node.cores) for node in node_pool.nodes)
     with transaction(engine) as connection:
@@ -195,7 +198,7 @@ class _Watch:
                 return self._ending
             if self._loop.is_quiet:
                 quiet_since = quiet_since or self._clock.monotonic()
-                if self._clock.monotonic() - quiet_since > LAST_WORDS_SECONDS:
+                if self._clock.monotonic() - quiet_since > REPORT_SECONDS:
                     return self._ending  # outcomes lie on disk; the next launcher reports them
 
     def _note_signal(self, number: int, _frame: FrameType | None) -> None:
@@ -260,6 +263,13 @@ class _Watch:
         return not searching
 
 
+def _largest_cores(engine: Engine, only: Sequence[int] | None) -> int:
+    """Cores of the largest evaluation that waits, so that `--slots` counts evaluations and not cores."""
+    with reading(engine) as connection:
+        shapes = shapes_waiting(connection, only)
+    return max((shape.cores for shape in shapes), default=1)
+
+
 def _introduction(slots: int, allocation_id: int | None, survives_in: str = "") -> NewLauncher:
     who = identity.this_process()
     return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, survives_in)
@@ -283,4 +293,4 @@ def _report_end(engine: Engine, launcher_id: int, loop: LauncherLoop, reason: st
         with transaction(engine) as connection:
             end_launcher(connection, launcher_id, loop.stats(connection, reason))
     except (DatabaseUnreachable, DatabaseLocked) as error:
-        logger.warning("could not say good-bye, the heartbeat will tell: %s", error)
+        logger.warning("the end could not be recorded, the missing heartbeat will tell: %s", error)

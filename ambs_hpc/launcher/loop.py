@@ -24,16 +24,18 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Claim, LauncherStats, Outcome, Resources
+from ambs_hpc.timing import (
+    DATABASE_RETRY_SECONDS,
+    LAUNCHER_HEARTBEAT_SECONDS,
+    STALE_AFTER_SECONDS,
+    SWEEP_SECONDS,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 2.0
-SWEEP_SECONDS = 15.0
-STALE_AFTER_SECONDS = 60.0
-RETRY_SECONDS = 1.0
 # An empty queue is asked again soon at first: the search usually answers an ending at once.
 FIRST_ASK_SECONDS, LAST_ASK_SECONDS = 0.02, 0.5
 # Evaluations shorter than this are leased ahead, so that a slot does not wait for the database; longer ones
@@ -43,14 +45,14 @@ SHORT_SECONDS = 1.0
 GATHER_SECONDS = 0.04
 AHEAD_PER_SLOT_AT_MOST = 32
 CLAIM_AT_MOST = 1000
-# Small evaluations must not pass a large one for ever: now and then the first in the queue is leased even
+# Small evaluations must not pass a large one again and again: sometimes the first in the queue is leased even
 # when it does not fit, and room is kept for it.
 HEAD_SECONDS = 1.0
 
 
 @dataclass
 class Tally:
-    """What a launcher did."""
+    """What a launcher has done so far."""
 
     done: int = 0
     failed: int = 0
@@ -76,7 +78,7 @@ class LauncherLoop:
         self._schedulers = SchedulerWatch(engine, STALE_AFTER_SECONDS)
         self._waiting: list[Claim] = []  # leased, not started
         self._next: int | None = None  # of those, the one that room is kept for
-        self._head_at = float("-inf")  # no sooner is the first in the queue leased whatever its shape
+        self._head_at = float("-inf")  # when the first in the queue is leased next, whatever its shape
         self._held: dict[int, Claim] = {}  # started
         self._dying: set[int] = set()  # taken from us, still being ended
         self._ended: list[Outcome | Interrupted] = []  # not yet recorded
@@ -85,7 +87,7 @@ class LauncherLoop:
         self._begun: dict[int, float] = {}  # monotonic, of those that occupy a slot
         self._busy_seconds = 0.0  # of those that have ended
         self._most = 0  # evaluations at once, of the smallest shape seen
-        self._exchange_at = float("-inf")  # no sooner, unless slots would wait
+        self._exchange_at = float("-inf")  # when the next is due, unless slots would wait
         self._mean_seconds = float("inf")
         self._ask_at = self._heartbeat_at = self._sweep_at = float("-inf")
         self._pause = FIRST_ASK_SECONDS
@@ -117,7 +119,7 @@ class LauncherLoop:
         return not self._held
 
     def step(self, wait_seconds: float) -> None:
-        """One round; waits at most so long for something to happen."""
+        """Do one round: take what ended, start what waits, exchange with the database."""
         self._take(self._executor.poll(min(wait_seconds, self._until_due())))
         self._start_waiting()
         now = self._clock.monotonic()
@@ -127,10 +129,10 @@ class LauncherLoop:
             self._exchange()
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, evaluations run on: %s", error)
-            self._away_until = self._clock.monotonic() + RETRY_SECONDS
+            self._away_until = self._clock.monotonic() + DATABASE_RETRY_SECONDS
 
     def resume(self, connection: Connection, adopted: Sequence[Claim]) -> None:
-        """Hold what a launcher before us held; it is started as what we lease ourselves."""
+        """Hold the attempts of a predecessor; they are started as if we had leased them."""
         for one in adopted:
             self._campaigns.meet(connection, one)
         self._waiting += adopted
@@ -185,7 +187,7 @@ class LauncherLoop:
                 self._learn_duration(claimed, one)
 
     def _occupied_seconds(self, one: Outcome | Interrupted) -> float:
-        """As the database adds them up: from the start of its process, where that is known."""
+        """Slot-time of an attempt as the database counts it: from the start of its process, if known."""
         now = self._clock.monotonic()
         held = now - self._begun.pop(one.id, now)
         return one.finished_at - one.started_at if isinstance(one, Outcome) else held
@@ -219,9 +221,9 @@ class LauncherLoop:
         self._most_held = max(self._most_held, len(self._held))
 
     def _start(self, one: Claim) -> bool:
-        """Whether it need not wait any longer: it was started, or never will be."""
+        """Start one; True when it need not wait any longer: it was started, or never will be."""
         try:
-            started = self._executor.start(self._campaigns.work(one))
+            started = self._executor.start(one, self._campaigns.start_request(one))
         except ShapeNeverFits as error:
             self._campaigns.refuse(one, str(error))
             self._give_back(one, "never fits")
@@ -264,7 +266,7 @@ class LauncherLoop:
         self._pace(now, wanted, claims)
         self._waiting += claims
         if held is not None:
-            self._heartbeat_at = now + HEARTBEAT_SECONDS
+            self._heartbeat_at = now + LAUNCHER_HEARTBEAT_SECONDS
             self._compare(held)
         self._start_waiting()
         if now >= self._sweep_at:
@@ -339,7 +341,7 @@ class LauncherLoop:
         return self._without_too_long(claims, left)
 
     def _without_too_long(self, claims: Sequence[Claim], left: float) -> list[Claim]:
-        """Give back those of campaigns that we have just met, where they would hardly end in time."""
+        """Release those of campaigns seen for the first time that would hardly end in time."""
         too_long = self._campaigns.too_long(left, self.floor_seconds)
         for one in claims:
             if one.campaign_id in too_long:

@@ -8,9 +8,9 @@ import socket
 import subprocess
 from pathlib import Path
 
+from ambs_hpc.launcher.environment import GPU_VARIABLES
 from ambs_hpc.launcher.packing import Node
 
-GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
 ASK_GPUS_SECONDS = 20
 
 

@@ -15,7 +15,7 @@ LaunchOnAll = Callable[[Sequence[str]], Sequence[str]]
 
 
 def on_this_node(_node: str) -> Sequence[str]:
-    """Nothing has to be put before a program to start it here."""
+    """The empty launch command: programs start here without one."""
     return ()
 
 

@@ -19,5 +19,10 @@ def checkpoint_folder(run_directory: str, ordinal: int) -> str:
     return f"{_stem(run_directory, ordinal)}-checkpoint"
 
 
+def run_directory_of(folder: str) -> str:
+    """The campaign's run directory, from an attempt's folder."""
+    return folder.rsplit("/", 2)[0]
+
+
 def _stem(run_directory: str, ordinal: int) -> str:
     return f"{run_directory}/{ordinal // PER_FOLDER:03d}/{ordinal:06d}"

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ambs_hpc import identity
@@ -65,11 +66,11 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
 def outcome_on_disk(held: Lease) -> Outcome | None:
     """The outcome that this attempt wrote before its launcher died, if it did."""
     report = read_outcome(attempt_folder(held.run_directory, held.ordinal, held.attempt), held.attempt)
-    return None if report is None else outcome_of({**report, "id": held.id})
+    return None if report is None else replace(outcome_of(report), id=held.id)
 
 
 def liveness_of(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:
-    """What can be known of a launcher: processes of this machine, and what schedulers said of allocations."""
+    """A function that tells what is known of a launcher, by processes here and by what schedulers said."""
     ids = late_allocations(engine, stale_after_seconds)
     states: dict[int, str] = {}
     if ids:
@@ -86,21 +87,21 @@ def late_allocations(engine: Engine, stale_after_seconds: float) -> list[int]:
 
 
 class SchedulerWatch:
-    """Asks schedulers about allocations whose launchers are late, politely and beside the caller.
+    """Asks schedulers about allocations whose launchers are late, seldom, in a thread beside the caller.
 
     A scheduler may take a minute to say nothing; a launcher's loop must not wait for it.
     """
 
     def __init__(self, engine: Engine, stale_after_seconds: float) -> None:
         self._engine, self._stale_after_seconds = engine, stale_after_seconds
-        self.polling = Backoff()
+        self.backoff = Backoff()
         self._thread: threading.Thread | None = None
 
     def look(self, now: float) -> None:
         """Begin to ask if there is reason to; `now` in seconds since 1970 UTC."""
         if self._thread is not None and self._thread.is_alive():
             return
-        if self.polling.due(now) and late_allocations(self._engine, self._stale_after_seconds):
+        if self.backoff.due(now) and late_allocations(self._engine, self._stale_after_seconds):
             self._thread = threading.Thread(target=self._ask, args=(now,), daemon=True)
             self._thread.start()
 
@@ -115,7 +116,7 @@ class SchedulerWatch:
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, schedulers are asked later: %s", error)
             return
-        self.polling = refreshed.noted(self.polling, now)
+        self.backoff = refreshed.noted(self.backoff, now)
 
 
 def evidence(launcher: Launcher, allocation_states: Mapping[int, str]) -> Evidence:

@@ -15,7 +15,7 @@ FLOOR_SECONDS, FLOOR_SHARE = 60.0, 0.1
 
 
 def floor_seconds(seconds: float) -> float:
-    """What is expected at least of a campaign of which little was seen.
+    """The run time to expect at least while few evaluations of a campaign have ended.
 
     Args:
         seconds: that a launcher has in all.
@@ -24,18 +24,18 @@ def floor_seconds(seconds: float) -> float:
 
 
 class RuntimeEstimate:
-    """Of one campaign, in seconds."""
+    """Estimates how long evaluations of one campaign run, in seconds."""
 
     def __init__(self, seen: Iterable[float] = ()) -> None:
         """`seen`: the oldest first."""
         self._seen = deque(seen, maxlen=RECENT)
 
     def note(self, seconds: float) -> None:
-        """One more has ended."""
+        """Take the run time of one more evaluation."""
         self._seen.append(seconds)
 
     def expected(self, floor_seconds: float) -> float:
-        """The 90th percentile of what was seen; while little was, the longest, and at least the floor."""
+        """The 90th percentile of the run times; with few of them the longest, and at least the floor."""
         if len(self._seen) < FEW:
             return max([floor_seconds, *self._seen])
         return sorted(self._seen)[math.ceil(QUANTILE * len(self._seen)) - 1]

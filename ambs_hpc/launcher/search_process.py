@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from ambs_hpc.clock import Clock
-from ambs_hpc.launcher.supervisor.client import END_SECONDS, THREAD_VARIABLES
+from ambs_hpc.launcher.environment import search_environment
+from ambs_hpc.launcher.supervisor.client import END_SECONDS
 from ambs_hpc.launcher.supervisor.process_tree import die_with_parent
 
 logger = logging.getLogger(__name__)
@@ -67,18 +68,17 @@ class SearchProcess:
             self._child.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        threads = dict.fromkeys(THREAD_VARIABLES, str(THREADS))
         return subprocess.Popen(
             self._command,
-            env={**os.environ, **threads},
+            env=search_environment(os.environ, THREADS),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),  # what we print may be JSON for a script
             start_new_session=True,
-            preexec_fn=partial(_settle, os.getpid()),
+            preexec_fn=partial(_give_way, os.getpid()),
         )
 
 
-def _settle(parent: int) -> None:
+def _give_way(parent: int) -> None:
     """In the child: give way to evaluations, and do not outlive the launcher."""
     os.nice(NICENESS)
     die_with_parent(parent)

@@ -1,4 +1,4 @@
-"""How long pretended evaluations run."""
+"""The run times of simulated evaluations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ambs_hpc.records import Configuration
 
 
 class RunTime(Protocol):
-    """Seconds that an evaluation runs."""
+    """The run time of an evaluation."""
 
     def seconds(self, configuration: Configuration, random: np.random.Generator) -> float:
         """Seconds, > 0; `random` belongs to this evaluation alone."""
@@ -23,11 +23,12 @@ class RunTime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """All alike: whole machines end at once."""
+    """The same for all evaluations, so whole machines end at once."""
 
     value: float
 
     def seconds(self, configuration: Configuration, random: np.random.Generator) -> float:
+        """The constant."""
         return self.value
 
 
@@ -40,31 +41,33 @@ class Normal:
     least: float = 0.01
 
     def seconds(self, configuration: Configuration, random: np.random.Generator) -> float:
+        """A draw, at least `least`."""
         return max(self.least, float(random.normal(self.mean, self.deviation)))
 
 
 @dataclass(frozen=True, slots=True)
 class LogNormal:
-    """Log-normally distributed around `median`; `sigma` is of the logarithm."""
+    """Log-normally distributed around `median`; `sigma` belongs to the logarithm."""
 
     median: float
     sigma: float
 
     def seconds(self, configuration: Configuration, random: np.random.Generator) -> float:
+        """A draw."""
         return self.median * math.exp(self.sigma * float(random.normal()))
 
 
 @dataclass(frozen=True, slots=True)
 class ByConfiguration:
-    """What `expected` makes of the configuration, times log-normal noise, cut at `cap`.
+    """The time that `expected` gives for the configuration, times log-normal noise, limited by `cap`.
 
     A cap that many reach makes hundreds of evaluations end within a second of one another.
 
     Args:
         expected: seconds before noise and cap.
-        cap: seconds after which an evaluation is stopped and reports what it has.
-        sigma: of the noise's logarithm.
-        cap_spread: seconds, mean of an exponential: stopping takes a moment.
+        cap: seconds after which an evaluation is stopped and reports its result so far.
+        sigma: standard deviation of the noise's logarithm.
+        cap_spread: mean of the exponential time that stopping takes, in seconds.
     """
 
     expected: Callable[[Configuration], float]
@@ -73,6 +76,7 @@ class ByConfiguration:
     cap_spread: float = 1.0
 
     def seconds(self, configuration: Configuration, random: np.random.Generator) -> float:
+        """A draw around the expected time, at most the cap and the time that stopping takes."""
         free = self.expected(configuration) * math.exp(self.sigma * float(random.normal()))
         if free < self.cap:
             return max(1.0, free)
@@ -90,7 +94,7 @@ def read_run_time(text: str) -> RunTime:
     """The run time that `constant:60`, `normal:60,20` or `lognormal:600,0.5` names.
 
     Raises:
-        UsageError: it names none.
+        UsageError: the text names no run time.
     """
     law, _, numbers = text.partition(":")
     try:
@@ -125,8 +129,8 @@ class TrainingSeconds:
     """A model of a training's length: start-up, then epochs times a cost that grows with the network.
 
     Args:
-        typical: seconds that half the epochs take with a network of half the size.
-        most_epochs: upper bound of the space.
+        typical: seconds for half the epochs with a network of half the size.
+        most_epochs: upper bound of the epochs in the space.
         sizes: upper bounds of the numbers that make the network large.
     """
 
@@ -135,5 +139,6 @@ class TrainingSeconds:
     sizes: Mapping[str, float]
 
     def __call__(self, configuration: Configuration) -> float:
+        """Seconds for this configuration."""
         size = sum(float(configuration[name]) / most for name, most in self.sizes.items()) / len(self.sizes)
         return 30.0 + self.typical * (2 * float(configuration["epochs"]) / self.most_epochs) * (0.5 + size)

@@ -1,4 +1,4 @@
-"""The loads that can be named on the command line."""
+"""The loads that the command line can name."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class NamedLoad:
     """A problem with the run times of its evaluations.
 
     Args:
-        name: of the load.
+        name: name of the load.
         space: as `ambs_hpc.problem.build_space` takes it.
         objective: its value at a configuration.
         direction: "minimize" or "maximize".
-        run_time: of one evaluation.
+        run_time: run time of one evaluation.
     """
 
     name: str
@@ -42,7 +42,7 @@ def named_load(name: str) -> NamedLoad:
     """The load of that name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no load of that name.
     """
     if name not in LOADS:
         raise UsageError(f"--load {name}: there is no such load. {nearest(name, LOADS)}")

@@ -23,7 +23,7 @@ def ackley(configuration: Configuration) -> float:
 
 
 def minus_ackley(configuration: Configuration) -> float:
-    """The same to be maximised; best 0."""
+    """The negative of Ackley's function, to be maximised; best 0."""
     return -ackley(configuration)
 
 
@@ -65,6 +65,7 @@ class Bowl:
         self._total = sum(weight for _, _, weight in self._parts)
 
     def __call__(self, configuration: Configuration) -> float:
+        """The value at a configuration."""
         distance = sum(
             weight * away(configuration[name]) for name, away, weight in self._parts if name in configuration
         )

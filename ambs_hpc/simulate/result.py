@@ -1,23 +1,23 @@
-"""What a simulated campaign achieved, as figures."""
+"""The results of a simulated campaign as numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from ambs_hpc.simulate.pretend_executor import Ran
+from ambs_hpc.simulate.simulated_executor import Ran
 
 CURVE_POINTS = 400  # of the busy slots: what a figure can show
 
 
 @dataclass(frozen=True, slots=True)
 class AskCost:
-    """What one step of the search cost.
+    """The cost of one step of the search.
 
     Args:
-        observations: evaluations that had ended before it.
-        proposals: made in it.
-        cpu_seconds: spent on it, learning, refits and storing included.
+        observations: number of evaluations that had ended before it.
+        proposals: number of proposals made in it.
+        cpu_seconds: processor time of it, including learning, refits and storing.
     """
 
     observations: int
@@ -27,20 +27,20 @@ class AskCost:
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """A simulated campaign.
+    """The result of a simulated campaign.
 
     Args:
         load, method, seed, slots, seconds, charged: what was simulated.
         utilisation: share of the slots that ran an evaluation, from the first start to the end, while their
             allocations were there.
-        evaluations: that ended within the time.
-        evaluations_per_hour: of them.
-        best: objective; None when nothing ended.
+        evaluations: number of evaluations that ended within the time.
+        evaluations_per_hour: their rate.
+        best: best objective; None when nothing ended.
         best_so_far: (seconds since the first start, best objective) at each improvement.
         busy: (seconds since the first start, evaluations running).
-        ask_costs: of the search's steps that proposed something.
-        search_cpu_seconds, launcher_cpu_seconds: spent in all.
-        objectives: of the evaluations that ended within the time, in that order; not part of the JSON.
+        ask_costs: costs of the search's steps that proposed something.
+        search_cpu_seconds, launcher_cpu_seconds: total processor times.
+        objectives: those of evaluations that ended within the time, in that order; not in the JSON.
     """
 
     load: str
@@ -71,14 +71,14 @@ class SimulationResult:
         return sum(one.cpu_seconds for one in self.ask_costs) / proposals if proposals else None
 
     def to_json(self) -> dict[str, object]:
-        """JSON values."""
-        said = asdict(self)
-        del said["objectives"]
-        return {**said, "cpu_seconds_per_proposal": self.cpu_seconds_per_proposal}
+        """The result as JSON values."""
+        fields = asdict(self)
+        del fields["objectives"]
+        return {**fields, "cpu_seconds_per_proposal": self.cpu_seconds_per_proposal}
 
 
 def busy_seconds(runs: Sequence[Ran], end: float) -> float:
-    """Seconds of slots that ran something before `end`."""
+    """Sum over all slots of the seconds in which they were busy before `end`."""
     return sum(min(one.finished_at, end) - one.started_at for one in runs if one.started_at < end)
 
 

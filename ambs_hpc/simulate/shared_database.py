@@ -11,7 +11,7 @@ from ambs_hpc.simulate.virtual_clock import START, Timeline
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-# How `ambs_hpc.queue.wait_for_change` looks at a SQLite file: first so often, then more and more rarely.
+# How often `ambs_hpc.queue.wait_for_change` looks at a SQLite file: at first, and after a long wait.
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.002, 0.05
 
 
@@ -62,7 +62,7 @@ class SharedDatabase:
         return engine
 
     def wait_for_change(self, timeline: Timeline, timeout_seconds: float) -> None:
-        """`ambs_hpc.queue.wait_for_change` on virtual time: until a commit is noticed, or time is up."""
+        """Wait as `ambs_hpc.queue.wait_for_change` does, on virtual time: until a commit or the time-out."""
         if self._seen.get(timeline) == self._version:
             began = timeline.now()
             self._waiting[timeline] = began
@@ -82,7 +82,7 @@ class SharedDatabase:
 
 
 def next_look(since: float, moment: float) -> float:
-    """When somebody who has been waiting `since` looks at the file for the first time after `moment`."""
+    """The time of the first look at the file after `moment`, by an actor that has waited from `since` on."""
     look, pause = since, FIRST_LOOK_SECONDS
     while look < moment and pause < LONGEST_LOOK_SECONDS:
         look += pause

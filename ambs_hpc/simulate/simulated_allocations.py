@@ -1,4 +1,4 @@
-"""When how many slots are there."""
+"""The allocations of a simulated machine: when how many slots exist."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAllocation:
-    """Slots that a scheduler gives to one launcher.
+    """Slots that a scheduler grants to one launcher.
 
     Args:
-        slots: evaluations at once, >= 1.
+        slots: number of evaluations at once, >= 1.
         starts_after: seconds in the queue, >= 0.
         walltime: seconds until the launcher has to end, > 0.
     """
@@ -23,7 +23,7 @@ class SimulatedAllocation:
 
 
 def shared(slots: int, launchers: int = 1) -> list[SimulatedAllocation]:
-    """Slots that are there all the time, divided evenly; at most one launcher a slot."""
+    """Slots that exist all the time, divided evenly among launchers; at most one launcher for each slot."""
     launchers = min(slots, launchers)
     return [
         SimulatedAllocation(slots // launchers + (index < slots % launchers)) for index in range(launchers)
@@ -36,10 +36,10 @@ def renewed(
     """The same slots in allocations that follow one another.
 
     Args:
-        allocations: of the first; from the beginning.
-        walltime: of each, in seconds, > 0.
-        queue_wait: seconds from the end of one to the begin of the next, >= 0.
-        until: seconds from the beginning after which none begins.
+        allocations: the first ones, which start at the beginning.
+        walltime: walltime of each in seconds, > 0.
+        queue_wait: seconds from the end of one to the start of the next, >= 0.
+        until: seconds from the beginning after which none starts.
     """
     every = walltime + queue_wait
     return [
@@ -50,7 +50,7 @@ def renewed(
 
 
 def most_slots(allocations: Sequence[SimulatedAllocation]) -> int:
-    """The slots that are there at once, at most."""
+    """The largest number of slots that exist at once."""
     return max(
         sum(
             other.slots
@@ -62,7 +62,7 @@ def most_slots(allocations: Sequence[SimulatedAllocation]) -> int:
 
 
 def slot_seconds(allocations: Sequence[SimulatedAllocation], first: float, end: float) -> float:
-    """What the allocations offer between two moments, in seconds from the beginning."""
+    """Slot-seconds that the allocations offer between two moments, in seconds from the beginning."""
     return sum(
         one.slots * max(0.0, min(end, one.starts_after + one.walltime) - max(first, one.starts_after))
         for one in allocations

@@ -1,4 +1,4 @@
-"""The real search, queue and launcher loop on a pretend machine."""
+"""The real search, queue and launcher loop on a simulated machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from ambs_hpc.problem import Problem
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import create_campaign, end_launcher, register_launcher, transaction
 from ambs_hpc.records import Campaign, NewCampaign, NewLauncher
+from ambs_hpc.search import DEFAULT_METHOD
 from ambs_hpc.simulate.loads import NamedLoad
-from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor, Ran
 from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, busy_seconds
 from ambs_hpc.simulate.shared_database import SharedDatabase
 from ambs_hpc.simulate.simulated_allocations import SimulatedAllocation, most_slots, slot_seconds
+from ambs_hpc.simulate.simulated_executor import Load, Ran, SimulatedExecutor
 from ambs_hpc.simulate.virtual_clock import START, Timeline, VirtualTime
 
 if TYPE_CHECKING:
@@ -36,24 +37,24 @@ CONFIG_VARIABLE = "AMBS_CONFIG_DIR"
 
 @dataclass(frozen=True, slots=True)
 class SimulationSettings:
-    """What is simulated.
+    """The settings of a simulation.
 
     Args:
         load: the problem and the run times of its evaluations.
-        allocations: the pretended machine; one launcher each.
-        minutes: of virtual time, > 0.
-        method, method_options, seed: of the search.
+        allocations: the simulated machine; each has one launcher.
+        minutes: virtual time, > 0.
+        method, method_options, seed: settings of the search.
         charged: let the processor time of search and launchers pass as virtual time.
-        node_failures_per_hour: of each busy slot, >= 0.
-        start_seconds: that a launcher needs to start an evaluation, >= 0: launch commands and forks are
-            pretended, so what they cost is not measured here.
-        search_deaths: seconds after which the search is killed and begins anew from its database, ascending.
+        node_failures_per_hour: rate of failures of a busy slot, >= 0.
+        start_seconds: time that a launcher needs to start an evaluation, >= 0: launch commands and forks are
+            not run, so their cost is not measured here.
+        search_deaths: seconds after which the search is killed and restarts from its database, ascending.
     """
 
     load: NamedLoad
     allocations: Sequence[SimulatedAllocation]
     minutes: float
-    method: str = "ambs"
+    method: str = DEFAULT_METHOD
     method_options: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
     charged: bool = True
@@ -63,7 +64,7 @@ class SimulationSettings:
 
     @property
     def slots(self) -> int:
-        """Of the allocations that are there at once, at most."""
+        """The largest number of slots that exist at once."""
         return most_slots(self.allocations)
 
 
@@ -73,22 +74,22 @@ def simulate(
     """Run a campaign in virtual time.
 
     Args:
-        settings: what.
+        settings: what is simulated.
         shown: called now and then with the virtual seconds that have passed.
 
     Raises:
         UsageError: the search method or one of its options does not exist.
     """
     with _scratch() as folder:
-        pretended = _Pretended(settings, folder)
+        campaign = _SimulatedCampaign(settings, folder)
         try:
-            pretended.world.run(60 * settings.minutes, shown)
+            campaign.world.run(60 * settings.minutes, shown)
         finally:
-            pretended.database.close()
-    return pretended.result()
+            campaign.database.close()
+    return campaign.result()
 
 
-class _Pretended:
+class _SimulatedCampaign:
     """A campaign with its search and its launchers as actors on one virtual time."""
 
     def __init__(self, settings: SimulationSettings, folder: Path) -> None:
@@ -100,13 +101,13 @@ class _Pretended:
         with transaction(engine) as connection:
             self._campaign = create_campaign(connection, definition)
         allow(definition.objective, definition.directory)
-        self._executors: list[PretendExecutor] = []
+        self._executors: list[SimulatedExecutor] = []
         self._costs: list[AskCost] = []
         self._launchers = [self._add_launcher(one) for one in settings.allocations]
         self._search = self.world.add("search", self._search_on)
 
     def result(self) -> SimulationResult:
-        """The figures, once all actors have ended."""
+        """The result, once all actors have ended."""
         settings = self._settings
         end = START + 60 * settings.minutes
         runs: list[Ran] = []
@@ -167,7 +168,7 @@ class _Pretended:
 
         def serve(timeline: Timeline) -> None:
             engine = self.database.engine_of(timeline)
-            executor = PretendExecutor(timeline, allocation.slots, load)
+            executor = SimulatedExecutor(timeline, allocation.slots, load)
             self._executors.append(executor)
             launcher_id = _register(engine, allocation.slots)
             loop = LauncherLoop(engine, launcher_id, executor, timeline, only=[self._campaign.id])

@@ -1,7 +1,7 @@
 """Published search spaces, kept as data in `data/spaces.json`.
 
-The six of the HiPC 2018 study of AMBS and two beside them as their problem files of June 2018 have them
-(learning rates are linear there), and CANDLE Combo as the 2023 study of decentralised search has it.
+They are the six of the HiPC 2018 study of AMBS and two more, as in the problem files of June 2018 (with
+linear learning rates), and CANDLE Combo as in the 2023 study of decentralised search.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def published_space(name: str) -> PlainSpace:
     """The space of a published problem.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no space of that name.
     """
     known = _read()
     if name not in known:

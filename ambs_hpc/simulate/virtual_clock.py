@@ -1,4 +1,4 @@
-"""Virtual time: several actors on one clock that jumps, each charged with the CPU seconds it really spends.
+"""Virtual time: several actors on one clock that jumps, each charged with the CPU time that it really uses.
 
 An actor is ordinary code in a thread of its own, given a `Timeline` as its clock. Exactly one actor runs at
 any moment: the one whose time is earliest, until it waits. What it computes meanwhile takes virtual time as
@@ -29,12 +29,12 @@ class VirtualTime:
         self.charged = charged
         self.is_over = False
         self._back = threading.Semaphore(0)
-        self._turns = 0  # of actors with the same time, who waits longest is next
+        self._turns = 0  # of several actors with the same time, the one that waits longest is next
         self._timelines: list[Timeline] = []
         self._error: BaseException | None = None
 
     def add(self, name: str, body: Callable[[Timeline], None], *, starts_after: float = 0.0) -> Timeline:
-        """An actor that runs `body` from `starts_after` seconds on, once `run` is called."""
+        """Add an actor that runs `body` from `starts_after` seconds on, once `run` is called."""
         timeline = Timeline(self, name, body, START + starts_after)
         self._timelines.append(timeline)
         return timeline
@@ -43,11 +43,11 @@ class VirtualTime:
         """Let the actors run until virtual time has passed or all have ended.
 
         Args:
-            seconds: of virtual time from the beginning, > 0.
+            seconds: virtual time from the beginning, > 0.
             shown: called between turns with the seconds that have passed; it costs no virtual time.
 
         Raises:
-            BaseException: what an actor raised, after all have ended.
+            BaseException: the exception of an actor, after all have ended.
         """
         end = START + seconds
         try:
@@ -64,7 +64,7 @@ class VirtualTime:
             raise self._error
         shown(seconds)
 
-    def give_back(self, timeline: Timeline) -> None:
+    def yield_turn(self, timeline: Timeline) -> None:
         """The running actor begins to wait."""
         if self.is_over:
             raise SimulationOver
@@ -106,11 +106,11 @@ class Timeline:
         return self._began_at + time.process_time() - self._began_cpu
 
     def monotonic(self) -> float:
-        """The same: virtual time never jumps back."""
+        """The same as `now`: virtual time never jumps back."""
         return self.now()
 
     def sleep(self, seconds: float) -> None:
-        """Let others run for so long."""
+        """Let the other actors run for `seconds`."""
         self.wait_until(self.now() + seconds)
 
     def spent_cpu_seconds(self) -> float:
@@ -118,22 +118,22 @@ class Timeline:
         return self.cpu_seconds + time.process_time() - self._began_cpu
 
     def wait_until(self, moment: float) -> None:
-        """Let others run until `moment`, or until one of them calls `wake_at` with an earlier one.
+        """Let the other actors run until `moment`, or until one of them calls `wake_at` with an earlier one.
 
         Raises:
-            SimulationOver: that moment does not come any more.
+            SimulationOver: the simulation ends before that moment.
         """
         self.wakes_at = max(moment, self.now())
         self.cpu_seconds = self.spent_cpu_seconds()
-        self._world.give_back(self)
+        self._world.yield_turn(self)
         self._pause()
 
     def wake_at(self, moment: float) -> None:
-        """Called by another actor: this one need not wait longer than until `moment`."""
+        """Let this actor wake at `moment` if it would wake later; another actor calls it."""
         self.wakes_at = min(self.wakes_at, max(moment, self._began_at))
 
     def resume(self) -> None:
-        """Give it the turn; the caller waits until it is given back."""
+        """Give it the turn; the caller then waits until the actor yields it."""
         if self._thread.ident is None:
             self._thread.start()
         self._go.release()
@@ -160,5 +160,5 @@ class Timeline:
 
 
 def earliest(timelines: Sequence[Timeline]) -> Timeline:
-    """The one to run next."""
+    """The timeline of the actor that runs next."""
     return min(timelines, key=lambda one: (one.wakes_at, one.turn))

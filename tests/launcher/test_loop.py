@@ -11,9 +11,10 @@ from sqlalchemy import Engine
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher import loop as loop_module
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.problem.allow_list import allow
 from ambs_hpc.queue import (
     cancel,
@@ -26,8 +27,18 @@ from ambs_hpc.queue import (
     rerun,
     transaction,
 )
-from ambs_hpc.records import Launcher, NewCampaign, NewEvaluation, NewLauncher, Outcome, Proposal, Resources
+from ambs_hpc.records import (
+    Claim,
+    Launcher,
+    NewCampaign,
+    NewEvaluation,
+    NewLauncher,
+    Outcome,
+    Proposal,
+    Resources,
+)
 from ambs_hpc.states import State
+from tests.launcher.prepared import Prepared
 
 OBJECTIVE = {"function": "model:measure", "warm": True}
 ONE_CORE = Resources()
@@ -38,7 +49,7 @@ class FakeExecutor:
 
     def __init__(self, clock: ManualClock, cores: int) -> None:
         self.clock, self.packing = clock, Packing([Node("n", tuple(range(cores)))])
-        self.running: dict[int, Work] = {}
+        self.running: dict[int, Prepared] = {}
         self.slots: dict[int, object] = {}
         self.cancelled: list[int] = []
         self.ended: list[Ended] = []
@@ -57,22 +68,22 @@ class FakeExecutor:
     def capacity(self) -> Resources | None:
         return self.packing.capacity()
 
-    def start(self, work: Work) -> bool:
-        if self.packing.never_fits(work.claim.resources):
+    def start(self, claim: Claim, request: StartRequest) -> bool:
+        if self.packing.never_fits(claim.resources):
             raise ShapeNeverFits("too large")
-        slot = self.packing.place(work.claim.resources, work.claim.id)
+        slot = self.packing.place(claim.resources, claim.id)
         if slot is None:
-            self.packing.keep_for(work.claim.id, work.claim.resources)
+            self.packing.keep_for(claim.id, claim.resources)
             return False
-        assert work.claim.id not in self.running
-        self.running[work.claim.id], self.slots[work.claim.id] = work, slot
+        assert claim.id not in self.running
+        self.running[claim.id], self.slots[claim.id] = Prepared(claim, request), slot
         return True
 
     def end(self, evaluation_id: int, *, interrupted: bool = False, seconds: float = 60.0) -> None:
-        work, slot = self.running.pop(evaluation_id), self.slots.pop(evaluation_id)
+        claim, slot = self.running.pop(evaluation_id).claim, self.slots.pop(evaluation_id)
         self.packing.free(slot)  # type: ignore[arg-type]
         now = self.clock.now()
-        attempt = work.claim.attempt
+        attempt = claim.attempt
         self.ended.append(
             Interrupted(evaluation_id, attempt, "stopped")
             if interrupted

@@ -21,9 +21,9 @@ from ambs_hpc.queue import (
     prepare_allocation,
     transaction,
 )
-from ambs_hpc.queue.verbs.sweep import SURVIVOR_SILENCE_SECONDS
 from ambs_hpc.records import Claim
 from ambs_hpc.states import State
+from ambs_hpc.timing import SURVIVOR_SILENCE_SECONDS
 from tests.queue import stock
 
 STALE_AFTER_SECONDS = 60.0
@@ -86,10 +86,10 @@ def test_schedulers_are_asked_beside_the_loop_and_politely(scene: Scene) -> None
     asked: list[float] = []
 
     def look(now: float) -> None:
-        before = watch.polling.asked_at
+        before = watch.backoff.asked_at
         watch.look(now)
         watch.join()
-        if watch.polling.asked_at != before:
+        if watch.backoff.asked_at != before:
             asked.append(now)
 
     look(0.0)

@@ -22,8 +22,8 @@ from ambs_hpc.simulate import (
 )
 from ambs_hpc.simulate.durations import Constant, Normal, RunTime
 from ambs_hpc.simulate.objectives import sphere
-from ambs_hpc.simulate.pretend_executor import Ran
 from ambs_hpc.simulate.result import best_curve, busy_curve, busy_seconds
+from ambs_hpc.simulate.simulated_executor import Ran
 from ambs_hpc.simulate.spaces import box
 from ambs_hpc.simulate.virtual_clock import START
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Collection
 
+from ambs_hpc.launcher.environment import inherited_environment
 from ambs_hpc.launcher.node_pool import LaunchOn
-from ambs_hpc.launcher.supervisor.client import inherited_environment
 
 PATIENCE_SECONDS = 60.0  # a launch command may take so long to give a dead node up
 PROGRAM = "true"
@@ -24,7 +25,7 @@ class Probe:
 
     @property
     def pids(self) -> set[int]:
-        """Of its processes, which nobody else is to wait for."""
+        """The ids of its processes, which nobody else may wait for."""
         return {process.pid for process in self._asked.values()}
 
     def lost(self) -> list[str] | None:
@@ -36,7 +37,7 @@ class Probe:
         return [node for node, status in ended.items() if status != 0]
 
     def close(self) -> None:
-        """Ask no longer."""
+        """Kill the probes that still run."""
         for process in self._asked.values():
             if process.poll() is None:
                 process.kill()
@@ -46,7 +47,7 @@ class Probe:
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
-        env=inherited_environment(),
+        env=inherited_environment(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

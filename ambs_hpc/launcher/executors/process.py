@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
+from ambs_hpc.launcher.environment import supervisor_environment
 from ambs_hpc.launcher.executors.node_health import Probe
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
-from ambs_hpc.launcher.executors.start_request import request_of
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.start_request import placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing, Slot
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, wait_for_any
+from ambs_hpc.launcher.supervisor.messages import Alive, AttemptReport, ImportFailed, Message, StartRequest
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
-from ambs_hpc.records import Outcome, Resources
+from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class ProcessExecutor:
         self._deaths: Counter[str] = Counter()
         self._supervisors: dict[SupervisorKey, SupervisorClient] = {}
         self._slots: dict[int, Slot] = {}
-        self._spread: set[int] = set()  # evaluations that a launch command runs
+        self._with_ranks: set[int] = set()  # evaluations that a launch command runs
         self._probes: dict[int, tuple[Outcome, Probe]] = {}  # of nodes of ranks that failed
         self._lost_nodes: list[str] = []
         self._doubtful: dict[str, Probe] = {}  # of a node whose supervisor died
@@ -75,8 +76,7 @@ class ProcessExecutor:
     def troubles(self) -> Sequence[str]:
         return lost(self._lost_nodes)
 
-    def start(self, work: Work) -> bool:
-        claim = work.claim
+    def start(self, claim: Claim, request: StartRequest) -> bool:
         if self._packing.never_fits(claim.resources):
             raise ShapeNeverFits(
                 f"Evaluation {claim.id} asks for {claim.resources}, more than there is here. "
@@ -86,20 +86,20 @@ class ProcessExecutor:
         if slot is None:
             self._packing.keep_for(claim.id, claim.resources)
             return False
-        key = self._key(work, slot.node)
-        if not self._makes_way(slot, key, needs_command=claim.resources.needs_launch_command):
+        key = self._key(request, slot.node)
+        if not self._makes_way(slot, key, needs_command=request.has_ranks):
             self._packing.free(slot)
             return False
         token = f"{self._token}.{claim.id}.{claim.attempt}"
         try:
-            request = request_of(work, slot, self._node_pool, token, self._grace_seconds)
+            request = placed(request, claim.resources, slot, self._node_pool, token, self._grace_seconds)
         except ShapeNeverFits:
             self._packing.free(slot)
             raise
         self._slots[claim.id] = slot
-        if claim.resources.needs_launch_command:
-            self._spread.add(claim.id)
-        self._supervisor(key).start(claim.id, claim.attempt, request)
+        if request.has_ranks:
+            self._with_ranks.add(claim.id)
+        self._supervisor(key).start(request)
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
@@ -130,20 +130,20 @@ class ProcessExecutor:
 
     # -- where it starts ----------------------------------------------------------------------------
 
-    def _key(self, work: Work, node: str) -> SupervisorKey:
+    def _key(self, request: StartRequest, node: str) -> SupervisorKey:
         """The supervisor that starts it: launch commands start here, what runs on one node starts there."""
-        claim = work.claim
-        is_elsewhere = not claim.resources.needs_launch_command and bool(self._node_pool.launch_on(node))
-        alone = claim.id if claim.id in self._suspects and not is_elsewhere else None
-        threads = claim.resources.cores if work.function else 0
-        directory = work.directory if work.function else ""
-        return SupervisorKey(work.function, directory, threads, alone, node if is_elsewhere else "")
+        is_elsewhere = not request.has_ranks and bool(self._node_pool.launch_on(node))
+        alone = request.id if request.id in self._suspects and not is_elsewhere else None
+        where = node if is_elsewhere else ""
+        return SupervisorKey(request.function, request.module_directory, request.threads, alone, where)
 
     def _supervisor(self, key: SupervisorKey) -> SupervisorClient:
         supervisor = self._supervisors.get(key)
         if supervisor is None:
             launch = self._node_pool.launch_on(key.node) if key.node else ()
-            supervisor = self._supervisors[key] = SupervisorClient(key, launch)
+            supervisor = self._supervisors[key] = SupervisorClient(
+                key, supervisor_environment(os.environ, key.threads), launch
+            )
         return supervisor
 
     def _makes_way(self, slot: Slot, key: SupervisorKey, *, needs_command: bool) -> bool:
@@ -160,7 +160,7 @@ class ProcessExecutor:
                 self._dismiss(supervisor)
                 remote.remove(supervisor)
         most = self._node_pool.most_at_once
-        if most is None or len(remote) + len(self._spread) < most:
+        if most is None or len(remote) + len(self._with_ranks) < most:
             return True
         idle = next((supervisor for supervisor in remote if not supervisor.running), None)
         if idle is None:
@@ -170,33 +170,36 @@ class ProcessExecutor:
 
     # -- what supervisors say -----------------------------------------------------------------------------
 
-    def _understand(self, supervisor: SupervisorClient, message: dict[str, Any]) -> list[Ended]:
-        if "hello" in message or "heartbeat" in message:
+    def _understand(self, supervisor: SupervisorClient, message: Message) -> list[Ended]:
+        if isinstance(message, Alive):
             supervisor.has_greeted = True
             return []
-        if "unloadable" in message:
+        if isinstance(message, ImportFailed):
             assert supervisor.key.function is not None
-            supervisor.unloadable = message["unloadable"]
-            return [Unloadable(supervisor.key.function, supervisor.key.directory, message["unloadable"])]
-        evaluation_id = int(message["id"])
-        _, request = supervisor.running.pop(evaluation_id)
-        if message.get("is_on_disk"):
-            message = read_outcome(Path(request["directory"]), message["attempt"]) or message
-        self._suspects.discard(evaluation_id)
+            supervisor.unloadable = message.error
+            return [Unloadable(supervisor.key.function, supervisor.key.directory, message.error)]
+        assert isinstance(message, AttemptReport)
+        return self._note_report(supervisor, message)
+
+    def _note_report(self, supervisor: SupervisorClient, report: AttemptReport) -> list[Ended]:
+        request = supervisor.running.pop(report.id)
+        if report.is_on_disk:
+            report = read_outcome(request.folder, report.attempt) or report
+        self._suspects.discard(report.id)
         self._deaths.pop(supervisor.key.node, None)
-        if message.get("stopped"):
-            self._free(evaluation_id)
-            return [Interrupted(evaluation_id, int(message["attempt"]), str(message["stopped"]))]
-        outcome = outcome_of(message)
-        if evaluation_id in self._spread and outcome.failure is FailureKind.ERROR:
-            nodes = [share.node for share in self._slots[evaluation_id].shares]
-            self._probes[evaluation_id] = (outcome, Probe(self._node_pool.launch_on, nodes))
+        if report.stopped:
+            self._free(report.id)
+            return [Interrupted(report.id, report.attempt, report.stopped)]
+        outcome = outcome_of(report)
+        if report.id in self._with_ranks and outcome.failure is FailureKind.ERROR:
+            nodes = [share.node for share in self._slots[report.id].shares]
+            self._probes[report.id] = (outcome, Probe(self._node_pool.launch_on, nodes))
             return []
-        self._free(evaluation_id)
+        self._free(report.id)
         return [outcome]
 
     def _hear_probes(self) -> list[Ended]:
-        """What failed ranks failed of, themselves or a node; and which nodes are used again."""
+        """Decide by probes whether failed ranks or a node were at fault, and which nodes are used again."""
         for node, asked in list(self._doubtful.items()):
             unreachable = asked.lost()
             if unreachable is None:
@@ -220,16 +223,17 @@ class ProcessExecutor:
         return ended
 
     def _reap(self, supervisor: SupervisorClient) -> list[Ended]:
-        """Say what became of the evaluations of a supervisor that is dead, and leave nothing of them."""
+        """Report the evaluations of a dead supervisor, and kill what is left of them."""
         del self._supervisors[supervisor.key]
         supervisor.close()
         is_elsewhere = bool(supervisor.key.node)
         if is_elsewhere and supervisor.unloadable is None:
             self._count_death(supervisor)
         ended: list[Ended] = []
-        for evaluation_id, (attempt, request) in supervisor.running.items():
+        for evaluation_id, request in supervisor.running.items():
+            attempt = request.attempt
             if not is_elsewhere:
-                process_tree.kill_orphans(request["environment"][process_tree.TOKEN_VARIABLE])
+                process_tree.kill_orphans(request.token)
             self._free(evaluation_id)
             if supervisor.unloadable is not None:
                 ended.append(
@@ -237,7 +241,7 @@ class ProcessExecutor:
                 )
             elif supervisor.key.alone_for == evaluation_id:
                 self._suspects.discard(evaluation_id)
-                ended.append(blamed(evaluation_id, attempt, request))
+                ended.append(blamed(evaluation_id, attempt, request.node))
             elif is_elsewhere:
                 reason = f"node {supervisor.key.node}: supervising process died"
                 ended.append(Interrupted(evaluation_id, attempt, reason, started=supervisor.has_greeted))
@@ -252,7 +256,7 @@ class ProcessExecutor:
         return [*(probe for _, probe in self._probes.values()), *self._doubtful.values()]
 
     def _reap_silent(self) -> list[Ended]:
-        """Nests on other nodes that have fallen silent are as good as dead."""
+        """Give up supervisors on other nodes that have been silent for too long."""
         now = time.monotonic()
         if now < self._listen_at:
             return []
@@ -290,25 +294,25 @@ class ProcessExecutor:
         supervisor.close()
 
     def _free(self, evaluation_id: int) -> None:
-        self._spread.discard(evaluation_id)
+        self._with_ranks.discard(evaluation_id)
         slot = self._slots.pop(evaluation_id, None)
         if slot is not None:
             self._packing.free(slot)
 
 
-def outcome_of(report: dict[str, Any]) -> Outcome:
+def outcome_of(report: AttemptReport) -> Outcome:
     """A supervisor's report, or an outcome file, as the record that the queue takes."""
     return Outcome(
-        id=int(report["id"]),
-        attempt=int(report["attempt"]),
-        started_at=float(report["started_at"]),
-        finished_at=float(report["finished_at"]),
-        node=str(report["node"]),
-        objective=report["objective"],
-        metrics=report["metrics"],
-        failure=FailureKind(report["failure"]) if report["failure"] else None,
-        error=report["error"],
-        exit_status=report.get("exit_status"),
+        id=report.id,
+        attempt=report.attempt,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        node=report.node,
+        objective=report.objective,
+        metrics=report.metrics,
+        failure=FailureKind(report.failure) if report.failure else None,
+        error=report.error,
+        exit_status=report.exit_status,
     )
 
 
@@ -317,7 +321,8 @@ def lost(nodes: Sequence[str]) -> list[str]:
     return [f"lost {', '.join(nodes)}"] if nodes else []
 
 
-def blamed(evaluation_id: int, attempt: int, request: dict[str, Any]) -> Outcome:
+def blamed(evaluation_id: int, attempt: int, node: str) -> Outcome:
+    """The end of an attempt under which its supervisor died twice, the second time with nothing beside it."""
     now = time.time()
     failure = FailureKind.ERROR
-    return Outcome(evaluation_id, attempt, now, now, str(request["node"]), failure=failure, error=BLAMED)
+    return Outcome(evaluation_id, attempt, now, now, node, failure=failure, error=BLAMED)

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.records import Claim, Outcome, Resources
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """An evaluation ready to be started.
-
-    Args:
-        claim: the lease.
-        arguments: of a command; None for a function that is forked from a warm process.
-        function: "module:function", or None for a command.
-        directory: the problem file's folder, first on a function's import path.
-        folder: the attempt's own folder.
-        environment: what its processes get on top of the launcher's environment.
-        needs_request: the program reads `request.json` in its folder (a function that is not forked).
-    """
-
-    claim: Claim
-    arguments: Sequence[str] | None
-    function: str | None
-    directory: str
-    folder: str
-    environment: Mapping[str, str]
-    needs_request: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Interrupted:
-    """An attempt that the machine or we ended before it had anything to say."""
+    """An attempt that the machine or the launcher ended before it had a result."""
 
     id: int
     attempt: int
@@ -78,8 +56,12 @@ class Executor(Protocol):
         """What keeps evaluations from starting, in words for people; such as nodes that were given up."""
         ...
 
-    def start(self, work: Work) -> bool:
+    def start(self, claim: Claim, request: StartRequest) -> bool:
         """Start it; False when it does not fit now: room is then kept for the first such one.
+
+        Args:
+            claim: what it occupies, and by which it is told later.
+            request: what is run, not placed yet.
 
         Raises:
             ShapeNeverFits: it would not fit either if nothing else ran.

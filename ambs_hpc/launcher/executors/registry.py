@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc.identity import ProcessIdentity, is_gone, this_process
+from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.launcher.node_pool import NodePool
@@ -27,14 +28,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ExecutorName = Literal["auto", "process", "parsl", "balsam"]
-NAMES: tuple[ExecutorName, ...] = ("auto", "process", "parsl", "balsam")
 POOLS = "parsl"  # begins the names of folders
-MANY_NODES = 8  # above, a launch command for each node is dear
+MANY_NODES = 8  # above, a launch command for each node costs too much
 
 
 def shapes_waiting(connection: Connection, only: Sequence[int] | None) -> set[Resources]:
-    """What evaluations that wait ask for; what all campaigns ask for when none waits."""
+    """The shapes of waiting evaluations; of all campaigns when none waits."""
     served = [one for one in list_campaigns(connection) if only is None or one.id in only]
     waiting = [one for one in served if counts(connection, one.id).get(State.READY, 0)]
     problems = [one.definition.problem for one in waiting or served]
@@ -42,7 +41,7 @@ def shapes_waiting(connection: Connection, only: Sequence[int] | None) -> set[Re
 
 
 def choose(node_pool: NodePool, shapes: Collection[Resources]) -> tuple[ExecutorName, str]:
-    """The executor for these nodes and evaluations, and the reason."""
+    """Choose the executor for these nodes and evaluations; return its name and the reason."""
     nodes = len(node_pool.nodes)
     if any(shape.needs_launch_command for shape in shapes):
         return "process", "some evaluations are MPI programs"
@@ -102,7 +101,7 @@ def balsam_executor(
 
 
 def _own_folder(folder: Path) -> Path:
-    """For this launcher's pools; what killed launchers of this host left beside it is removed."""
+    """The folder for this launcher's pools; what killed launchers of this host left beside it is removed."""
     for left in folder.glob(f"{POOLS}-*:*:*"):
         with contextlib.suppress(ValueError):
             if is_gone(ProcessIdentity.parse(left.name.removeprefix(f"{POOLS}-"))):
@@ -113,7 +112,7 @@ def _own_folder(folder: Path) -> Path:
 def chosen(
     name: ExecutorName, node_pool: NodePool, connection: Connection, only: Sequence[int] | None
 ) -> ExecutorName:
-    """The name as it is, or what "auto" comes to."""
+    """The name itself, or the executor that "auto" stands for here."""
     if name != "auto":
         return name
     found, reason = choose(node_pool, shapes_waiting(connection, only))

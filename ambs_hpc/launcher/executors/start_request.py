@@ -1,23 +1,28 @@
-"""What a supervisor is told about an evaluation: its program, its folder, its slot and its limits."""
+"""Where an attempt runs and what it may use, filled into its start request."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from dataclasses import replace
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
-from ambs_hpc.launcher.executors.protocol import Work
+from ambs_hpc.launcher.environment import attempt_environment, forwarded_variables, gpu_environment
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Slot
-from ambs_hpc.launcher.supervisor import process_tree
-
-Request = dict[str, Any]
-# Where programs and libraries are: launch commands that pass no environment must pass these.
-PLACES = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "HOME", "VIRTUAL_ENV", "CONDA_PREFIX")
+from ambs_hpc.launcher.supervisor.messages import StartRequest
+from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
+from ambs_hpc.records import Resources
 
 
-def request_of(work: Work, slot: Slot, node_pool: NodePool, token: str, grace_seconds: float) -> Request:
-    """The message that has an evaluation started in its slot.
+def placed(
+    request: StartRequest,
+    resources: Resources,
+    slot: Slot,
+    node_pool: NodePool,
+    token: str,
+    grace_seconds: float,
+) -> StartRequest:
+    """The request with its slot, its limits and its environment.
 
     Args:
         token: by which all its processes can be told.
@@ -26,76 +31,54 @@ def request_of(work: Work, slot: Slot, node_pool: NodePool, token: str, grace_se
     Raises:
         ShapeNeverFits: it needs a launch command, and there is none.
     """
-    claim, share = work.claim, slot.shares[0]
+    share = slot.shares[0]
     has_gpus = any(node.gpus for node in node_pool.nodes)
-    gpus = {node_pool.gpu_variable: ",".join(share.gpus)} if has_gpus else {}
-    unplaced = _unplaced(work, len(share.cores), token, grace_seconds)
-    request: Request = {
-        **unplaced,
-        "node": share.node,
-        "environment": {**gpus, **unplaced["environment"]},
-        "cores": list(share.cores),
-    }
-    return _spread(request, work, slot, node_pool) if claim.resources.needs_launch_command else request
+    variable = node_pool.gpu_variable if has_gpus else None
+    one = bounded(request, resources, len(share.cores), token, grace_seconds)
+    one = replace(
+        one,
+        environment={**gpu_environment(variable, share.gpus), **one.environment},
+        node=share.node,
+        cores=list(share.cores),
+        gpus=list(share.gpus),
+    )
+    return _as_ranks(one, resources, slot, node_pool) if request.has_ranks else one
 
 
-def request_elsewhere(work: Work, cores: int, token: str, grace_seconds: float) -> Request:
-    """The same for an evaluation that somebody else places and binds, and of which we see one node only.
+def bounded(
+    request: StartRequest, resources: Resources, cores: int, token: str, grace_seconds: float
+) -> StartRequest:
+    """The request with its limits and its environment, for an attempt that somebody else places and binds.
 
     Args:
         cores: that it has on each node.
     """
-    request = _unplaced(work, cores, token, grace_seconds)
-    return {
-        **request,
-        "function": work.function,
-        "module_directory": work.directory,
-        "memory_bytes": 0 if work.claim.resources.needs_launch_command else request["memory_bytes"],
-    }
-
-
-def _unplaced(work: Work, cores: int, token: str, grace_seconds: float) -> Request:
-    """What does not depend on where it runs."""
-    claim = work.claim
-    threads = max(1, cores // claim.resources.ranks_per_node)
-    return {
-        "id": claim.id,
-        "attempt": claim.attempt,
-        "node": "",
-        "arguments": work.arguments,
-        "needs_request": work.needs_request,
-        "is_spread": claim.resources.needs_launch_command,
-        "configuration": dict(claim.configuration),
-        "directory": work.folder,
-        "environment": {
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
-            **work.environment,
-            process_tree.TOKEN_VARIABLE: token,
+    threads = max(1, cores // resources.ranks_per_node)
+    return replace(
+        request,
+        environment={
+            **attempt_environment(os.environ, threads),
+            **request.environment,
+            TOKEN_VARIABLE: token,
         },
-        "cores": [],
-        "time_limit_seconds": claim.time_limit_seconds,
-        "memory_bytes": int(claim.resources.memory_gib * 2**30),
-        "grace_seconds": grace_seconds,
-    }
+        # The memory of ranks is not ours to count: most of it is on other nodes.
+        memory_bytes=0 if request.has_ranks else int(resources.memory_gib * 2**30),
+        grace_seconds=grace_seconds,
+    )
 
 
-def _spread(request: Request, work: Work, slot: Slot, node_pool: NodePool) -> Request:
-    """The same by way of the launch command, which itself may run on any processor here.
-
-    Its memory is not ours to count: most of it is on other nodes.
-    """
-    assert work.arguments is not None
-    resources = work.claim.resources
-    variables = [*request["environment"], *(name for name in PLACES if name in os.environ)]
+def _as_ranks(request: StartRequest, resources: Resources, slot: Slot, node_pool: NodePool) -> StartRequest:
+    """The same through the launch command, which itself may run on any processor of this node."""
+    assert request.arguments is not None
+    variables = forwarded_variables(list(request.environment), os.environ)
     try:
         command = node_pool.launch_ranks(slot.shares, resources.ranks_per_node, variables)
     except UsageError as error:
-        raise ShapeNeverFits(f"Evaluation {work.claim.id} asks for {resources}. {error}") from error
+        raise ShapeNeverFits(f"Evaluation {request.id} asks for {resources}. {error}") from error
     others = len(slot.shares) - 1
-    return {
-        **request,
-        "arguments": [*command, *work.arguments],
-        "node": slot.node + (f"+{others}" if others else ""),
-        "cores": [],
-        "memory_bytes": 0,
-    }
+    return replace(
+        request,
+        arguments=[*command, *request.arguments],
+        node=slot.node + (f"+{others}" if others else ""),
+        cores=[],
+    )

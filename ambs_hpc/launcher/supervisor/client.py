@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ambs_hpc.launcher.machine import GPU_VARIABLES
+from ambs_hpc.launcher.supervisor.messages import Message, StartRequest, StopOrder, decoded, encoded
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_ROOM, TOKEN_VARIABLE
 from ambs_hpc.launcher.supervisor.transport import LineTransport, PacketTransport, Transport, framed
 
@@ -23,7 +21,6 @@ ABANDON_SECONDS = 1.0  # for a launch command to end when its node says nothing 
 # Before its first word an interpreter has to come from a file system that a thousand others read at once.
 SILENCE_SECONDS = 60.0
 GREETING_SECONDS = 180.0
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +44,22 @@ class SupervisorKey:
 class SupervisorClient:
     """A supervisor that has been started; requests wait in the socket while it imports its module."""
 
-    def __init__(self, key: SupervisorKey, launch: Sequence[str] = ()) -> None:
-        """`launch`: the command that starts a program on the key's node; () on this one."""
+    def __init__(
+        self, key: SupervisorKey, environment: Mapping[str, str], launch: Sequence[str] = ()
+    ) -> None:
+        """
+        Args:
+            environment: what the supervisor, and all that it starts, gets.
+            launch: the command that starts a program on the key's node; () on this one.
+        """
         self.key = key
-        self.running: dict[int, tuple[int, dict[str, Any]]] = {}  # id: attempt, request
+        self.running: dict[int, StartRequest] = {}  # by evaluation
         self.is_dead = False
         self.has_greeted = False
         self.unloadable: str | None = None
         self._heard_at = time.monotonic()
         self._unsent: list[bytes] = []
-        threads = dict.fromkeys(THREAD_VARIABLES, str(key.threads)) if key.threads else {}
-        environment = {**threads, **inherited_environment(), TOKEN_VARIABLE: "." * TOKEN_ROOM}
+        environment = {**environment, TOKEN_VARIABLE: "." * TOKEN_ROOM}
         program = [sys.executable, "-m", "ambs_hpc.launcher.supervisor"]
         function = [] if key.function is None else [key.function, key.directory]
         if launch:
@@ -67,30 +69,30 @@ class SupervisorClient:
 
     @property
     def pid(self) -> int:
-        """Of its process."""
+        """Its process id."""
         return self._process.pid
 
     def fileno(self) -> int:
-        """For select."""
+        """The descriptor to poll for what it says."""
         return self._transport.fileno()
 
     def writer(self) -> int:
         """The descriptor to poll while something is unsent."""
         return self._transport.writer()
 
-    def start(self, evaluation_id: int, attempt: int, request: dict[str, Any]) -> None:
-        """Have an evaluation started."""
-        self.running[evaluation_id] = (attempt, request)
-        self._send({"start": request})
+    def start(self, request: StartRequest) -> None:
+        """Ask the supervisor to start an evaluation."""
+        self.running[request.id] = request
+        self._send(request)
 
     def stop(self, ids: Sequence[int], grace_seconds: float) -> None:
-        """Have evaluations ended."""
-        self._send({"stop": list(ids), "grace_seconds": grace_seconds})
+        """Ask the supervisor to end evaluations."""
+        self._send(StopOrder(list(ids), grace_seconds))
 
-    def receive(self) -> list[dict[str, Any]]:
-        """What it has said since; notes its death."""
+    def receive(self) -> list[Message]:
+        """Return the messages that have come since the last call, and note the death of the sender."""
         self._flush()
-        messages: list[dict[str, Any]] = []
+        messages: list[Message] = []
         while True:
             received = self._transport.receive()
             if received is None:
@@ -98,17 +100,17 @@ class SupervisorClient:
                 return messages
             if received:
                 self._heard_at = time.monotonic()
-            messages += [json.loads(one) for one in received]
+            messages += [decoded(one) for one in received]
             if not received and not self._has_more():
                 return messages
 
     def _has_more(self) -> bool:
-        """An error of the socket hides what came before it: look again until there is nothing."""
+        """Whether more can be read now: an error of the socket hides messages that came before it."""
         return bool(select.select([self._transport], [], [], 0)[0])
 
     @property
     def has_unsent(self) -> bool:
-        """Requests that its full socket could not take yet."""
+        """Whether requests wait because the socket is full."""
         return bool(self._unsent)
 
     @property
@@ -118,7 +120,7 @@ class SupervisorClient:
         return bool(self.key.node) and time.monotonic() - self._heard_at > patience
 
     def close(self) -> None:
-        """End it, and with it all that it runs; waits until it is gone."""
+        """End the supervisor with all that it runs, and wait until it is gone."""
         patience = END_SECONDS
         if self.is_silent:
             self._process.terminate()  # Slurm's command then ends what it had started
@@ -130,8 +132,8 @@ class SupervisorClient:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, message: dict[str, Any]) -> None:
-        self._unsent.append(framed(self._transport, json.dumps(message).encode()))
+    def _send(self, message: Message) -> None:
+        self._unsent.append(framed(self._transport, encoded(message)))
         self._flush()
 
     def _flush(self) -> None:
@@ -148,13 +150,13 @@ class SupervisorClient:
 
 
 def _over_socket(
-    program: list[str], function: list[str], environment: dict[str, str]
+    program: list[str], function: list[str], environment: Mapping[str, str]
 ) -> tuple[Transport, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     process = subprocess.Popen(
         [*program, str(theirs.fileno()), *function],
-        env=environment,
+        env=dict(environment),
         stdin=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
         start_new_session=True,
@@ -163,9 +165,11 @@ def _over_socket(
     return PacketTransport(ours), process
 
 
-def _over_pipes(command: list[str], environment: dict[str, str]) -> tuple[Transport, subprocess.Popen[bytes]]:
+def _over_pipes(
+    command: list[str], environment: Mapping[str, str]
+) -> tuple[Transport, subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        command, env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -177,14 +181,8 @@ def _over_pipes(command: list[str], environment: dict[str, str]) -> tuple[Transp
     return LineTransport(reader, writer), process
 
 
-def inherited_environment() -> dict[str, str]:
-    """Ours, without the GPUs of the whole node and without the database's password."""
-    hidden = {*GPU_VARIABLES, "AMBS_DB", "PGPASSWORD"}
-    return {name: value for name, value in os.environ.items() if name not in hidden}
-
-
 def wait_for_any(supervisors: Sequence[SupervisorClient], timeout_seconds: float) -> list[SupervisorClient]:
-    """Those that have something to say, waiting at most so long for the first."""
+    """The supervisors from which something can be read, waiting for the first until the timeout."""
     poll = select.poll()
     by_descriptor: dict[int, SupervisorClient] = {}
     for supervisor in supervisors:

@@ -93,14 +93,14 @@ class _ForkServer:
         except ConnectionError:
             return False
         for _ in orders:
-            self._hatch()
+            self._fork_one()
         return bool(orders)
 
-    def _hatch(self) -> None:
-        nests_end, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def _fork_one(self) -> None:
+        theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
-            nests_end.close()
+            theirs.close()
             self._leave()
             run_attempt(ours, self._objective, self._token_place)
         ours.close()
@@ -108,12 +108,12 @@ class _ForkServer:
         with contextlib.suppress(ConnectionError):  # the supervisor is gone: its end is read next
             self._control.sendmsg(
                 [FORKED.pack(FORK, pid)],
-                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTOR.pack(nests_end.fileno()))],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTOR.pack(theirs.fileno()))],
             )
-        nests_end.close()
+        theirs.close()
 
     def _leave(self) -> None:
-        """In a forked child: nothing of our plumbing stays."""
+        """Close what the fork server needs and a forked child must not have."""
         signal.set_wakeup_fd(-1)
         self._control.close()
         os.close(self._wake)
@@ -142,4 +142,4 @@ class _ForkServer:
 
 
 def _ignore(_number: int, _frame: Any) -> None:
-    """A handler, not SIG_IGN: what is ignored here would be ignored in every program an evaluation runs."""
+    """Do nothing. A handler, because what SIG_IGN ignores stays ignored in programs that evaluations run."""

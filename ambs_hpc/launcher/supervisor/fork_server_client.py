@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from ambs_hpc.launcher.supervisor import fork_server
-from ambs_hpc.launcher.supervisor.spawn import Running, make_folder
+from ambs_hpc.launcher.supervisor import fork_server, process_tree
+from ambs_hpc.launcher.supervisor.forked import handed_over
+from ambs_hpc.launcher.supervisor.messages import StartRequest
+from ambs_hpc.launcher.supervisor.running import RunningAttempt
+from ambs_hpc.launcher.supervisor.spawn import make_folder
 
 MOST_AHEAD = 8  # forks that wait: what ends while others are forked finds one ready
 MESSAGE_BYTES = 1 << 14
@@ -24,7 +26,7 @@ MESSAGE_BYTES = 1 << 14
 class Heard:
     """What a fork server said: attempts begun, (pid, wait status) of forks that ended, whether it lives."""
 
-    started: list[Running] = field(default_factory=list)
+    started: list[RunningAttempt] = field(default_factory=list)
     exited: list[tuple[int, int]] = field(default_factory=list)
     is_alive: bool = True
 
@@ -36,7 +38,7 @@ class ForkServerClient:
     on.
     """
 
-    def __init__(self, function: str, directory: str, waiting: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, function: str, directory: str, waiting: Iterable[StartRequest] = ()) -> None:
         """`waiting`: requests for the first forks."""
         self.waiting_requests = deque(waiting)  # no fork was ready yet
         self.unloadable: str | None = None
@@ -53,7 +55,7 @@ class ForkServerClient:
         theirs.close()
         self._order()
 
-    def start(self, request: Mapping[str, Any], running: int) -> Running | None:
+    def start(self, request: StartRequest, running: int) -> RunningAttempt | None:
         """Hand an attempt to a fork that waits; None when none does: it is started by `receive`.
 
         Args:
@@ -62,7 +64,7 @@ class ForkServerClient:
         Raises:
             OSError: its folder cannot be made.
         """
-        make_folder(request["directory"])
+        make_folder(request.folder)
         self._ahead = max(self._ahead, min(MOST_AHEAD, running + 1))
         started = self._hand_over(request)
         if started is None:
@@ -70,14 +72,14 @@ class ForkServerClient:
         self._order()
         return started
 
-    def forget(self, ids: set[int]) -> list[Mapping[str, Any]]:
+    def forget(self, ids: set[int]) -> list[StartRequest]:
         """Take back requests that no fork has taken."""
-        taken_back = [request for request in self.waiting_requests if request["id"] in ids]
-        self.waiting_requests = deque(one for one in self.waiting_requests if one["id"] not in ids)
+        taken_back = [request for request in self.waiting_requests if request.id in ids]
+        self.waiting_requests = deque(one for one in self.waiting_requests if one.id not in ids)
         return taken_back
 
     def receive(self) -> Heard:
-        """What it has said since; notes its death."""
+        """Return the messages that have come since the last call, and note the death of the sender."""
         heard = Heard()
         while True:
             try:
@@ -111,7 +113,7 @@ class ForkServerClient:
             transport.close()
         self._idle.clear()
 
-    def _note_forked(self, packet: bytes, descriptors: list[int], started: list[Running]) -> None:
+    def _note_forked(self, packet: bytes, descriptors: list[int], started: list[RunningAttempt]) -> None:
         _, pid = fork_server.FORKED.unpack(packet)
         self._idle[pid] = socket.socket(fileno=descriptors[0])
         self._ordered -= 1
@@ -123,22 +125,22 @@ class ForkServerClient:
             self.waiting_requests.popleft()
             started.append(running)
 
-    def _hand_over(self, request: Mapping[str, Any]) -> Running | None:
+    def _hand_over(self, request: StartRequest) -> RunningAttempt | None:
         packet: bytes | None = None
         started_at = time.time()
         while self._idle:
             pid, transport = self._idle.popitem()
-            packet = packet or json.dumps({**request, "started_at": started_at}).encode()
+            packet = packet or handed_over(request, started_at)
             with transport:
                 try:
                     transport.send(packet)
                 except OSError:  # it died while it waited
                     continue
-            return Running.now(request, pid, started_at)
+            return RunningAttempt.now(request, pid, started_at)
         return None
 
     def _order(self) -> None:
-        """Have so many forks made that `_ahead` wait, and one for every request that does."""
+        """Order forks until `_ahead` of them wait, and one more for every request that waits."""
         lacking = self._ahead + len(self.waiting_requests) - len(self._idle) - self._ordered
         if lacking > 0:
             with contextlib.suppress(BlockingIOError, ConnectionError):  # full or gone: `receive` sees it
@@ -147,13 +149,11 @@ class ForkServerClient:
 
 
 def _become_fork_server(control: socket.socket, function: str, directory: str) -> NoReturn:
-    """In the child that becomes the fork server: nothing of the supervisor's plumbing stays but `control`."""
+    """Become the fork server, in a fresh child: of the supervisor's descriptors only `control` stays open."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
-        kept = control.fileno()
-        os.closerange(3, kept)
-        os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+        process_tree.close_descriptors(but=control.fileno())
         fork_server.serve(control, function, directory)
         status = 0
     finally:

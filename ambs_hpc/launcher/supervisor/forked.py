@@ -5,14 +5,14 @@ Every object touched here copies a page of the fork server's memory: plain state
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ambs_hpc.launcher.supervisor import outcome, process_tree
+from ambs_hpc.launcher.supervisor.messages import StartRequest, from_json, to_json
 from ambs_hpc.launcher.supervisor.spawn import LOG_FLAGS, LOG_MODE
 
 REQUEST_BYTES = 1 << 18
@@ -23,7 +23,7 @@ def run_attempt(requests: socket.socket, objective: Objective, token_place: int 
     """Take one request, run it and exit; exit at once when the supervisor closes its end.
 
     Args:
-        requests: a SOCK_SEQPACKET socket on which one request comes, as JSON.
+        requests: a SOCK_SEQPACKET socket on which one request comes, as `handed_over` writes it.
         token_place: see `process_tree.token_place`.
     """
     status = 1
@@ -33,10 +33,10 @@ def run_attempt(requests: socket.socket, objective: Objective, token_place: int 
         requests.close()
         if not packet:
             os._exit(0)
-        request = json.loads(packet)
-        process_tree.carry_token(request["environment"][process_tree.TOKEN_VARIABLE], token_place)
+        started_at, request = taken_from(packet)
+        process_tree.carry_token(request.token, token_place)
         enter_attempt(request)
-        status = outcome.run_function(request, objective, request["started_at"])
+        status = outcome.run_function(request, objective, started_at)
     except BaseException:  # noqa: BLE001  the border of the process: nothing may return into the fork server
         sys.excepthook(*sys.exc_info())
     finally:
@@ -44,19 +44,30 @@ def run_attempt(requests: socket.socket, objective: Objective, token_place: int 
         os._exit(status)
 
 
-def enter_attempt(request: Mapping[str, Any]) -> None:
+def handed_over(request: StartRequest, started_at: float) -> bytes:
+    """The request as a fork takes it; `started_at`: when its slot was taken, in seconds since 1970 UTC."""
+    return f"{started_at!r} {to_json(request)}".encode()
+
+
+def taken_from(packet: bytes) -> tuple[float, StartRequest]:
+    """The inverse of `handed_over`."""
+    started_at, _, request = packet.partition(b" ")
+    return float(started_at), from_json(StartRequest, request)
+
+
+def enter_attempt(request: StartRequest) -> None:
     """Become the attempt's process: its folder, logs, environment and processors."""
-    os.chdir(request["directory"])
+    os.chdir(request.folder)
     for descriptor, (name, flags) in enumerate(
         ((os.devnull, os.O_RDONLY), ("stdout", LOG_FLAGS), ("stderr", LOG_FLAGS))
     ):
         opened = os.open(name, flags, LOG_MODE)
         os.dup2(opened, descriptor)
         os.close(opened)
-    for variable, value in request["environment"].items():
+    for variable, value in request.environment.items():
         os.environ[variable] = value  # `update` would look at abstract classes first
-    if request["cores"]:
-        os.sched_setaffinity(0, request["cores"])
+    if request.cores:
+        os.sched_setaffinity(0, request.cores)
 
 
 def flush() -> None:

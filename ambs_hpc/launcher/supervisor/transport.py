@@ -10,25 +10,27 @@ import socket
 from typing import Protocol
 
 MESSAGE_BYTES = 1 << 18
+# Over pipes a supervisor says so often that it lives: its launcher is on another node and cannot see it die.
+HEARTBEAT_SECONDS = 10.0
 
 
 class Transport(Protocol):
-    """One end; a message is bytes without line breaks."""
+    """One end of a connection; a message is bytes without line breaks."""
 
     def fileno(self) -> int:
-        """For poll: readable when there is something to receive."""
+        """The descriptor to poll for reading."""
         ...
 
     def writer(self) -> int:
-        """For poll: writable when more can be sent."""
+        """The descriptor to poll for writing."""
         ...
 
     def receive(self) -> list[bytes] | None:
-        """What has come, [] when nothing has, None at the end."""
+        """The messages that have come; [] when none has, None when the other end has closed."""
         ...
 
     def send(self, message: bytes) -> int:
-        """Send it, or the rest of it: how many bytes were taken, line end included.
+        """Send as much of the message as fits; return how many bytes were taken, the line end included.
 
         Raises:
             BlockingIOError: nothing can be taken now.
@@ -37,7 +39,7 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """The other end sees it."""
+        """Close this end; the other end can tell."""
         ...
 
 

@@ -18,8 +18,9 @@ from ambs_hpc.launcher.executors.balsam.executor import UNKNOWN_AHEAD, BalsamExe
 from ambs_hpc.launcher.executors.balsam.jobs import new_job
 from ambs_hpc.launcher.executors.balsam.link import BalsamLink, key_of
 from ambs_hpc.launcher.executors.balsam.messages import Books
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
 from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.supervisor.messages import AttemptReport
 from ambs_hpc.launcher.supervisor.outcome import write_outcome
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.schedulers.balsam.values import (
@@ -35,6 +36,7 @@ from ambs_hpc.schedulers.balsam.values import (
 )
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
+from tests.launcher.prepared import Prepared, prepared
 
 pytestmark = pytest.mark.timeout(60)
 FIRST_SECOND = 1_700_000_000.0
@@ -137,7 +139,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(balsam_link, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(balsam_link, "SITE_SECONDS", 0.0)
     monkeypatch.setattr(balsam_link, "PATIENCE_SECONDS", (0.01,))
-    for name in ("LISTEN_SECONDS", "PULSE_SECONDS", "VISIBLE_SECONDS"):
+    for name in ("LISTEN_SECONDS", "HEARTBEAT_LOOK_SECONDS", "VISIBLE_SECONDS"):
         monkeypatch.setattr(f"ambs_hpc.launcher.executors.balsam.executor.{name}", 0.01)
 
 
@@ -154,21 +156,21 @@ def make(service: PretendService, slots: int | None = None) -> BalsamExecutor:
     return BalsamExecutor(BalsamLink(service, site), "theta", packing, 1.0, slots)
 
 
-def work(folder: Path, number: int, resources: Resources = Resources(), attempt: int = 1) -> Work:  # noqa: B008
+def work(folder: Path, number: int, resources: Resources = Resources(), attempt: int = 1) -> Prepared:  # noqa: B008
     claim = Claim(number, 1, "p", number, attempt, {"x": 0.5}, resources, 90.0)
     place = f"{folder}/runs/000/{number:06d}-{attempt}"
-    return Work(claim, ["true"], None, str(folder), place, {"AMBS_ORDINAL": str(number)})
+    return prepared(claim, ["true"], None, str(folder), place, {"AMBS_ORDINAL": str(number)})
 
 
-def start(executor: BalsamExecutor, service: PretendService, one: Work) -> int:
+def start(executor: BalsamExecutor, service: PretendService, one: Prepared) -> int:
     """Handed over; the id of its job."""
-    assert executor.start(one)
+    assert executor.start(*one)
     wait_until(lambda: jobs_of(service, one))
     (job,) = jobs_of(service, one)
     return job.id
 
 
-def jobs_of(service: PretendService, one: Work) -> list[Job]:
+def jobs_of(service: PretendService, one: Prepared) -> list[Job]:
     key = (one.claim.id, one.claim.attempt)
     return [job for job in list(service.jobs_by_id.values()) if key_of(job) == key]
 
@@ -181,24 +183,18 @@ def ended(executor: BalsamExecutor) -> Ended:
     return one
 
 
-def begin(one: Work) -> None:
+def begin(one: Prepared) -> None:
     """As Balsam's launcher does."""
     assert balsam_files.take(one.folder, 0.0)
 
 
-def end(one: Work) -> None:
-    told = {
-        "id": one.claim.id,
-        "attempt": one.claim.attempt,
-        "node": "n",
-        "started_at": 1.0,
-        "finished_at": 3.0,
-    }
-    more = {"objective": 0.5, "metrics": {}, "failure": None, "error": "", "exit_status": 0}
-    balsam_files.tell_end(str(Path(one.folder).parents[1]), {**told, **more})
+def end(one: Prepared) -> None:
+    key = (one.claim.id, one.claim.attempt)
+    report = AttemptReport(*key, node="n", started_at=1.0, finished_at=3.0, objective=0.5, exit_status=0)
+    balsam_files.tell_end(str(Path(one.folder).parents[1]), key, report)
 
 
-def fall_silent(one: Work) -> None:
+def fall_silent(one: Prepared) -> None:
     os.utime(f"{one.folder}/{balsam_files.STARTED}", (1000.0, 1000.0))
 
 
@@ -224,7 +220,7 @@ def test_lost_answer_creates_nothing_twice(
     service.loses_answers = True
     several = [work(tmp_path, number) for number in range(1, 4)]
     for one in several:
-        executor.start(one)
+        executor.start(*one)
     wait_until(lambda: service.asked[-3:].count("create") == 0 and len(service.jobs_by_id) >= 3)
     wait_until(lambda: executor.troubles == [])
     assert sorted(key_of(job) for job in service.jobs_by_id.values()) == [(1, 1), (2, 1), (3, 1)]
@@ -243,7 +239,7 @@ def test_next_launcher_goes_on(executor: BalsamExecutor, service: PretendService
     successor = make(service)
     successor.succeed(held, [str(tmp_path / "runs")], lambda _keys: Books(held, ()))
     for one in (waits, runs, has_ended):
-        successor.start(one)
+        successor.start(*one)
     told = ended(successor)
     assert (told.id, isinstance(told, Outcome)) == (3, True)  # type: ignore[union-attr]
     wait_until(lambda: not jobs_of(service, stray))
@@ -261,14 +257,13 @@ def test_jobs_that_ended_meanwhile_stay_as_finished(
     job = start(executor, service, one)
     executor.close()
     begin(one)
-    outcome = {"attempt": 1, "started_at": 1.0, "finished_at": 1.5, "objective": 0.5, "node": "n"}
-    write_outcome(one.folder, {"id": 1, "metrics": {}, "failure": None, "error": "", **outcome})
+    write_outcome(one.folder, AttemptReport(1, 1, "n", 1.0, 1.5, objective=0.5))
     service.say(job, "RUNNING")
     successor, key = make(service), (1, 1)
     books = Books((), {key}) if is_recorded else Books({key}, ())
     successor.succeed({key}, [str(tmp_path / "runs")], lambda _keys: books)
     if not is_recorded:
-        successor.start(one)
+        successor.start(*one)
         assert isinstance(ended(successor), Outcome)
     wait_until(lambda: successor._link._ended)
     assert service.jobs_by_id[job].state == "RUNNING"  # Balsam may say it by itself
@@ -412,7 +407,7 @@ def test_cancelled_while_it_is_created_is_removed(
         return made
 
     monkeypatch.setattr(service, "create_jobs", create)
-    executor.start(one)
+    executor.start(*one)
     assert isinstance(ended(executor), Interrupted)
     assert len(made) == 1
     wait_until(lambda: not jobs_of(service, one))
@@ -435,7 +430,7 @@ def test_full_disk_fails_what_cannot_be_handed_over(executor: BalsamExecutor, tm
     """With the words of the system; the launcher lives on."""
     one = work(tmp_path, 1)
     (tmp_path / "runs").write_text("no folder can be made here")
-    assert executor.start(one)
+    assert executor.start(*one)
     told = ended(executor)
     assert isinstance(told, Outcome)
     assert "could not be started" in told.error
@@ -464,7 +459,7 @@ def test_troubles_are_told_in_words(
     service.age_seconds, service.nodes = 1.0, 0
     wait_until(lambda: any("ambs submit --via balsam" in words for words in executor.troubles))
     service.nodes = 1
-    executor.start(work(tmp_path, 1, Resources(nodes=8)))
+    executor.start(*work(tmp_path, 1, Resources(nodes=8)))
     wait_until(lambda: any("8 nodes" in words for words in executor.troubles))
     service.is_away = True
     wait_until(lambda: any("connection refused" in words for words in executor.troubles))
@@ -481,7 +476,7 @@ def test_refusal_is_told_and_tried_again(
         raise BalsamRefused("token has expired: balsam login")
 
     monkeypatch.setattr(service, "create_jobs", refuse)
-    executor.start(one)
+    executor.start(*one)
     wait_until(lambda: any("balsam login" in words for words in executor.troubles))
     monkeypatch.setattr(service, "create_jobs", real)
     wait_until(lambda: jobs_of(service, one))
@@ -491,17 +486,17 @@ def test_refusal_is_told_and_tried_again(
 def test_shape_that_fits_no_node_is_refused(executor: BalsamExecutor, tmp_path: Path) -> None:
     """It would wait in Balsam for ever, without a word."""
     with pytest.raises(ShapeNeverFits, match="Balsam site 'theta'"):
-        executor.start(work(tmp_path, 1, Resources(gpus=3)))
+        executor.start(*work(tmp_path, 1, Resources(gpus=3)))
 
 
 def test_job_has_the_shape_of_the_evaluation(tmp_path: Path) -> None:
     """One to one; whole nodes divide their cores among ranks."""
     packing = Packing([Node("theta", tuple(range(8)), ("0", "1", "2", "3"))])
-    packed = new_job(work(tmp_path, 7, Resources(cores=2, gpus=1)), packing, 10.0)
+    packed = new_job(*work(tmp_path, 7, Resources(cores=2, gpus=1)), packing, 10.0)
     assert (packed.num_nodes, packed.ranks_per_node, packed.threads_per_rank) == (1, 1, 2)
     assert (packed.gpus_per_rank, packed.node_packing_count, packed.wall_time_min) == (1, 4, 2)
     assert packed.parameters == {"python": sys.executable, "folder": f"{tmp_path}/runs/000/000007-1"}
     assert packed.workdir.endswith("/000/000007-1")
-    wide = new_job(work(tmp_path, 8, Resources(nodes=3, ranks_per_node=4, gpus=4)), packing, 10.0)
+    wide = new_job(*work(tmp_path, 8, Resources(nodes=3, ranks_per_node=4, gpus=4)), packing, 10.0)
     assert (wide.num_nodes, wide.ranks_per_node, wide.threads_per_rank) == (3, 4, 2)
     assert (wide.gpus_per_rank, wide.node_packing_count) == (1, 1)

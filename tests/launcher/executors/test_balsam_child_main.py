@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ambs_hpc.launcher.executors.balsam import files as balsam_files
+from ambs_hpc.launcher.supervisor.messages import AttemptReport, ImportFailed, StartRequest, to_json
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from tests.databases import wait_until
 
@@ -39,29 +40,20 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def request(folder: Path, **changes: Any) -> dict[str, Any]:
+def request(folder: Path, **changes: Any) -> None:
     """Handed over: `model:quick`, unless changed."""
-    told = {
-        "id": 7,
-        "attempt": 1,
-        "node": "",
-        "arguments": None,
-        "function": "model:quick",
-        "module_directory": str(folder.parents[2]),
-        "needs_request": False,
-        "is_spread": False,
-        "configuration": {"x": 0.25},
-        "directory": str(folder),
-        "environment": {"AMBS_ATTEMPT_TOKEN": "t", "AMBS_RESULT": f"{folder}/result.json"},
-        "cores": [],
-        "time_limit_seconds": None,
-        "memory_bytes": 0,
-        "grace_seconds": 0.5,
-        "run_directory": str(folder.parents[1]),
-        **changes,
-    }
-    (folder / "request.json").write_text(json.dumps(told))
-    return told
+    told = StartRequest(
+        id=7,
+        attempt=1,
+        configuration={"x": 0.25},
+        folder=str(folder),
+        arguments=None,
+        function="model:quick",
+        module_directory=str(folder.parents[2]),
+        environment={"AMBS_ATTEMPT_TOKEN": "t", "AMBS_RESULT": f"{folder}/result.json"},
+        grace_seconds=0.5,
+    )
+    (folder / "request.json").write_text(to_json(replace(told, **changes)))
 
 
 def run(folder: Path, **environment: str) -> None:
@@ -71,7 +63,13 @@ def run(folder: Path, **environment: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def end_of(folder: Path) -> dict[str, Any]:
+def end_of(folder: Path) -> AttemptReport:
+    told = said_of(folder)
+    assert isinstance(told, AttemptReport)
+    return told
+
+
+def said_of(folder: Path) -> balsam_files.End:
     files = balsam_files.told_ends(str(folder.parents[1]))
     told = balsam_files.read_end(files[7, 1])
     assert told is not None
@@ -82,7 +80,7 @@ def test_repeated_start_does_nothing(folder: Path) -> None:
     """Balsam starts again what it has lost sight of; the evaluation must not run twice."""
     request(folder)
     run(folder)
-    assert end_of(folder)["objective"] == 0.25
+    assert end_of(folder).objective == 0.25
     Path(balsam_files.told_ends(str(folder.parents[1]))[7, 1]).unlink()
     run(folder)
     assert (folder / "ran").read_text() == "once "
@@ -98,9 +96,9 @@ def test_rank_of_balsams_own_worker_is_not_ours(folder: Path) -> None:
         "model:quick",
         str(folder.parents[2]),
     ]
-    request(folder, function=None, arguments=function, needs_request=True)
+    request(folder, function=None, arguments=function, reads_request=True)
     run(folder, PMI_RANK="5")
-    assert end_of(folder)["objective"] == 0.25
+    assert end_of(folder).objective == 0.25
 
 
 def test_attempt_that_was_taken_back_never_begins(folder: Path) -> None:
@@ -115,17 +113,19 @@ def test_command_and_its_result(folder: Path) -> None:
     """Its last line counts; a failing one has its status and its words."""
     request(folder, function=None, arguments=["sh", "-c", "echo AMBS-RESULT: 3.5"])
     run(folder)
-    assert end_of(folder)["objective"] == 3.5
+    assert end_of(folder).objective == 3.5
     outcome = read_outcome(folder, 1)
     assert outcome is not None
-    assert outcome["objective"] == 3.5
+    assert outcome.objective == 3.5
 
 
 def test_module_that_cannot_be_imported_is_no_failure(folder: Path) -> None:
     """It would fail all evaluations of the campaign."""
     request(folder, function="absent:quick")
     run(folder)
-    assert "No module named 'absent'" in end_of(folder)["unloadable"]
+    told = said_of(folder)
+    assert isinstance(told, ImportFailed)
+    assert "No module named 'absent'" in told.error
     assert read_outcome(folder, 1) is None
 
 
@@ -133,7 +133,7 @@ def test_time_limit_ends_all_that_it_started(folder: Path) -> None:
     """A daemon of it too."""
     request(folder, function="model:stubborn", time_limit_seconds=0.5)
     run(folder)
-    assert end_of(folder)["failure"] == "TIMEOUT"
+    assert end_of(folder).failure == "TIMEOUT"
     assert processes_in(folder) == []
 
 
@@ -150,7 +150,7 @@ def test_nothing_runs_on_when_it_is_to_end(folder: Path, how: str) -> None:
     child.wait(20)
     wait_until(lambda: processes_in(folder) == [], 10)
     if how != "KILL":
-        assert end_of(folder)["stopped"] == "stopped"
+        assert end_of(folder).stopped == "stopped"
 
 
 def test_life_is_told_by_the_file_systems_clock(folder: Path) -> None:
@@ -159,7 +159,7 @@ def test_life_is_told_by_the_file_systems_clock(folder: Path) -> None:
     balsam_files.take(str(folder), 0.0)
     os.utime(folder / balsam_files.STARTED, (1000.0, 1000.0))
     assert balsam_files.heartbeat_at(str(folder)) == 1000.0
-    balsam_files.beat(str(folder))
+    balsam_files.heartbeat(str(folder))
     heartbeat_at = balsam_files.heartbeat_at(str(folder))
     assert heartbeat_at is not None
     assert abs(balsam_files.clock_of(str(folder)) - heartbeat_at) < 5.0
@@ -168,14 +168,14 @@ def test_life_is_told_by_the_file_systems_clock(folder: Path) -> None:
 def test_other_ranks_become_the_program(folder: Path) -> None:
     """The first keeps the books; the others of the same start join it, those of a repeated start do not."""
     command = ["sh", "-c", "echo rank $PMI_RANK >> ranks; [ $PMI_RANK != 0 ] || echo AMBS-RESULT: 1.5"]
-    request(folder, function=None, arguments=command, is_spread=True)
+    request(folder, function=None, arguments=command, has_ranks=True)
     others = [
         subprocess.Popen([*COMMAND, folder], env={**os.environ, "PMI_RANK": str(rank)}) for rank in (1, 2)
     ]
     run(folder, PMI_RANK="0")
     assert [one.wait(20) for one in others] == [0, 0]
     assert sorted((folder / "ranks").read_text().splitlines()) == ["rank 0", "rank 1", "rank 2"]
-    assert end_of(folder)["objective"] == 1.5
+    assert end_of(folder).objective == 1.5
     (folder / balsam_files.STARTED).write_text("1000.0\n")
     run(folder, PMI_RANK="1")
     assert len((folder / "ranks").read_text().splitlines()) == 3

@@ -20,13 +20,14 @@ from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
 from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 from ambs_hpc.launcher.executors.parsl.node_main import own_name
 from ambs_hpc.launcher.executors.process import BLAMED
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
+from tests.launcher.prepared import Prepared, prepared
 
 MODULE = """
 import os, time
@@ -92,13 +93,13 @@ def work(
     function: str | None = None,
     resources: Resources = ONE_GPU,
     limit: float | None = None,
-) -> Work:
+) -> Prepared:
     (folder / "pooled_module.py").write_text(MODULE)
     claim = Claim(number, 1, "c", number, 1, {"x": 1.0}, resources, limit)
     attempt = folder / f"attempt-{number}"
     environment = {"AMBS_RESULT": str(attempt / "result.json")}
     named = f"pooled_module:{function}" if function else None
-    return Work(claim, arguments, named, str(folder), str(attempt), environment)
+    return prepared(claim, arguments, named, str(folder), str(attempt), environment)
 
 
 def ended(executor: ParslExecutor, number: int = 1) -> list[Ended]:
@@ -145,8 +146,8 @@ def marked(mark: str) -> list[int]:
 def test_workers_have_slots_of_their_own(shared: ParslExecutor, tmp_path: Path) -> None:
     """Different cores and GPUs, exactly one GPU variable, and no password of ours."""
     for number in (1, 2):
-        assert shared.start(work(tmp_path, number, function="in_pairs"))
-    assert not shared.start(work(tmp_path, 3, function="in_pairs"))
+        assert shared.start(*work(tmp_path, number, function="in_pairs"))
+    assert not shared.start(*work(tmp_path, 3, function="in_pairs"))
     assert shared.count(ONE_GPU) == 0
     said = [one for one in ended(shared, 2) if isinstance(one, Outcome)]
     assert [one.objective for one in said] == [1.0, 1.0]
@@ -162,7 +163,7 @@ def test_templates_stay_warm(shared: ParslExecutor, tmp_path: Path) -> None:
     """Evaluations of one worker are forked from the same process."""
     parents = set()
     for number in range(1, 7):
-        shared.start(work(tmp_path, number, function="environment"))
+        shared.start(*work(tmp_path, number, function="environment"))
         parents.add(outcome(shared).metrics["parent"])
     assert len(parents) <= 2
 
@@ -170,7 +171,7 @@ def test_templates_stay_warm(shared: ParslExecutor, tmp_path: Path) -> None:
 def test_commands_run_too(shared: ParslExecutor, tmp_path: Path) -> None:
     """In the attempt's folder, bound to the slot's cores, with its GPU."""
     text = 'taskset -cp $$ >&2; env >&2; echo "AMBS-RESULT: 2"'
-    shared.start(work(tmp_path, arguments=shell(text)))
+    shared.start(*work(tmp_path, arguments=shell(text)))
     assert outcome(shared).objective == 2.0
     stderr = (tmp_path / "attempt-1" / "stderr").read_text()
     assert any(f"affinity list: {core}\n" in stderr for core in CORES)
@@ -181,22 +182,22 @@ def test_commands_run_too(shared: ParslExecutor, tmp_path: Path) -> None:
 
 def test_failures_have_their_kinds(shared: ParslExecutor, tmp_path: Path) -> None:
     """Classified by the same code as everywhere."""
-    shared.start(work(tmp_path, 1, function="fails"))
+    shared.start(*work(tmp_path, 1, function="fails"))
     said = outcome(shared)
     assert said.failure is FailureKind.ERROR
     assert "too steep" in said.error
-    shared.start(work(tmp_path, 2, ["/no/such/program"]))
+    shared.start(*work(tmp_path, 2, ["/no/such/program"]))
     said = outcome(shared)
     assert said.failure is FailureKind.ERROR
     assert "/no/such/program" in said.error
-    shared.start(work(tmp_path, 3, ["true"]))
+    shared.start(*work(tmp_path, 3, ["true"]))
     assert outcome(shared).failure is FailureKind.BAD_RESULT
 
 
 def test_time_limit_terms_then_kills(shared: ParslExecutor, tmp_path: Path) -> None:
     """Kept by the supervisor on the worker's node."""
     text = "trap 'echo got TERM >&2' TERM; while :; do sleep 0.1; done"
-    shared.start(work(tmp_path, arguments=shell(text), limit=0.5))
+    shared.start(*work(tmp_path, arguments=shell(text), limit=0.5))
     said = outcome(shared)
     assert said.failure is FailureKind.TIMEOUT
     assert "got TERM" in said.error
@@ -206,7 +207,7 @@ def test_time_limit_terms_then_kills(shared: ParslExecutor, tmp_path: Path) -> N
 def test_cancelled_evaluation_is_an_interruption(shared: ParslExecutor, tmp_path: Path) -> None:
     """The pool's workers hear of it, and the other evaluation goes on."""
     for number in (11, 12):
-        shared.start(work(tmp_path, number, function="pid"))
+        shared.start(*work(tmp_path, number, function="pid"))
     gone, stays = pid_of(tmp_path, 11), pid_of(tmp_path, 12)
     shared.cancel([11], grace_seconds=1.0)
     assert ended(shared) == [Interrupted(11, 1, "stopped")]
@@ -219,7 +220,7 @@ def test_cancelled_evaluation_is_an_interruption(shared: ParslExecutor, tmp_path
 def test_second_cancellation_is_heard(shared: ParslExecutor, tmp_path: Path) -> None:
     """Who asks again has no more patience."""
     text = "trap '' TERM; echo on > pid; while :; do sleep 0.1; done"
-    shared.start(work(tmp_path, 13, arguments=shell(text)))
+    shared.start(*work(tmp_path, 13, arguments=shell(text)))
     wait_until(lambda: (tmp_path / "attempt-13" / "pid").exists(), WAIT_SECONDS)
     shared.cancel([13], grace_seconds=600.0)
     shared.cancel([13], grace_seconds=0.0)
@@ -228,9 +229,9 @@ def test_second_cancellation_is_heard(shared: ParslExecutor, tmp_path: Path) -> 
 
 def test_module_that_cannot_be_imported_consumes_nothing(shared: ParslExecutor, tmp_path: Path) -> None:
     """It is told, and the evaluation is given back as never started."""
-    broken = replace(work(tmp_path), function="broken_module:f", arguments=None)
+    one = work(tmp_path, function="absent")
     (tmp_path / "broken_module.py").write_text("import no_such_library\n")
-    shared.start(broken)
+    shared.start(one.claim, replace(one.request, function="broken_module:f"))
     first, second = ended(shared, 2)
     assert isinstance(first, Unloadable)
     assert "No module named 'no_such_library'" in first.error
@@ -239,24 +240,24 @@ def test_module_that_cannot_be_imported_consumes_nothing(shared: ParslExecutor, 
 
 def test_long_metrics_are_told(shared: ParslExecutor, tmp_path: Path) -> None:
     """They come from disk."""
-    shared.start(work(tmp_path, function="long"))
+    shared.start(*work(tmp_path, function="long"))
     assert outcome(shared).metrics == {"curve": [0.5] * 200_000}
 
 
 def test_culprit_is_told(shared: ParslExecutor, tmp_path: Path) -> None:
     """An evaluation that kills what supervises it is interrupted once, and then has failed."""
-    shared.start(work(tmp_path, function="kills_its_nest"))
+    shared.start(*work(tmp_path, function="kills_its_nest"))
     assert ended(shared) == [Interrupted(1, 1, "supervising process died")]
-    shared.start(work(tmp_path, function="kills_its_nest"))
+    shared.start(*work(tmp_path, function="kills_its_nest"))
     said = outcome(shared)
     assert (said.failure, said.error) == (FailureKind.ERROR, BLAMED)
-    shared.start(work(tmp_path, 2, ["echo", "AMBS-RESULT: 1"]))
+    shared.start(*work(tmp_path, 2, ["echo", "AMBS-RESULT: 1"]))
     assert outcome(shared).objective == 1.0
 
 
 def test_smaller_shapes_get_what_they_ask_for(shared: ParslExecutor, tmp_path: Path) -> None:
     """A slot may be larger; its GPU stays hidden from who did not ask for one."""
-    shared.start(work(tmp_path, function="environment", resources=Resources()))
+    shared.start(*work(tmp_path, function="environment", resources=Resources()))
     variables = outcome(shared).metrics["variables"]
     assert variables == {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
@@ -269,16 +270,16 @@ def test_smaller_shapes_get_what_they_ask_for(shared: ParslExecutor, tmp_path: P
 def test_impossible_shape_is_told(shape: Resources, shared: ParslExecutor, tmp_path: Path) -> None:
     """With the way out; nothing waits for ever."""
     with pytest.raises(ShapeNeverFits, match="--executor process"):
-        shared.start(work(tmp_path, arguments=["true"], resources=shape))
+        shared.start(*work(tmp_path, arguments=["true"], resources=shape))
 
 
 def test_idle_pool_is_made_anew_for_a_larger_shape(executor: ParslExecutor, tmp_path: Path) -> None:
     """It would wait for ever behind slots that are too small."""
-    executor.start(work(tmp_path, 1, ["echo", "AMBS-RESULT: 1"]))
-    assert not executor.start(work(tmp_path, 2, ["true"], resources=Resources(cores=2, gpus=2)))
+    executor.start(*work(tmp_path, 1, ["echo", "AMBS-RESULT: 1"]))
+    assert not executor.start(*work(tmp_path, 2, ["true"], resources=Resources(cores=2, gpus=2)))
     assert outcome(executor).objective == 1.0
     told = shell("echo AMBS-RESULT: 2; echo $CUDA_VISIBLE_DEVICES >&2")
-    assert executor.start(work(tmp_path, 2, told, resources=Resources(cores=2, gpus=2)))
+    assert executor.start(*work(tmp_path, 2, told, resources=Resources(cores=2, gpus=2)))
     assert outcome(executor).objective == 2.0
     assert (tmp_path / "attempt-2" / "stderr").read_text() == "4,7\n"
 
@@ -294,7 +295,7 @@ def test_killed_process_of_the_pool_costs_interruptions(
 ) -> None:
     """What ran there is given back, nothing of it stays, and the next evaluation runs."""
     for number in (1, 2):
-        executor.start(work(tmp_path, number, function="pid"))
+        executor.start(*work(tmp_path, number, function="pid"))
     pids = [pid_of(tmp_path, number) for number in (1, 2)]
     worker = worker_of(pids[0])
     manager = parent_of(worker)
@@ -309,14 +310,14 @@ def test_killed_process_of_the_pool_costs_interruptions(
         assert not is_gone(pids[1])
         executor.cancel([2], 0.0)
         assert ended(executor) == [Interrupted(2, 1, "stopped")]
-    wait_until(lambda: executor.start(work(tmp_path, 3, function="environment")), WAIT_SECONDS)
+    wait_until(lambda: executor.start(*work(tmp_path, 3, function="environment")), WAIT_SECONDS)
     assert outcome(executor).objective == 1.0
 
 
 def test_nothing_survives_close(executor: ParslExecutor, tmp_path: Path) -> None:
     """No process of the evaluation, none of the pool, no file of Parsl."""
     text = "sleep 601 & setsid sleep 602 & (setsid sleep 603 &) ; echo on > pid; sleep 604"
-    executor.start(work(tmp_path, arguments=shell(text)))
+    executor.start(*work(tmp_path, arguments=shell(text)))
     wait_until(lambda: (tmp_path / "attempt-1" / "pid").exists(), WAIT_SECONDS)
     pool = str(tmp_path / "run folder")
     assert len(marked(str(tmp_path))) >= 6
@@ -328,13 +329,14 @@ def test_nothing_survives_close(executor: ParslExecutor, tmp_path: Path) -> None
 ALONE = """
 import sys
 from pathlib import Path
+from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
 from tests.launcher.executors import test_parsl as test
-lifeline = start_orphan_reaper()
+lifeline = start_orphan_reaper(str(this_process()))
 folder = Path(sys.argv[1])
 executor = test.make(folder)
-executor.start(test.work(folder, 1, function="pid"))
-executor.start(test.work(folder, 2, test.shell("(setsid sleep 603 &); sleep 604")))
+executor.start(*test.work(folder, 1, function="pid"))
+executor.start(*test.work(folder, 2, test.shell("(setsid sleep 603 &); sleep 604")))
 while True:
     executor.poll(1.0)
 """
@@ -373,7 +375,7 @@ def several(folder: Path, everywhere: Callable[[Sequence[str]], Sequence[str]]) 
     """An executor for nodes a and b, as a launch command reaches them."""
     nodes = tuple(replace(NODE, name=name) for name in ("a", "b"))
     node_pool = NodePool(
-        nodes, "CUDA_VISIBLE_DEVICES", lambda name: ("env", f"ON={name}"), everywhere=everywhere
+        nodes, "CUDA_VISIBLE_DEVICES", lambda name: ("env", f"ON={name}"), launch_on_all=everywhere
     )
     return ParslExecutor(Packing(nodes), node_pool, 0.5, folder / "pools")
 
@@ -394,7 +396,7 @@ def test_one_launch_command_serves_all_nodes(tmp_path: Path) -> None:
     executor = several(tmp_path, pretended)
     try:
         for number in range(1, 5):
-            assert executor.start(work(tmp_path, number, function="environment"))
+            assert executor.start(*work(tmp_path, number, function="environment"))
         assert executor.count(ONE_GPU) == 0
         said = ended(executor, 4)
         assert {one.node for one in said if isinstance(one, Outcome)} <= {"a", "b"}
@@ -410,7 +412,7 @@ def test_launch_command_that_fails_gives_up(tmp_path: Path) -> None:
     starts = 0
     while executor.capacity() is not None:
         wait_until(lambda: executor.room() is not None or executor.poll(0.05), WAIT_SECONDS)
-        starts += executor.start(work(tmp_path, starts + 1, function="environment"))
+        starts += executor.start(*work(tmp_path, starts + 1, function="environment"))
         wait_until(lambda: said.extend(executor.poll(0.05)) or len(said) >= starts, WAIT_SECONDS)  # noqa: B023
     assert starts == parsl_executor.MOST_POOLS
     assert all(isinstance(one, Interrupted) and not one.started for one in said)
@@ -432,7 +434,7 @@ def test_dead_node_that_ends_the_launch_command_is_left_out(tmp_path: Path) -> N
 
     node_pool = NodePool(nodes, "CUDA_VISIBLE_DEVICES", launch_on, launch_on_all=launch_on_all)
     executor = ParslExecutor(Packing(nodes), node_pool, 0.5, tmp_path / "pools")
-    executor.start(work(tmp_path, 1, function="pid"))
+    executor.start(*work(tmp_path, 1, function="pid"))
     pid = pid_of(tmp_path, 1)
     assert executor._pool is not None
     assert executor._pool._process is not None
@@ -440,7 +442,7 @@ def test_dead_node_that_ends_the_launch_command_is_left_out(tmp_path: Path) -> N
     (said,) = ended(executor)
     assert said == Interrupted(1, 1, "its command ended with -9")
     wait_until(lambda: is_gone(pid), WAIT_SECONDS)
-    wait_until(lambda: executor.poll(0.05) or executor.start(work(tmp_path, 2, function="environment")))
+    wait_until(lambda: executor.poll(0.05) or executor.start(*work(tmp_path, 2, function="environment")))
     assert outcome(executor).node == "b"
     assert asked == [["a", "b"], ["b"]]
     executor.close()
@@ -450,7 +452,7 @@ def test_pool_that_never_comes_up_is_given_up(tmp_path: Path, monkeypatch: pytes
     """Nodes that hang in their start do not take the allocation along."""
     monkeypatch.setattr(parsl_executor, "FIRST_SECONDS", 3.0)
     executor = several(tmp_path, lambda _: ("sh", "-c", "sleep 600", "sh"))
-    executor.start(work(tmp_path, 1, function="environment"))
+    executor.start(*work(tmp_path, 1, function="environment"))
     assert ended(executor) == [Interrupted(1, 1, "no node has come up", started=False)]
     assert executor.capacity() is None
     executor.close()
@@ -463,7 +465,7 @@ def test_long_names_of_temporary_folders_do_no_harm(
     long = tmp_path / ("long" * 25)
     long.mkdir()
     monkeypatch.setenv("TMPDIR", str(long))
-    executor.start(work(tmp_path, 1, shell("echo AMBS-RESULT: 1; echo $TMPDIR >&2")))
+    executor.start(*work(tmp_path, 1, shell("echo AMBS-RESULT: 1; echo $TMPDIR >&2")))
     assert outcome(executor).objective == 1.0
     assert (tmp_path / "attempt-1" / "stderr").read_text() == f"{long}\n"
 

@@ -16,13 +16,14 @@ import pytest
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import start_time
 from ambs_hpc.launcher.executors.process import ProcessExecutor
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
+from tests.launcher.prepared import Prepared, prepared
 
 MODULE = """
 import json, os, time
@@ -68,11 +69,11 @@ def work(
     function: str | None = None,
     resources: Resources = ONE_CORE,
     limit: float | None = None,
-) -> Work:
+) -> Prepared:
     (folder / "objective_module.py").write_text(MODULE)
     claim = Claim(number, 1, "c", number, 1, {"x": 1.0}, resources, limit)
     attempt = folder / f"attempt-{number}"
-    return Work(
+    return prepared(
         claim, arguments, function, str(folder), str(attempt), {"AMBS_RESULT": str(attempt / "result.json")}
     )
 
@@ -105,7 +106,7 @@ def test_function_gets_exactly_its_slot(
     """One GPU variable with its own GPUs, its cores, a session and folder of its own."""
     monkeypatch.setenv("HIP_VISIBLE_DEVICES", "0,1,2,3")
     monkeypatch.setenv("AMBS_DB", "postgresql://me:secret@host/db")
-    executor.start(work(tmp_path, function="objective_module:environment", resources=Resources(gpus=1)))
+    executor.start(*work(tmp_path, function="objective_module:environment", resources=Resources(gpus=1)))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.objective == 1.0
@@ -121,7 +122,7 @@ def test_cores_that_do_not_exist_bind_nothing(tmp_path: Path) -> None:
     executor = ProcessExecutor(Packing([node]), NodePool((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
     told = {}
     for number in (1, 2):
-        executor.start(work(tmp_path, number, function="objective_module:environment"))
+        executor.start(*work(tmp_path, number, function="objective_module:environment"))
     for said in outcomes(executor, 2):
         told[said.id] = said.metrics["cores"]
     assert told == {1: sorted(os.sched_getaffinity(0)), 2: [CORE]}
@@ -134,7 +135,7 @@ def test_command_gets_exactly_its_slot(
     """The same for a command, and no password of ours in its environment."""
     monkeypatch.setenv("AMBS_DB", "postgresql://me:secret@host/db")
     text = 'taskset -cp $$ >&2; env >&2; echo "AMBS-RESULT: 2"'
-    executor.start(work(tmp_path, arguments=shell(text), resources=Resources(cores=2, gpus=2)))
+    executor.start(*work(tmp_path, arguments=shell(text), resources=Resources(cores=2, gpus=2)))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.objective == 2.0
@@ -149,7 +150,7 @@ def test_two_evaluations_have_different_gpus(executor: ProcessExecutor, tmp_path
     """Every trial on GPU 0 is the oldest pain of this field."""
     for number in (1, 2):
         text = "echo AMBS-RESULT: $CUDA_VISIBLE_DEVICES"
-        assert executor.start(work(tmp_path, number, shell(text), resources=Resources(gpus=1)))
+        assert executor.start(*work(tmp_path, number, shell(text), resources=Resources(gpus=1)))
     seen: list[float | None] = []
     wait_until(
         lambda: (
@@ -163,7 +164,7 @@ def test_two_evaluations_have_different_gpus(executor: ProcessExecutor, tmp_path
 def test_time_limit_terms_then_kills(executor: ProcessExecutor, tmp_path: Path) -> None:
     """TERM gives time to write; who ignores it is killed after the grace."""
     text = "trap 'echo got TERM >&2' TERM; while :; do sleep 0.1; done"
-    executor.start(work(tmp_path, arguments=shell(text), limit=0.5))
+    executor.start(*work(tmp_path, arguments=shell(text), limit=0.5))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.failure is FailureKind.TIMEOUT
@@ -175,7 +176,7 @@ def test_time_limit_terms_then_kills(executor: ProcessExecutor, tmp_path: Path) 
 def test_result_written_on_term_counts(executor: ProcessExecutor, tmp_path: Path) -> None:
     """A program that saves its result when told to end has ended well."""
     text = "trap 'echo AMBS-RESULT: 5; exit 0' TERM; while :; do sleep 0.05; done"
-    executor.start(work(tmp_path, arguments=shell(text), limit=0.3))
+    executor.start(*work(tmp_path, arguments=shell(text), limit=0.3))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.objective == 5.0
@@ -186,24 +187,24 @@ def test_termination_from_outside_is_an_interruption(
     text: str, executor: ProcessExecutor, tmp_path: Path
 ) -> None:
     """A scheduler terminates everything that runs on a node before it takes it: nobody's failure."""
-    executor.start(work(tmp_path, arguments=shell(text)))
+    executor.start(*work(tmp_path, arguments=shell(text)))
     assert outcome(executor) == Interrupted(1, 1, "terminated from outside")
 
 
 def test_missing_program_is_an_error_of_its_own(executor: ProcessExecutor, tmp_path: Path) -> None:
     """The next evaluation is started all the same."""
-    executor.start(work(tmp_path, 1, ["/no/such/program"]))
+    executor.start(*work(tmp_path, 1, ["/no/such/program"]))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.failure is FailureKind.ERROR
     assert "/no/such/program" in said.error
-    executor.start(work(tmp_path, 2, ["echo", "AMBS-RESULT: 1"]))
+    executor.start(*work(tmp_path, 2, ["echo", "AMBS-RESULT: 1"]))
     assert isinstance(outcome(executor), Outcome)
 
 
 def test_cancelled_evaluation_is_an_interruption(executor: ProcessExecutor, tmp_path: Path) -> None:
     """It had nothing to say, so nothing is recorded as its failure."""
-    executor.start(work(tmp_path, arguments=["sleep", "600"]))
+    executor.start(*work(tmp_path, arguments=["sleep", "600"]))
     wait_until(lambda: (tmp_path / "attempt-1" / "stdout").exists())
     executor.cancel([1], grace_seconds=1.0)
     assert outcome(executor) == Interrupted(1, 1, "stopped")
@@ -212,7 +213,7 @@ def test_cancelled_evaluation_is_an_interruption(executor: ProcessExecutor, tmp_
 def test_module_that_cannot_be_imported_consumes_nothing(executor: ProcessExecutor, tmp_path: Path) -> None:
     """A missing import is told once; its evaluations are given back as never started."""
     (tmp_path / "broken_module.py").write_text("import no_such_library\n")
-    executor.start(work(tmp_path, function="broken_module:f"))
+    executor.start(*work(tmp_path, function="broken_module:f"))
     ended: list[Ended] = []
     wait_until(lambda: ended.extend(executor.poll(0.05)) or len(ended) == 2)
     assert isinstance(ended[0], Unloadable)
@@ -224,13 +225,13 @@ def test_module_that_cannot_be_imported_consumes_nothing(executor: ProcessExecut
 def test_impossible_shape_is_told(executor: ProcessExecutor, tmp_path: Path) -> None:
     """It would wait for ever."""
     with pytest.raises(ShapeNeverFits, match="gpus=3"):
-        executor.start(work(tmp_path, arguments=["true"], resources=Resources(gpus=3)))
+        executor.start(*work(tmp_path, arguments=["true"], resources=Resources(gpus=3)))
 
 
 def test_nothing_survives_close(executor: ProcessExecutor, tmp_path: Path) -> None:
     """Not the process, not its child, not the daemon that left its session."""
     text = "sleep 601 & setsid sleep 602 & (setsid sleep 603 &) ; sleep 604"
-    executor.start(work(tmp_path, arguments=shell(text)))
+    executor.start(*work(tmp_path, arguments=shell(text)))
     token = wait_for_token(tmp_path, count=5)
     executor.close()
     assert marked(token) == []
@@ -257,17 +258,18 @@ from pathlib import Path
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.node_pool import NodePool
+from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
-from ambs_hpc.launcher.executors.protocol import Work
+from tests.launcher.prepared import prepared
 from ambs_hpc.records import Claim, Resources
-lifeline = start_orphan_reaper()
+lifeline = start_orphan_reaper(str(this_process()))
 node = Node("here", (0, 0))
 executor = ProcessExecutor(Packing([node]), NodePool((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
 folder = Path(sys.argv[1])
 claim = Claim(1, 1, "c", 1, 1, {}, Resources(), None)
 arguments = ["sh", "-c", "(setsid sleep 603 &); sleep 604"]
 environment = {"AMBS_RESULT": str(folder / "attempt-1" / "result.json")}
-executor.start(Work(claim, arguments, None, str(folder), str(folder / "attempt-1"), environment))
+executor.start(*prepared(claim, arguments, None, str(folder), str(folder / "attempt-1"), environment))
 while True:
     executor.poll(1.0)
 """
@@ -284,7 +286,7 @@ def test_nothing_survives_a_killed_launcher(victims: str, tmp_path: Path) -> Non
         supervisors = [
             int(pid)
             for pid in children
-            if b"launcher.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"-m\0ambs_hpc.launcher.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
         assert len(supervisors) == 1
     for pid in [*supervisors, launcher.pid]:
@@ -295,7 +297,7 @@ def test_nothing_survives_a_killed_launcher(victims: str, tmp_path: Path) -> Non
 
 def test_killed_nest_costs_interruptions_only(executor: ProcessExecutor, tmp_path: Path) -> None:
     """The next evaluation finds a new supervisor, and the one that was interrupted may run again."""
-    executor.start(work(tmp_path, function="objective_module:pid"))
+    executor.start(*work(tmp_path, function="objective_module:pid"))
     wait_until(
         lambda: (tmp_path / "attempt-1" / "pid").exists() and (tmp_path / "attempt-1" / "pid").read_text()
     )
@@ -304,16 +306,16 @@ def test_killed_nest_costs_interruptions_only(executor: ProcessExecutor, tmp_pat
     said = outcome(executor)
     assert said == Interrupted(1, 1, "supervising process died")
     wait_until(lambda: start_time(pid) is None)
-    executor.start(work(tmp_path, 2, function="objective_module:environment"))
+    executor.start(*work(tmp_path, 2, function="objective_module:environment"))
     assert isinstance(outcome(executor), Outcome)
 
 
 def test_killed_template_costs_nothing(executor: ProcessExecutor, tmp_path: Path) -> None:
     """An evaluation that kills its parent harms neither itself nor the others."""
     for number in (1, 2):
-        executor.start(work(tmp_path, number, function="objective_module:first_kills_its_parent"))
+        executor.start(*work(tmp_path, number, function="objective_module:first_kills_its_parent"))
     assert {one.objective for one in outcomes(executor, 2)} == {1.0}
-    executor.start(work(tmp_path, 3, function="objective_module:environment"))
+    executor.start(*work(tmp_path, 3, function="objective_module:environment"))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.objective == 1.0
@@ -321,7 +323,7 @@ def test_killed_template_costs_nothing(executor: ProcessExecutor, tmp_path: Path
 
 def test_forked_daemon_ends_with_its_evaluation(executor: ProcessExecutor, tmp_path: Path) -> None:
     """It never called exec, left its session and its parent, and would keep the cores of the next one."""
-    executor.start(work(tmp_path, function="objective_module:daemon"))
+    executor.start(*work(tmp_path, function="objective_module:daemon"))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.objective == 1.0
@@ -330,7 +332,7 @@ def test_forked_daemon_ends_with_its_evaluation(executor: ProcessExecutor, tmp_p
 
 def test_long_metrics_are_told(executor: ProcessExecutor, tmp_path: Path) -> None:
     """A packet above the socket's buffer would kill the supervisor, and with it its other evaluations."""
-    executor.start(work(tmp_path, function="objective_module:long"))
+    executor.start(*work(tmp_path, function="objective_module:long"))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.metrics == {"curve": [0.5] * 200_000}
@@ -345,7 +347,8 @@ def test_function_that_cannot_be_forked_runs_cold(executor: ProcessExecutor, tmp
         "objective_module:environment",
         str(tmp_path),
     ]
-    executor.start(replace(work(tmp_path, arguments=arguments), needs_request=True))
+    one = work(tmp_path, arguments=arguments)
+    executor.start(one.claim, replace(one.request, reads_request=True))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert (said.objective, said.error) == (1.0, "")
@@ -357,7 +360,7 @@ def test_threads_that_a_person_set_stay(
 ) -> None:
     """Who says OMP_NUM_THREADS=3 means it."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    executor.start(work(tmp_path, arguments=shell("echo AMBS-RESULT: $OMP_NUM_THREADS")))
+    executor.start(*work(tmp_path, arguments=shell("echo AMBS-RESULT: $OMP_NUM_THREADS")))
     said = outcome(executor)
     assert isinstance(said, Outcome)
     assert said.objective == 3.0
@@ -365,7 +368,7 @@ def test_threads_that_a_person_set_stay(
 
 def test_outcome_is_on_disk_before_it_is_told(executor: ProcessExecutor, tmp_path: Path) -> None:
     """Whoever loses the database, or its life, finds it there."""
-    executor.start(work(tmp_path, arguments=["echo", "AMBS-RESULT: 3"]))
+    executor.start(*work(tmp_path, arguments=["echo", "AMBS-RESULT: 3"]))
     outcome(executor)
     written = json.loads((tmp_path / "attempt-1" / "outcome.json").read_text())
     assert (written["id"], written["attempt"], written["objective"]) == (1, 1, 3.0)

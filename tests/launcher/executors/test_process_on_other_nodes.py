@@ -12,13 +12,14 @@ import pytest
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.launcher.executors.process import ProcessExecutor
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
 from ambs_hpc.launcher.node_pool import NodePool, on_no_nodes
 from ambs_hpc.launcher.packing import Node, Packing, Share
 from ambs_hpc.launcher.supervisor import client, process_tree
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
+from tests.launcher.prepared import Prepared, prepared
 
 CORE = min(os.sched_getaffinity(0))
 ONE_CORE = Resources()
@@ -71,11 +72,11 @@ def work(
     function: str | None,
     arguments: list[str] | None = None,
     resources: Resources = ONE_CORE,
-) -> Work:
+) -> Prepared:
     claim = Claim(number, 1, "c", number, 1, {}, resources, None)
     full = None if function is None else f"elsewhere_module:{function}"
     attempt = folder / f"attempt-{number}"
-    return Work(claim, arguments, full, str(folder), str(attempt), {})
+    return prepared(claim, arguments, full, str(folder), str(attempt), {})
 
 
 def ended(executor: ProcessExecutor, number: int) -> list[Ended]:
@@ -88,8 +89,8 @@ def test_evaluations_run_on_every_node(executor: ProcessExecutor, folder: Path) 
     """Functions from a warm process of their node, and what they print never gets among the messages."""
     assert executor.count(Resources()) == 2
     for number in (1, 2):
-        assert executor.start(work(folder, number, "where"))
-    assert not executor.start(work(folder, 3, "where"))
+        assert executor.start(*work(folder, number, "where"))
+    assert not executor.start(*work(folder, 3, "where"))
     said = ended(executor, 2)
     assert all(isinstance(one, Outcome) and one.objective == 1.0 for one in said)
     assert {one.metrics["node"] for one in said if isinstance(one, Outcome)} == {"here", "there"}
@@ -100,7 +101,7 @@ def test_commands_run_elsewhere_too(executor: ProcessExecutor, folder: Path) -> 
     """Their output is in the attempt's folder, which all nodes see."""
     for number in (1, 2):
         executor.start(
-            work(folder, number, None, ["sh", "-c", "echo AMBS-RESULT: 3; echo $PRETENDED_NODE >&2"])
+            *work(folder, number, None, ["sh", "-c", "echo AMBS-RESULT: 3; echo $PRETENDED_NODE >&2"])
         )
     assert all(isinstance(one, Outcome) and one.objective == 3.0 for one in ended(executor, 2))
     stderr = {(folder / f"attempt-{number}" / "stderr").read_text() for number in (1, 2)}
@@ -110,15 +111,15 @@ def test_commands_run_elsewhere_too(executor: ProcessExecutor, folder: Path) -> 
 @pytest.mark.parametrize("executor", [("broken", "there")], indirect=True)
 def test_unreachable_node_is_given_up(executor: ProcessExecutor, folder: Path) -> None:
     """Its evaluation never started, and runs on a node that is left."""
-    executor.start(work(folder, 1, "where"))
-    executor.start(work(folder, 2, "where"))
+    executor.start(*work(folder, 1, "where"))
+    executor.start(*work(folder, 2, "where"))
     said = ended(executor, 2)
     interrupted = [one for one in said if isinstance(one, Interrupted)]
     assert len(interrupted) == 1
     assert interrupted[0].started is False
     assert "broken" in interrupted[0].reason
     assert executor.count(Resources()) == 1
-    executor.start(work(folder, interrupted[0].id, "where"))
+    executor.start(*work(folder, interrupted[0].id, "where"))
     (again,) = ended(executor, 1)
     assert isinstance(again, Outcome)
     assert again.node == "there"
@@ -127,7 +128,7 @@ def test_unreachable_node_is_given_up(executor: ProcessExecutor, folder: Path) -
 @pytest.mark.parametrize("executor", [("there",)], indirect=True)
 def test_killed_supervisor_costs_interruptions(executor: ProcessExecutor, folder: Path) -> None:
     """What ran there is given back, nothing of it stays, and the node is used again."""
-    executor.start(work(folder, 1, "waits"))
+    executor.start(*work(folder, 1, "waits"))
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())
     pid = int(file.read_text())
@@ -137,7 +138,7 @@ def test_killed_supervisor_costs_interruptions(executor: ProcessExecutor, folder
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node there: supervising process died")
     wait_until(lambda: process_tree.state_of(pid) in "ZX")
-    wait_until(lambda: not executor.poll(0.05) and executor.start(work(folder, 2, "where")))
+    wait_until(lambda: not executor.poll(0.05) and executor.start(*work(folder, 2, "where")))
     (after,) = ended(executor, 1)
     assert isinstance(after, Outcome)
 
@@ -153,17 +154,17 @@ def test_node_is_not_used_while_it_is_in_doubt(folder: Path) -> None:
         wait = f"read line < {folder}/reachable; " if is_probe else ""
         return ("sh", "-c", wait + 'exec "$@"', "sh")
 
-    executor = make(("there",), reach=slow_reach)
-    executor.start(work(folder, 1, "waits"))
+    executor = make(("there",), launch_on=slow_reach)
+    executor.start(*work(folder, 1, "waits"))
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())
     (supervisor,) = supervisors()
     os.kill(supervisor, signal.SIGKILL)
     ended(executor, 1)
     assert executor.count(Resources()) == 0
-    assert not executor.start(work(folder, 2, "where"))
+    assert not executor.start(*work(folder, 2, "where"))
     (folder / "reachable").write_text("\n")
-    wait_until(lambda: not executor.poll(0.05) and executor.start(work(folder, 2, "where")))
+    wait_until(lambda: not executor.poll(0.05) and executor.start(*work(folder, 2, "where")))
     executor.close()
 
 
@@ -173,7 +174,7 @@ def test_silent_node_is_lost(
 ) -> None:
     """A machine without power ends no connection: what it ran is given back when it has not beaten."""
     monkeypatch.setattr(client, "SILENCE_SECONDS", 1.0)
-    executor.start(work(folder, 1, "waits"))
+    executor.start(*work(folder, 1, "waits"))
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())
     (supervisor,) = supervisors()
@@ -186,7 +187,7 @@ def test_silent_node_is_lost(
 @pytest.mark.parametrize("executor", [("there",)], indirect=True)
 def test_closing_ends_what_runs_elsewhere(executor: ProcessExecutor, folder: Path) -> None:
     """The end of its standard input is the supervisor's end."""
-    executor.start(work(folder, 1, "waits"))
+    executor.start(*work(folder, 1, "waits"))
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())
     executor.close()
@@ -202,7 +203,7 @@ def test_ranks_have_their_nodes_to_themselves(executor: ProcessExecutor, folder:
     told = command("echo $PRETENDED_RANKS; read line < go; echo AMBS-RESULT: 5")
     (folder / "attempt-1").mkdir()
     os.mkfifo(folder / "attempt-1" / "go")
-    executor.start(work(folder, 1, None, told, RANKS))
+    executor.start(*work(folder, 1, None, told, RANKS))
     assert executor.count(Resources()) == 0
     (folder / "attempt-1" / "go").write_text("\n")
     (said,) = ended(executor, 1)
@@ -215,7 +216,7 @@ def test_ranks_have_their_nodes_to_themselves(executor: ProcessExecutor, folder:
 @pytest.mark.parametrize("executor", [("there", "broken")], indirect=True)
 def test_ranks_that_fail_with_a_node_were_interrupted(executor: ProcessExecutor, folder: Path) -> None:
     """A launch command fails alike for a program's mistake and for a dead node: the nodes are asked."""
-    executor.start(work(folder, 1, None, command("exit 1"), RANKS))
+    executor.start(*work(folder, 1, None, command("exit 1"), RANKS))
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node broken lost")
     assert executor.count(Resources()) == 1
@@ -224,7 +225,7 @@ def test_ranks_that_fail_with_a_node_were_interrupted(executor: ProcessExecutor,
 @pytest.mark.parametrize("executor", [("there", "too")], indirect=True)
 def test_ranks_that_fail_on_living_nodes_have_failed(executor: ProcessExecutor, folder: Path) -> None:
     """With what they said."""
-    executor.start(work(folder, 1, None, command("echo no such file >&2; exit 3"), RANKS))
+    executor.start(*work(folder, 1, None, command("echo no such file >&2; exit 3"), RANKS))
     (said,) = ended(executor, 1)
     assert isinstance(said, Outcome)
     assert said.failure is FailureKind.ERROR
@@ -234,9 +235,9 @@ def test_ranks_that_fail_on_living_nodes_have_failed(executor: ProcessExecutor, 
 
 def test_ranks_need_a_launch_command(folder: Path) -> None:
     """It is told, instead of one lonely rank that computes something else."""
-    executor = make(("here", "there"), spread=on_no_nodes)
+    executor = make(("here", "there"), launch_ranks=on_no_nodes)
     with pytest.raises(ShapeNeverFits, match=r"ranks_per_node=3.*launch command"):
-        executor.start(work(folder, 1, None, command("true"), RANKS))
+        executor.start(*work(folder, 1, None, command("true"), RANKS))
     assert executor.count(Resources()) == 2
 
 
@@ -244,11 +245,11 @@ def test_nodes_that_take_one_launch_command_get_one(folder: Path) -> None:
     """As with aprun: an idle supervisor makes way, a busy one is waited for."""
     executor = make(("there",), packs=False)
     ranks = Resources(ranks_per_node=1, nodes=1, whole_node=True)
-    executor.start(work(folder, 1, None, command("echo AMBS-RESULT: 1")))
+    executor.start(*work(folder, 1, None, command("echo AMBS-RESULT: 1")))
     (said,) = ended(executor, 1)
     assert isinstance(said, Outcome)
     before = supervisors()
-    executor.start(work(folder, 2, "where", resources=ranks))
+    executor.start(*work(folder, 2, "where", resources=ranks))
     (said,) = ended(executor, 1)
     assert isinstance(said, Outcome)
     assert len(before) == len(supervisors()) == 1
@@ -259,11 +260,11 @@ def test_nodes_that_take_one_launch_command_get_one(folder: Path) -> None:
 def test_launch_commands_are_not_too_many(folder: Path) -> None:
     """Some sites refuse more than a thousand at a time."""
     executor = make(("a", "b"), most_at_once=1)
-    assert executor.start(work(folder, 1, "waits"))
-    assert not executor.start(work(folder, 2, "where"))
+    assert executor.start(*work(folder, 1, "waits"))
+    assert not executor.start(*work(folder, 2, "where"))
     executor.cancel([1], 0.0)
     ended(executor, 1)
-    assert executor.start(work(folder, 2, "where"))
+    assert executor.start(*work(folder, 2, "where"))
     assert isinstance(ended(executor, 1)[0], Outcome)
     executor.close()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from ambs_hpc.launcher.supervisor import function_main
+from ambs_hpc.launcher.supervisor.messages import StartRequest, to_json
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 
 
@@ -19,14 +19,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("is_spread", "rank", "has_outcome"), [(False, "3", True), (True, "3", False), (True, "0", True)]
+    ("has_ranks", "rank", "has_outcome"), [(False, "3", True), (True, "3", False), (True, "0", True)]
 )
 def test_only_ranks_of_its_own_leave_the_result_to_the_first(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, is_spread: bool, rank: str, has_outcome: bool
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, has_ranks: bool, rank: str, has_outcome: bool
 ) -> None:
     """A launcher that is itself rank 3 of something has that in the environment of all that it starts."""
-    request = {"id": 1, "attempt": 1, "node": "n", "configuration": {"x": 0.5}, "is_spread": is_spread}
-    (folder / "request.json").write_text(json.dumps(request))
+    request = StartRequest(1, 1, {"x": 0.5}, str(folder), None, has_ranks=has_ranks)
+    (folder / "request.json").write_text(to_json(request))
     monkeypatch.setenv("SLURM_PROCID", rank)
     assert function_main.main(["called:f", str(folder)]) == 0
     assert (read_outcome(folder, 1) is not None) is has_outcome

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.launcher.supervisor import outcome
+from ambs_hpc.launcher.supervisor.messages import AttemptReport
 
 
 @pytest.mark.parametrize("value", [1.5, 2, True, {"objective": 1.5, "epochs": 3}])
 def test_numbers_are_results(value: object) -> None:
     """Whatever Python counts as a finite number."""
     said = outcome.parse_result(value)
-    assert said["failure"] is None
-    assert math.isfinite(said["objective"])
+    assert said.failure is None
+    assert said.objective is not None
+    assert math.isfinite(said.objective)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ def test_numbers_are_results(value: object) -> None:
 )
 def test_anything_else_is_a_bad_result(value: object) -> None:
     """It fails with its reason instead of poisoning the model."""
-    assert outcome.parse_result(value)["failure"] == "BAD_RESULT"
+    assert outcome.parse_result(value).failure == "BAD_RESULT"
 
 
 def test_numbers_of_libraries_are_taken() -> None:
@@ -34,8 +36,8 @@ def test_numbers_of_libraries_are_taken() -> None:
     said = outcome.parse_result(
         {"objective": np.float32(0.5), "curve": np.array([1.0, 2.0]), "nan": float("nan")}
     )
-    assert said["objective"] == 0.5
-    assert said["metrics"]["curve"] == [1.0, 2.0]
+    assert said.objective == 0.5
+    assert said.metrics["curve"] == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_last_result_line_counts(stdout: str, objective: float, tmp_path: Path) 
     (tmp_path / "stdout").write_text(stdout)
     said = outcome.command_result(tmp_path)
     assert said is not None
-    assert said["objective"] == objective
+    assert said.objective == objective
 
 
 def test_result_file_wins_over_stdout(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_result_file_wins_over_stdout(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text('{"objective": 7}')
     said = outcome.command_result(tmp_path)
     assert said is not None
-    assert said["objective"] == 7.0
+    assert said.objective == 7.0
 
 
 def test_garbage_is_a_bad_result_and_silence_none(tmp_path: Path) -> None:
@@ -71,12 +73,12 @@ def test_garbage_is_a_bad_result_and_silence_none(tmp_path: Path) -> None:
     (tmp_path / "stdout").write_text("AMBS-RESULT: about three\n")
     said = outcome.command_result(tmp_path)
     assert said is not None
-    assert said["failure"] == "BAD_RESULT"
+    assert said.failure == "BAD_RESULT"
 
 
 def test_outcome_of_another_attempt_is_not_taken(tmp_path: Path) -> None:
     """A folder that was used twice by mistake must not give an old result."""
-    report = {"id": 1, "attempt": 1, "objective": 1.0, "started_at": 1.0, "finished_at": 9.0}
+    report = AttemptReport(1, 1, "n", started_at=1.0, finished_at=9.0, objective=1.0)
     outcome.write_outcome(tmp_path, report)
     assert outcome.read_outcome(tmp_path, 2) is None
     assert outcome.read_outcome(tmp_path, 1) == report

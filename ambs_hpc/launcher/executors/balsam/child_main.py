@@ -8,7 +8,6 @@ same attempt it does nothing.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -17,81 +16,78 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ambs_hpc.launcher.executors.balsam import files
+from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor import outcome, process_tree
 from ambs_hpc.launcher.supervisor.fork_server import ERROR_CHARACTERS, load_function
 from ambs_hpc.launcher.supervisor.forked import enter_attempt, flush
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES, is_first_rank
+from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, from_json
 from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
-from ambs_hpc.launcher.supervisor.spawn import REQUEST, Running, start_command
+from ambs_hpc.launcher.supervisor.running import LimitKeeper, RunningAttempt
+from ambs_hpc.launcher.supervisor.spawn import REQUEST, start_command
+from ambs_hpc.launcher.supervisor.wakeup import KernelKills, SignalWakeup
 
 LOOK_SECONDS = 1.0  # between two looks for a wish to stop, and for the death of Balsam's launcher
-MEMORY_POLL_SECONDS = 0.2
 LAST_SECONDS = 7.0  # Balsam kills ten seconds after its TERM
 RANKS_MEET_SECONDS = 60.0  # for the first rank to begin
 SAME_START_SECONDS = 30.0  # ranks of one start begin within this time
-Request = dict[str, Any]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the attempt whose request lies in the folder."""
     folder = arguments[0]
-    request: Request = json.loads(Path(folder, REQUEST).read_bytes())
-    request["node"] = socket.gethostname()
-    if request["is_spread"] and not is_first_rank(os.environ):
+    request = from_json(StartRequest, Path(folder, REQUEST).read_bytes())
+    request = replace(request, node=socket.gethostname())
+    if request.has_ranks and not is_first_rank(os.environ):
         _run_other_rank(request)
         return 0
     if not files.take(folder, time.time()):
         return 0
-    if not request["is_spread"]:  # they are of Balsam's own processes
+    if not request.has_ranks:  # they are of Balsam's own processes
         for name in RANK_VARIABLES:
             os.environ.pop(name, None)
-    message = _Supervisor(request).run()
-    files.tell_end(request["run_directory"], message)
+    end = _AttemptSupervisor(request).run()
+    files.tell_end(run_directory_of(request.folder), (request.id, request.attempt), end)
     return 0
 
 
-def _run_other_rank(request: Request) -> None:
-    """Become one of the copies of an MPI program, beside the first rank, which keeps the books."""
-    begun, folder = time.time(), request["directory"]
-    started = Path(folder, files.STARTED)
+def _run_other_rank(request: StartRequest) -> None:
+    """Become one of the copies of an MPI program; the first rank keeps its limits and reports its end."""
+    assert request.arguments is not None
+    begun = time.time()
+    started = Path(request.folder, files.STARTED)
     while not (started.exists() and started.read_text().strip()):
         if time.time() - begun > RANKS_MEET_SECONDS:
             return
         time.sleep(0.05)
     if begun - float(started.read_text()) > SAME_START_SECONDS:
         return  # an earlier start of this attempt
-    os.chdir(folder)
-    os.environ.update(request["environment"])
-    os.execvp(request["arguments"][0], request["arguments"])
+    os.chdir(request.folder)
+    os.environ.update(request.environment)
+    os.execvp(request.arguments[0], request.arguments)
 
 
-class _Supervisor:
-    """One evaluation, from its start to its last process."""
+class _AttemptSupervisor:
+    """Supervises one evaluation, from its start to its last process."""
 
-    def __init__(self, request: Request) -> None:
-        self._request, self._folder = request, str(request["directory"])
+    def __init__(self, request: StartRequest) -> None:
+        self._request, self._folder = request, request.folder
         self._parent = os.getppid()
-        self._is_terminated = False
-        self._oom_kills = process_tree.oom_kills()
-        self._look_at = self._memory_at = 0.0
+        self._look_at = 0.0
         self._heartbeat_at = time.monotonic() + files.HEARTBEAT_SECONDS
-        self._wake, end = socket.socketpair()
-        for each in (self._wake, end):
-            each.setblocking(False)
-        self._wake_end = end
+        self._limits, self._kernel_kills = LimitKeeper(), KernelKills()
         process_tree.become_subreaper()
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note_signal)
-        signal.set_wakeup_fd(end.fileno(), warn_on_full_buffer=False)
+        self._wakeup = SignalWakeup()
 
-    def run(self) -> files.Message:
+    def run(self) -> files.End:
         """What the launcher is to be told."""
         if files.asked_to_stop(self._folder) is not None:
-            return {**outcome.stopped(self._request), "has_begun": False}
+            return replace(outcome.stopped(self._request), has_begun=False)
         try:
             running = self._start()
         except OSError as error:
@@ -104,12 +100,11 @@ class _Supervisor:
         process_tree.kill_children()  # whatever escaped; the watch over us with it
         unloadable = Path(self._folder, files.UNLOADABLE)
         if unloadable.exists():
-            text = unloadable.read_text()
-            return {"id": running.id, "attempt": self._request["attempt"], "unloadable": text}
-        return outcome.of(running, status, time.time())
+            return ImportFailed(unloadable.read_text())
+        return outcome.report_of(running, status, time.time())
 
-    def _start(self) -> Running:
-        function = self._request["function"]
+    def _start(self) -> RunningAttempt:
+        function = self._request.function
         if function is None:
             return start_command(self._request)
         started_at = time.time()
@@ -119,55 +114,38 @@ class _Supervisor:
             for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
             _evaluate(self._request, function, started_at)
-        return Running.now(self._request, pid, started_at)
+        return RunningAttempt.now(self._request, pid, started_at)
 
-    def _wait(self, running: Running) -> int:
+    def _wait(self, running: RunningAttempt) -> int:
         """Keep its limits until it ends; its wait status."""
         while True:
             status = _reap(running.pid)
             if status is not None:
-                if status == signal.SIGKILL and running.ended_by is None:
-                    killed_by_kernel = process_tree.oom_kills() > self._oom_kills
-                    running.ended_by = "kernel" if killed_by_kernel else None
+                if running.ended_by is None and self._kernel_kills.explains(status):
+                    running.ended_by = "kernel"
                 return status
-            now = time.monotonic()
-            running.enforce_time(now)
-            self._enforce_memory(running, now)
-            self._look(running, now)
-            select.select([self._wake], [], [], self._patience(running))
-            with contextlib.suppress(BlockingIOError):
-                self._wake.recv(4096)
+            self._limits.enforce([running])
+            self._look(running, time.monotonic())
+            due = min(self._look_at, self._limits.next_due([running]))
+            select.select([self._wakeup], [], [], max(0.0, due - time.monotonic()))
+            self._wakeup.drain()
 
-    def _enforce_memory(self, running: Running, now: float) -> None:
-        if running.memory_bytes and now >= self._memory_at:
-            running.enforce_memory(process_tree.memory_by_session({running.pid})[running.pid])
-            spent = time.monotonic() - now
-            self._memory_at = now + max(MEMORY_POLL_SECONDS, 10 * spent)
-
-    def _look(self, running: Running, now: float) -> None:
+    def _look(self, running: RunningAttempt, now: float) -> None:
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + files.HEARTBEAT_SECONDS
             with contextlib.suppress(OSError):  # a person may have removed the folder
                 files.heartbeat(self._folder)
-        if self._is_terminated or os.getppid() != self._parent:  # its launcher ends, or has died
-            running.stop("stopped", min(LAST_SECONDS, float(self._request["grace_seconds"])))
+        is_terminated = bool(self._wakeup.received - {signal.SIGCHLD})
+        if is_terminated or os.getppid() != self._parent:  # its launcher ends, or has died
+            running.stop("stopped", min(LAST_SECONDS, self._request.grace_seconds))
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             grace = files.asked_to_stop(self._folder)
             if grace is not None:
                 running.stop("stopped", grace)
 
-    def _patience(self, running: Running) -> float:
-        due = min(self._look_at, running.next_deadline)
-        if running.memory_bytes:
-            due = min(due, self._memory_at)
-        return max(0.0, due - time.monotonic())
 
-    def _note_signal(self, number: int, _frame: object) -> None:
-        self._is_terminated |= number != signal.SIGCHLD
-
-
-def _evaluate(request: Request, function: str, started_at: float) -> NoReturn:
+def _evaluate(request: StartRequest, function: str, started_at: float) -> NoReturn:
     """In the fork: import "module:function" and call it; the outcome is left in the folder.
 
     A module that cannot be imported is no failure of the evaluation: its error is left instead.
@@ -177,7 +155,7 @@ def _evaluate(request: Request, function: str, started_at: float) -> NoReturn:
         os.setsid()
         enter_attempt(request)
         try:
-            objective = load_function(function, str(request["module_directory"]))
+            objective = load_function(function, request.module_directory)
         except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises
             Path(files.UNLOADABLE).write_text(traceback.format_exc()[-ERROR_CHARACTERS:])
             os._exit(status)
@@ -197,7 +175,7 @@ def _reap(pid: int) -> int | None:
             return status if ended else None
 
 
-def _watch_over(running: Running) -> None:
+def _watch_over(running: RunningAttempt) -> None:
     """Fork a process that kills the evaluation, and what it started, when this one is killed."""
     reading, writing = os.pipe()
     if os.fork():
@@ -211,7 +189,7 @@ def _watch_over(running: Running) -> None:
         os.close(writing)
         os.read(reading, 1)
         process_tree.kill_group(running.pid)
-        kill_marked(f"{process_tree.TOKEN_VARIABLE}={running.token}".encode())
+        kill_marked(f"{process_tree.TOKEN_VARIABLE}={running.request.token}".encode())
     finally:
         os._exit(0)
 

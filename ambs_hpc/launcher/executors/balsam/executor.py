@@ -7,35 +7,35 @@ jobs that ended without leaving any.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.executors.balsam import files
-from ambs_hpc.launcher.executors.balsam.jobs import cores_of, new_job, on_one_node, queue_of, run_directory_of
+from ambs_hpc.launcher.executors.balsam.jobs import cores_of, new_job, on_one_node, queue_of
 from ambs_hpc.launcher.executors.balsam.link import QUEUE, BalsamLink
 from ambs_hpc.launcher.executors.balsam.messages import Key, News, ReadBooks
 from ambs_hpc.launcher.executors.process import blamed, outcome_of
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
-from ambs_hpc.launcher.executors.start_request import request_elsewhere
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.start_request import bounded
 from ambs_hpc.launcher.packing import Packing
+from ambs_hpc.launcher.paths import run_directory_of
+from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, to_json
 from ambs_hpc.launcher.supervisor.outcome import not_started, read_outcome
 from ambs_hpc.launcher.supervisor.spawn import REQUEST, make_folder
-from ambs_hpc.records import Outcome, Resources
+from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.schedulers.balsam.values import Job
 from ambs_hpc.states import FailureKind
 
 logger = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 0.2  # between two looks for endings
-PULSE_SECONDS = 5.0  # between two looks for processes that have fallen silent
+HEARTBEAT_LOOK_SECONDS = 5.0  # between two looks for processes that have fallen silent
 # Balsam takes so long from a job to its start: what ends meanwhile must be there already.
 LATENCY_SECONDS = 10.0
 MOST_AHEAD = 250  # of each slot
@@ -52,11 +52,12 @@ NEVER_FITS = (
 
 @dataclass
 class _BalsamRun:
-    work: Work
+    claim: Claim
+    request: StartRequest
     run_directory: str
     handed_at: float  # monotonic, or when it was last offered again
     over: News | None = None  # what Balsam said of its end
-    judge_at: float = float("inf")  # monotonic
+    decide_at: float = float("inf")  # monotonic
 
 
 class BalsamExecutor:
@@ -82,7 +83,7 @@ class BalsamExecutor:
         self._ready: list[Ended] = []  # known before anybody asked
         self._deaths: Counter[int] = Counter()  # of supervisors, by evaluation
         self._mean_seconds: float | None = None
-        self._pulse_at = float("-inf")
+        self._look_at_heartbeats_at = float("-inf")
         self._last_begun = float("-inf")  # when the last of those that have begun was handed over
         self._file_words = ""
         link.begin()
@@ -114,7 +115,7 @@ class BalsamExecutor:
 
     @property
     def troubles(self) -> Sequence[str]:
-        largest, claims = self._link.largest_batch, [one.work.claim for one in self._running.values()]
+        largest, claims = self._link.largest_batch, [one.claim for one in self._running.values()]
         told = [
             f"evaluation {one.id} asks for {one.resources.nodes} nodes, and the largest batch job of Balsam "
             f"site {self._site} has {largest}"
@@ -138,32 +139,33 @@ class BalsamExecutor:
 
     # -- the seam -----------------------------------------------------------------------------------
 
-    def start(self, work: Work) -> bool:
-        claim = work.claim
+    def start(self, claim: Claim, request: StartRequest) -> bool:
         if self._never_fits(claim.resources):
             most = self._packing.capacity()
             raise ShapeNeverFits(
                 NEVER_FITS.format(id=claim.id, resources=claim.resources, site=self._site, most=most)
             )
-        key, run_directory = (claim.id, claim.attempt), run_directory_of(work)
-        running = self._running[claim.id] = _BalsamRun(work, run_directory, time.monotonic())
-        is_known = key in self._adopted and files.has_request(work.folder)
+        key, run_directory = (claim.id, claim.attempt), run_directory_of(request.folder)
+        token = f"{self._token}.{claim.id}.{claim.attempt}"
+        cores = cores_of(claim.resources, self._packing)
+        request = bounded(request, claim.resources, cores, token, self._grace_seconds)
+        running = _BalsamRun(claim, request, run_directory, time.monotonic())
+        self._running[claim.id] = running
+        is_known = key in self._adopted and files.has_request(request.folder)
         if is_known:
-            outcome = read_outcome(work.folder, claim.attempt)
+            outcome = read_outcome(request.folder, claim.attempt)
             if outcome is not None:
                 self._link.finalise_found(key, {QUEUE: queue_of(run_directory)})
                 self._finish(running, outcome_of(outcome))
                 return True
         else:
-            token = f"{self._token}.{claim.id}.{claim.attempt}"
-            cores = cores_of(claim.resources, self._packing)
-            request = request_elsewhere(work, cores, token, self._grace_seconds)
             try:
-                _hand_over(work, {**request, "run_directory": run_directory})
+                _hand_over(request, run_directory)
             except OSError as error:
                 self._finish(running, outcome_of(not_started(request, error)))
                 return True
-        self._link.create(key, new_job(work, self._packing, self._grace_seconds), may_exist=is_known)
+        job = new_job(claim, request, self._packing, self._grace_seconds)
+        self._link.create(key, job, may_exist=is_known)
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
@@ -181,7 +183,7 @@ class BalsamExecutor:
             self._read_ends()
             self._hear()
             self._check_heartbeats()
-            self._judge()
+            self._decide()
         except OSError as error:  # a shared file system has such moments; what cannot be seen has not changed
             if not self._file_words:
                 logger.warning("files of evaluations cannot be read: %s", error)
@@ -194,7 +196,7 @@ class BalsamExecutor:
             running = self._running.get(evaluation_id)
             if running is None:
                 continue
-            claim, folder = running.work.claim, running.work.folder
+            claim, folder = running.claim, running.request.folder
             if files.take(folder, time.time()):  # it has not begun, and now never will
                 self._finish(running, Interrupted(claim.id, claim.attempt, "stopped", started=False))
             else:
@@ -212,7 +214,7 @@ class BalsamExecutor:
         """
         self._adopted = frozenset(adopted)
         for run_directory in run_directories:
-            self._link.end_strays({QUEUE: queue_of(run_directory)}, read_books, _end_stray)
+            self._link.end_orphans({QUEUE: queue_of(run_directory)}, read_books, _end_orphan)
 
     def close(self) -> None:
         self._link.close()
@@ -227,7 +229,7 @@ class BalsamExecutor:
         for run_directory in self._run_directories:
             for (evaluation_id, attempt), file in files.told_ends(run_directory).items():
                 running = self._running.get(evaluation_id)
-                if running is None or running.work.claim.attempt != attempt:
+                if running is None or running.claim.attempt != attempt:
                     continue  # of another launcher's, or of an attempt that was given up
                 message = files.read_end(file)
                 if message is not None:
@@ -235,26 +237,24 @@ class BalsamExecutor:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(file)  # noqa: PTH108  once for every evaluation
 
-    def _understand(self, running: _BalsamRun, message: files.Message) -> None:
-        claim = running.work.claim
-        if "unloadable" in message:
-            assert running.work.function is not None
-            told = Unloadable(running.work.function, running.work.directory, message["unloadable"])
-            self._ready.append(told)
+    def _understand(self, running: _BalsamRun, message: files.End) -> None:
+        claim = running.claim
+        if isinstance(message, ImportFailed):
+            request = running.request
+            assert request.function is not None
+            self._ready.append(Unloadable(request.function, request.module_directory, message.error))
             reason = "its module cannot be imported"
             self._finish(running, Interrupted(claim.id, claim.attempt, reason, started=False))
-        elif message.get("stopped"):
-            has_begun = bool(message.get("has_begun", True))
-            self._finish(
-                running, Interrupted(claim.id, claim.attempt, str(message["stopped"]), started=has_begun)
-            )
+        elif message.stopped:
+            ended = Interrupted(claim.id, claim.attempt, message.stopped, started=message.has_begun)
+            self._finish(running, ended)
         else:
             self._deaths.pop(claim.id, None)
             self._last_begun = max(self._last_begun, running.handed_at)
             self._finish(running, outcome_of(message))
 
     def _finish(self, running: _BalsamRun, ended: Outcome | Interrupted) -> None:
-        claim = running.work.claim
+        claim = running.claim
         key = (claim.id, claim.attempt)
         del self._running[claim.id]
         if isinstance(ended, Outcome):
@@ -274,24 +274,24 @@ class BalsamExecutor:
         for news in self._link.news():
             evaluation_id, attempt = news.key
             running = self._running.get(evaluation_id)
-            if running is not None and running.work.claim.attempt == attempt:
+            if running is not None and running.claim.attempt == attempt:
                 running.over = news
-                running.judge_at = min(running.judge_at, time.monotonic() + VISIBLE_SECONDS)
+                running.decide_at = min(running.decide_at, time.monotonic() + VISIBLE_SECONDS)
 
     def _check_heartbeats(self) -> None:
         """Find those whose process has died without a word, long before Balsam does."""
         now = time.monotonic()
-        if now < self._pulse_at or not self._running:
+        if now < self._look_at_heartbeats_at or not self._running:
             return
-        self._pulse_at = now + PULSE_SECONDS
+        self._look_at_heartbeats_at = now + HEARTBEAT_LOOK_SECONDS
         clocks = {one: files.clock_of(one) for one in self._run_directories}
         waiting: list[_BalsamRun] = []
         for one in self._running.values():
-            heartbeat_at = files.heartbeat_at(one.work.folder)
+            heartbeat_at = files.heartbeat_at(one.request.folder)
             if heartbeat_at is None:
                 waiting.append(one)
             elif clocks[one.run_directory] - heartbeat_at > files.SILENT_SECONDS:
-                one.judge_at = min(one.judge_at, now)
+                one.decide_at = min(one.decide_at, now)
             else:
                 self._last_begun = max(self._last_begun, one.handed_at)
         self._offer_again(waiting, now)
@@ -306,20 +306,20 @@ class BalsamExecutor:
         ]
         for one in passed_over:
             one.handed_at = now
-        self._link.loosen((one.work.claim.id, one.work.claim.attempt) for one in passed_over)
+        self._link.loosen((one.claim.id, one.claim.attempt) for one in passed_over)
 
-    def _judge(self) -> None:
+    def _decide(self) -> None:
         now = time.monotonic()
-        for running in [one for one in self._running.values() if one.judge_at <= now]:
+        for running in [one for one in self._running.values() if one.decide_at <= now]:
             verdict = self._verdict(running)
             if verdict is None:  # it lives, whatever Balsam says: a repeated start has found it running
-                running.judge_at = now + PULSE_SECONDS
+                running.decide_at = now + HEARTBEAT_LOOK_SECONDS
             else:
                 self._finish(running, verdict)
 
     def _verdict(self, running: _BalsamRun) -> Outcome | Interrupted | None:
         """Of one that Balsam calls over or whose process is silent, and that left no word."""
-        claim, folder, news = running.work.claim, running.work.folder, running.over
+        claim, folder, news = running.claim, running.request.folder, running.over
         outcome = read_outcome(folder, claim.attempt)
         if outcome is not None:
             return outcome_of(outcome)
@@ -334,7 +334,7 @@ class BalsamExecutor:
         if news is not None and news.return_code:
             self._deaths[claim.id] += 1
             if self._deaths[claim.id] > 1:
-                return blamed(claim.id, claim.attempt, {"node": self._site})
+                return blamed(claim.id, claim.attempt, self._site)
         files.ask_to_stop(folder, 0.0)  # should it wake up after all
         said = "its process fell silent" if news is None else f"Balsam: {news.state}"
         return Interrupted(claim.id, claim.attempt, said)
@@ -342,29 +342,29 @@ class BalsamExecutor:
 
 def _is_silent(running: _BalsamRun) -> bool:
     """Whether it began, and has not been heard for long."""
-    heartbeat_at = files.heartbeat_at(running.work.folder)
+    heartbeat_at = files.heartbeat_at(running.request.folder)
     now = files.clock_of(running.run_directory)
     return heartbeat_at is not None and now - heartbeat_at > files.SILENT_SECONDS
 
 
-def _hand_over(work: Work, request: Mapping[str, Any]) -> None:
+def _hand_over(request: StartRequest, run_directory: str) -> None:
     """The request lies in the attempt's folder, without anything that an earlier database left there."""
-    claim, folder = work.claim, work.folder
+    folder = request.folder
     make_folder(folder)
-    files.clear(folder, request["run_directory"], (claim.id, claim.attempt))
+    files.clear(folder, run_directory, (request.id, request.attempt))
     temporary = f"{folder}/.{REQUEST}.{os.getpid()}"
     with open(temporary, "w") as file:  # noqa: PTH123  once for every evaluation
-        json.dump(request, file)
+        file.write(to_json(request))
     os.replace(temporary, f"{folder}/{REQUEST}")  # noqa: PTH105
 
 
-def _end_stray(job: Job) -> None:
+def _end_orphan(job: Job) -> None:
     files.call_off(job.folder, time.time())
 
 
 def _failed_in_balsam(running: _BalsamRun, news: News) -> Outcome:
     """Its program could not even be started."""
-    claim, now = running.work.claim, time.time()
+    claim, now = running.claim, time.time()
     status = "" if news.return_code is None else f" with exit status {news.return_code}"
     error = f"Balsam could not start it{status}\n{news.words}".strip()
     failure, code = FailureKind.ERROR, news.return_code

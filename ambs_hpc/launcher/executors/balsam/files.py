@@ -8,18 +8,16 @@ so that one listing tells the launcher of all.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Mapping
-from typing import Any
 
+from ambs_hpc.launcher.supervisor.messages import AttemptReport, ImportFailed, decoded, encoded
 from ambs_hpc.launcher.supervisor.outcome import OUTCOME, RESULT
 from ambs_hpc.launcher.supervisor.spawn import REQUEST
 
 STARTED, STOP, UNLOADABLE, ENDED = "started", "stop", "unloadable", "ended"
 HEARTBEAT_SECONDS = 5.0  # between two touches of `started`
 SILENT_SECONDS = 30.0  # after which whoever made it is dead; a shared file system may be late
-Message = dict[str, Any]
+End = AttemptReport | ImportFailed  # how an attempt ended
 
 
 def has_request(folder: str) -> bool:
@@ -61,7 +59,7 @@ def heartbeat_at(folder: str) -> float | None:
 
 def ask_to_stop(folder: str, grace_seconds: float) -> None:
     """TERM to the attempt as soon as it looks, KILL after the grace; the last asked counts."""
-    _write(f"{folder}/{STOP}", {"grace_seconds": grace_seconds})
+    _write(f"{folder}/{STOP}", repr(float(grace_seconds)).encode())
 
 
 def call_off(folder: str, now: float) -> None:
@@ -77,14 +75,14 @@ def call_off(folder: str, now: float) -> None:
 def asked_to_stop(folder: str) -> float | None:
     """The grace, when it is to stop."""
     said = _read(f"{folder}/{STOP}")
-    return None if said is None else float(said["grace_seconds"])
+    return None if said is None else float(said)
 
 
-def tell_end(run_directory: str, message: Mapping[str, Any]) -> None:
-    """Leave how an attempt ended where the launcher looks."""
+def tell_end(run_directory: str, key: tuple[int, int], end: End) -> None:
+    """Leave how an attempt, by (id, attempt), ended where the launcher looks."""
     folder = f"{run_directory}/{ENDED}"
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103  as above
-    _write(_end_file(run_directory, message["id"], message["attempt"]), message)
+    _write(_end_file(run_directory, *key), encoded(end))
 
 
 def told_ends(run_directory: str) -> dict[tuple[int, int], str]:
@@ -101,9 +99,16 @@ def told_ends(run_directory: str) -> dict[tuple[int, int], str]:
     return found
 
 
-def read_end(file: str) -> Message | None:
-    """What one of them says; None when it is not there."""
-    return _read(file)
+def read_end(file: str) -> End | None:
+    """What one of them says; None when it is not there, or says nothing that we know."""
+    text = _read(file)
+    if text is None:
+        return None
+    try:
+        said = decoded(text)
+    except ValueError:
+        return None
+    return said if isinstance(said, AttemptReport | ImportFailed) else None
 
 
 def clock_of(folder: str) -> float:
@@ -121,18 +126,17 @@ def _end_file(run_directory: str, evaluation_id: int, attempt: int) -> str:
     return f"{run_directory}/{ENDED}/{evaluation_id}.{attempt}"
 
 
-def _write(file: str, content: Mapping[str, Any]) -> None:
+def _write(file: str, content: bytes) -> None:
     folder, _, name = file.rpartition("/")
     temporary = f"{folder}/.{name}.{os.getpid()}"
-    with open(temporary, "w") as writer:  # noqa: PTH123
-        json.dump(content, writer)
+    with open(temporary, "wb") as writer:  # noqa: PTH123
+        writer.write(content)
     os.replace(temporary, file)  # noqa: PTH105
 
 
-def _read(file: str) -> Message | None:
+def _read(file: str) -> bytes | None:
     try:
-        with open(file) as reader:  # noqa: PTH123
-            said: Message = json.load(reader)
+        with open(file, "rb") as reader:  # noqa: PTH123
+            return reader.read()
     except FileNotFoundError:
         return None
-    return said

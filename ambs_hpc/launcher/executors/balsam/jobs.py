@@ -5,26 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from pathlib import Path
 
 from ambs_hpc.launcher.executors.balsam.link import ATTEMPT, CAMPAIGN, EVALUATION, MARK, QUEUE
-from ambs_hpc.launcher.executors.protocol import Work
 from ambs_hpc.launcher.packing import Packing
-from ambs_hpc.records import Resources
+from ambs_hpc.launcher.paths import run_directory_of
+from ambs_hpc.launcher.supervisor.messages import StartRequest
+from ambs_hpc.records import Claim, Resources
 from ambs_hpc.schedulers.balsam.values import NewJob
 
 
-def new_job(work: Work, packing: Packing, grace_seconds: float) -> NewJob:
+def new_job(claim: Claim, request: StartRequest, packing: Packing, grace_seconds: float) -> NewJob:
     """The job of an attempt: its shape one to one, and a time that leaves room for its end.
 
     Args:
         packing: of one node, as Balsam sees its nodes.
     """
-    claim, shape, run_directory = work.claim, work.claim.resources, run_directory_of(work)
+    shape, run_directory = claim.resources, run_directory_of(request.folder)
     queue, seconds = queue_of(run_directory), claim.time_limit_seconds
     per_node = 1 if shape.takes_whole_nodes else packing.most(on_one_node(shape))
     return NewJob(
-        workdir=f"ambs/{queue}/{os.path.relpath(work.folder, run_directory)}",
+        workdir=f"ambs/{queue}/{os.path.relpath(request.folder, run_directory)}",
         tags={
             **MARK,
             QUEUE: queue,
@@ -32,8 +32,8 @@ def new_job(work: Work, packing: Packing, grace_seconds: float) -> NewJob:
             EVALUATION: str(claim.id),
             ATTEMPT: str(claim.attempt),
         },
-        parameters={"python": sys.executable, "folder": work.folder},
-        folder=work.folder,
+        parameters={"python": sys.executable, "folder": request.folder},
+        folder=request.folder,
         num_nodes=shape.nodes,
         ranks_per_node=shape.ranks_per_node,
         threads_per_rank=max(1, cores_of(shape, packing) // shape.ranks_per_node),
@@ -44,21 +44,16 @@ def new_job(work: Work, packing: Packing, grace_seconds: float) -> NewJob:
 
 
 def on_one_node(shape: Resources) -> Resources:
-    """What it takes of a node, were there only one."""
+    """The shape that it would have on a single node."""
     return Resources(shape.cores, shape.gpus, shape.memory_gib)
 
 
 def cores_of(shape: Resources, packing: Packing) -> int:
-    """That it has on each node."""
+    """How many cores an evaluation has on each of its nodes."""
     capacity = packing.capacity()
     return capacity.cores if shape.takes_whole_nodes and capacity is not None else shape.cores
 
 
 def queue_of(run_directory: str) -> str:
-    """By what jobs of this campaign of this database can be told from all others of a site."""
+    """The tag that tells jobs of this campaign and database from all others of a site."""
     return hashlib.sha256(os.fsencode(run_directory)).hexdigest()[:12]
-
-
-def run_directory_of(work: Work) -> str:
-    """Of its campaign."""
-    return str(Path(work.folder).parents[1])

@@ -42,7 +42,7 @@ OVER = ("RUN_DONE", "POSTPROCESSED", "JOB_FINISHED", "RUN_ERROR", "FAILED", "RUN
 
 
 class Service(Protocol):
-    """What is needed of `BalsamService`."""
+    """The part of `BalsamService` that the link uses."""
 
     def site(self, name: str) -> BalsamSite: ...
 
@@ -83,7 +83,7 @@ class BalsamLink:
         self._ended: dict[int, float] = {}  # jobs whose end we know, and since when
         self._ids: dict[Key, int] = {}
         self._sought: dict[Key, Mapping[str, str]] = {}  # ended; their jobs are of a launcher before us
-        self._strays: list[tuple[Mapping[str, str], ReadBooks, Callable[[Job], None]]] = []
+        self._orphan_searches: list[tuple[Mapping[str, str], ReadBooks, Callable[[Job], None]]] = []
         self._doubtful: set[Key] = set()  # of new ones: those that may exist
         self._is_unsure = False  # whether any of the new ones may: an answer was lost
         self._changed_since = float("inf")  # by the server's clock; nothing is followed yet
@@ -101,12 +101,12 @@ class BalsamLink:
         self._thread = threading.Thread(target=self._live, daemon=True)
 
     def begin(self) -> None:
-        """Start the conversation."""
+        """Start the thread that talks with Balsam."""
         self._thread.start()
 
     @property
     def troubles(self) -> list[str]:
-        """What a person should know."""
+        """What a person should know about the connection, as sentences."""
         return [words for words in (self._service_words, self._agent_words) if words]
 
     def create(self, key: Key, job: NewJob, *, may_exist: bool) -> None:
@@ -136,7 +136,7 @@ class BalsamLink:
             self._stuck.update(self._ids[key] for key in keys if key in self._ids)
 
     def forget(self, key: Key) -> None:
-        """Its end is known; Balsam will learn of it, or is told."""
+        """Note that the end of an attempt is known; Balsam learns of it, or is told."""
         with self._lock:
             self._new.pop(key, None)
             if (job_id := self._ids.pop(key, None)) is not None:
@@ -148,7 +148,7 @@ class BalsamLink:
             self._sought[key] = {**MARK, **tags}
         self._wake.set()
 
-    def end_strays(self, tags: Mapping[str, str], read_books: ReadBooks, end: Callable[[Job], None]) -> None:
+    def end_orphans(self, tags: Mapping[str, str], read_books: ReadBooks, end: Callable[[Job], None]) -> None:
         """Remove unfinished jobs with these tags that nobody holds; Balsam keeps those that have ended.
 
         Args:
@@ -157,11 +157,11 @@ class BalsamLink:
             end: called in the thread for each of them, before it is removed.
         """
         with self._lock:
-            self._strays.append((tags, read_books, end))
+            self._orphan_searches.append((tags, read_books, end))
         self._wake.set()
 
     def news(self) -> list[News]:
-        """What was heard since."""
+        """The news since the last call."""
         found = []
         while not self._news.empty():
             found.append(self._news.get())
@@ -197,7 +197,7 @@ class BalsamLink:
             if self._application is None:
                 self._application = self._service.register_application(self._site.id)
             self._look_at_site()
-            self._end_strays(self._application)
+            self._end_orphans(self._application)
             self._seek(self._application)
             self._create(self._application)
             self._delete()
@@ -245,21 +245,21 @@ class BalsamLink:
         else:
             self._agent_words = ""
 
-    def _end_strays(self, application: int) -> None:
-        while self._strays:
-            tags, read_books, end = self._strays[0]
+    def _end_orphans(self, application: int) -> None:
+        while self._orphan_searches:
+            tags, read_books, end = self._orphan_searches[0]
             found = self._service.jobs(application, tags={**MARK, **tags}, states=UNFINISHED)
             books = read_books([key_of(job) for job in found]) if found else Books((), ())
             self._note_ended(found, books.ended)
             kept = {*books.held, *books.ended}
-            strays = [job for job in found if key_of(job) not in kept]
-            for job in strays:
+            orphans = [job for job in found if key_of(job) not in kept]
+            for job in orphans:
                 end(job)
-            self._remove([job.id for job in strays])
-            if strays:
-                logger.info("jobs of dead launchers ended number=%d", len(strays))
+            self._remove([job.id for job in orphans])
+            if orphans:
+                logger.info("jobs of dead launchers ended number=%d", len(orphans))
             with self._lock:
-                self._strays.pop(0)
+                self._orphan_searches.pop(0)
 
     def _create(self, application: int) -> None:
         with self._lock:

@@ -10,21 +10,21 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.executors.node_health import Probe
 from ambs_hpc.launcher.executors.parsl.pool import Answer, Pool, PoolPlan, require_parsl
 from ambs_hpc.launcher.executors.process import blamed, lost, outcome_of
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable, Work
-from ambs_hpc.launcher.executors.start_request import request_of
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.start_request import placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
+from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, SupervisorDied
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
-from ambs_hpc.records import Resources
+from ambs_hpc.records import Claim, Resources
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,6 @@ NOT_HERE = (
     "Evaluation {id} asks for {resources}; the parsl executor runs evaluations of one node each, here of at "
     "most {most}. Start a launcher with --executor process for it, or correct `resources` in the problem."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _ParslRun:
-    work: Work
-    request: dict[str, Any]
 
 
 class ParslExecutor:
@@ -73,7 +67,7 @@ class ParslExecutor:
         self._pool: Pool | None = None
         self._shape: Resources | None = None
         self._per_node: Sequence[Share] = ()
-        self._running: dict[int, _ParslRun] = {}
+        self._running: dict[int, StartRequest] = {}  # by evaluation
         self._deaths: Counter[int] = Counter()  # of supervisors and workers, by evaluation
         self._pools = self._failures = 0
         self._probe: Probe | None = None  # of the nodes of a pool that failed
@@ -135,8 +129,7 @@ class ParslExecutor:
 
     # -- the seam -----------------------------------------------------------------------------------
 
-    def start(self, work: Work) -> bool:
-        claim = work.claim
+    def start(self, claim: Claim, request: StartRequest) -> bool:
         if not self._has_slots_for(claim.resources):
             largest = self._packing.capacity()
             most = None if largest is None else replace(largest, nodes=1)
@@ -147,17 +140,11 @@ class ParslExecutor:
             self._pool = Pool(self._plan())
         share = self._trimmed(claim.resources)
         token = f"{self._token}.{claim.id}.{claim.attempt}"
-        request = request_of(work, Slot((share,)), self._node_pool, token, self._grace_seconds)
-        self._running[claim.id] = _ParslRun(work, request)
-        order = {
-            "request": request,
-            "function": work.function,
-            "directory": work.directory if work.function else "",
-            "threads": claim.resources.cores if work.function else 0,
-            "cores": len(share.cores),
-            "gpus": len(share.gpus),
-        }
-        self._pool.submit(claim.id, order)
+        request = placed(
+            request, claim.resources, Slot((share,)), self._node_pool, token, self._grace_seconds
+        )
+        self._running[claim.id] = request
+        self._pool.submit(request)
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
@@ -171,7 +158,7 @@ class ParslExecutor:
         return ended + self._look_after_pool()
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
-        mine = [(one, self._running[one].work.claim.attempt) for one in ids if one in self._running]
+        mine = [(one, self._running[one].attempt) for one in ids if one in self._running]
         if mine and self._pool is not None:
             self._pool.cancel(mine, grace_seconds)
 
@@ -202,7 +189,7 @@ class ParslExecutor:
         return True
 
     def _slots_of_a_node(self, shape: Resources) -> list[Share]:
-        """What every worker of a node has; all nodes are alike."""
+        """The slots of a node, one for each worker; all nodes are alike."""
         node = next(one for one in self._node_pool.nodes if one.name in self._packing.nodes)
         packing = Packing([node], self._slots)
         shares: list[Share] = []
@@ -211,7 +198,7 @@ class ParslExecutor:
         return [replace(share, memory_gib=node.memory_gib / len(shares)) for share in shares]
 
     def _trimmed(self, shape: Resources) -> Share:
-        """What it gets of a slot."""
+        """The part of a slot that an evaluation of this shape uses."""
         share = self._per_node[0]
         if shape.whole_node:
             return share
@@ -230,36 +217,35 @@ class ParslExecutor:
     # -- what the pool says -------------------------------------------------------------------------
 
     def _understand(self, answer: Answer) -> list[Ended]:
-        running = self._running.pop(answer.evaluation_id, None)
-        if running is None:
+        request = self._running.pop(answer.evaluation_id, None)
+        if request is None:
             return []
-        claim, report = running.work.claim, answer.report
+        report = answer.message
         if report is None:
             if answer.error.startswith(WORKER_LOST):
-                return [self._died(running, answer.error)]
-            return [Interrupted(claim.id, claim.attempt, answer.error)]
-        if "unloadable" in report:
-            assert running.work.function is not None
-            told = Unloadable(running.work.function, running.work.directory, report["unloadable"])
+                return [self._died(request, answer.error)]
+            return [Interrupted(request.id, request.attempt, answer.error)]
+        if isinstance(report, ImportFailed):
+            assert request.function is not None
+            told = Unloadable(request.function, request.module_directory, report.error)
             reason = "its module cannot be imported"
-            return [told, Interrupted(claim.id, claim.attempt, reason, started=False)]
-        if "died" in report:
-            return [self._died(running, "supervising process died")]
+            return [told, Interrupted(request.id, request.attempt, reason, started=False)]
+        if isinstance(report, SupervisorDied):
+            return [self._died(request, "supervising process died")]
         self._failures = 0
-        self._deaths.pop(claim.id, None)
-        if report.get("is_on_disk"):
-            report = read_outcome(Path(running.request["directory"]), claim.attempt) or report
-        if report.get("stopped"):
-            return [Interrupted(claim.id, claim.attempt, str(report["stopped"]))]
+        self._deaths.pop(request.id, None)
+        if report.is_on_disk:
+            report = read_outcome(request.folder, request.attempt) or report
+        if report.stopped:
+            return [Interrupted(request.id, request.attempt, report.stopped)]
         return [outcome_of(report)]
 
-    def _died(self, running: _ParslRun, reason: str) -> Ended:
-        """What an evaluation's supervisor, or its worker, died of: nothing else was in it."""
-        claim = running.work.claim
-        self._deaths[claim.id] += 1
-        if self._deaths[claim.id] > 1:
-            return blamed(claim.id, claim.attempt, running.request)
-        return Interrupted(claim.id, claim.attempt, reason)
+    def _died(self, request: StartRequest, reason: str) -> Ended:
+        """The end of an attempt whose supervisor or worker died, in which nothing else ran."""
+        self._deaths[request.id] += 1
+        if self._deaths[request.id] > 1:
+            return blamed(request.id, request.attempt, request.node)
+        return Interrupted(request.id, request.attempt, reason)
 
     def _look_after_pool(self) -> list[Ended]:
         pool = self._pool
@@ -277,7 +263,7 @@ class ParslExecutor:
         if self._failures >= MOST_POOLS:
             self._give_up()
         self._ask_nodes()
-        interrupted, self._running = [one.work.claim for one in self._running.values()], {}
+        interrupted, self._running = list(self._running.values()), {}
         return [Interrupted(one.id, one.attempt, failure, started=has_run) for one in interrupted]
 
     def _ask_nodes(self) -> None:

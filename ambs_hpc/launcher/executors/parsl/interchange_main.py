@@ -17,7 +17,7 @@ PROGRAM = "parsl.executors.high_throughput.interchange"
 
 
 def main(launcher: int, log: str) -> None:
-    """In a session of its own: an interrupt at the terminal is for the launcher, which then drains."""
+    """Serve in a session of its own: an interrupt at the terminal is for the launcher, which then drains."""
     os.setsid()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
@@ -28,7 +28,7 @@ def main(launcher: int, log: str) -> None:
 
 
 def _end_with(launcher: int) -> None:
-    """A killed launcher tells nobody; managers that hear nothing more end by themselves."""
+    """End this process with the launcher; managers that hear nothing more end by themselves."""
     while os.getppid() == launcher:
         time.sleep(LOOK_SECONDS)
     os._exit(1)

@@ -35,7 +35,7 @@ SHORT_FOLDER = "/tmp"
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until the launcher's end, or the manager's that was told to end."""
+    """Keep a manager on this node until the launcher ends or tells it to end."""
     pool = Path(arguments[0])
     description = json.loads((pool / DESCRIPTION).read_text())
     node = own_name(description["nodes"], os.environ, socket.gethostname())
@@ -62,7 +62,7 @@ def own_name(nodes: Sequence[str], environ: Mapping[str, str], host: str) -> str
 
 
 def _with_short_folder(environ: Mapping[str, str]) -> dict[str, str]:
-    """Parsl's manager puts sockets into $TMPDIR, and their names hold 107 bytes; its workers undo this."""
+    """Shorten $TMPDIR for Parsl's manager, whose socket names hold 107 bytes; its workers undo this."""
     given = environ.get("TMPDIR", "")
     if len(os.fsencode(given)) <= LONGEST_FOLDER_BYTES:
         return dict(environ)
@@ -92,7 +92,7 @@ def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_ov
 
 
 def _watch_input(is_over: threading.Event) -> None:
-    """The end of the standard input is the launcher's, where the launch command forwards it at all."""
+    """Note the launcher's end by the end of the standard input, where the launch command forwards it."""
     has_come = False
     while os.read(0, 1024):
         has_come = True

@@ -21,9 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.launcher.environment import inherited_environment
 from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
 from ambs_hpc.launcher.packing import Share
-from ambs_hpc.launcher.supervisor.client import inherited_environment
+from ambs_hpc.launcher.supervisor.messages import (
+    AttemptReport,
+    ImportFailed,
+    StartRequest,
+    SupervisorDied,
+    decoded,
+    encoded,
+)
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
 
 logger = logging.getLogger(__name__)
@@ -44,7 +52,7 @@ MISSING = (
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """What a pool is.
+    """What a pool is made of.
 
     Args:
         folder: its own, which all nodes see; removed with the pool.
@@ -65,10 +73,10 @@ class PoolPlan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back of an order: a report, or why there is none."""
+    """What came back of a request: a message, or why there is none."""
 
     evaluation_id: int
-    report: dict[str, Any] | None
+    message: AttemptReport | ImportFailed | SupervisorDied | None
     error: str = ""
 
 
@@ -101,12 +109,12 @@ class Pool:
 
     @property
     def workers(self) -> int:
-        """Of managers that are there now."""
+        """The number of workers of managers that are connected now."""
         return self._workers
 
     @property
     def age_seconds(self) -> float:
-        """Since it was begun."""
+        """Seconds since the pool was begun."""
         return time.monotonic() - self._begun_at
 
     def failure(self) -> str | None:
@@ -121,9 +129,9 @@ class Pool:
                 self._error = f"its command ended with {self._process.returncode}"
         return self._error
 
-    def submit(self, evaluation_id: int, order: dict[str, Any]) -> None:
-        """Have an evaluation run by the next worker that is free."""
-        buffer = json.dumps(order).encode()
+    def submit(self, request: StartRequest) -> None:
+        """Hand an evaluation to the next worker that is free."""
+        evaluation_id, buffer = request.id, encoded(request)
         with self._lock:
             if not self._is_up:
                 self._waiting.append((evaluation_id, buffer))
@@ -131,7 +139,7 @@ class Pool:
         self._hand_over(evaluation_id, buffer)
 
     def answers(self, timeout_seconds: float) -> list[Answer]:
-        """What has come back, waiting at most so long for the first."""
+        """The answers that have come, waiting for the first until the timeout."""
         found: list[Answer] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._answers.get(timeout=max(0.0, timeout_seconds)))
@@ -146,7 +154,7 @@ class Pool:
             file.write(lines)
 
     def tail(self) -> str:
-        """The last that its processes said."""
+        """The last lines of its processes' log."""
         try:
             return (self._plan.folder / LOG).read_bytes()[-TAIL_BYTES:].decode(errors="replace").strip()
         except OSError:
@@ -214,7 +222,9 @@ def require_parsl() -> None:
 def _answer(evaluation_id: int, done: Future[str]) -> Answer:
     error = done.exception()
     if error is None:
-        return Answer(evaluation_id, json.loads(done.result()))
+        message = decoded(done.result())
+        assert isinstance(message, AttemptReport | ImportFailed | SupervisorDied)
+        return Answer(evaluation_id, message)
     return Answer(evaluation_id, None, f"{type(error).__name__}: {error}")
 
 
@@ -268,7 +278,7 @@ def own_addresses() -> set[str]:
 
 
 def _start(plan: PoolPlan) -> subprocess.Popen[bytes]:
-    environment = {**inherited_environment(), TOKEN_VARIABLE: f"{plan.token}.pool"}
+    environment = {**inherited_environment(os.environ), TOKEN_VARIABLE: f"{plan.token}.pool"}
     program = [sys.executable, "-m", node_main.__name__, str(plan.folder)]
     with (plan.folder / LOG).open("ab") as log:
         process = subprocess.Popen(
@@ -287,7 +297,7 @@ def _start(plan: PoolPlan) -> subprocess.Popen[bytes]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """By the end of its input, then by TERM, then by KILL."""
+    """End a process: by the end of its input, then by TERM, then by KILL."""
     steps: list[Callable[[], None]] = [lambda: _close_input(process), process.terminate, process.kill]
     for step, patience in zip(steps, CLOSE_SECONDS, strict=True):
         step()

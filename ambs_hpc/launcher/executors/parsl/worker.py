@@ -9,11 +9,20 @@ from __future__ import annotations
 import functools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from ambs_hpc.launcher.environment import gpu_environment, supervisor_environment
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, wait_for_any
+from ambs_hpc.launcher.supervisor.messages import (
+    AttemptReport,
+    ImportFailed,
+    StartRequest,
+    SupervisorDied,
+    decoded,
+    encoded,
+)
 
 POOL_VARIABLE, NODE_VARIABLE = "AMBS_POOL", "AMBS_POOL_NODE"  # set by `node_main`
 TMPDIR_VARIABLE = "AMBS_POOL_TMPDIR"  # what $TMPDIR is to be for evaluations
@@ -24,8 +33,13 @@ LOST_STATUS = 1
 
 
 def execute(buffer: bytes) -> str:
-    """Run the evaluation that `buffer` orders; its report, `{"unloadable"}` or `{"died"}`, as JSON."""
-    return json.dumps(_worker().run(json.loads(buffer)))
+    """Run the evaluation that `buffer`, a StartRequest, asks for; the answer as JSON.
+
+    The answer is an AttemptReport, or ImportFailed, or SupervisorDied.
+    """
+    request = decoded(buffer)
+    assert isinstance(request, StartRequest)
+    return encoded(_worker().run(request)).decode()
 
 
 class Worker:
@@ -41,52 +55,47 @@ class Worker:
         self._parent = os.getppid()
         process_tree.become_subreaper()
 
-    def run(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Start it here, wait for its end."""
-        request = self._placed(order)
-        evaluation_id, attempt = int(request["id"]), int(request["attempt"])
-        key = SupervisorKey(order["function"], order["directory"], order["threads"], None)
+    def run(self, request: StartRequest) -> AttemptReport | ImportFailed | SupervisorDied:
+        """Start it here and wait for its end."""
+        request = self._placed(request)
+        key = SupervisorKey(request.function, request.module_directory, request.threads, None)
         supervisor = self._supervisors.get(key)
         if supervisor is None:
-            supervisor = self._supervisors[key] = SupervisorClient(key)
-        supervisor.start(evaluation_id, attempt, request)
+            environment = supervisor_environment(os.environ, key.threads)
+            supervisor = self._supervisors[key] = SupervisorClient(key, environment)
+        supervisor.start(request)
         told: float | None = None
         while True:
             wait_for_any([supervisor], LOOK_SECONDS)
             for message in supervisor.receive():
-                if "unloadable" in message:
-                    return self._bury(supervisor, {"unloadable": message["unloadable"]})
-                if "id" in message:
-                    supervisor.running.pop(evaluation_id)
+                if isinstance(message, ImportFailed):
+                    self._close(supervisor)
+                    return message
+                if isinstance(message, AttemptReport):
+                    supervisor.running.pop(request.id)
                     return message
             if supervisor.is_dead:
-                process_tree.kill_orphans(request["environment"][process_tree.TOKEN_VARIABLE])
-                return self._bury(supervisor, {"died": True})
+                process_tree.kill_orphans(request.token)
+                self._close(supervisor)
+                return SupervisorDied()
             self._end_with_the_pool()
-            grace = self._cancelled.grace_of(evaluation_id, attempt)
+            grace = self._cancelled.grace_of(request.id, request.attempt)
             if grace is not None and grace != told:
                 told = grace
-                supervisor.stop([evaluation_id], grace)
+                supervisor.stop([request.id], grace)
 
-    def _placed(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _placed(self, request: StartRequest) -> StartRequest:
         """The request with this node's name and what it needs of this worker's slot."""
-        request: dict[str, Any] = order["request"]
-        gpus = self._slot["gpus"][: order["gpus"]]
-        variables = {} if self._gpu_variable is None else {self._gpu_variable: ",".join(gpus)}
-        return {
-            **request,
-            "node": self._node,
-            "cores": self._slot["cores"][: order["cores"]],
-            "environment": {**request["environment"], **variables},
-        }
+        gpus = self._slot["gpus"][: len(request.gpus)]
+        here = replace(request, node=self._node, cores=self._slot["cores"][: len(request.cores)], gpus=gpus)
+        return here.with_environment(gpu_environment(self._gpu_variable, gpus))
 
-    def _bury(self, supervisor: SupervisorClient, answer: dict[str, Any]) -> dict[str, Any]:
+    def _close(self, supervisor: SupervisorClient) -> None:
         del self._supervisors[supervisor.key]
         supervisor.close()
-        return answer
 
     def _end_with_the_pool(self) -> None:
-        """Nobody would hear of what runs on after the death of the process that hands out work."""
+        """End when the process that hands out work has died: nobody would take the results."""
         if os.getppid() != self._parent:
             for supervisor in self._supervisors.values():
                 supervisor.close()

@@ -1,4 +1,4 @@
-"""Slots that run nothing: an evaluation ends when the virtual clock says so."""
+"""An executor whose slots run nothing: an evaluation ends when the virtual clock says so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Work
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
+from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.simulate.durations import RunTime
 from ambs_hpc.simulate.objectives import Objective
@@ -18,14 +19,14 @@ from ambs_hpc.simulate.virtual_clock import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What evaluations do here.
+    """The behaviour of simulated evaluations.
 
     Args:
         objective: from a configuration to its value.
-        run_time: how long it takes.
-        seed: of the run times; an evaluation's draw depends on its ordinal and attempt alone.
-        node_failures_per_hour: of each slot while it is busy, >= 0; the evaluation is interrupted.
-        start_seconds: of the launcher for each evaluation that it starts, one after the other, >= 0.
+        run_time: its run time.
+        seed: seed of the run times; an evaluation's draw depends on its ordinal and attempt alone.
+        node_failures_per_hour: rate of failures of a busy slot, >= 0; the evaluation is interrupted.
+        start_seconds: time of the launcher for each evaluation that it starts, one after the other, >= 0.
     """
 
     objective: Objective
@@ -37,7 +38,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """An evaluation as the slot saw it; times in virtual seconds since 1970.
+    """An evaluation that occupied a slot; times in virtual seconds since 1970.
 
     Args:
         objective: None when it was interrupted.
@@ -55,16 +56,16 @@ class _Busy:
     claim: Claim
     started_at: float
     ends_at: float
-    breaks: bool  # its node fails then
+    breaks: bool  # the node fails at `ends_at`
 
 
-class PretendExecutor:
+class SimulatedExecutor:
     """An executor for `LauncherLoop`: every evaluation takes one slot, whatever its shape.
 
     Args:
-        clock: the launcher's; an evaluation starts at the moment at which the launcher got to it.
-        slots: how many run at once, >= 1.
-        load: what they do.
+        clock: the launcher's clock; an evaluation starts at the moment at which the launcher starts it.
+        slots: number of evaluations at once, >= 1.
+        load: their behaviour.
     """
 
     def __init__(self, clock: Timeline, slots: int, load: Load) -> None:
@@ -84,7 +85,7 @@ class PretendExecutor:
 
     @property
     def troubles(self) -> Sequence[str]:
-        """Nodes fail and come back at once."""
+        """None, because failed nodes recover at once."""
         return ()
 
     def most(self, shape: Resources) -> int:
@@ -95,25 +96,24 @@ class PretendExecutor:
         """The one shape there is."""
         return Resources()
 
-    def start(self, work: Work) -> bool:
+    def start(self, claim: Claim, request: StartRequest) -> bool:
         """Occupy a slot until the virtual end; False when all are busy."""
         if len(self._busy) >= self._slots:
             return False
-        one = work.claim
-        random = np.random.default_rng((self._load.seed, one.ordinal, one.attempt))
-        seconds = self._load.run_time.seconds(one.configuration, random)
+        random = np.random.default_rng((self._load.seed, claim.ordinal, claim.attempt))
+        seconds = self._load.run_time.seconds(claim.configuration, random)
         failing = self._load.node_failures_per_hour / 3600
         lives = float(random.exponential(1 / failing)) if failing else math.inf
         if self._load.start_seconds:
             self._clock.sleep(self._load.start_seconds)
         now = self._clock.now()
-        busy = _Busy(one, now, now + min(seconds, lives), breaks=lives < seconds)
-        heapq.heappush(self._ends, (busy.ends_at, one.id, one.attempt))
-        self._busy[one.id, one.attempt] = busy
+        busy = _Busy(claim, now, now + min(seconds, lives), breaks=lives < seconds)
+        heapq.heappush(self._ends, (busy.ends_at, claim.id, claim.attempt))
+        self._busy[claim.id, claim.attempt] = busy
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
-        """What has ended; others run while this launcher waits for the first."""
+        """What has ended; other actors run while this launcher waits for the first end."""
         now = self._clock.now()
         next_end = now if self._cancelled else self._next_end()
         self._clock.wait_until(max(now, min(now + timeout_seconds, next_end)))
@@ -123,12 +123,12 @@ class PretendExecutor:
         while self._next_end() <= now:
             _, *key = heapq.heappop(self._ends)
             busy = self._busy.pop((key[0], key[1]), None)
-            if busy is not None:  # else it was cancelled
+            if busy is not None:  # otherwise it was cancelled
                 ended.append(self._end(busy))
         return ended
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
-        """End them at once: what is pretended needs no grace."""
+        """End them at once, because simulated evaluations need no grace."""
         now, chosen = self._clock.now(), set(ids)
         for key, busy in list(self._busy.items()):
             if busy.claim.id in chosen:
@@ -137,12 +137,12 @@ class PretendExecutor:
                 self.history.append(Ran(busy.started_at, now, None))
 
     def close(self) -> None:
-        """Nothing runs any more."""
+        """End everything that runs."""
         self._busy.clear()
         self._ends.clear()
 
     def still_running(self) -> list[Ran]:
-        """What was not seen to end, up to the end that it would have had; without an objective."""
+        """The evaluations whose end was not polled, up to the end that they would have had."""
         return [Ran(busy.started_at, busy.ends_at, None) for busy in self._busy.values()]
 
     def _next_end(self) -> float:

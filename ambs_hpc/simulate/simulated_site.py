@@ -1,4 +1,4 @@
-"""A pretend machine with the nodes, queues and limits that a site's profile states."""
+"""A simulated machine with the nodes, queues and limits of a site's profile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ambs_hpc.sites import Queue, Site
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the site gives to each of some allocations that run side by side.
+    """What the site grants to each of several simultaneous allocations.
 
     Args:
         slots_per_node: one for each GPU, or one where there is none.
@@ -22,14 +22,14 @@ class Grant:
 
 
 def grant_of(site: Site, queue_name: str, nodes: int, launchers: int) -> Grant:
-    """What `launchers` allocations of `nodes` in all would get.
+    """What `launchers` allocations with `nodes` nodes in total would be granted.
 
     Args:
         queue_name: empty takes the site's default.
 
     Raises:
         NotFound: the site has no such queue.
-        UsageError: it would not take them; the message says what it takes.
+        UsageError: the site would not accept them; the message says what it accepts.
     """
     if site.nodes is not None and nodes > site.nodes:
         raise UsageError(f"--nodes {nodes}: {site.name} has {site.nodes}.")

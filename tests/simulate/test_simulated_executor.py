@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ambs_hpc.launcher.executors.protocol import Interrupted, Work
+from ambs_hpc.launcher.executors.protocol import Interrupted
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.simulate.durations import Constant
 from ambs_hpc.simulate.objectives import sphere
-from ambs_hpc.simulate.pretend_executor import Load, PretendExecutor
+from ambs_hpc.simulate.simulated_executor import Load, SimulatedExecutor
 from ambs_hpc.simulate.virtual_clock import START, Timeline, VirtualTime
+from tests.launcher.prepared import Prepared, prepared
 
 
-def work(number: int, attempt: int = 1) -> Work:
+def work(number: int, attempt: int = 1) -> Prepared:
     claim = Claim(number, 1, "c", number, attempt, {"x": float(number)}, Resources(), None)
-    return Work(claim, None, "m:f", "/", "/", {})
+    return prepared(claim, None, "m:f", "/", "/", {})
 
 
 def test_slots_fill_and_evaluations_end_in_time() -> None:
@@ -20,12 +21,12 @@ def test_slots_fill_and_evaluations_end_in_time() -> None:
     seen: list[object] = []
 
     def body(clock: Timeline) -> None:
-        executor = PretendExecutor(clock, 2, Load(sphere, Constant(10.0)))
+        executor = SimulatedExecutor(clock, 2, Load(sphere, Constant(10.0)))
         assert executor.count(Resources()) == 2
-        assert executor.start(work(1))
+        assert executor.start(*work(1))
         clock.sleep(4.0)
-        assert executor.start(work(2))
-        assert not executor.start(work(3))
+        assert executor.start(*work(2))
+        assert not executor.start(*work(3))
         assert executor.room() is None
         assert executor.poll(1.0) == []
         seen.append(clock.now() - START)
@@ -45,12 +46,12 @@ def test_a_cancelled_evaluation_is_told_once_and_its_next_attempt_is_another() -
     told: list[object] = []
 
     def body(clock: Timeline) -> None:
-        executor = PretendExecutor(clock, 2, Load(sphere, Constant(10.0)))
-        executor.start(work(1))
+        executor = SimulatedExecutor(clock, 2, Load(sphere, Constant(10.0)))
+        executor.start(*work(1))
         executor.cancel([1, 7], grace_seconds=5.0)
         told.extend(executor.poll(100.0))
         clock.sleep(3.0)
-        executor.start(work(1, attempt=2))
+        executor.start(*work(1, attempt=2))
         told.extend(executor.poll(8.0))  # the first attempt would have ended now
         told.extend(executor.poll(8.0))
 

@@ -1,0 +1,184 @@
+"""What launchers and supervisors tell each other: one frozen value a message, and its JSON.
+
+The only place where these values become bytes, or bytes these values. Standard library only: every node
+imports it, and processes that are forked for every evaluation use it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """An attempt to be started: its program, its folder, its place and its limits.
+
+    Args:
+        id, attempt: which attempt of which evaluation.
+        configuration: parameter values, as JSON values.
+        folder: the attempt's own folder, absolute; it is made if it is missing.
+        arguments: the command's argument vector; None for a function that is forked from a warm process.
+        function: "module:function" that is forked; None for a command.
+        module_directory: first on a function's import path; empty for a command.
+        environment: variables on top of those that the supervisor was started with.
+        threads: for numeric libraries that a forked function's module imports; 0 leaves them alone.
+        reads_request: the program reads this value from `request.json` (a function that is not forked).
+        has_ranks: copies of it run side by side, as MPI ranks.
+        time_limit_seconds: None without a limit.
+        memory_bytes: limit on this node; 0 without one.
+        grace_seconds: between TERM and KILL at a limit.
+        node: where it runs, in the words of the scheduler; empty until it is placed.
+        cores: numbers of the cores to which it is bound; empty leaves it unbound.
+        gpus: names of its GPUs on its node.
+    """
+
+    id: int
+    attempt: int
+    configuration: Mapping[str, Any]
+    folder: str
+    arguments: list[str] | None
+    function: str | None = None
+    module_directory: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 0
+    reads_request: bool = False
+    has_ranks: bool = False
+    time_limit_seconds: float | None = None
+    memory_bytes: int = 0
+    grace_seconds: float = 0.0
+    node: str = ""
+    cores: Sequence[int] = ()
+    gpus: Sequence[str] = ()
+
+    @property
+    def token(self) -> str:
+        """By which all processes of the attempt can be told; empty until the attempt is placed."""
+        return self.environment.get(TOKEN_VARIABLE, "")
+
+    @property
+    def objective(self) -> tuple[str, str] | None:
+        """The function to be forked and its folder; None for a command."""
+        return None if self.function is None else (self.function, self.module_directory)
+
+    def with_environment(self, more: Mapping[str, str]) -> StartRequest:
+        """The same with more variables, which win over those it has."""
+        return replace(self, environment={**self.environment, **more})
+
+
+@dataclass(frozen=True, slots=True)
+class StopOrder:
+    """TERM to these evaluations now, KILL after the grace."""
+
+    ids: Sequence[int]
+    grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A supervisor has started, or still runs."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFailed:
+    """The objective's module cannot be imported; `error` is the traceback."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorDied:
+    """The supervisor of an attempt died; of the attempt nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """How an attempt ended; also the content of its outcome file. Times are seconds since 1970 UTC.
+
+    Args:
+        failure: name of a failure kind; None when `objective` is set, or `stopped` says why it has none.
+        exit_status: negative for a signal; None where it was never started, or is not known yet.
+        stopped: why it was ended before it had a result: an interruption.
+        has_begun: whether its program was started.
+        is_on_disk: the report was too long for a message: the outcome file has it.
+    """
+
+    id: int
+    attempt: int
+    node: str
+    started_at: float
+    finished_at: float
+    objective: float | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    failure: str | None = None
+    error: str = ""
+    exit_status: int | None = None
+    stopped: str = ""
+    has_begun: bool = True
+    is_on_disk: bool = False
+
+
+Message = StartRequest | StopOrder | Alive | ImportFailed | SupervisorDied | AttemptReport
+Value = TypeVar("Value", bound=Message)
+KINDS: dict[str, type[Any]] = {
+    "start": StartRequest,
+    "stop": StopOrder,
+    "alive": Alive,
+    "import_failed": ImportFailed,
+    "died": SupervisorDied,
+    "report": AttemptReport,
+}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _NAMES}
+
+
+def encoded(message: Message) -> bytes:
+    """The message as JSON on one line, with its kind."""
+    return json.dumps({"kind": _NAMES[type(message)], **_plain(message)}).encode()
+
+
+def decoded(text: bytes | str) -> Message:
+    """The inverse of `encoded`.
+
+    Raises:
+        ValueError: no message of ours.
+    """
+    said = json.loads(text)
+    kind = KINDS.get(said.pop("kind", None)) if isinstance(said, dict) else None
+    if kind is None:
+        raise ValueError(f"no message of ours: {text[:200]!r}")
+    return _made(kind, said)  # type: ignore[no-any-return]  # of the kinds of Message
+
+
+def to_json(value: StartRequest | AttemptReport) -> str:
+    """The value alone, for a file whose name says what it holds."""
+    return json.dumps(_plain(value))
+
+
+def from_json(kind: type[Value], text: bytes | str) -> Value:
+    """The inverse of `to_json`; keys that this version does not know are left out.
+
+    Raises:
+        ValueError: the text is not JSON, or something is missing.
+    """
+    said = json.loads(text)
+    if not isinstance(said, dict):
+        raise ValueError(f"no {kind.__name__}: {text[:200]!r}")
+    return _made(kind, said)
+
+
+def _plain(value: Message) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in _FIELDS[type(value)]}
+
+
+def _made(kind: type[Value], said: Mapping[str, Any]) -> Value:
+    try:
+        return kind(**{name: said[name] for name in _FIELDS[kind] if name in said})
+    except TypeError as error:
+        raise ValueError(f"no {kind.__name__}: {error}") from error

@@ -1,0 +1,22 @@
+"""How often programs say that they live, and after which silence others act: each once."""
+
+from __future__ import annotations
+
+# A launcher's heartbeat. It costs one row's update and also tells what a person has cancelled.
+LAUNCHER_HEARTBEAT_SECONDS = 2.0
+
+# A search's heartbeat. It may be busy with a refit of the forest for longer than a launcher ever is.
+SEARCH_HEARTBEAT_SECONDS = 5.0
+
+# After this silence, by the database's clock, a launcher or search may be dead: other evidence decides. It is
+# longer than a restart of the database or a hiccup of the network takes.
+STALE_AFTER_SECONDS = 60.0
+
+# What survives its launcher (a Balsam site's evaluations) is given up only after this silence.
+SURVIVOR_SILENCE_SECONDS = 900.0
+
+# Between two looks for evaluations of dead launchers.
+SWEEP_SECONDS = 15.0
+
+# Between two tries to reach a database that does not answer.
+DATABASE_RETRY_SECONDS = 1.0
