@@ -1,4 +1,4 @@
-"""The states of an evaluation and the one table of legal moves; SQL, commands and documentation follow it."""
+"""The states of an evaluation and the table of legal moves, which SQL, verbs and documentation follow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class State(str, Enum):
-    """Where an evaluation stands."""
+    """The state of an evaluation, as it is stored."""
 
     READY = "READY"
     RUNNING = "RUNNING"
@@ -16,39 +16,40 @@ class State(str, Enum):
 
     @property
     def is_final(self) -> bool:
-        """Nothing moves it but a person's rerun."""
+        """Whether the evaluation has ended; only a rerun, or a late result after LOST, changes it."""
         return self in FINAL
 
 
 class FailureKind(str, Enum):
-    """Why an evaluation failed; always the evaluation's own doing except LOST."""
+    """Why an evaluation failed; every kind but LOST is caused by the evaluation itself."""
 
     ERROR = "ERROR"  # an exception, or a non-zero exit status
     TIMEOUT = "TIMEOUT"  # ran past its own time limit
     OUT_OF_MEMORY = "OUT_OF_MEMORY"  # passed its memory limit, or was killed for memory
-    BAD_RESULT = "BAD_RESULT"  # ended well, but left no finite number
+    BAD_RESULT = "BAD_RESULT"  # exited with 0, but left no finite number
     LOST = "LOST"  # interrupted more often than max_interruptions allows
 
 
 class Move(str, Enum):
-    """What happened to an evaluation; the `move` of an event."""
+    """A change of an evaluation's state, as its event names it."""
 
     ENQUEUE = "enqueue"
     CLAIM = "claim"
-    ADOPT = "adopt"  # taken up by a launcher whose predecessor died, where somebody else runs it on
+    ADOPT = "adopt"  # taken over by a dead launcher's successor, while a Balsam site runs it
     COMPLETE = "complete"
     FAIL = "fail"
     RETRY = "retry"  # failed, but max_failures allows another attempt
-    RELEASE = "release"  # given back by its launcher; an interruption unless it never started
+    RELEASE = "release"  # returned by its launcher; an interruption unless it never started
     SWEEP = "sweep"  # taken from a dead launcher; an interruption
-    LOSE = "lose"  # an interruption too many
+    LOSE = "lose"  # interrupted more often than max_interruptions allows
     CANCEL = "cancel"
     RERUN = "rerun"
-    ACCEPT_LATE = "accept_late"  # a presumed dead attempt delivered after all
+    ACCEPT_LATE = "accept_late"  # completed by an attempt that was taken from its launcher before
 
 
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
+# Each move, the states from which it may start, and the state to which it leads.
 MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.ENQUEUE: (frozenset(), State.READY),
     Move.CLAIM: (frozenset({State.READY}), State.RUNNING),
@@ -61,7 +62,7 @@ MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.LOSE: (frozenset({State.RUNNING}), State.FAILED),
     Move.CANCEL: (frozenset({State.READY, State.RUNNING}), State.CANCELLED),
     Move.RERUN: (frozenset({State.FAILED, State.CANCELLED}), State.READY),
-    # Delivered by an attempt that was swept: its successor may be waiting, running, or lost as well.
+    # The attempt was swept or released before: the next one may be waiting, running, or LOST as well.
     Move.ACCEPT_LATE: (frozenset({State.READY, State.RUNNING, State.FAILED}), State.DONE),
 }
 

@@ -1,1 +1,11 @@
-"""A private PostgreSQL for people without root: initdb with scram-sha-256, TLS, generated passwords."""
+"""A private PostgreSQL for people without root: initdb with scram-sha-256, TLS, a generated password."""
+
+from ambs_hpc.postgres_server.server import (
+    ServerOptions,
+    ServerStatus,
+    server_status,
+    start_server,
+    stop_server,
+)
+
+__all__ = ["ServerOptions", "ServerStatus", "server_status", "start_server", "stop_server"]

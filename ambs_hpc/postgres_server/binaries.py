@@ -1,4 +1,4 @@
-"""Where a PostgreSQL server can be had without being root: its programs, looked for in a fixed order."""
+"""Finds the programs of a PostgreSQL server that can be run without being root, in a fixed order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a private PostgreSQL needs before its first start: a cluster, a password, a certificate."""
+"""Creates what a private PostgreSQL needs before its first start: a cluster, a password, a certificate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ADMINISTRATOR = "ambs_admin"  # owns the cluster and cannot log in: no access r
 
 
 def make_cluster(folder: ServerFolder, programs: Programs) -> None:
-    """Data directory, role, database and password; what a cut-off attempt left is made anew."""
+    """Create data directory, role, database and password; what an interrupted attempt left is replaced."""
     if folder.url.is_file():
         raise DatabaseRefused(
             f"{folder.data} is gone, but {folder.url} is there. Restore it, or remove {folder.path}."
@@ -47,7 +47,7 @@ def make_cluster(folder: ServerFolder, programs: Programs) -> None:
             f"CREATE DATABASE {DATABASE} OWNER {ROLE} TEMPLATE template0;\n"
         ),
     )
-    if "ERROR" in said or "FATAL" in said:  # single-user mode goes on after an error, and ends well
+    if "ERROR" in said or "FATAL" in said:  # single-user mode goes on after an error and exits with 0
         raise DatabaseRefused(
             f"PostgreSQL could not make its role and database: {said.replace(password, '...')}"
         )
@@ -55,7 +55,7 @@ def make_cluster(folder: ServerFolder, programs: Programs) -> None:
 
 
 def make_certificate(folder: ServerFolder, programs: Programs) -> bool:
-    """Whether there is TLS, with a certificate for this host."""
+    """Make sure that there is a certificate for this host; False when this PostgreSQL cannot have TLS."""
     library = programs.run("postgres", "-D", str(folder.data), "-C", "ssl_library").strip()
     openssl = shutil.which("openssl", path=programs.search_path)
     if not library or openssl is None:

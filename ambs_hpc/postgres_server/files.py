@@ -1,4 +1,4 @@
-"""The files of a private PostgreSQL: who may read them, and what stands in them."""
+"""The files of a private PostgreSQL: their places, their contents, and who may read them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INCLUDE = "include = 'ambs.conf'"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who runs, or ran, the server of a folder; on a shared file system a pid alone says nothing."""
+    """Where the server of a folder runs, or ran last; on a shared file system a pid alone says nothing."""
 
     host: str
     port: int
@@ -38,61 +38,61 @@ class ServerFolder:
 
     @property
     def url(self) -> Path:
-        """How clients connect; holds no password."""
+        """The URL by which clients connect; it holds no password."""
         return self.path / "url"
 
     @property
     def passwords(self) -> Path:
-        """The password, as libpq reads it; 0600."""
+        """The password in the form that libpq reads; mode 0600."""
         return self.path / "pgpass"
 
     @property
     def certificate(self) -> Path:
-        """What clients check the server by."""
+        """The certificate by which clients verify the server."""
         return self.path / "server.crt"
 
     @property
     def key(self) -> Path:
-        """The certificate's private key; 0600, of the server's user."""
+        """The certificate's private key; mode 0600, owned by the server's user."""
         return self.data / "server.key"
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.data / "server.log"
 
     @property
     def lock(self) -> Path:
-        """Lease by the one `start` or `stop` that works here."""
+        """Locked by the one `start` or `stop` that works on this folder."""
         return self.path / "lock"
 
     @property
     def owner_file(self) -> Path:
-        """See `Owner`; absent after an orderly stop."""
+        """Holds the `Owner`; absent after an orderly stop."""
         return self.path / "owner.json"
 
     def owner(self) -> Owner | None:
-        """Who runs the server, by the last start."""
+        """Where the server was started last; None after an orderly stop."""
         try:
             return Owner(**json.loads(self.owner_file.read_text()))
         except FileNotFoundError:
             return None
 
     def write_owner(self, owner: Owner) -> None:
-        """Remember who runs the server."""
+        """Store where the server runs."""
         write_private(self.owner_file, json.dumps(asdict(owner)) + "\n")
 
     def last_port(self) -> int | None:
-        """The port that clients know from before."""
+        """The port of the last start, which clients know; None before the first."""
         from sqlalchemy import make_url
 
         return make_url(self.url.read_text().strip()).port if self.url.is_file() else None
 
     def write_url(self, host: str, port: int, *, tls: bool) -> str:
-        """Tell clients where to connect, and the URL."""
+        """Write the file by which clients find the server; returns the URL."""
         query = {"passfile": str(self.passwords)}
         if tls:
-            # The certificate is its own authority: it proves the server by whatever name that is dialled.
+            # The certificate is its own authority: it proves the server whatever name is used to connect.
             query |= {
                 "sslmode": "verify-ca",
                 "sslrootcert": str(self.certificate),
@@ -107,7 +107,7 @@ class ServerFolder:
 
 
 def write_private(path: Path, text: str) -> None:
-    """The file holds `text`, whole or not at all, and only its owner reads it."""
+    """Write the file whole or not at all; only its owner may read it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -128,12 +128,12 @@ def settings(listen: str, port: int, folder: ServerFolder, *, tls: bool, durable
     values = {
         "listen_addresses": f"'{listen}'",
         "port": str(port),
-        "unix_socket_directories": "''",  # nobody needs one, and its path may be too long for the kernel
+        "unix_socket_directories": "''",  # none is needed, and its path may be too long for the kernel
         "password_encryption": "'scram-sha-256'",
         "max_connections": "200",
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
-        "jit": "off",  # costs more than it gives on statements as small as ours
+        "jit": "off",  # costs more than it saves on statements as small as ours
     }
     if tls:
         values |= {
@@ -148,10 +148,10 @@ def settings(listen: str, port: int, folder: ServerFolder, *, tls: bool, durable
 
 
 def names_of_this_host() -> list[str]:
-    """Names and addresses for the certificate."""
+    """The names and addresses of this host, as the certificate lists them."""
     names = {socket.gethostname(), socket.getfqdn(), "localhost"}
     addresses = {"127.0.0.1", "::1"}
-    with contextlib.suppress(OSError):  # a host that does not know its own name is dialled by address
+    with contextlib.suppress(OSError):  # a host that cannot resolve its own name is reached by address
         addresses |= {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
     clean = {address.partition("%")[0] for address in addresses}
     return [f"DNS:{name}" for name in sorted(names)] + [f"IP:{address}" for address in sorted(clean)]

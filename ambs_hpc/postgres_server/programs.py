@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, run as somebody else when we are root."""
+"""Runs PostgreSQL's own programs; for root, as an unprivileged user."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import IO, Any
 from ambs_hpc.errors import DatabaseRefused, UsageError
 from ambs_hpc.postgres_server.binaries import Binaries
 
-UNPRIVILEGED = ("postgres", "nobody")  # whom root becomes: PostgreSQL refuses to run as root
+UNPRIVILEGED = ("postgres", "nobody")  # the users tried for root, as whom PostgreSQL refuses to run
 
 
 class Programs:
-    """Runs PostgreSQL's programs, as somebody else when we are root."""
+    """Runs the programs of one PostgreSQL as one user, in an environment without its variables."""
 
     def __init__(
         self, binaries: Binaries, user: pwd.struct_passwd | None, environment: Mapping[str, str]
     ) -> None:
         self.binaries, self.user = binaries, user
-        # PGDATA, PGPORT and their like would overrule what we ask for.
+        # PGDATA, PGPORT and similar variables would overrule our arguments.
         self._environment = {
             name: value
             for name, value in environment.items()
@@ -33,16 +33,16 @@ class Programs:
 
     @property
     def search_path(self) -> str | None:
-        """Where other programs are looked for."""
+        """The PATH by which other programs are found."""
         return self._environment.get("PATH")
 
     def run(self, program: str, *arguments: str, input_text: str = "") -> str:
-        """The program's output.
+        """Run a program to its end; returns its output.
 
         Raises:
-            DatabaseRefused: it failed; with its own words.
+            DatabaseRefused: it failed; the message holds its output.
         """
-        # Files, not pipes: the server inherits them from pg_ctl and would keep a pipe open for ever.
+        # Files, not pipes: the server inherits them from pg_ctl and would keep a pipe open while it runs.
         with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complained:
             done = subprocess.run(
                 [self.binaries.path(program), *arguments],
@@ -63,7 +63,7 @@ class Programs:
         return output
 
     def own(self, path: Path) -> None:
-        """The file belongs to the server's user."""
+        """Give the file to the server's user."""
         if self.user is not None:
             os.chown(path, self.user.pw_uid, self.user.pw_gid)
 
@@ -74,7 +74,7 @@ class Programs:
 
 
 def server_user() -> pwd.struct_passwd | None:
-    """Whom to run the server as; None for ourselves.
+    """The user to run the server as; None for the present one.
 
     Raises:
         UsageError: PostgreSQL would refuse this user.

@@ -1,4 +1,4 @@
-"""A private PostgreSQL for people without root: made, started, found again, stopped."""
+"""A private PostgreSQL for people without root is created, started, found again and stopped."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ambs_hpc.postgres_server.programs import Programs, server_user
 
 PORT_ATTEMPTS = 5
 START_SECONDS = 60
-STOP_SECONDS = 180  # it writes to disk what it had in memory
+STOP_SECONDS = 180  # it first writes to disk what it has in memory
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How to start.
+    """How to start a private server.
 
     Args:
-        folder: of the server's files; the connection file `url` in it is what other commands find.
-        listen: addresses to listen on, as PostgreSQL has it; "*" is reachable from compute nodes.
-        host: the name or address that clients dial; None takes this host's name.
+        folder: for the server's files; the connection file `url` in it is what other commands find.
+        listen: addresses to listen on, in PostgreSQL's form; "*" is reachable from compute nodes.
+        host: the name or address that clients connect to; None takes this host's name.
         port: None takes the previous one, or else a free one.
-        binaries: folder of initdb, pg_ctl and postgres; None looks for them.
+        binaries: folder with initdb, pg_ctl and postgres; None looks for them.
         durable: False for tests only: faster, and nothing survives a crash of the machine.
         take_over: the host that ran it before is known to be dead.
     """
@@ -46,7 +46,7 @@ class ServerOptions:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """What is known of a private server.
+    """What is known about a private server.
 
     Args:
         running: it accepts connections.
@@ -63,11 +63,11 @@ class ServerStatus:
 
 
 def start_server(options: ServerOptions, environment: Mapping[str, str]) -> ServerStatus:
-    """The server of the folder runs, made before if need be; one that runs already is left as it is.
+    """Start the server of the folder, after creating it if need be; one that runs already is not changed.
 
     Raises:
         UsageError: there are no PostgreSQL programs.
-        DatabaseRefused: another host runs it, or may; or the server's own words why it does not start.
+        DatabaseRefused: another host runs it, or may run it; or it does not start, with the end of its log.
     """
     folder = ServerFolder(options.folder.absolute())
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def start_server(options: ServerOptions, environment: Mapping[str, str]) -> Serv
 
 
 def stop_server(folder_path: Path, binaries: Path | None, environment: Mapping[str, str]) -> bool:
-    """The server of the folder has ended in order; False when it did not run.
+    """Stop the server of the folder in order; False when it did not run.
 
     Raises:
         DatabaseRefused: it runs on another host, or does not end.
@@ -116,7 +116,7 @@ def stop_server(folder_path: Path, binaries: Path | None, environment: Mapping[s
 
 
 def server_status(folder_path: Path) -> ServerStatus:
-    """What is known of the server of the folder, wherever it runs.
+    """What is known about the server of the folder, wherever it runs.
 
     Raises:
         DatabaseRefused: there is none.
@@ -134,7 +134,7 @@ def server_status(folder_path: Path) -> ServerStatus:
 
 @contextlib.contextmanager
 def _locked(folder: ServerFolder) -> Iterator[None]:
-    """Nobody else starts or stops this server meanwhile."""
+    """Keep every other `ambs db start` and `stop` from this folder meanwhile."""
     with folder.lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -175,7 +175,7 @@ def _data_version(folder: ServerFolder) -> int | None:
 
 
 def _running_pid(folder: ServerFolder) -> int | None:
-    """The postmaster of this data directory on this host, when it lives."""
+    """The pid of the postmaster of this data directory on this host; None when it does not run."""
     try:
         pid = int((folder.data / "postmaster.pid").read_text().split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -185,7 +185,7 @@ def _running_pid(folder: ServerFolder) -> int | None:
 
 
 def _remove_stale_pid(folder: ServerFolder) -> None:
-    """After a crash the pid may be another process of ours by now; PostgreSQL would refuse to start."""
+    """Remove a crashed server's pid file: PostgreSQL would not start where that pid is in use again."""
     pid_file = folder.data / "postmaster.pid"
     pid = _running_pid(folder)
     if pid is not None:
@@ -215,7 +215,7 @@ def _start(
     for _ in range(PORT_ATTEMPTS):
         chosen = port or _free_port()
         _configure(folder, options, programs, chosen, tls=tls)
-        # Before the start: a killed `ambs db start` must not leave a server that nobody knows of.
+        # Before the start, so that a killed `ambs db start` leaves no server that is recorded nowhere.
         folder.write_owner(Owner(socket.gethostname(), chosen))
         if _try_start(folder, programs):
             text = folder.write_url(host, chosen, tls=tls)
@@ -247,10 +247,10 @@ def _configure(
 
 
 def _try_start(folder: ServerFolder, programs: Programs) -> bool:
-    """Whether it runs; False when the port was taken.
+    """Start the server; False when the port was taken.
 
     Raises:
-        DatabaseRefused: it does not start for another reason; with the log's last lines.
+        DatabaseRefused: it does not start for another reason; the message holds the end of its log.
     """
     already_said = folder.log.stat().st_size if folder.log.is_file() else 0
     try:
@@ -284,10 +284,10 @@ def _free_port() -> int:
 
 
 def _own_name() -> str:
-    """This host's name as other hosts know it; its address where the name leads nowhere."""
+    """This host's name as other hosts know it, or 127.0.0.1 where no name can be resolved."""
     for name in (socket.getfqdn(), socket.gethostname()):
         with contextlib.suppress(OSError):
             socket.getaddrinfo(name, None)
-            if not name.startswith("localhost"):  # what some /etc/hosts make of every name
+            if not name.startswith("localhost"):  # some /etc/hosts map every name to it
                 return name
     return "127.0.0.1"

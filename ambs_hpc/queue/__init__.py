@@ -1,15 +1,19 @@
-"""The evaluations table and its verbs, on PostgreSQL and SQLite alike.
+"""The evaluations table, its verbs and its reads, on PostgreSQL and SQLite alike.
 
-Verbs take a connection first and never commit: `transaction` and `reading` do.
+Verbs and reads take a connection first and never commit: `transaction` and `reading` do.
 """
 
-from ambs_hpc.postgres_server.server import (
-    ServerOptions,
-    ServerStatus,
-    server_status,
-    start_server,
-    stop_server,
+from ambs_hpc.queue.reads.allocations import (
+    OVER,
+    PREPARED,
+    UNSENT,
+    VANISHED,
+    get_allocation,
+    list_allocations,
 )
+from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
+from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
+from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.reports import (
     SORTS,
     EvaluationRow,
@@ -29,12 +33,6 @@ from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_datab
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
 from ambs_hpc.queue.sql.transactions import reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
-    OVER,
-    PREPARED,
-    UNSENT,
-    VANISHED,
-    get_allocation,
-    list_allocations,
     note_allocation_state,
     note_refused,
     note_submitted,
@@ -43,37 +41,17 @@ from ambs_hpc.queue.verbs.allocations import (
 from ambs_hpc.queue.verbs.campaigns import (
     change_budget,
     create_campaign,
-    find_campaign,
-    get_campaign,
-    is_search_alive,
     leave_search,
-    list_campaigns,
     search_heartbeat,
     take_search,
 )
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
 from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready
 from ambs_hpc.queue.verbs.counters import counts
-from ambs_hpc.queue.verbs.launchers import (
-    end_launcher,
-    heartbeat,
-    last_launcher,
-    live_launchers,
-    register_launcher,
-    running_in,
-)
+from ambs_hpc.queue.verbs.launchers import end_launcher, heartbeat, register_launcher
 from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.results import complete, fail
-from ambs_hpc.queue.verbs.sweep import (
-    Evidence,
-    Lease,
-    Released,
-    ended_attempts,
-    held,
-    held_by_dead,
-    holders,
-    sweep,
-)
+from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
 
 __all__ = [
@@ -91,8 +69,6 @@ __all__ = [
     "NotifyChannel",
     "Proposed",
     "Released",
-    "ServerOptions",
-    "ServerStatus",
     "Throughput",
     "adopt",
     "best",
@@ -139,10 +115,7 @@ __all__ = [
     "run_read_only_sql",
     "running_in",
     "search_heartbeat",
-    "server_status",
     "show_evaluation",
-    "start_server",
-    "stop_server",
     "sweep",
     "take_search",
     "throughput",

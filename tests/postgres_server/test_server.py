@@ -16,20 +16,16 @@ import pytest
 from sqlalchemy import make_url
 
 from ambs_hpc.errors import DatabaseRefused, UsageError
-from ambs_hpc.postgres_server.binaries import find_binaries
-from ambs_hpc.postgres_server.files import Owner, ServerFolder
-from ambs_hpc.queue import (
+from ambs_hpc.postgres_server import (
     ServerOptions,
     ServerStatus,
-    database_url,
-    find_campaign,
-    open_database,
-    reading,
     server_status,
     start_server,
     stop_server,
-    transaction,
 )
+from ambs_hpc.postgres_server.binaries import find_binaries
+from ambs_hpc.postgres_server.files import Owner, ServerFolder
+from ambs_hpc.queue import database_url, find_campaign, open_database, reading, transaction
 from tests import databases
 from tests.queue import stock
 

@@ -24,7 +24,7 @@ from tests.queue.test_life import moves
 
 
 def test_cancel_ends_what_waits_and_what_runs(any_engine: Engine) -> None:
-    """The launcher hears of it at its heartbeat; results are kept; the search is told."""
+    """The launcher learns of it at its heartbeat; results are kept; the search reads that they ended."""
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         ids = stock.evaluations(connection, campaign_id, 4)

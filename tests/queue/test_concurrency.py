@@ -68,7 +68,7 @@ def together(target: Callable[..., None], url: str, number: int) -> list[list[tu
 
 
 def test_eight_processes_share_two_thousand(any_url: str, any_engine: Engine) -> None:
-    """Each exactly once, by the claims, the counters and the cursor alike."""
+    """Each is run exactly once, by the claims, the counters and the cursor alike."""
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         ids = stock.evaluations(connection, campaign_id, NUMBER)
@@ -97,7 +97,7 @@ def test_claims_do_not_wait_for_each_other(postgresql_url: str) -> None:
 
 
 def test_cursor_never_skips_an_ending(any_url: str, any_engine: Engine) -> None:
-    """A number from a sequence may become visible before a smaller one; a skipping search waits for ever."""
+    """A number from a sequence may become visible before a smaller one; a skipped ending is never read."""
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         ids = stock.evaluations(connection, campaign_id, 600)

@@ -12,6 +12,8 @@ from ambs_hpc.queue import claim, complete, transaction
 from ambs_hpc.queue.schema.tables import campaign, campaign_progress, evaluation, launcher
 from tests.queue import stock
 
+WRITES_AROUND_THE_VERBS = True
+
 NOW = 1_700_000_000.0
 DONE = {"state": "DONE", "objective": 0.5, "finished_at": NOW, "finish_sequence": 9}
 FAILED = {"state": "FAILED", "failure_kind": "ERROR", "finished_at": NOW, "finish_sequence": 9}

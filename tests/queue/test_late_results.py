@@ -77,7 +77,7 @@ def test_late_result_loses_against_a_successor_that_ended(any_engine: Engine) ->
 
 
 def test_late_result_revives_what_was_lost(any_engine: Engine) -> None:
-    """LOST means that no result came; the search hears of the change."""
+    """LOST means that no result came; the search reads the change."""
     with transaction(any_engine) as connection:
         campaign_id, presumed_dead, one = swept(connection, max_interruptions=0)
         assert counts(connection, campaign_id)[State.FAILED] == 1
@@ -96,7 +96,7 @@ def test_late_failure_is_ignored(any_engine: Engine) -> None:
 
 
 def test_a_released_attempt_may_still_deliver(any_engine: Engine) -> None:
-    """At walltime a child may write its result while its launcher gives it up."""
+    """At walltime an evaluation may write its result while its launcher releases it."""
     with transaction(any_engine) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 1)
         mine = stock.launcher(connection)

@@ -27,6 +27,8 @@ from ambs_hpc.records import Resources
 from ambs_hpc.states import State
 from tests.queue import stock
 
+WRITES_AROUND_THE_VERBS = True
+
 FINISHED = 2_000
 CAMPAIGN_ID = 1
 

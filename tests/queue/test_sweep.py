@@ -1,4 +1,4 @@
-"""What the dead hold goes back to the queue, and what the living hold does not."""
+"""What dead launchers hold goes back to the queue, and what live ones hold does not."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_sweep_says_where_results_may_lie(any_engine: Engine) -> None:
 
 
 def test_harvested_results_are_not_swept(any_engine: Engine) -> None:
-    """A dead launcher's finished work is told in its name, first."""
+    """A dead launcher's finished results are reported with its id before the sweep."""
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         stock.evaluations(connection, campaign_id, 2)
@@ -93,7 +93,7 @@ def test_harvested_results_are_not_swept(any_engine: Engine) -> None:
 
 
 def test_evidence_is_asked_only_about_those_who_hold(any_engine: Engine) -> None:
-    """A scheduler is not bothered with launchers of last year."""
+    """A scheduler is not asked about launchers that hold nothing."""
     with transaction(any_engine) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 1)
         stock.launcher(connection)
@@ -102,7 +102,7 @@ def test_evidence_is_asked_only_about_those_who_hold(any_engine: Engine) -> None
         assert [(one.id, one.identity.host) for one in holders(connection)] == [(holder, "node7")]
 
 
-def test_live_launchers_are_those_that_beat(any_engine: Engine) -> None:
+def test_live_launchers_are_those_with_a_fresh_heartbeat(any_engine: Engine) -> None:
     """The search counts their slots."""
     clock = ManualClock()
     with transaction(any_engine.execution_options(clock=clock)) as connection:

@@ -1,4 +1,4 @@
-"""A successor takes up what somebody else runs on, and nobody else gets it meanwhile."""
+"""A successor takes over what a Balsam site still runs, and no other launcher gets it meanwhile."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ambs_hpc.queue import (
     sweep,
     transaction,
 )
-from ambs_hpc.queue.verbs.sweep import SURVIVOR_SILENCE_SECONDS
 from ambs_hpc.records import Launcher
 from ambs_hpc.states import State
+from ambs_hpc.timing import SURVIVOR_SILENCE_SECONDS
 from tests.queue import stock
 
-OUTLIVED = "balsam theta"
+SITE = "balsam theta"
 
 
 def gone(_launcher: Launcher) -> Evidence:
@@ -36,12 +36,12 @@ def unknown(_launcher: Launcher) -> Evidence:
 
 
 def test_successor_holds_the_same_attempts(any_engine: Engine) -> None:
-    """The first launcher's late words are not heard any more; the second's are."""
+    """Results that the dead launcher reports are ignored from then on; the successor's are stored."""
     with transaction(any_engine) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 3)
-        first = stock.launcher(connection, survives_in=OUTLIVED)
+        first = stock.launcher(connection, survives_in=SITE)
         claims = claim(connection, first, 2)
-        second = stock.launcher(connection, survives_in=OUTLIVED)
+        second = stock.launcher(connection, survives_in=SITE)
         assert adopt(connection, second, stale_after_seconds=30.0, is_gone=gone) == claims
         assert [(one.id, one.attempt, one.launcher_id) for one in held(connection)] == [
             (one.id, one.attempt, second) for one in claims
@@ -52,30 +52,30 @@ def test_successor_holds_the_same_attempts(any_engine: Engine) -> None:
 
 
 def test_attempts_that_ended_by_themselves(any_engine: Engine) -> None:
-    """Well or badly, for good or not; not those that were given back."""
+    """DONE, failed or to be retried; not those that were released."""
     with transaction(any_engine) as connection:
         stock.evaluations(connection, stock.campaign(connection, max_failures=1).id, 4)
         launcher = stock.launcher(connection)
-        done, failed, given_back, runs = claim(connection, launcher, 4)
+        done, failed, released, runs = claim(connection, launcher, 4)
         complete(connection, launcher, [stock.success(done)])
         fail(connection, launcher, [stock.failure(failed)])
-        release(connection, launcher, [(given_back.id, 1)], interrupted=True, reason="walltime")
-        ids = [one.id for one in (done, failed, given_back, runs)]
+        release(connection, launcher, [(released.id, 1)], interrupted=True, reason="walltime")
+        ids = [one.id for one in (done, failed, released, runs)]
         assert ended_attempts(connection, ids) == {(done.id, 1), (failed.id, 1)}
         assert ended_attempts(connection, [runs.id]) == set()
 
 
-def test_others_take_up_nothing(any_engine: Engine) -> None:
-    """Of another site, of no site, or of one that still lives."""
+def test_others_take_over_nothing(any_engine: Engine) -> None:
+    """A launcher of another site or of none takes over nothing, and nobody takes from a live launcher."""
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         stock.evaluations(connection, campaign_id, 3)
-        claim(connection, stock.launcher(connection, survives_in=OUTLIVED), 1)
+        claim(connection, stock.launcher(connection, survives_in=SITE), 1)
         claim(connection, stock.launcher(connection), 1)
         rule = {"stale_after_seconds": 30.0}
         elsewhere = stock.launcher(connection, survives_in="balsam cooley")
         plain = stock.launcher(connection)
-        successor = stock.launcher(connection, survives_in=OUTLIVED)
+        successor = stock.launcher(connection, survives_in=SITE)
         assert adopt(connection, elsewhere, is_gone=gone, **rule) == []
         assert adopt(connection, plain, is_gone=gone, **rule) == []
         assert adopt(connection, successor, is_gone=unknown, **rule) == []
@@ -84,12 +84,12 @@ def test_others_take_up_nothing(any_engine: Engine) -> None:
 
 
 def test_nobody_sweeps_what_runs_on(any_engine: Engine) -> None:
-    """Results are harvested at once, the rest waits for a successor, and not for ever."""
+    """Results on disk are read at once; the rest waits for a successor, up to a limit."""
     clock = ManualClock()
     with transaction(any_engine.execution_options(clock=clock)) as connection:
         campaign_id = stock.campaign(connection).id
         stock.evaluations(connection, campaign_id, 2)
-        claim(connection, stock.launcher(connection, survives_in=OUTLIVED), 2)
+        claim(connection, stock.launcher(connection, survives_in=SITE), 2)
         rule = {"stale_after_seconds": 30.0, "is_gone": gone}
         assert len(held_by_dead(connection, **rule)) == 2
         assert sweep(connection, **rule) == []
@@ -99,11 +99,11 @@ def test_nobody_sweeps_what_runs_on(any_engine: Engine) -> None:
 
 
 def test_silent_launcher_of_another_host_is_succeeded(any_engine: Engine) -> None:
-    """Its process cannot be asked about; after a long silence it is taken for dead."""
+    """Its process cannot be asked about; after a long silence it counts as dead."""
     clock = ManualClock()
     with transaction(any_engine.execution_options(clock=clock)) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 1)
-        claim(connection, stock.launcher(connection, survives_in=OUTLIVED), 1)
+        claim(connection, stock.launcher(connection, survives_in=SITE), 1)
         clock.sleep(SURVIVOR_SILENCE_SECONDS + 1)
-        successor = stock.launcher(connection, survives_in=OUTLIVED)
+        successor = stock.launcher(connection, survives_in=SITE)
         assert len(adopt(connection, successor, stale_after_seconds=30.0, is_gone=unknown)) == 1

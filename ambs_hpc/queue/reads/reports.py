@@ -1,4 +1,4 @@
-"""What people ask about: lists, single evaluations, the best, the failures, the pace. Reads only."""
+"""What people ask about: lists of evaluations, single ones, the best results, the failures, the pace."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from ambs_hpc.errors import NotFound, UsageError, nearest
+from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.schema.tables import (
     allocation,
     campaign,
@@ -20,19 +21,18 @@ from ambs_hpc.queue.schema.tables import (
     launcher,
 )
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value, resources_value
-from ambs_hpc.queue.verbs.campaigns import get_campaign
 from ambs_hpc.records import Campaign, Configuration, Proposal, Resources
 from ambs_hpc.states import FailureKind, Move, State
 
-PACE_ENDINGS = 1000  # the pace is that of the last so many endings
+PACE_ENDINGS = 1000  # the pace is measured over this many of the latest endings
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRow:
     """An evaluation as lists show it; times are seconds since 1970 UTC.
 
-    `started_at` is that of the last attempt; the claim's while it has not ended. `allocation` is the
-    scheduler's id, None when the launcher was started by hand. `error` is that of the last failed attempt.
+    `started_at` is that of the last attempt, or the time of its claim while it has not ended. `allocation` is
+    the scheduler's id, None when the launcher was started by hand. `error` is that of the last failure.
     """
 
     id: int
@@ -60,7 +60,7 @@ class EvaluationRow:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One move in an evaluation's story; `host` is the launcher's."""
+    """One move in an evaluation's history; `host` is the launcher's host."""
 
     at: float
     move: Move
@@ -78,7 +78,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationStory:
-    """All that is known of one evaluation."""
+    """All that is known about one evaluation."""
 
     row: EvaluationRow
     campaign: Campaign
@@ -90,7 +90,7 @@ class EvaluationStory:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failures that look alike: same kind, and same last line of the error but for its numbers."""
+    """Failures that look alike: the same kind, and the same last line of the error apart from its numbers."""
 
     campaign: str
     kind: FailureKind
@@ -103,7 +103,7 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """The pace of the last endings; `per_hour` is 0 before there are two."""
+    """The pace of the latest endings; `per_hour` is 0 before there are two."""
 
     ended: int
     done: int
@@ -124,7 +124,7 @@ def list_evaluations(
 
     Args:
         sort: one of `SORTS`; by objective the best come first and those without one last.
-        limit: at most so many; None for all.
+        limit: at most this many; None for all.
 
     Raises:
         UsageError: there is no such order.
@@ -155,7 +155,7 @@ SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
 
 
 def show_evaluation(connection: Connection, evaluation_id: int) -> EvaluationStory:
-    """All that is known of one evaluation.
+    """All that is known about one evaluation.
 
     Raises:
         NotFound: there is none of that id.
@@ -200,7 +200,7 @@ def best(connection: Connection, campaign_id: int, n: int = 1) -> list[Evaluatio
 
 
 def failures(connection: Connection, campaign_id: int | None = None) -> list[FailureGroup]:
-    """What went wrong, the most frequent first."""
+    """Failures in groups that look alike, the most frequent first."""
     column = evaluation.c
     statement = (
         select(
@@ -225,7 +225,7 @@ def failures(connection: Connection, campaign_id: int | None = None) -> list[Fai
 
 
 def throughput(connection: Connection, campaign_id: int) -> Throughput:
-    """The pace of the campaign's last endings; costs the same however many have ended."""
+    """The pace of the campaign's latest endings; it costs the same however many have ended."""
     column = evaluation.c
     last = (
         select(column.state, column.started_at, column.finished_at)

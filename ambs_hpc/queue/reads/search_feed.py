@@ -1,4 +1,4 @@
-"""What the search reads: endings by a cursor, and everything once when it is rebuilt."""
+"""What a search reads: new endings by a cursor, and all its proposals once when it is rebuilt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ambs_hpc.states import State
 
 
 class Proposed(NamedTuple):
-    """A proposal and what became of it; `sequence` is its finish sequence, 0 while it has not ended."""
+    """A proposal and its state; `sequence` is its finish sequence, 0 while it has not ended."""
 
     ordinal: int
     proposal: Proposal
@@ -25,13 +25,13 @@ class Proposed(NamedTuple):
 def finished_since(
     connection: Connection, campaign_id: int, sequence: int, limit: int = 10_000
 ) -> list[Finished]:
-    """CounterChanges after the cursor, in their order; the last one's `sequence` is the next cursor.
+    """Evaluations that ended after the cursor, in order; the last one's `sequence` is the next cursor.
 
-    An evaluation that ends again (rerun, late result) comes again, with a new sequence.
+    An evaluation that ends again (rerun, late result) is listed again, with a new sequence.
 
     Args:
         sequence: 0 for the beginning.
-        limit: longest answer; the next call goes on after it.
+        limit: at most this many; the next call continues after them.
     """
     parameters = {"campaign": campaign_id, "cursor": sequence, "max_rows": limit}
     return [
@@ -56,7 +56,7 @@ _FINISHED = (
 
 
 def recent_run_seconds(connection: Connection, campaign_id: int, limit: int) -> list[float]:
-    """How long those DONE among the latest endings ran, the oldest first."""
+    """The run times of those among the latest `limit` endings that are DONE, the oldest first."""
     rows = connection.execute(_RECENT, {"campaign": campaign_id, "max_rows": limit}).all()
     return [
         row.finished_at - row.started_at

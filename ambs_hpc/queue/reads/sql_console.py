@@ -1,4 +1,4 @@
-"""A person's own SQL, which the database itself keeps from changing anything."""
+"""Runs a person's own SQL statement, which the database itself keeps from changing anything."""
 
 from __future__ import annotations
 

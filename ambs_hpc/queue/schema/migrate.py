@@ -1,64 +1,19 @@
-"""The schema's version: checked at connect, created in an empty database, upgraded when asked.
+"""The schema's version and the migrations that bring the tables to it, on a connection of the caller.
 
-Alembic runs the migrations; it is imported only for that, because checking must cost next to nothing.
+Alembic runs the migrations. It is imported only for that, because the check at connect must cost next to
+nothing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, inspect, text
 
-from ambs_hpc.errors import DatabaseRefused, SchemaMismatch
 from ambs_hpc.queue.schema.views import create_views, drop_views
-from ambs_hpc.queue.sql.driver_errors import shown, translated
-from ambs_hpc.queue.sql.transactions import WRITES
 
 REVISIONS = ("0001", "0002", "0003", "0004")  # oldest first; a test compares them with the files
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs
-_UPGRADE_LOCK = (
-    0x616D6273  # advisory lock: of many programs that meet an empty database, one makes the tables
-)
-
-
-def check_or_create(engine: Engine, *, create: bool) -> None:
-    """Make sure that the tables are of this program's schema.
-
-    Raises:
-        SchemaMismatch: they are older or newer.
-        DatabaseRefused: there are none, and `create` is False.
-    """
-    with translated(engine.url), engine.connect() as connection:
-        revision = stored_revision(connection)
-    if revision is None:
-        if not create:
-            raise DatabaseRefused(
-                f"{shown(engine.url)} holds no campaigns yet (no tables of ours). Start one, or correct --db."
-            )
-        upgrade(engine)
-    elif revision != REVISIONS[-1]:
-        raise SchemaMismatch(_mismatch(engine, revision))
-
-
-def upgrade(engine: Engine) -> tuple[str, str]:
-    """Run every migration that is missing, in one transaction; the old revision ("" for none) and the new."""
-    writes = {WRITES: True}
-    with (
-        translated(engine.url),
-        engine.connect().execution_options(**writes) as connection,
-        connection.begin(),
-    ):
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
-        old = stored_revision(connection) or ""
-        if old and old not in REVISIONS:
-            raise SchemaMismatch(_mismatch(engine, old))
-        if old != REVISIONS[-1]:
-            # Views hold no data and would forbid changes of their tables: away before, made anew after.
-            drop_views(connection)
-            _run_migrations(connection)
-            create_views(connection)
-    return old, REVISIONS[-1]
 
 
 def stored_revision(connection: Connection) -> str | None:
@@ -66,6 +21,33 @@ def stored_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+
+
+def migrate_to_newest(connection: Connection) -> None:
+    """The tables and views are those of the newest revision; the caller's transaction covers all of it."""
+    # Views hold no data, but would forbid changes of their tables: they are dropped before and created after.
+    drop_views(connection)
+    _run_migrations(connection)
+    create_views(connection)
+
+
+def mismatch_message(database: str, revision: str) -> str:
+    """What a person must do about a database of another revision.
+
+    Args:
+        database: its URL without the password.
+        revision: what it has.
+    """
+    newest = REVISIONS[-1]
+    if revision in REVISIONS:
+        return (
+            f"{database} has schema {revision}, this program needs {newest}. Stop what uses it, make a "
+            f"copy, then run `ambs db upgrade --db {database}`."
+        )
+    return (
+        f"{database} has schema {revision}, which this program does not know (its newest is {newest}): "
+        "it was made by a newer ambs_hpc. Use that version."
+    )
 
 
 def _run_migrations(connection: Connection) -> None:
@@ -77,16 +59,3 @@ def _run_migrations(connection: Connection) -> None:
     config.attributes["connection"] = connection
     config.attributes["version_table"] = VERSION_TABLE
     command.upgrade(config, "head")
-
-
-def _mismatch(engine: Engine, revision: str) -> str:
-    where = shown(engine.url)
-    if revision in REVISIONS:
-        return (
-            f"{where} has schema {revision}, this program needs {REVISIONS[-1]}. Stop what uses it, make a "
-            f"copy, then run `ambs db upgrade --db {where}`."
-        )
-    return (
-        f"{where} has schema {revision}, which this program does not know (its newest is {REVISIONS[-1]}): "
-        "it was made by a newer ambs_hpc. Use that version."
-    )

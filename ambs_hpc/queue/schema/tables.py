@@ -1,4 +1,4 @@
-"""The tables and what they can never hold; `migrations/` builds exactly this, and a test compares the two.
+"""The tables and the constraints on them; `migrations/` builds exactly this, and a test compares the two.
 
 Times are seconds since 1970 UTC. JSON is kept as text that round-trips floats exactly (on PostgreSQL `json`,
 not `jsonb`, which would turn 1e16 into an integer); the views offer `jsonb` to readers.
@@ -112,7 +112,7 @@ allocation = Table(
     Column("created_at", Double, nullable=False),
     Column("submitted_at", Double),
     Column("started_at", Double),
-    Column("ends_at", Double),  # of its walltime, as the scheduler says
+    Column("ends_at", Double),  # end of its walltime, as the scheduler reports it
     Column("ended_at", Double),
     Column("detail", Text, nullable=False),
     UniqueConstraint("scheduler", "scheduler_id"),
@@ -160,7 +160,7 @@ evaluation = Table(
     Column("attempt", Integer, nullable=False),  # the latest one; 0 before the first claim
     Column("failures", Integer, nullable=False),
     Column("interruptions", Integer, nullable=False),
-    Column("launcher_id", Id, ForeignKey(launcher.c.id)),  # the holder; afterwards, who ended it
+    Column("launcher_id", Id, ForeignKey(launcher.c.id)),  # who holds it; once it has ended, who ended it
     Column("created_at", Double, nullable=False),
     Column("claimed_at", Double),
     Column("started_at", Double),
@@ -169,7 +169,7 @@ evaluation = Table(
     Column("objective", Double),
     Column("metrics", JSON(none_as_null=True)),
     Column("failure_kind", Text),
-    Column("error", Text, nullable=False),  # of the last attempt that failed, also while it waits for another
+    Column("error", Text, nullable=False),  # of the last attempt that failed, also while READY for another
     Column("signature", Text, nullable=False),  # the error without its numbers, for grouping
     Column("exit_status", Integer),
     Column("node", Text, nullable=False),
@@ -204,6 +204,13 @@ is_running: ColumnElement[bool] = evaluation.c.state == literal_column("'RUNNING
 is_done: ColumnElement[bool] = evaluation.c.state == literal_column("'DONE'")
 is_failed: ColumnElement[bool] = evaluation.c.state == literal_column("'FAILED'")
 is_cancelled: ColumnElement[bool] = evaluation.c.state == literal_column("'CANCELLED'")
+is_in: dict[State, ColumnElement[bool]] = {
+    State.READY: is_ready,
+    State.RUNNING: is_running,
+    State.DONE: is_done,
+    State.FAILED: is_failed,
+    State.CANCELLED: is_cancelled,
+}
 is_finished: ColumnElement[bool] = evaluation.c.finish_sequence.is_not(None)
 
 

@@ -1,6 +1,6 @@
 """The views that people read with psql, sqlite3, pandas and `ambs sql`: stable, see docs/database.md.
 
-A view that changes needs a new (otherwise empty) migration, because views are made anew at each upgrade.
+A change of a view needs a new migration, which may be empty: the views are created again at each upgrade.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 
 from sqlalchemy import Connection
 
-# {time:COLUMN} is a UTC timestamp, {minute:COLUMN} its minute, {json:COLUMN} JSON that can be compared.
+# {time:COLUMN} becomes a UTC timestamp, {minute:COLUMN} its minute, {json:COLUMN} JSON that can be compared.
 _VIEWS = {
     "v_evaluations": """
         SELECT e.id, c.name AS campaign, e.ordinal, e.state, e.failure_kind, e.attempt, e.objective,
@@ -95,13 +95,13 @@ _PLACEHOLDER = re.compile(r"\{(time|minute|json):([^}]*)\}")
 
 
 def drop_views(connection: Connection) -> None:
-    """No view of ours is left."""
+    """Remove all our views."""
     for name in NAMES:
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
 
 
 def create_views(connection: Connection) -> None:
-    """Every view is there; the tables must be of the newest schema."""
+    """Create all our views; the tables must be of the newest schema."""
     expansions = _EXPANSIONS[connection.dialect.name]
     for name, body in _VIEWS.items():
         select = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(found[2]), body)

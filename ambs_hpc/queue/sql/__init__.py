@@ -1,1 +1,1 @@
-"""How the database is spoken to: engine, transactions, clock, and what differs between the databases."""
+"""How we talk to the database: engine, transactions, clock, and what differs between the two databases."""

@@ -1,4 +1,4 @@
-"""Many rows in one statement, on both databases; the one place where their SQL differs for that reason.
+"""Writes many rows by one statement on both databases; only here does their SQL differ for that reason.
 
 PostgreSQL gets one JSON text, which it parses faster than as many parameters (numbers keep every bit), and
 answers once; SQLite has no round trips to save, and runs one prepared statement a row. Either way the text of
@@ -51,7 +51,7 @@ def id_in(connection: Connection, of: ColumnElement[Any], ids: Iterable[int]) ->
 def listed(
     dialect: str, of: ColumnElement[Any], parameter: str | None, value: str | None = None
 ) -> ColumnElement[bool]:
-    """The condition that `of` is in a list: in `value`, or in what is sent as `parameter`."""
+    """The condition that `of` is in a list: in `value`, or in the one that is sent as `parameter`."""
     sent = (
         bindparam(parameter, value, type_=Text()) if parameter is None else bindparam(parameter, type_=Text())
     )
@@ -62,13 +62,13 @@ def listed(
 
 
 def listed_value(dialect: str, ids: Iterable[int]) -> str:
-    """The list as the parameter's value."""
+    """The list in the form in which the parameter is sent."""
     inside = ",".join(map(str, ids))
     return f"[{inside}]" if dialect == "sqlite" else f"{{{inside}}}"
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], stamp: str) -> None:
-    """Insert rows that all have the same keys; the column `stamp` gets the present time."""
+    """Insert rows that all have the same keys; the column `stamp` is set to the present time."""
     if not rows:
         return
     names, dialect, clock = tuple(rows[0]), connection.dialect.name, clock_of(connection)
@@ -138,7 +138,7 @@ def _update_statement(
         sent = {name: bindparam(f"new_{name}", type_=types[name].type) for name in names}
     matches = and_(*(table.c[name] == sent[key] for name, key in guards))
     if dialect == "postgresql":
-        # Says what the join cannot: how few rows these are, and by which index to find them.
+        # The join alone does not tell the planner how few rows these are, and by which index to find them.
         matches = and_(listed(dialect, table.c.id, "ids"), matches)
     new = {name: sent[name] for name in names if name not in expected.values()}
     new |= {name: bindparam(f"same_{name}", type_=table.c[name].type) for name in same}

@@ -35,13 +35,13 @@ def _sqlite(element: DatabaseNow, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def now(connection: Connection) -> ColumnElement[float]:
-    """The present, for use inside a statement; the execution option `clock` overrules the database."""
+    """The present time as an SQL expression; the execution option `clock` overrules the database's clock."""
     clock = clock_of(connection)
     return DatabaseNow() if clock is None else literal(clock.now(), Double())
 
 
 def read_now(connection: Connection) -> float:
-    """The present as a number."""
+    """The present time in seconds since 1970 UTC."""
     clock = clock_of(connection)
     return connection.execute(_NOW).scalar_one() if clock is None else clock.now()
 
@@ -55,5 +55,5 @@ def clock_of(connection: Connection) -> Clock | None:
 
 
 def present(clocked: bool) -> ColumnElement[float]:
-    """The present in a statement that is built once; with a clock it is sent as the parameter `present`."""
+    """The present time in a statement that is built once; with a clock it is the parameter `present`."""
     return bindparam("present", type_=Double()) if clocked else DatabaseNow()

@@ -1,4 +1,4 @@
-"""What the drivers say, put into our words: what was tried, what was seen, what to do next."""
+"""Translates the drivers' errors into ours: what was tried, what was seen, what to do next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ambs_hpc.errors import DatabaseError, DatabaseLocked, DatabaseRefused, DatabaseUnreachable
 
-# A server that says one of these will serve us later.
+# A server that answers one of these will accept connections later.
 _COMING_BACK = re.compile(
     r"starting up|shutting down|recovery mode|too many clients|connection slots|not yet accepting",
     re.IGNORECASE,
@@ -26,7 +26,7 @@ _NO_SPACE = re.compile(r"disk is full|disk I/O error|No space left", re.IGNORECA
 
 @contextmanager
 def translated(url: URL) -> Iterator[None]:
-    """Raise ours instead of the driver's; violated constraints are our own mistakes and pass through."""
+    """Raise our errors for the driver's; violated constraints are our own mistakes and pass through."""
     try:
         yield
     except IntegrityError:
@@ -39,7 +39,7 @@ def translated(url: URL) -> Iterator[None]:
 
 
 def translation(url: URL, error: DBAPIError) -> DatabaseError | None:
-    """The error to raise instead, or None when it is none of the database's doing."""
+    """The error to raise instead, or None when the statement and not the database is at fault."""
     said = " ".join(str(error.orig).split())
     if url.get_backend_name() == "sqlite":
         return _from_sqlite(url, said)

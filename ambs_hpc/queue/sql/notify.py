@@ -1,6 +1,6 @@
-"""Shorten the wait of those who poll: a word over PostgreSQL's NOTIFY, a changed file on SQLite.
+"""Shortens the wait of those who poll: by PostgreSQL's NOTIFY, or by SQLite's counter of commits.
 
-A lost word costs a poll interval and nothing else; whoever waits polls anyway.
+A lost notification costs a poll interval and nothing else, because whoever waits polls anyway.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LONGEST_SLEEP_SECONDS = 0.05
 
 
 class NotifyChannel(str, Enum):
-    """What one can wait for."""
+    """The kinds of change that one can wait for."""
 
-    READY = "ambs_ready"  # something may be claimed
-    FINISHED = "ambs_finished"  # something ended
+    READY = "ambs_ready"  # an evaluation may be claimed
+    FINISHED = "ambs_finished"  # an evaluation has ended
 
 
 def notify(connection: Connection, channel: NotifyChannel) -> None:
-    """Wake those who wait for it, once this transaction is committed."""
+    """Wake those who wait for this channel, once the transaction is committed."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"NOTIFY {channel.value}")
 
@@ -38,10 +38,10 @@ def notify(connection: Connection, channel: NotifyChannel) -> None:
 def wait_for_change(
     engine: Engine, timeout_seconds: float, channel: NotifyChannel = NotifyChannel.FINISHED
 ) -> bool:
-    """Wait until the database may have changed, at most `timeout_seconds`; whether it has.
+    """Wait until the database may have changed, at most `timeout_seconds`; returns whether it has.
 
-    What came since the previous wait counts. An unreachable database passes the time and says False: the
-    caller's next statement tells.
+    A change since the previous wait counts. With an unreachable database the time passes and the answer is
+    False: the caller's next statement raises the error.
     """
     deadline = time.monotonic() + timeout_seconds
     key = (channel, threading.get_ident())  # SQLite's connections serve one thread
@@ -66,7 +66,7 @@ def close_waits(engine: Engine) -> None:
 
 
 class _PostgreSQLWatch:
-    """A connection that listens."""
+    """A connection that listens to one channel."""
 
     def __init__(self, engine: Engine, channel: NotifyChannel) -> None:
         self._connection = _own_connection(engine)

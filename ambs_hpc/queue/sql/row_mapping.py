@@ -1,4 +1,4 @@
-"""Rows to values that cross units, and text that a database can hold."""
+"""Maps rows to the values that cross units, and values to what a database can hold."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 from ambs_hpc.records import Campaign, Launcher, NewCampaign, NewLauncher, Proposal, Resources
 
-DatabaseRow = (
-    Any  # a row with the columns of its statement; SQLAlchemy 2.0 and 2.1 spell its type differently
-)
+# A row with the columns of its statement; SQLAlchemy 2.0 and 2.1 spell its type differently.
+DatabaseRow = Any
 
 LONGEST_ERROR = 20_000  # characters; the whole stderr is a file
 LONGEST_SIGNATURE = 200
@@ -24,7 +23,7 @@ def text_value(text: str) -> str:
 
 
 def json_value(value: object) -> Any:
-    """The value with nothing that JSON in a database cannot hold; NaN and the infinities become null."""
+    """The value without what JSON in a database cannot hold; NaN and the infinities become null."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, str):
@@ -41,13 +40,13 @@ def json_value(value: object) -> Any:
 
 
 def error_value(error: str) -> str:
-    """An error as it is kept: its end, where the exception stands, when it is very long."""
+    """The error as it is stored: of a very long one only its end, where the exception is named."""
     text = text_value(error)
     return text if len(text) <= LONGEST_ERROR else "[...]\n" + text[-LONGEST_ERROR:]
 
 
 def signature(error: str) -> str:
-    """What similar errors have in common: the last line, with its numbers taken out."""
+    """What similar errors have in common: the last line, with `#` for its numbers."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
     return _NUMBERS.sub("#", lines[-1])[:LONGEST_SIGNATURE] if lines else ""
 

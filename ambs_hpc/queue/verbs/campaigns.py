@@ -1,4 +1,4 @@
-"""Campaigns: made, found, and owned by at most one live search."""
+"""Campaigns are created, change their budget, and belong to at most one live search."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ambs_hpc.errors import CampaignConflict, NotFound
+from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign
 from ambs_hpc.queue.schema.tables import campaign, campaign_progress
 from ambs_hpc.queue.sql.clock import now, read_now
 from ambs_hpc.queue.sql.row_mapping import campaign_value, json_value
@@ -15,7 +16,7 @@ from ambs_hpc.records import Campaign, NewCampaign
 
 
 def create_campaign(connection: Connection, new: NewCampaign) -> Campaign:
-    """Store a campaign; the transaction is of no use after the error.
+    """Store a campaign; after an error the transaction can only be rolled back.
 
     Raises:
         CampaignConflict: one of that name exists.
@@ -51,31 +52,8 @@ def create_campaign(connection: Connection, new: NewCampaign) -> Campaign:
     return campaign_value(row)
 
 
-def find_campaign(connection: Connection, name: str) -> Campaign | None:
-    """The campaign of that name, if there is one."""
-    row = connection.execute(select(campaign).where(campaign.c.name == name)).one_or_none()
-    return None if row is None else campaign_value(row)
-
-
-def get_campaign(connection: Connection, campaign_id: int) -> Campaign:
-    """The campaign of that id.
-
-    Raises:
-        NotFound: there is none.
-    """
-    row = connection.execute(select(campaign).where(campaign.c.id == campaign_id)).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no campaign with id {campaign_id}; `ambs status` lists those there are.")
-    return campaign_value(row)
-
-
-def list_campaigns(connection: Connection) -> list[Campaign]:
-    """All campaigns, oldest first."""
-    return [campaign_value(row) for row in connection.execute(select(campaign).order_by(campaign.c.id))]
-
-
 def change_budget(connection: Connection, campaign_id: int, max_evaluations: int | None) -> Campaign:
-    """Give the search another budget; None means until stopped.
+    """Set how many evaluations the search may propose; None means that it goes on until it is stopped.
 
     Raises:
         NotFound: there is no such campaign.
@@ -125,7 +103,7 @@ def take_search(
 
 
 def search_heartbeat(connection: Connection, campaign_id: int, owner: str) -> bool:
-    """Say that the search lives; False when another one has taken the campaign."""
+    """Store that the search is alive; False when another search has taken the campaign."""
     progress = campaign_progress.c
     statement = (
         update(campaign_progress)
@@ -136,24 +114,13 @@ def search_heartbeat(connection: Connection, campaign_id: int, owner: str) -> bo
 
 
 def leave_search(connection: Connection, campaign_id: int, owner: str) -> None:
-    """Let another search take the campaign at once; nothing happens when `owner` does not hold it."""
+    """Free the campaign for another search; nothing changes when `owner` does not hold it."""
     progress = campaign_progress.c
     connection.execute(
         update(campaign_progress)
         .where(progress.campaign_id == campaign_id, progress.search_owner == owner)
         .values(search_owner=None, search_heartbeat_at=None)
     )
-
-
-def is_search_alive(connection: Connection, campaign_id: int | None, stale_after_seconds: float) -> bool:
-    """Whether a search of the campaign, or of any, gave a sign within the last seconds."""
-    progress = campaign_progress.c
-    statement = select(progress.campaign_id).where(
-        progress.search_heartbeat_at >= now(connection) - stale_after_seconds
-    )
-    if campaign_id is not None:
-        statement = statement.where(progress.campaign_id == campaign_id)
-    return connection.execute(statement.limit(1)).first() is not None
 
 
 def _exists(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What people ask for: cancel, rerun."""
+"""What a person asks for: to cancel evaluations, and to run them again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, or_
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.queue.schema.tables import evaluation, is_cancelled, is_failed, is_ready, is_running
+from ambs_hpc.queue.schema.tables import evaluation, is_failed, is_in
 from ambs_hpc.queue.sql.bulk import id_in, update_rows
 from ambs_hpc.queue.sql.clock import read_now
 from ambs_hpc.queue.sql.notify import NotifyChannel, notify
@@ -16,9 +16,10 @@ from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
-from ambs_hpc.states import FailureKind, Move, State
+from ambs_hpc.states import FailureKind, Move, State, is_legal
 
-_OPEN = (State.READY, State.RUNNING)
+_CANCELLABLE = tuple(state for state in State if is_legal(Move.CANCEL, state))
+_RERUNNABLE = tuple(state for state in State if is_legal(Move.RERUN, state))
 
 
 def cancel(
@@ -26,26 +27,28 @@ def cancel(
     *,
     ids: Sequence[int] | None = None,
     campaign_id: int | None = None,
-    states: Iterable[State] = _OPEN,
+    states: Iterable[State] = _CANCELLABLE,
 ) -> list[int]:
-    """End evaluations that have not ended; their ids. Launchers learn of it at their next heartbeat.
+    """Cancel evaluations that have not ended; returns their ids.
+
+    Launchers learn of it at their next heartbeat.
 
     Args:
-        ids, campaign_id: of these, of that campaign, or both; one of them is needed.
-        states: only those that are READY, or RUNNING.
+        ids, campaign_id: only these, only of that campaign, or both; one of them is needed.
+        states: only evaluations in these states; final ones are ignored.
 
     Raises:
         UsageError: nothing is named.
     """
     _named("cancel", ids, campaign_id)
-    conditions = [is_ready if state is State.READY else is_running for state in states if state in _OPEN]
-    endings = _lock(connection, ids, campaign_id)
+    conditions = [is_in[state] for state in states if state in _CANCELLABLE]
+    counters = _lock(connection, ids, campaign_id)
     cancelled: list[int] = []
-    # READY first: what a launcher claims in between is met among the RUNNING.
+    # READY before RUNNING, so that an evaluation that is claimed in between is found among the RUNNING.
     for condition in conditions:
         rows = lock_rows(connection, condition, *_which(connection, ids, campaign_id))
-        cancelled += _end_as_cancelled(connection, rows, endings)
-    endings.save(connection)
+        cancelled += _end_as_cancelled(connection, rows, counters)
+    counters.save(connection)
     if cancelled:
         notify(connection, NotifyChannel.FINISHED)
     return sorted(cancelled)
@@ -59,13 +62,13 @@ def rerun(
     failed: bool = False,
     kind: FailureKind | None = None,
 ) -> list[int]:
-    """Make FAILED and CANCELLED evaluations READY again, with both budgets full; their ids.
+    """Make FAILED and CANCELLED evaluations READY again, with both budgets full; returns their ids.
 
-    When they end again they get new finish sequences, so that a search that polls hears of it.
+    When they end again they get new finish sequences, so that a search that polls reads them again.
 
     Args:
-        ids, campaign_id: of these, of that campaign, or both.
-        failed: only FAILED ones; enough by itself, for those of all campaigns.
+        ids, campaign_id: only these, only of that campaign, or both.
+        failed: only FAILED ones; given alone, those of all campaigns.
         kind: only FAILED ones of this kind.
 
     Raises:
@@ -74,17 +77,17 @@ def rerun(
     if not failed and kind is None:
         _named("rerun", ids, campaign_id)
     only_failed = failed or kind is not None
-    condition = is_failed if only_failed else or_(is_failed, is_cancelled)
+    condition = is_failed if only_failed else or_(*(is_in[state] for state in _RERUNNABLE))
     conditions = [condition, *_which(connection, ids, campaign_id)]
     if kind is not None:
         conditions.append(evaluation.c.failure_kind == kind.value)
-    endings = _lock(connection, ids, campaign_id)
+    counters = _lock(connection, ids, campaign_id)
     rows = lock_rows(connection, *conditions)
     changed = [{"id": row.id, "attempt": row.attempt, "before": row.state} for row in rows]
     update_rows(connection, evaluation, GUARDS, changed, _AS_NEW)
     for row in rows:
-        endings.reopen(row.campaign_id, State(row.state))
-    endings.save(connection)
+        counters.reopen(row.campaign_id, State(row.state))
+    counters.save(connection)
     record(connection, [NewEvent(row.id, Move.RERUN, row.attempt) for row in rows])
     if rows:
         notify(connection, NotifyChannel.READY)
@@ -110,7 +113,7 @@ _AS_NEW: dict[str, Any] = {
 
 
 def _end_as_cancelled(
-    connection: Connection, rows: Sequence[DatabaseRow], endings: CounterChanges
+    connection: Connection, rows: Sequence[DatabaseRow], counters: CounterChanges
 ) -> list[int]:
     now = read_now(connection)
     changed = [
@@ -120,7 +123,7 @@ def _end_as_cancelled(
             "before": row.state,
             "state": State.CANCELLED.value,
             "finished_at": now,
-            "finish_sequence": endings.number(row.campaign_id, State.CANCELLED, State(row.state)),
+            "finish_sequence": counters.number(row.campaign_id, State.CANCELLED, State(row.state)),
         }
         for row in rows
     ]

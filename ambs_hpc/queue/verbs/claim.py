@@ -1,4 +1,4 @@
-"""Evaluations come in and are leased."""
+"""Evaluations are enqueued by a search and claimed by launchers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ambs_hpc.states import Move, State
 
 
 def enqueue(connection: Connection, campaign_id: int, new: Sequence[NewEvaluation]) -> list[int]:
-    """Store evaluations as READY; their ids in the order given.
+    """Store evaluations as READY; returns their ids in the order given.
 
     Raises:
         sqlalchemy.exc.IntegrityError: an ordinal of this campaign is taken.
@@ -67,8 +67,8 @@ def claim(
     Args:
         room: the largest shape that fits now; its memory_gib 0 means that memory is not counted. Only what
             fits into it in every respect is leased.
-        time_left_seconds: until the end of walltime; a longer time limit is left for another launcher. One
-            without a limit is leased, and interrupted if need be.
+        time_left_seconds: until the end of walltime; an evaluation with a longer time limit is left for
+            another launcher. One without a limit is leased, and interrupted if need be.
         campaign_ids: only of these campaigns.
     """
     if limit <= 0:
@@ -87,7 +87,7 @@ def has_ready(
     time_left_seconds: float | None = None,
     campaign_ids: Sequence[int] | None = None,
 ) -> bool:
-    """Whether any evaluation is READY; the arguments as in `claim`."""
+    """Whether any evaluation is READY; the arguments are those of `claim`."""
     parameters = _parameters(connection, None, time_left_seconds, campaign_ids)
     parameters.pop("present", None)
     limits = _limits(connection.dialect.name, frozenset(parameters), None)
@@ -98,7 +98,7 @@ def has_ready(
 
 @cache
 def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | None) -> Update:
-    """Take the first `max_rows` that fit; `given` names the parameters that limit them."""
+    """The statement that claims the first `max_rows` that fit; `given` names the limiting parameters."""
     # PostgreSQL may evaluate a subquery with LIMIT more than once, not a CTE that locks rows.
     picked = (
         select(evaluation.c.id)
@@ -138,7 +138,7 @@ LEASED: list[ColumnElement[Any]] = [
 
 
 def _ids_by_ordinal(connection: Connection, campaign_id: int, ordinals: Sequence[int]) -> dict[int, int]:
-    # A range, because a list of a thousand ordinals would be compared with each row of the campaign.
+    # By a range, because a list of a thousand ordinals would be compared with each row of the campaign.
     statement = select(evaluation.c.ordinal, evaluation.c.id).where(
         evaluation.c.campaign_id == campaign_id, evaluation.c.ordinal.between(min(ordinals), max(ordinals))
     )

@@ -1,13 +1,13 @@
 """A campaign's counters, and the lock under which its evaluations end.
 
 Why a lock: the search reads endings by a cursor, `finish_sequence > last seen`. Numbers from a database
-sequence are handed out before commit, so 8 may be seen before 7 is committed, and 7 would be skipped for
-ever. CurrentAllocation a number is taken by updating the campaign's row in `campaign_progress`, which keeps
-other endings of the campaign out until commit: numbers become visible in their order. (Comparing transaction
-ids with the oldest running one would need no lock, but any forgotten transaction in the database would stop
-the search.)
+sequence are handed out before commit, so that 8 may be seen before 7 is committed, and 7 would never be
+read. Here a number is taken by updating the campaign's row in `campaign_progress`, which keeps other endings
+of the campaign out until commit: numbers become visible in their order. (Comparing transaction ids with the
+oldest running one would need no lock, but any forgotten transaction in the database would stop the search.)
 
-Order of locks: progress rows by campaign id, then evaluations. Therefore record before you claim.
+Locks are taken in this order: progress rows by campaign id, then evaluations. A transaction that both reports
+results and claims therefore reports first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COUNTERS = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cance
 
 
 class CounterChanges:
-    """Sequence numbers handed out, and counters changed, in the course of one verb."""
+    """The sequence numbers that one verb hands out, and the counters that it changes."""
 
     def __init__(self, last_numbers: dict[int, int]) -> None:
         self._last = last_numbers
@@ -73,7 +73,6 @@ class CounterChanges:
             connection.execute(_SAVE, rows)
 
 
-_COUNTERS = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 _SAVE = (
     update(campaign_progress)
     .where(campaign_progress.c.campaign_id == bindparam("id"))
@@ -105,7 +104,7 @@ def _locking(which: ColumnElement[bool]) -> Select[Any]:
 
 
 def add_enqueued(connection: Connection, campaign_id: int, number: int) -> None:
-    """Count new evaluations."""
+    """Add new evaluations to the campaign's counter."""
     connection.execute(
         update(campaign_progress)
         .where(campaign_progress.c.campaign_id == campaign_id)
@@ -114,7 +113,7 @@ def add_enqueued(connection: Connection, campaign_id: int, number: int) -> None:
 
 
 def counts(connection: Connection, campaign_id: int | None = None) -> dict[State, int]:
-    """Evaluations by state, of one campaign or of all; every state is there.
+    """Evaluations by state, of one campaign or of all; every state is a key.
 
     Costs the same whatever has finished and whatever waits: final states are counted when they are reached,
     RUNNING is counted through its own small index, and READY is what remains.

@@ -1,4 +1,4 @@
-"""The story of every evaluation: one row for each move, written with it and never changed."""
+"""The history of every evaluation: one row for each move, written with it and never changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """A move of an evaluation; times are those of the attempt that it ended, when it ended one."""
+    """A move of an evaluation; the times are those of the attempt that the move ended, if it ended one."""
 
     evaluation_id: int
     move: Move
@@ -48,7 +48,7 @@ def record(connection: Connection, events: Sequence[NewEvent]) -> None:
         }
         for one in events
     ]
-    # A column without a value in all of them need not travel.
+    # A column that is empty in all of these rows is not sent.
     used = [name for name in rows[0] if any(row[name] is not None for row in rows)] if rows else []
     sent = [{name: row[name] for name in used} for row in rows]
     insert_rows(connection, evaluation_event, sent, stamp="at")

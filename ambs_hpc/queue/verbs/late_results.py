@@ -1,4 +1,4 @@
-"""Which results of attempts that were taken away still count: a finished result is never thrown away."""
+"""Decides which late results still count: those of attempts that were taken from their launcher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ambs_hpc.queue.schema.tables import evaluation_event
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
-from ambs_hpc.states import FailureKind, Move, State
+from ambs_hpc.states import FailureKind, Move, State, is_legal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,8 +24,8 @@ def deliverable(
 ) -> list[DatabaseRow]:
     """The locked evaluations whose delivered attempt was this launcher's, was taken away, and still counts.
 
-    Not when somebody else's attempt has ended the evaluation, nor when a person has cancelled it or asked for
-    a rerun since: a rerun after a corrected program must not get the old program's number.
+    A result does not count when another attempt has ended the evaluation since, nor when a person has
+    cancelled it or asked for a rerun: a rerun of a corrected program must not get the old program's result.
     """
     candidates = [(row, attempt) for row, attempt in delivered if _is_open(row)]
     if not candidates:
@@ -44,9 +44,10 @@ def deliverable(
 
 
 def _is_open(row: DatabaseRow) -> bool:
-    if row.state == State.FAILED.value:
-        return bool(row.failure_kind == FailureKind.LOST.value)
-    return row.state in (State.READY.value, State.RUNNING.value)
+    if not is_legal(Move.ACCEPT_LATE, State(row.state)):
+        return False
+    # A failure of its own stands; LOST only says that no result came.
+    return bool(row.state != State.FAILED.value or row.failure_kind == FailureKind.LOST.value)
 
 
 def _was_taken(story: Sequence[DatabaseRow], attempt: int, launcher_id: int) -> bool:

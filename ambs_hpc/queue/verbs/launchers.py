@@ -1,18 +1,17 @@
-"""Launchers: they introduce themselves, beat, and say good-bye."""
+"""Launchers are registered, send heartbeats, and end."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.clock import now
-from ambs_hpc.queue.sql.row_mapping import launcher_value
-from ambs_hpc.records import Launcher, LauncherStats, NewLauncher
+from ambs_hpc.records import LauncherStats, NewLauncher
 
 
 def register_launcher(connection: Connection, new: NewLauncher) -> int:
-    """Store a launcher; its id."""
+    """Store a launcher; returns its id."""
     statement = insert(launcher).values(
         host=new.host,
         pid=new.pid,
@@ -29,19 +28,23 @@ def register_launcher(connection: Connection, new: NewLauncher) -> int:
 def heartbeat(
     connection: Connection, launcher_id: int, stats: LauncherStats | None = None
 ) -> set[tuple[int, int]]:
-    """Say that the launcher lives; the (id, attempt) that it still holds.
+    """Store that the launcher is alive; returns the (id, attempt) pairs that it still holds.
 
-    What it runs and is not in the answer was cancelled, or given to another: it kills it.
+    An attempt that it runs and that is not in the answer was cancelled or given to another launcher: the
+    launcher must end it.
 
     Args:
-        stats: what has become of it; None leaves what it said before.
+        stats: how busy it is; None leaves what is stored.
 
     Raises:
         NotFound: there is no such launcher.
     """
-    said = _said(stats)
-    beat = update(launcher).where(launcher.c.id == launcher_id).values(heartbeat_at=now(connection), **said)
-    if connection.execute(beat).rowcount != 1:
+    statement = (
+        update(launcher)
+        .where(launcher.c.id == launcher_id)
+        .values(heartbeat_at=now(connection), **_stats_values(stats))
+    )
+    if connection.execute(statement).rowcount != 1:
         raise NotFound(f"There is no launcher {launcher_id} in this database. Was another one given before?")
     held = select(evaluation.c.id, evaluation.c.attempt).where(
         is_running, evaluation.c.launcher_id == launcher_id
@@ -50,45 +53,20 @@ def heartbeat(
 
 
 def end_launcher(connection: Connection, launcher_id: int, stats: LauncherStats | None = None) -> None:
-    """The launcher has ended in order; whatever it still holds may be swept at once.
+    """Store that the launcher has ended in order; whatever it still holds may be swept at once.
 
     Args:
-        stats: its last words; None leaves what it said before.
+        stats: how busy it was until its end; None leaves what is stored.
     """
     present = now(connection)
     connection.execute(
         update(launcher)
         .where(launcher.c.id == launcher_id)
-        .values(ended_at=present, heartbeat_at=present, **_said(stats))
+        .values(ended_at=present, heartbeat_at=present, **_stats_values(stats))
     )
 
 
-def running_in(connection: Connection, launcher_id: int) -> int:
-    """How many evaluations it holds."""
-    statement = select(func.count()).where(is_running, evaluation.c.launcher_id == launcher_id)
-    return int(connection.execute(statement).scalar_one())
-
-
-def last_launcher(connection: Connection) -> Launcher | None:
-    """The one that introduced itself last; None when there never was one."""
-    age = (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age")
-    row = connection.execute(select(launcher, age).order_by(launcher.c.id.desc()).limit(1)).first()
-    return None if row is None else launcher_value(row)
-
-
-def live_launchers(connection: Connection, stale_after_seconds: float) -> list[Launcher]:
-    """Launchers that have not ended and gave a sign within the last seconds, oldest first."""
-    statement = (
-        select(launcher, (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age"))
-        .where(
-            launcher.c.ended_at.is_(None), launcher.c.heartbeat_at >= now(connection) - stale_after_seconds
-        )
-        .order_by(launcher.c.id)
-    )
-    return [launcher_value(row) for row in connection.execute(statement)]
-
-
-def _said(stats: LauncherStats | None) -> dict[str, object]:
+def _stats_values(stats: LauncherStats | None) -> dict[str, object]:
     if stats is None:
         return {}
     slots = {} if stats.slots is None else {"slots": stats.slots}

@@ -1,4 +1,4 @@
-"""Lease evaluations go back to the queue: by their launcher (`release`), or by others (`sweep`)."""
+"""Evaluations that a launcher holds go back to the queue; `release` is called by the launcher itself."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.states import FailureKind, Move, State
 
 RUNNING = State.RUNNING.value
-# A move finds the state and the attempt that it expects, or does nothing. The state is compared with the
-# row's own value and not with a constant, or PostgreSQL would go through all that runs instead of by ids.
+# An update finds the state and the attempt that it expects, or changes nothing. The state is compared with
+# the row's own value and not with a constant, or PostgreSQL would go through all that runs instead of by ids.
 GUARDS = (("id", "id"), ("attempt", "attempt"), ("state", "before"))
 
 
@@ -32,18 +32,19 @@ def release(
     interrupted: bool,
     reason: str,
 ) -> int:
-    """Give back what the launcher holds; how many it really held.
+    """Return to the queue what the launcher holds; returns how many of these it really held.
 
     Args:
-        held: (id, attempt) pairs; those that it lost in the meantime are left alone.
-        interrupted: it ran, and the machine ended it: counts against `max_interruptions`, beyond which it is
-            FAILED as LOST. False when it never started, which counts against nothing.
+        held: (id, attempt) pairs; those that it lost in the meantime are not changed.
+        interrupted: the attempts ran and the machine ended them: each counts against `max_interruptions`,
+            beyond which its evaluation is FAILED as LOST. False when they never started, which counts
+            against nothing.
         reason: kept with the event, for instance "walltime".
     """
     if not held:
         return 0
     ids = [evaluation_id for evaluation_id, _ in held]
-    endings = CounterChanges.of_evaluations(connection, ids)
+    counters = CounterChanges.of_evaluations(connection, ids)
     wanted = set(held)
     rows = [
         row
@@ -51,15 +52,15 @@ def release(
         if (row.id, row.attempt) in wanted and (row.state, row.launcher_id) == (RUNNING, launcher_id)
     ]
     ended_at = read_now(connection)
-    give_back(
-        connection, [Interruption(row, ended_at, interrupted) for row in rows], endings, Move.RELEASE, reason
+    release_rows(
+        connection, [Interruption(row, ended_at, interrupted) for row in rows], counters, Move.RELEASE, reason
     )
     return len(rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """The end of a lease: a row of `lock_rows`, when it ended, and whether an attempt had begun."""
+    """The end of a lease: a row of `lock_rows`, when it ended, and whether it counts as an interruption."""
 
     row: DatabaseRow
     ended_at: float
@@ -78,7 +79,7 @@ def lock_rows_of(connection: Connection, ids: Iterable[int]) -> Sequence[Databas
 
 
 def lock_rows(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[DatabaseRow]:
-    """The same for all evaluations of which the conditions hold."""
+    """The same for all evaluations that satisfy the conditions."""
     return connection.execute(_locking(*conditions)).all()
 
 
@@ -106,10 +107,10 @@ _LOCKED = [
 ]
 
 
-def give_back(
+def release_rows(
     connection: Connection,
     interruptions: Sequence[Interruption],
-    endings: CounterChanges,
+    counters: CounterChanges,
     move: Move,
     reason: str,
 ) -> None:
@@ -117,8 +118,8 @@ def give_back(
     lost = [one for one in interruptions if one.is_one_too_many]
     returned = [one for one in interruptions if not one.is_one_too_many]
     update_rows(connection, evaluation, GUARDS, [_returned(one) for one in returned])
-    update_rows(connection, evaluation, GUARDS, [_lost(one, endings, reason) for one in lost])
-    endings.save(connection)
+    update_rows(connection, evaluation, GUARDS, [_lost(one, counters, reason) for one in lost])
+    counters.save(connection)
     detail = text_value(reason)
     record(connection, [_event(one, move, detail) for one in returned])
     record(connection, [_event(one, Move.LOSE, detail) for one in lost])
@@ -140,7 +141,7 @@ def _returned(one: Interruption) -> dict[str, Any]:
     }
 
 
-def _lost(one: Interruption, endings: CounterChanges, reason: str) -> dict[str, Any]:
+def _lost(one: Interruption, counters: CounterChanges, reason: str) -> dict[str, Any]:
     error = text_value(
         f"Interrupted {one.row.interruptions + 1} times ({reason}); its campaign allows "
         f"{one.row.max_interruptions}. `ambs rerun {one.row.id}` gives it another chance."
@@ -154,7 +155,7 @@ def _lost(one: Interruption, endings: CounterChanges, reason: str) -> dict[str, 
         "interruptions": one.row.interruptions + 1,
         "started_at": one.row.claimed_at,
         "finished_at": max(one.ended_at, one.row.claimed_at),
-        "finish_sequence": endings.number(one.row.campaign_id, State.FAILED, State.RUNNING),
+        "finish_sequence": counters.number(one.row.campaign_id, State.FAILED, State.RUNNING),
         "error": error,
         "signature": f"interrupted too often ({reason})"[:200],
     }

@@ -1,4 +1,4 @@
-"""How attempts ended: completed, failed, or delivered late by a launcher that was presumed dead."""
+"""How attempts ended: completed, failed, or completed late by a launcher that was presumed dead."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from ambs_hpc.states import FailureKind, Move, State
 
 
 def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) -> list[int]:
-    """Store results; the ids of the evaluations that are DONE by them.
+    """Store results; returns the ids of the evaluations that are DONE by them.
 
-    Guarded by (id, RUNNING, attempt, launcher). The result of an attempt that was taken from this launcher in
-    the meantime (swept, released) is accepted too, as long as no other attempt has ended the evaluation
-    since and nobody has cancelled or rerun it; a successor that runs finds out at its heartbeat.
+    The update is guarded by (id, RUNNING, attempt, launcher). The result of an attempt that was taken from
+    this launcher in the meantime (swept, released) is accepted too, as long as no other attempt has ended the
+    evaluation since and nobody has cancelled or rerun it; the launcher of a running successor learns of it at
+    its heartbeat.
     A result that is already stored is left out, so that an uncertain commit may be repeated.
 
     Raises:
@@ -39,29 +40,30 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
     if not outcomes:
         return []
     by_id = {outcome.id: outcome for outcome in outcomes}
-    endings = CounterChanges.of_evaluations(connection, by_id)
+    counters = CounterChanges.of_evaluations(connection, by_id)
     rows = lock_rows_of(connection, by_id)
     mine = [row for row in rows if _is_held(row, by_id[row.id], launcher_id)]
     others = [row for row in rows if not _is_held(row, by_id[row.id], launcher_id)]
     late = deliverable(connection, launcher_id, [(row, by_id[row.id].attempt) for row in others])
-    rights = [(row, by_id[row.id], Move.COMPLETE) for row in mine]
-    rights += [(row, by_id[row.id], Move.ACCEPT_LATE) for row in late]
-    done = [_done(row, outcome, endings) for row, outcome, _ in rights]
+    accepted = [(row, by_id[row.id], Move.COMPLETE) for row in mine]
+    accepted += [(row, by_id[row.id], Move.ACCEPT_LATE) for row in late]
+    done = [_done(row, outcome, counters) for row, outcome, _ in accepted]
     update_rows(connection, evaluation, GUARDS, done, _AS_DONE | {"launcher_id": launcher_id})
-    record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in rights])
-    endings.save(connection)
-    if rights:
+    record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in accepted])
+    counters.save(connection)
+    if accepted:
         notify(connection, NotifyChannel.FINISHED)
-    return [row.id for row, _, _ in rights]
+    return [row.id for row, _, _ in accepted]
 
 
 def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) -> list[tuple[int, State]]:
-    """Store failures; the (id, state) that follow: READY while `max_failures` allows, FAILED after that.
+    """Store failures; returns the (id, state) that follow: READY while `max_failures` allows, else FAILED.
 
-    Guarded by (id, RUNNING, attempt, launcher): of an attempt that was taken away nothing is stored.
+    The update is guarded by (id, RUNNING, attempt, launcher): nothing is stored about an attempt that was
+    taken away.
 
     Raises:
-        ValueError: a failure is missing, or is LOST, which `release` and `sweep` find out.
+        ValueError: a failure is missing, or is LOST, which only `release` and `sweep` store.
     """
     for outcome in outcomes:
         if outcome.failure in (None, FailureKind.LOST):
@@ -69,16 +71,16 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     if not outcomes:
         return []
     by_id = {outcome.id: outcome for outcome in outcomes}
-    endings = CounterChanges.of_evaluations(connection, by_id)
+    counters = CounterChanges.of_evaluations(connection, by_id)
     rows = lock_rows_of(connection, by_id)
     mine = [(row, by_id[row.id]) for row in rows if _is_held(row, by_id[row.id], launcher_id)]
     over = [(row, outcome) for row, outcome in mine if row.failures + 1 >= row.max_failures]
     again = [(row, outcome) for row, outcome in mine if row.failures + 1 < row.max_failures]
-    update_rows(connection, evaluation, GUARDS, [_failed(*one, endings) for one in over])
+    update_rows(connection, evaluation, GUARDS, [_failed(*one, counters) for one in over])
     update_rows(connection, evaluation, GUARDS, [_retried(*one) for one in again])
     record(connection, [_event(outcome, Move.FAIL, launcher_id, row) for row, outcome in over])
     record(connection, [_event(outcome, Move.RETRY, launcher_id, row) for row, outcome in again])
-    endings.save(connection)
+    counters.save(connection)
     if over:
         notify(connection, NotifyChannel.FINISHED)
     if again:
@@ -99,16 +101,16 @@ _AS_DONE: dict[str, Any] = {
 }
 
 
-def _done(row: DatabaseRow, outcome: Outcome, endings: CounterChanges) -> dict[str, Any]:
+def _done(row: DatabaseRow, outcome: Outcome, counters: CounterChanges) -> dict[str, Any]:
     assert outcome.objective is not None
     return {
         "id": row.id,
-        "attempt": row.attempt,  # of the row: a late result leaves its successor's number in place
+        "attempt": row.attempt,  # the row's own: a late result does not change its successor's number
         "before": row.state,
         "claimed_at": outcome.started_at if row.claimed_at is None else row.claimed_at,
         "started_at": outcome.started_at,
         "finished_at": outcome.finished_at,
-        "finish_sequence": endings.number(row.campaign_id, State.DONE, State(row.state)),
+        "finish_sequence": counters.number(row.campaign_id, State.DONE, State(row.state)),
         "objective": float(outcome.objective),
         "metrics": json_value(outcome.metrics),
         "exit_status": outcome.exit_status,
@@ -116,14 +118,14 @@ def _done(row: DatabaseRow, outcome: Outcome, endings: CounterChanges) -> dict[s
     }
 
 
-def _failed(row: DatabaseRow, outcome: Outcome, endings: CounterChanges) -> dict[str, Any]:
+def _failed(row: DatabaseRow, outcome: Outcome, counters: CounterChanges) -> dict[str, Any]:
     assert outcome.failure is not None
     return {
         **_after_failure(row, outcome),
         "state": State.FAILED.value,
         "failure_kind": outcome.failure.value,
         "finished_at": outcome.finished_at,
-        "finish_sequence": endings.number(row.campaign_id, State.FAILED, State.RUNNING),
+        "finish_sequence": counters.number(row.campaign_id, State.FAILED, State.RUNNING),
     }
 
 

@@ -1,4 +1,4 @@
-"""A launcher takes up what its predecessor left running elsewhere: the same attempts, under its own id."""
+"""A launcher takes over what its dead predecessor left running: the same attempts, under its own id."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, update
 
+from ambs_hpc.queue.reads.launchers import holders
 from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.verbs.claim import LEASED, claim_value
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
-from ambs_hpc.queue.verbs.sweep import SURVIVOR_SILENCE_SECONDS, LivenessOf, dead_holders, holders
+from ambs_hpc.queue.verbs.sweep import LivenessOf, dead_holders
 from ambs_hpc.records import Claim
 from ambs_hpc.states import Move
+from ambs_hpc.timing import SURVIVOR_SILENCE_SECONDS
 
 
 def adopt(
@@ -23,13 +25,13 @@ def adopt(
     is_gone: LivenessOf,
     campaign_ids: Sequence[int] | None = None,
 ) -> list[Claim]:
-    """Hold what dead launchers that are `survives_in` the same as this one held; each keeps its attempt.
+    """Take over the evaluations of dead launchers whose `survives_in` is this one's; each keeps its attempt.
 
-    One on another host, which cannot be asked, counts as dead when it was not heard for
-    `SURVIVOR_SILENCE_SECONDS`.
+    A launcher on another host, whose process cannot be asked about, counts as dead when its last heartbeat is
+    older than `SURVIVOR_SILENCE_SECONDS`.
 
     Args:
-        stale_after_seconds, is_gone: as of `sweep`.
+        stale_after_seconds, is_gone: as in `sweep`.
         campaign_ids: only of these campaigns.
     """
     who = select(launcher.c.survives_in).where(launcher.c.id == launcher_id)

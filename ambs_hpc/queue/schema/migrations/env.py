@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection, and in the transaction, of the caller."""
+"""Alembic's entry point: runs the migrations on the caller's connection, in the caller's transaction."""
 
 from alembic import context
 
@@ -8,5 +8,5 @@ context.configure(
     version_table=context.config.attributes["version_table"],
     transaction_per_migration=False,
 )
-# No transaction of Alembic's: the caller's covers the version row too, so that half a migration cannot stay.
+# Alembic begins no transaction: the caller's covers the version row too, so that no half migration can stay.
 context.run_migrations()

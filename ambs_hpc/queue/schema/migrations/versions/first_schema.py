@@ -19,7 +19,8 @@ def upgrade() -> None:
     _evaluation()
     _evaluation_event()
     if op.get_bind().dialect.name == "postgresql":
-        # A queue's rows die young: without this its READY index is mostly corpses by the time vacuum comes.
+        # A queue's rows change soon after they are stored: without this most entries of its READY index are
+        # dead by the time vacuum comes.
         op.execute("ALTER TABLE evaluation SET (autovacuum_vacuum_scale_factor = 0.02)")
         op.execute("ALTER TABLE campaign_progress SET (fillfactor = 50)")
         op.execute("ALTER TABLE launcher SET (fillfactor = 50)")

@@ -1,4 +1,4 @@
-"""Launchers say how busy their slots are, and why some are idle."""
+"""Launchers store how busy their slots are, and why some are idle."""
 
 import sqlalchemy as sa
 from alembic import op

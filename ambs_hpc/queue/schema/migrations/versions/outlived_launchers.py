@@ -1,4 +1,4 @@
-"""Launchers say who runs their evaluations on when they die."""
+"""Launchers say where their evaluations survive them."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The column that says where evaluations of a dead launcher live on gets the word that the code uses."""
+"""The column that says where evaluations survive their launcher is named as in the code."""
 
 from alembic import op
 

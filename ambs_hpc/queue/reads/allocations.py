@@ -1,0 +1,94 @@
+"""Batch allocations as the database remembers them, with what runs in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, select
+
+from ambs_hpc.errors import NotFound
+from ambs_hpc.queue.schema.tables import allocation, evaluation, is_running, launcher
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.records import Allocation
+
+# States that are stored beside those of `schedulers.AllocationState`.
+PREPARED = "PREPARED"  # the script is written; whether it reached the scheduler is not known yet
+REFUSED = "REFUSED"  # the scheduler rejected the request
+UNSENT = "UNSENT"  # the scheduler could not be asked, so nothing was submitted
+VANISHED = "VANISHED"  # the scheduler does not know it, or no longer
+OVER = (REFUSED, UNSENT, VANISHED, "ENDED")
+
+
+def list_allocations(
+    connection: Connection, *, over: bool = True, ids: Sequence[int] | None = None, limit: int | None = None
+) -> list[Allocation]:
+    """Allocations, newest first, with the number of evaluations that run in each.
+
+    Args:
+        over: include those that have ended, were refused or have vanished.
+        ids: only these; None for all.
+        limit: at most this many; None for all.
+    """
+    running = (
+        select(launcher.c.allocation_id, func.count().label("number"))
+        .select_from(evaluation)
+        .join(launcher, launcher.c.id == evaluation.c.launcher_id)
+        .where(is_running)
+        .group_by(launcher.c.allocation_id)
+        .subquery()
+    )
+    slot_seconds = func.sum(launcher.c.slots * (launcher.c.heartbeat_at - launcher.c.started_at))
+    used = func.sum(launcher.c.busy_seconds) / func.nullif(slot_seconds, 0.0)
+    launchers = (
+        select(launcher.c.allocation_id, func.count().label("number"), used.label("utilisation"))
+        .group_by(launcher.c.allocation_id)
+        .subquery()
+    )
+    statement = (
+        select(
+            allocation,
+            func.coalesce(running.c.number, 0).label("running"),
+            func.coalesce(launchers.c.number, 0).label("launchers"),
+            launchers.c.utilisation,
+        )
+        .outerjoin(running, running.c.allocation_id == allocation.c.id)
+        .outerjoin(launchers, launchers.c.allocation_id == allocation.c.id)
+        .order_by(allocation.c.id.desc())
+        .limit(limit)
+    )
+    if not over:
+        statement = statement.where(allocation.c.state.not_in(OVER))
+    if ids is not None:
+        statement = statement.where(allocation.c.id.in_(ids))
+    return [_value(row) for row in connection.execute(statement)]
+
+
+def get_allocation(connection: Connection, allocation_id: int) -> Allocation:
+    """The allocation of that id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = list_allocations(connection, ids=[allocation_id])
+    if not found:
+        raise NotFound(f"There is no allocation {allocation_id}. `ambs allocations` lists them.")
+    return found[0]
+
+
+def _value(row: DatabaseRow) -> Allocation:
+    return Allocation(
+        id=row.id,
+        site=row.site,
+        scheduler=row.scheduler,
+        scheduler_id=row.scheduler_id,
+        request=row.request,
+        state=row.state,
+        detail=row.detail,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ends_at=row.ends_at,
+        ended_at=row.ended_at,
+        running=row.running,
+        launchers=row.launchers,
+        utilisation=row.utilisation,
+    )

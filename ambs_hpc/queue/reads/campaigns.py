@@ -1,0 +1,45 @@
+"""Campaigns as they are stored, and whether a search of theirs lives."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from ambs_hpc.errors import NotFound
+from ambs_hpc.queue.schema.tables import campaign, campaign_progress
+from ambs_hpc.queue.sql.clock import now
+from ambs_hpc.queue.sql.row_mapping import campaign_value
+from ambs_hpc.records import Campaign
+
+
+def find_campaign(connection: Connection, name: str) -> Campaign | None:
+    """The campaign of that name; None when there is none."""
+    row = connection.execute(select(campaign).where(campaign.c.name == name)).one_or_none()
+    return None if row is None else campaign_value(row)
+
+
+def get_campaign(connection: Connection, campaign_id: int) -> Campaign:
+    """The campaign of that id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(select(campaign).where(campaign.c.id == campaign_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no campaign with id {campaign_id}; `ambs status` lists those there are.")
+    return campaign_value(row)
+
+
+def list_campaigns(connection: Connection) -> list[Campaign]:
+    """All campaigns, oldest first."""
+    return [campaign_value(row) for row in connection.execute(select(campaign).order_by(campaign.c.id))]
+
+
+def is_search_alive(connection: Connection, campaign_id: int | None, stale_after_seconds: float) -> bool:
+    """Whether a search of the campaign, or of any when None, has a heartbeat that is not stale."""
+    progress = campaign_progress.c
+    statement = select(progress.campaign_id).where(
+        progress.search_heartbeat_at >= now(connection) - stale_after_seconds
+    )
+    if campaign_id is not None:
+        statement = statement.where(progress.campaign_id == campaign_id)
+    return connection.execute(statement.limit(1)).first() is not None

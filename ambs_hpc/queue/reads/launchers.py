@@ -1,0 +1,45 @@
+"""Launchers: which live, which hold evaluations, and how many."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
+from ambs_hpc.queue.sql.clock import now
+from ambs_hpc.queue.sql.row_mapping import launcher_value
+from ambs_hpc.records import Launcher
+
+
+def running_in(connection: Connection, launcher_id: int) -> int:
+    """How many evaluations the launcher holds."""
+    statement = select(func.count()).where(is_running, evaluation.c.launcher_id == launcher_id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def last_launcher(connection: Connection) -> Launcher | None:
+    """The launcher that was registered last; None when there never was one."""
+    age = (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age")
+    row = connection.execute(select(launcher, age).order_by(launcher.c.id.desc()).limit(1)).first()
+    return None if row is None else launcher_value(row)
+
+
+def live_launchers(connection: Connection, stale_after_seconds: float) -> list[Launcher]:
+    """Launchers that have not ended and whose heartbeat is not stale, oldest first."""
+    statement = (
+        select(launcher, (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age"))
+        .where(
+            launcher.c.ended_at.is_(None), launcher.c.heartbeat_at >= now(connection) - stale_after_seconds
+        )
+        .order_by(launcher.c.id)
+    )
+    return [launcher_value(row) for row in connection.execute(statement)]
+
+
+def holders(connection: Connection) -> list[Launcher]:
+    """Every launcher that holds evaluations, dead or alive; a sweep needs evidence about each of them."""
+    statement = (
+        select(launcher, (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age"))
+        .where(launcher.c.id.in_(select(evaluation.c.launcher_id).where(is_running)))
+        .order_by(launcher.c.id)
+    )
+    return [launcher_value(row) for row in connection.execute(statement)]
