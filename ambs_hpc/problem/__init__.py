@@ -1,4 +1,4 @@
-"""What is searched, what is run, and what one run occupies."""
+"""The problem: the space, the objective, and the resources of one evaluation."""
 
 from ambs_hpc.problem.definition import Problem
 from ambs_hpc.problem.objective import Command

@@ -1,4 +1,4 @@
-"""The problem as a person states it, checked when it is made."""
+"""The problem as a person states it, checked when it is created."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 @dataclass(frozen=True)
 class Problem:
-    """What is searched, what is run, and what one run occupies.
+    """A problem: the space, the objective, and the resources of one evaluation.
 
     Args:
         name: the campaign's name unless the command line gives another: letters, digits, `_`, `.`, `-`.
@@ -32,11 +32,11 @@ class Problem:
         objective: "module:function", called with a dict of the active parameters and returning a number or
             a dict with `objective` and other metrics; or a `Command`.
         direction: "minimize" or "maximize".
-        resources: what one evaluation occupies.
+        resources: resources of one evaluation.
         time_limit_seconds: an evaluation that runs longer is ended and fails with TIMEOUT; > 0.
         starting_points: configurations to be tried first.
-        max_failures: attempts that may fail by their own doing before the evaluation is FAILED, >= 1.
-        max_interruptions: attempts that the machine may end before the evaluation is given up, >= 0.
+        max_failures: number of attempts that fail by themselves after which the evaluation is FAILED, >= 1.
+        max_interruptions: number of attempts that the machine may end before the evaluation is FAILED, >= 0.
         warm: fork a function objective from a process that has loaded its module; False for modules that
             cannot be forked.
 

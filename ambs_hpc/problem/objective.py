@@ -1,4 +1,4 @@
-"""What one evaluation runs: a Python function by name, or any command; as data, never as code."""
+"""The objective of an evaluation: a Python function by name, or any command; as data, never as code."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def objective_to_json(objective: object, parameters: Sequence[str], *, warm: boo
     Args:
         objective: "module:function" or a Command.
         parameters: names that a Command may use.
-        warm: fork a function from a process that has its module loaded.
+        warm: fork a function from a process that has loaded its module.
 
     Returns:
         {"function": "module:name", "warm": bool} or {"command": [entries]}.
 
     Raises:
-        ProblemError: the form is wrong, or a placeholder names no parameter.
+        ProblemError: the objective has another form, or a placeholder names no parameter.
     """
     if isinstance(objective, Command):
         return {"command": _checked_entries(objective, parameters)}
@@ -74,7 +74,7 @@ def check_objective_exists(objective: Mapping[str, object], directory: Path) -> 
 
 
 def objective_digest(objective: Mapping[str, object], directory: str) -> str:
-    """What the allow-list stores: it changes with the objective and with the folder it is loaded from."""
+    """The digest in the allow-list; it depends on the objective and on the folder that it is loaded from."""
     canonical = json.dumps([dict(objective), directory], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Read a problem file; whatever is wrong with it is told with file, line, field and remedy."""
+"""Loading of problem files; an error names file, line, field and remedy."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ambs_hpc.problem.objective import check_objective_exists
 
 @dataclass(frozen=True)
 class LoadedProblem:
-    """A problem and the file it came from."""
+    """A problem and the file that defines it."""
 
     problem: Problem
     file: Path
 
     @property
     def directory(self) -> Path:
-        """Where modules and programs of the objective are looked for."""
+        """The folder in which the objective's modules and programs are searched."""
         return self.file.parent
 
 
@@ -56,8 +56,8 @@ def _execute(file: Path) -> dict[str, object]:
     except SystemExit as error:
         remedy = "Guard what the file runs by `if __name__ == '__main__':`"
         raise ProblemError(str(file), "file", f"ends the program ({error})", remedy) from error
-    except Exception as error:  # a person's file may raise anything
-        raise _from_their_code(file, error) from error
+    except Exception as error:  # a user's file may raise anything
+        raise _from_user_code(file, error) from error
     finally:
         sys.path.remove(str(file.parent))
 
@@ -74,7 +74,7 @@ def _find_problem(file: Path, names: dict[str, object]) -> Problem:
     raise ProblemError(str(file), "problem", "is not defined at module level", remedy)
 
 
-def _from_their_code(file: Path, error: Exception) -> ProblemError:
+def _from_user_code(file: Path, error: Exception) -> ProblemError:
     where = _place(file, error)
     unexpected = re.search(r"Problem\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if unexpected:
@@ -89,7 +89,7 @@ def _from_their_code(file: Path, error: Exception) -> ProblemError:
 
 
 def _place(file: Path, error: BaseException) -> str:
-    """`file:line` of the innermost frame in the person's file."""
+    """`file:line` of the innermost frame in the user's file."""
     if isinstance(error, SyntaxError) and error.filename == str(file):
         return f"{file}:{error.lineno}"
     lines = [

@@ -1,4 +1,4 @@
-"""Search spaces: ConfigSpace's, or a plain dict for people who do not want to learn it."""
+"""Search spaces: those of ConfigSpace, and plain dicts, which are converted into them."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def check_configuration(space: ConfigurationSpace, configuration: Configuration,
 
 
 def default_configuration(space: ConfigurationSpace) -> dict[str, Value]:
-    """The default values that are active, as plain Python values."""
+    """The active default values, as plain Python values."""
     return {name: plain_value(value) for name, value in dict(space.get_default_configuration()).items()}
 
 
 def plain_value(value: object) -> Value:
-    """A Python bool, int, float or str where a library may have given its own type."""
+    """The value as a Python bool, int, float or str, also where a library uses a type of its own."""
     item = getattr(value, "item", None)
     plain = item() if callable(item) else value
     if not isinstance(plain, bool | int | float | str):

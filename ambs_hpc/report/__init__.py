@@ -1,1 +1,1 @@
-"""What happened: series computed from evaluations, and the one file that draws them."""
+"""Reports of campaigns: series computed from evaluations, and the figures of them."""

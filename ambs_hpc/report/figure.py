@@ -1,4 +1,4 @@
-"""The picture of a campaign; the one file that imports matplotlib."""
+"""The figure of a campaign; the one file that imports matplotlib."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.report.series import Ending, best_so_far, busy_slots
+from ambs_hpc.report.series import EndedEvaluation, best_so_far, busy_slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ FORMATS = (".png", ".pdf", ".svg")
 SUCCESS, BEST, FAILURE = "#8fb0d0", "#1f4e79", "#c0392b"
 
 
-def draw_campaign(name: str, direction: str, endings: Sequence[Ending], file: Path) -> None:
+def draw_campaign(name: str, direction: str, ended: Sequence[EndedEvaluation], file: Path) -> None:
     """Write objective, best so far and running evaluations against time to `file`.
 
     Raises:
@@ -28,9 +28,9 @@ def draw_campaign(name: str, direction: str, endings: Sequence[Ending], file: Pa
     """
     figure = blank_figure(file, (8, 6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    _draw_objectives(above, direction, endings)
-    _draw_busy(below, endings)
-    above.set_title(f"{name}: {len(endings)} evaluations ended")
+    _draw_objectives(above, direction, ended)
+    _draw_busy(below, ended)
+    above.set_title(f"{name}: {len(ended)} evaluations ended")
     figure.savefig(file, dpi=150)
 
 
@@ -49,13 +49,13 @@ def blank_figure(file: Path, inches: tuple[float, float]) -> Figure:
     return Figure(figsize=inches, layout="constrained")
 
 
-def _draw_objectives(axes: Axes, direction: str, endings: Sequence[Ending]) -> None:
-    curve = best_so_far(endings, direction)
+def _draw_objectives(axes: Axes, direction: str, ended: Sequence[EndedEvaluation]) -> None:
+    curve = best_so_far(ended, direction)
     minutes = curve.elapsed_seconds / 60
     axes.plot(minutes, curve.objective, "o", color=SUCCESS, markersize=4, label="evaluation")
     axes.step(minutes, curve.best, where="post", color=BEST, label="best so far")
-    first = min((one.started_at for one in endings), default=0.0)
-    failed = [(one.finished_at - first) / 60 for one in endings if one.objective is None]
+    first = min((one.started_at for one in ended), default=0.0)
+    failed = [(one.finished_at - first) / 60 for one in ended if one.objective is None]
     if failed:
         floor = np.full(len(failed), 0.02)
         axes.plot(failed, floor, "x", color=FAILURE, transform=axes.get_xaxis_transform(), label="failed")
@@ -63,8 +63,8 @@ def _draw_objectives(axes: Axes, direction: str, endings: Sequence[Ending]) -> N
     axes.legend(loc="best", frameon=False)
 
 
-def _draw_busy(axes: Axes, endings: Sequence[Ending]) -> None:
-    at, running = busy_slots(endings)
+def _draw_busy(axes: Axes, ended: Sequence[EndedEvaluation]) -> None:
+    at, running = busy_slots(ended)
     axes.fill_between(at / 60, running, step="post", color=SUCCESS)
     axes.set_ylabel("running")
     axes.set_xlabel("minutes since the first start")

@@ -1,4 +1,4 @@
-"""Curves of a campaign, computed from its evaluations; no database and no drawing here."""
+"""The curves of a campaign, computed from its evaluations; no database and no drawing here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """One ended evaluation: when it ran (seconds since 1970) and what it gave, None when it failed."""
+class EndedEvaluation:
+    """An ended evaluation.
+
+    Args:
+        started_at, finished_at: seconds since 1970 UTC.
+        objective: None when it failed.
+    """
 
     started_at: float
     finished_at: float
@@ -35,28 +40,28 @@ class BestSoFar:
     best: Array
 
 
-def best_so_far(endings: Sequence[Ending], direction: str) -> BestSoFar:
+def best_so_far(ended: Sequence[EndedEvaluation], direction: str) -> BestSoFar:
     """The running best over the successes.
 
     Args:
-        endings: in any order.
+        ended: evaluations in any order.
         direction: "minimize" or "maximize".
     """
-    good = sorted((one for one in endings if one.objective is not None), key=lambda one: one.finished_at)
-    first = min((one.started_at for one in endings), default=0.0)
+    good = sorted((one for one in ended if one.objective is not None), key=lambda one: one.finished_at)
+    first = min((one.started_at for one in ended), default=0.0)
     elapsed = np.array([one.finished_at - first for one in good], dtype=float)
     objective = np.array([one.objective for one in good], dtype=float)
     running = np.minimum.accumulate if direction == "minimize" else np.maximum.accumulate
     return BestSoFar(elapsed, objective, running(objective) if len(good) else objective)
 
 
-def busy_slots(endings: Sequence[Ending]) -> tuple[Array, Array]:
-    """How many evaluations ran at once.
+def busy_slots(ended: Sequence[EndedEvaluation]) -> tuple[Array, Array]:
+    """The number of evaluations that ran at once.
 
     Returns:
         (2n,) seconds since the first start, and (2n,) the number running from then on.
     """
-    moments = [(one.started_at, 1) for one in endings] + [(one.finished_at, -1) for one in endings]
+    moments = [(one.started_at, 1) for one in ended] + [(one.finished_at, -1) for one in ended]
     moments.sort()
     first = moments[0][0] if moments else 0.0
     at = np.array([moment - first for moment, _ in moments], dtype=float)

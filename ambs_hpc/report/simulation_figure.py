@@ -1,4 +1,4 @@
-"""The picture of simulated campaigns: how busy the machine was, how good it got, what proposals cost."""
+"""The figure of simulated campaigns: busy slots, best objective, cost per proposal."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """What is drawn of one campaign.
+    """The curves of one campaign.
 
     Args:
-        label: of its lines.
-        slots: of the machine.
+        label: label of its lines.
+        slots: number of slots of the machine.
         busy: (seconds, evaluations running).
         best_so_far: (seconds, best objective).
         ask_costs: (observations, CPU seconds per proposal).

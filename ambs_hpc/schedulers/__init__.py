@@ -1,9 +1,9 @@
-"""Cobalt, PBS, Slurm and this machine behind one protocol: builders and readers, one place that runs them."""
+"""Batch systems and this machine behind one protocol: command builders and output readers."""
 
 from ambs_hpc.schedulers.backoff import Backoff
 from ambs_hpc.schedulers.commands import ask, end_of_walltime, submit
 from ambs_hpc.schedulers.protocol import Scheduler
-from ambs_hpc.schedulers.registry import SCHEDULERS, scheduler
+from ambs_hpc.schedulers.registry import SCHEDULERS, RegisteredScheduler, registered, scheduler
 from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,
@@ -26,6 +26,7 @@ __all__ = [
     "Completed",
     "CouldNotAsk",
     "CurrentAllocation",
+    "RegisteredScheduler",
     "Scheduler",
     "SchedulerCommand",
     "StatusAnswer",
@@ -33,6 +34,7 @@ __all__ = [
     "SubmitRequest",
     "ask",
     "end_of_walltime",
+    "registered",
     "scheduler",
     "submit",
 ]

@@ -60,7 +60,7 @@ class Cobalt:
     name: str = "cobalt"
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
-        """Name and log file are arguments: they win over directives, and a lost answer is found by them."""
+        """Name and log file are arguments, which override directives; a lost answer is found by them."""
         if re.search(r"\s", str(request.script)):
             raise UsageError(
                 f"script {request.script}: Cobalt deletes blanks from a script's path and then does not "
@@ -70,6 +70,7 @@ class Cobalt:
         return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
 
     def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
+        """One `qstat` for all ids, with the fields named explicitly."""
         asked = at_least_one(ids)
         strange = [each for each in asked if not each.isdecimal()]
         if strange:  # qstat would take a word for the name of a queue and list that
@@ -78,11 +79,12 @@ class Cobalt:
         return SchedulerCommand(argv, partial(read_status, asked=asked))
 
     def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
-        """Looks in qstat, and in the log file that qsub makes when it has an id: ended ones leave qstat."""
+        """Looks in qstat, and in the log file that qsub writes with the id: ended allocations leave qstat."""
         argv = ("qstat", "-u", self.user, "-l", "--header", "JobID:JobName:State")
         return SchedulerCommand(argv, partial(read_find, name=request.name), evidence=log_file(request))
 
     def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
+        """One `qdel` for all ids."""
         asked = at_least_one(ids)
         return SchedulerCommand(("qdel", *asked), partial(read_cancel, asked=asked))
 
@@ -103,7 +105,7 @@ class Cobalt:
 
 
 def log_file(request: SubmitRequest) -> Path:
-    """Where Cobalt logs the allocation; qsub itself writes the first lines, the id among them."""
+    """The file in which Cobalt logs the allocation; qsub itself writes its first lines, with the id."""
     return request.directory / f"{request.name}.cobaltlog"
 
 
@@ -120,7 +122,7 @@ def _nodes(environ: Mapping[str, str], read_text: ReadText) -> tuple[str, ...]:
 
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
-    """The leading integer of stdout; filters may talk on stderr even when all went well."""
+    """The leading integer of stdout; filters may write to stderr even when the submission succeeded."""
     found = re.match(r"\s*(\d+)\b", completed.stdout)
     if completed.exit_code == 0 and found:
         return Submission(found[1])
@@ -136,7 +138,7 @@ def read_submission(completed: Completed) -> Submission | CouldNotAsk:
 
 
 def read_status(completed: Completed, asked: Sequence[str]) -> StatusAnswer | CouldNotAsk:
-    """Ended and unknown ids are left out without a word; alone, they give exit code 1 and utter silence."""
+    """Ended and unknown ids are left out of the output; if all are, exit code is 1 and there is no output."""
     if completed.exit_code == 1 and not completed.stdout.strip() and not completed.stderr.strip():
         return StatusAnswer({}, vanished=frozenset(asked))
     entries = _entries(completed.stdout)
@@ -147,7 +149,7 @@ def read_status(completed: Completed, asked: Sequence[str]) -> StatusAnswer | Co
 
 
 def _entries(text: str) -> list[dict[str, str]]:
-    """`qstat -l`: a line `JobID: 32`, then indented lines `Name : value`."""
+    """The entries of `qstat -l`: a line `JobID: 32`, then indented lines `Name : value`."""
     entries: list[dict[str, str]] = []
     for line in text.splitlines():
         key, colon, value = line.partition(":")
@@ -182,7 +184,7 @@ def _status(entry: Mapping[str, str]) -> AllocationStatus:
 
 
 def read_find(completed: Completed, name: str) -> tuple[str, ...] | CouldNotAsk:
-    """The log file alone proves a submission, whether or not qstat can be asked."""
+    """The id, which the log file proves even when qstat cannot be asked."""
     logged = _LOG_ID.match(completed.evidence or "")
     if logged:
         return (logged[1],)
@@ -193,7 +195,7 @@ def read_find(completed: Completed, name: str) -> tuple[str, ...] | CouldNotAsk:
 
 
 def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
-    """Success is the id in the table; unknown, ended and other people's give exit code 0 and nothing."""
+    """A success lists the id; unknown, ended and other users' allocations give exit code 0 and no output."""
     if completed.exit_code != 0:
         return CouldNotAsk("qdel", completed.words)
     rows = {line.split()[0] for line in completed.stdout.splitlines() if line.strip()}

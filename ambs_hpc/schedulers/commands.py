@@ -1,4 +1,4 @@
-"""The one place that runs a scheduler's commands; what cannot be asked is a value, never an ending."""
+"""The one place that runs a scheduler's commands; a command without an answer gives a value, never an end."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 TIMEOUT_SECONDS = 60.0
-_MOST_QUESTIONS = 3  # a reader may ask for a second form and a second look
+_MOST_QUESTIONS = 3  # a reader may ask in a second form, and for more details
 _FIXED = {"LC_ALL": "C", "LANGUAGE": "C", "TZ": "UTC"}
-# A user's own taste in formats would change what we read.
-_TASTES = ("SQUEUE_", "QSTAT_HEADER", "CQSTAT_HEADER", "SLURM_TIME_FORMAT", "SLURM_BITSTR_LEN", "SCANCEL_")
+# Formats that a user has chosen would change what we read.
+_USER_FORMATS = (
+    "SQUEUE_",
+    "QSTAT_HEADER",
+    "CQSTAT_HEADER",
+    "SLURM_TIME_FORMAT",
+    "SLURM_BITSTR_LEN",
+    "SCANCEL_",
+)
 
 
 def ask(
@@ -45,7 +52,7 @@ def ask(
         timeout_seconds: for each command; its whole process group is then killed.
 
     Returns:
-        CouldNotAsk when the command is not there, takes too long, or cannot reach its server.
+        CouldNotAsk when the command is missing, takes too long, or cannot reach its server.
 
     Raises:
         SubmissionRejected, SubmissionUnclear: from submissions only.
@@ -59,20 +66,20 @@ def ask(
         if not isinstance(answer, SchedulerCommand):
             return answer
         command = answer
-    return CouldNotAsk(command.argv[0], "its answers lead from one question to the next")
+    return CouldNotAsk(command.argv[0], "each of its answers leads to another question")
 
 
 def submit(
     scheduler: Scheduler, request: SubmitRequest, *, environ: Mapping[str, str] | None = None
 ) -> Submission | CouldNotAsk:
-    """Queue the script once; when the answer is lost, look for it by its name.
+    """Queue the script once; when the answer is lost, look for the allocation by its name.
 
     Returns:
         CouldNotAsk when nothing can have been submitted.
 
     Raises:
-        SubmissionRejected: the scheduler said no.
-        SubmissionUnclear: no answer, and not found (yet): look again with `find` before submitting again.
+        SubmissionRejected: the scheduler refused the script.
+        SubmissionUnclear: no answer, and nothing found yet: call `find` before submitting again.
     """
     try:
         return ask(scheduler.submit(request), environ=environ)
@@ -89,7 +96,7 @@ def end_of_walltime(
 ) -> float | CouldNotAsk:
     """When the scheduler will end the allocation that we are in, seconds since 1970 UTC.
 
-    Its own word, since what was asked may have been changed by a queue's limits or by a person.
+    The scheduler is asked, because a queue's limits or a person may have changed what was requested.
     """
     if here.ends_at is not None:
         return here.ends_at
@@ -103,13 +110,13 @@ def end_of_walltime(
 
 
 def _neutral(environ: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in environ.items() if not key.startswith(_TASTES)} | _FIXED
+    return {key: value for key, value in environ.items() if not key.startswith(_USER_FORMATS)} | _FIXED
 
 
 def _run(
     command: SchedulerCommand[Answer], environ: dict[str, str], timeout_seconds: float
 ) -> Completed | CouldNotAsk:
-    """Start it in a group of its own, so that nothing of it is left behind or holds our pipes."""
+    """Run it in a process group of its own, so that no process of it survives or holds our pipes."""
     logger.debug("scheduler asked argv=%s", command.argv)
     try:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The output of our programs that stand in for scheduler commands: `local.supervisor_main`, `balsam.main`."""
+"""The output of our own programs in place of scheduler commands: `local.supervisor_main`, `balsam.main`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ambs_hpc.schedulers.values import (
     Submission,
 )
 
-REFUSED = 2  # exit status of a program that was told no
-UNSENT = 3  # of one that could ask nobody: nothing was submitted
+REFUSED = 2  # exit status: the request was refused
+UNSENT = 3  # exit status: nobody could be asked, so nothing was submitted
 UNKNOWN = "no such process of this machine"
 
 
 def read_submission(name: str, completed: Completed) -> Submission | CouldNotAsk:
-    """One line, the id."""
+    """The id, on one line."""
     if completed.exit_code == 0 and completed.stdout.strip():
         return Submission(completed.stdout.strip())
     if completed.exit_code == REFUSED:
@@ -33,7 +33,7 @@ def read_submission(name: str, completed: Completed) -> Submission | CouldNotAsk
 
 
 def read_status(name: str, asked: Sequence[str], completed: Completed) -> StatusAnswer | CouldNotAsk:
-    """One JSON object a line; unknown ids are left out."""
+    """The statuses, one JSON object on each line; unknown ids are left out."""
     if completed.exit_code != 0:
         return CouldNotAsk(name, completed.words)
     rows = [json.loads(line) for line in completed.stdout.splitlines()]
@@ -45,14 +45,14 @@ def read_status(name: str, asked: Sequence[str], completed: Completed) -> Status
 
 
 def read_find(name: str, completed: Completed) -> tuple[str, ...] | CouldNotAsk:
-    """Ids, one a line."""
+    """The ids, one on each line."""
     if completed.exit_code != 0:
         return CouldNotAsk(name, completed.words)
     return tuple(completed.stdout.split())
 
 
 def read_cancel(name: str, asked: Sequence[str], completed: Completed) -> CancelAnswer | CouldNotAsk:
-    """The ids that were accepted, one a line; of others what was said about them stands on stderr."""
+    """The accepted ids, one on each line; the reason for the others is on stderr."""
     if completed.exit_code != 0:
         return CouldNotAsk(name, completed.words)
     accepted = frozenset(completed.stdout.split())

@@ -1,4 +1,4 @@
-"""Compressed lists of nodes, written out: `n[1-3,07]b`, `340-343,350`, and one name a line."""
+"""Expansion of compressed lists of nodes: `n[1-3,07]b`, `340-343,350`, and one name on each line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def expand_hosts(text: str) -> tuple[str, ...]:
     """The names of a Slurm or Cobalt host list; leading zeros are kept, several brackets multiply.
 
     Raises:
-        ValueError: brackets that do not close, or a range that is none.
+        ValueError: a bracket is not closed, or a range is malformed.
     """
     text = text.strip()
     entries = _ENTRY.findall(text)
@@ -33,7 +33,7 @@ def expand_numbers(text: str) -> tuple[str, ...]:
     """The node numbers of a Cray under Cobalt, `340-343,350`.
 
     Raises:
-        ValueError: anything else.
+        ValueError: the text has another form.
     """
     return tuple(_expand_ranges(text.strip()))
 

@@ -1,4 +1,4 @@
-"""What every scheduler can do: each verb is an argument vector and a reader, run by `commands` alone."""
+"""The verbs of every scheduler: each is an argument vector and a reader, and `commands` alone runs them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Scheduler(Protocol):
 
     @property
     def name(self) -> str:
-        """What a site calls it: "cobalt", "pbs", "slurm", "local"."""
+        """Its name in the registry."""
         ...
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
         """Queue the script.
 
-        Reading raises SubmissionRejected when the scheduler said no, SubmissionUnclear when it may have said
-        yes, and gives CouldNotAsk when the request cannot have reached it.
+        The reader raises SubmissionRejected when the scheduler refused the script, SubmissionUnclear when it
+        may have accepted it, and returns CouldNotAsk when the request cannot have reached it.
         """
         ...
 
@@ -38,7 +38,7 @@ class Scheduler(Protocol):
         ...
 
     def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
-        """The ids of the user's allocations that bear the request's name, oldest first."""
+        """The ids of the user's allocations that have the request's name, oldest first."""
         ...
 
     def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
@@ -49,6 +49,6 @@ class Scheduler(Protocol):
         """The allocation that a process with this environment runs in; None outside of one.
 
         Raises:
-            AllocationUnreadable: inside of one, but its nodes cannot be read.
+            AllocationUnreadable: the process runs in an allocation, but its nodes cannot be read.
         """
         ...

@@ -90,10 +90,12 @@ class Slurm:
     name: str = "slurm"
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
+        """One `sbatch` with the name; everything else is in the script."""
         argv = ("sbatch", "--parsable", f"--job-name={request.name}", str(request.script))
         return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
 
     def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
+        """One `squeue` for all ids; if it refuses one without naming it, one for all of the user's."""
         asked = at_least_one(ids)
         everything = SchedulerCommand(
             (*_LIST, f"--user={self.user}"), partial(read_status, asked=asked, instead=None)
@@ -102,15 +104,17 @@ class Slurm:
         return SchedulerCommand((*_LIST, f"--jobs={','.join(asked)}"), reader)
 
     def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
+        """One `squeue` for the user and the name."""
         argv = (*_LIST, f"--user={self.user}", f"--name={request.name}")
         return SchedulerCommand(argv, partial(read_find, name=request.name))
 
     def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
+        """One `scancel` for all ids."""
         asked = at_least_one(ids)
         return SchedulerCommand(("scancel", *asked), partial(read_cancel, asked=asked))
 
     def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
-        """The end of walltime is in the environment since Slurm 23; before, the status says it."""
+        """The environment contains the end of walltime since Slurm 23; before, only the status has it."""
         if "SLURM_JOB_ID" not in environ:
             return None
         text = environ.get("SLURM_JOB_NODELIST") or environ.get("SLURM_NODELIST", "")
@@ -132,7 +136,7 @@ class Slurm:
 
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
-    """`--parsable` prints `ID` or `ID;CLUSTER`."""
+    """The id; `--parsable` prints `ID` or `ID;CLUSTER`."""
     lines = completed.stdout.strip().splitlines()
     found = re.match(r"(\d+)(?:;\S+)?\Z", lines[-1]) if lines else None
     if completed.exit_code == 0 and found:
@@ -149,10 +153,10 @@ def read_submission(completed: Completed) -> Submission | CouldNotAsk:
 def read_status(
     completed: Completed, asked: Sequence[str], instead: SchedulerCommand[StatusAnswer] | None
 ) -> StatusAnswer | CouldNotAsk | SchedulerCommand[StatusAnswer]:
-    """Unknown ids are left out in silence, or, as the only one, refused with exit code 1.
+    """Unknown ids are left out of the output; an unknown id alone is refused with exit code 1.
 
     Args:
-        instead: what to ask when the refusal does not say which of several ids it means.
+        instead: the question to ask when the refusal does not name one of several ids.
     """
     if completed.exit_code == 1 and _UNKNOWN_ID in completed.stderr and instead is not None:
         return StatusAnswer({}, vanished=frozenset(asked)) if len(asked) == 1 else instead
@@ -168,7 +172,7 @@ def read_status(
 
 
 def _statuses(text: str) -> list[tuple[tuple[str, str], AllocationStatus]]:
-    """Each row with the ids it answers to: its own, and its array's."""
+    """Each row with the ids that it answers: its own, and its array's."""
     rows = [line.split("|", _FIELDS - 1) for line in text.splitlines() if line.count("|") >= 9]
     return [((row[0], row[1]), _status(row + [""] * (_FIELDS - len(row)))) for row in rows]
 
@@ -194,7 +198,7 @@ def _status(row: Sequence[str]) -> AllocationStatus:
 
 
 def read_find(completed: Completed, name: str) -> tuple[str, ...] | CouldNotAsk:
-    """Exact matches only, whatever squeue took for one."""
+    """The ids of allocations with exactly this name, whatever squeue matched."""
     if completed.exit_code != 0:
         return CouldNotAsk("squeue", completed.words)
     found = [keys[1] for keys, status in _statuses(completed.stdout) if status.name == name]
@@ -202,7 +206,7 @@ def read_find(completed: Completed, name: str) -> tuple[str, ...] | CouldNotAsk:
 
 
 def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
-    """Unknown ids pass in silence; only objections are named."""
+    """All ids that no objection names are accepted; unknown ids are not reported."""
     refused = {found[1]: found[2].strip() for found in _REFUSED_ID.finditer(completed.stderr)}
     unheard = any(words in completed.stderr for words in (*_NOT_DELIVERED, *_MAYBE_DELIVERED))
     if unheard or (completed.exit_code != 0 and not refused):

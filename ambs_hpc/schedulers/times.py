@@ -19,7 +19,7 @@ def duration_seconds(text: str) -> int | None:
     """Seconds of "05:00", "00:10:00", "1-00:00:00", "01:00:00:00" or plain seconds.
 
     Returns:
-        None for "UNLIMITED", "N/A" and whatever else is no duration.
+        None for "UNLIMITED", "N/A" and every other text that is no duration.
     """
     found = _DURATION.match(text.strip())
     if not found:

@@ -1,4 +1,4 @@
-"""What is asked of a scheduler and what it answers, alike for all of them; nothing here runs anything."""
+"""The questions to a scheduler and its answers, the same for all schedulers; nothing here runs anything."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from typing import Generic, TypeVar
 from ambs_hpc.errors import UsageError
 
 Answer = TypeVar("Answer")
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}\Z")  # what all of them accept and print back unchanged
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}\Z")  # what all schedulers accept and print unchanged
 
 
 class AllocationState(str, Enum):
-    """Where an allocation stands; every scheduler's own words map to these."""
+    """The state of an allocation; every scheduler's own states map to these."""
 
     QUEUED = "QUEUED"  # waits for nodes
-    HELD = "HELD"  # waits for somebody or something else: a hold, a dependency, a suspension
+    HELD = "HELD"  # waits for a person or an event: a hold, a dependency, a suspension
     STARTING = "STARTING"  # has its nodes, the script has not begun: boot, prologue
     RUNNING = "RUNNING"
     ENDING = "ENDING"  # being killed or cleaned up; the script may still live
     ENDED = "ENDED"  # the scheduler itself says that it is over; `own_state` and `comment` say how
-    UNKNOWN = "UNKNOWN"  # the scheduler knows it, we do not know the word; never stands for gone
+    UNKNOWN = "UNKNOWN"  # the scheduler knows the allocation, we do not know the state; it may be alive
 
     @property
     def is_over(self) -> bool:
-        """Nothing of it lives any more."""
+        """Whether no process of the allocation can be alive."""
         return self is AllocationState.ENDED
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationStatus:
-    """What the scheduler says about an allocation. Times are seconds since 1970 UTC.
+    """What a scheduler reports about an allocation. Times are seconds since 1970 UTC.
 
     Args:
-        own_state: the scheduler's own word ("user_hold", "R", "TIMEOUT"), with its exit status if it has one.
-        nodes: how many it asked for or has; None when not said.
+        own_state: the scheduler's own name of the state ("user_hold", "R", "TIMEOUT"), with
+            its exit status if it has one.
+        nodes: how many it requested or has; None when not reported.
         started_at: None until it has started.
-        ends_at: end of its walltime while it runs, when it ended if that is said, None otherwise.
-        comment: the scheduler's reason in its own words, empty when it gives none.
+        ends_at: end of its walltime while it runs, later the time when it ended; None when not reported.
+        comment: the scheduler's own text for the reason, empty when it gives none.
     """
 
     scheduler_id: str
@@ -62,12 +63,12 @@ class SubmitRequest:
 
     Args:
         script: absolute path, executable, not to be changed afterwards.
-        name: unique among the user's allocations: by it a lost answer is found again.
-        directory: where the scheduler is called; it must exist. Relative outputs land there.
+        name: unique among the user's allocations, so that a lost answer can be found by it.
+        directory: where the scheduler is called; it must exist. Relative outputs are written there.
         walltime_seconds: for `local`, which reads no directives; the others take it from the script.
 
     Raises:
-        UsageError: a name that some scheduler would refuse or change.
+        UsageError: some scheduler would refuse or change the name, or the script's path is relative.
     """
 
     script: Path
@@ -89,17 +90,17 @@ class SubmitRequest:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The scheduler took the script."""
+    """The scheduler accepted the script."""
 
     scheduler_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CouldNotAsk:
-    """The scheduler gave no answer that could be used; every state stays as it was.
+    """The scheduler gave no usable answer; every state stays as it was.
 
     Args:
-        words: what was seen instead, for people.
+        words: the output or error seen instead, for people.
     """
 
     command: str
@@ -111,12 +112,12 @@ class CouldNotAsk:
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """The scheduler's word on every id that was asked; the three never overlap.
+    """The scheduler's answer for every id that was asked; the three fields never overlap.
 
     Args:
         known: status by the id as it was asked.
-        vanished: ids that the scheduler says it does not know (any more).
-        unanswered: ids about which it said nothing; nothing follows for them.
+        vanished: ids that the scheduler reports as unknown (to it, or by now).
+        unanswered: ids that it did not mention; nothing follows for them.
     """
 
     known: Mapping[str, AllocationStatus]
@@ -126,11 +127,11 @@ class StatusAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
-    """Which cancellations were taken; that an allocation has ended is for a status to say.
+    """Which cancellations were accepted; whether an allocation has ended, only a status says.
 
     Args:
-        accepted: no objection was heard.
-        refused: the reason by id: unknown, over already, somebody else's.
+        accepted: ids without an objection.
+        refused: the reason by id: unknown, already over, another user's.
     """
 
     accepted: frozenset[str]
@@ -143,7 +144,7 @@ class CurrentAllocation:
 
     Args:
         nodes: names as the scheduler writes them (node numbers on a Cray under Cobalt), each once.
-        ends_at: end of walltime if the environment says it, seconds since 1970 UTC; else ask the status.
+        ends_at: end of walltime, seconds since 1970 UTC; None when the environment lacks it: ask the status.
     """
 
     scheduler_id: str
@@ -153,7 +154,7 @@ class CurrentAllocation:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that was started, and what it left.
+    """The result of a command that was started.
 
     Args:
         exit_code: None when it was stopped for taking too long; negative for a signal.
@@ -167,7 +168,7 @@ class Completed:
 
     @property
     def words(self) -> str:
-        """All that was said, errors first, for people."""
+        """The whole output, errors first, for people."""
         said = "\n".join(part.strip() for part in (self.stderr, self.stdout) if part.strip())
         if said:
             return said
@@ -179,12 +180,12 @@ class SchedulerCommand(Generic[Answer]):
     """An argument vector and how to read what it prints; building and reading are pure.
 
     Args:
-        read: the answer; another command where a second question is needed. Submissions raise
+        read: reads the answer, or gives another command where a second question is needed. Submissions raise
             SubmissionRejected and SubmissionUnclear.
-        directory: where it is run; None for anywhere.
-        evidence: a file that the scheduler leaves; its text is handed to `read`.
-        inherits: run in the caller's untouched environment, because the scheduler copies it into the
-            allocation; all others run with fixed language and time zone.
+        directory: where the command is run; None for anywhere.
+        evidence: a file that the scheduler writes; its text is passed to `read`.
+        inherits: run in the caller's unchanged environment, because the scheduler copies it into the
+            allocation; all other commands run with fixed language and time zone.
     """
 
     argv: tuple[str, ...]
@@ -195,7 +196,7 @@ class SchedulerCommand(Generic[Answer]):
 
 
 def at_least_one(ids: Sequence[str]) -> tuple[str, ...]:
-    """The ids, each once; a command without any would ask about, or end, everything."""
+    """The ids, each once; a command without ids would ask about, or end, all allocations."""
     if not ids:
         raise ValueError("no allocation was named")
     return tuple(dict.fromkeys(ids))

@@ -1,8 +1,35 @@
 """What to try next: pure functions of a space, a seed and the results so far."""
 
-from ambs_hpc.records import Observation, Proposal
-from ambs_hpc.search.method_options import AmbsOptions
-from ambs_hpc.search.registry import METHODS, create_searcher
-from ambs_hpc.search.searcher import Searcher
+from __future__ import annotations
 
-__all__ = ["METHODS", "AmbsOptions", "Observation", "Proposal", "Searcher", "create_searcher"]
+from typing import TYPE_CHECKING
+
+from ambs_hpc.search.protocol import Searcher
+from ambs_hpc.search.registry import DEFAULT_METHOD, METHODS, create_searcher
+
+if TYPE_CHECKING:
+    from ambs_hpc.records import Observation, Proposal
+    from ambs_hpc.search.method_options import AmbsOptions
+
+__all__ = [
+    "DEFAULT_METHOD",
+    "METHODS",
+    "AmbsOptions",
+    "Observation",
+    "Proposal",
+    "Searcher",
+    "create_searcher",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import these names on first use: the command line needs the methods' names without numpy."""
+    if name == "AmbsOptions":
+        from ambs_hpc.search.method_options import AmbsOptions
+
+        return AmbsOptions
+    if name in ("Observation", "Proposal"):
+        from ambs_hpc import records
+
+        return getattr(records, name)
+    raise AttributeError(f"module 'ambs_hpc.search' has no attribute {name!r}")

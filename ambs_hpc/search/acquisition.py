@@ -1,4 +1,4 @@
-"""How a predicted candidate is scored; nothing here knows where predictions come from."""
+"""The score of a predicted candidate; nothing here depends on the model that predicts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lower_confidence_bound(mean: Floats, std: Floats, kappa: float) -> Floats:
 
 
 def with_failures(scores: Floats, failure_rate: Floats, worst: float) -> Floats:
-    """(n,) scores mixed with the worst value seen by the probability (n,) of failing."""
+    """(n,) expected scores when an evaluation fails, and then counts as `worst`, with probability (n,)."""
     return (1.0 - failure_rate) * scores + failure_rate * worst
 
 

@@ -1,4 +1,4 @@
-"""Where a proposal may lie: anywhere, near the elite, along its differences, near good candidates."""
+"""Candidates for a proposal: from the whole space, near the elite, along its differences."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.sampling import ConfigurationSampler
 
 WIDE_STEP, FINE_STEP = 0.3, 0.1  # largest standard deviation of a step, as a share of a parameter's range
-SMALLEST_STEP = 0.01  # of the largest: step sizes are log-uniform between the two
-ONE_PARAMETER_SHARE = 0.5  # of the mutations change about one parameter, the others any number
+SMALLEST_STEP = 0.01  # share of the largest step; step sizes are log-uniform between the two
+ONE_PARAMETER_SHARE = 0.5  # share of the mutations that change about one parameter, the others any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Candidates:
     """Makes legal candidates, rows of V.
 
     Args:
-        encoding, sampler: of the space.
-        global_share: of the candidates that come from anywhere; the rest come from the elite.
+        encoding, sampler: encoding of the space and sampler of its legal rows.
+        global_share: share of the candidates that come from the whole space; the others come from the elite.
     """
 
     encoding: Encoding
@@ -40,7 +40,7 @@ class Candidates:
         return np.concatenate([self.sampler.sample(rng, anywhere), near])
 
     def near_elite(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
-        """About `count` rows: a third differential steps, the rest mutations of good ones."""
+        """About `count` rows: a third differential steps, the others mutations of good rows."""
         third = count // 3
         weights = 1.0 / np.arange(1, len(elite) + 1)
         parents = rng.choice(len(elite), size=count - third, p=weights / weights.sum())
@@ -67,7 +67,7 @@ class Candidates:
         return self._legal(self._mixed(rng, found, Z, self._any_choice(rng, m), moved))
 
     def _differences(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
-        """Positions of differential steps: their scale and direction are already the elite's.
+        """Positions of differential steps, whose scale and direction follow the elite's.
 
         Source: Storn & Price (1997), "Differential evolution".
         """
@@ -86,7 +86,7 @@ class Candidates:
     def _positions(self, rng: np.random.Generator, V: Floats, chosen: NDArray[np.intp]) -> Floats:
         """Z of rows `V[chosen]`, inactive values drawn at random: a step may make them active."""
         Z = self.encoding.positions(V)[chosen]
-        if not self.encoding.structure.is_flat:
+        if not self.encoding.constraints.is_flat:
             anything = rng.random(Z.shape)
             anything[:, self.encoding.choice_columns] = self._any_choice(rng, len(Z))
             Z = np.where(np.isnan(V)[chosen], anything, Z)
@@ -99,7 +99,7 @@ class Candidates:
 
     def _legal(self, Z: Floats) -> Floats:
         V = self.encoding.from_positions(Z)
-        return V[self.encoding.structure.allowed(V)]
+        return V[self.encoding.constraints.allowed(V)]
 
 
 def _reflected(Z: Floats) -> Floats:

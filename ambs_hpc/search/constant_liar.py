@@ -1,4 +1,4 @@
-"""What a pending evaluation is assumed to give until it answers: the constant liar and its relatives.
+"""The value that a pending evaluation is assumed to have until its result is known: the constant liar.
 
 Source: Ginsbourger, Le Riche, Carraro (2010), "Kriging is well-suited to parallelize optimization".
 """
@@ -14,13 +14,13 @@ LIES = ("believer", "cl_min", "cl_mean", "cl_max", "none")
 
 
 def lies_on(scale: Scale, lie: str, means: Floats, leaf_means: Floats) -> Floats:
-    """(n,) values lied for pending proposals, on the scale.
+    """(n,) the values assumed for pending proposals, on the scale.
 
     Args:
-        lie: "believer" takes what was predicted when it was proposed, or what its leaf says when there was no
+        lie: "believer" takes the prediction made with the proposal, or the mean of its leaf when there was no
             model then; "cl_min", "cl_mean" and "cl_max" take the best, mean or worst value seen.
         means: (n,) predictions in objective units, NaN where no model was asked.
-        leaf_means: (n,) what a tree says, on the scale.
+        leaf_means: (n,) means of the leaves in a tree, on the scale.
     """
     if lie == "believer":
         return np.where(np.isnan(means), leaf_means, scale.forward(means))
@@ -28,5 +28,5 @@ def lies_on(scale: Scale, lie: str, means: Floats, leaf_means: Floats) -> Floats
 
 
 def constant_lie(scale: Scale, lie: str) -> float | None:
-    """The value that "cl_min", "cl_mean" and "cl_max" lie everywhere, on the scale; None for the others."""
+    """The one value that "cl_min", "cl_mean" or "cl_max" assumes, on the scale; None for the other lies."""
     return {"cl_min": scale.best, "cl_mean": scale.mean, "cl_max": scale.worst}.get(lie)

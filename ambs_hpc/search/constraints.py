@@ -1,6 +1,6 @@
-"""Which parameters are active and which configurations forbidden, for many configurations at once.
+"""Conditions and forbidden clauses of a space, evaluated for many configurations at once.
 
-Works on value matrices V (n, d): numbers as they are, choices as their index, inactive as NaN.
+They work on value matrices V (n, d): numbers as they are, choices as their index, inactive as NaN.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 Test = Callable[[Floats], Mask]  # V (n, d) -> (n,)
 
 
-class Structure:
+class Constraints:
     """The conditions and forbidden clauses of a space, compiled once.
 
     Args:
@@ -56,7 +56,7 @@ class Structure:
         return all(bool(holds(V)[0]) for child, holds in self._conditions if child == column)
 
     def allowed(self, V: Floats) -> Mask:
-        """(n,) which rows break no forbidden clause; inactive values must be NaN."""
+        """(n,) whether each row breaks no forbidden clause; inactive values must be NaN."""
         mask = np.ones(len(V), dtype=np.bool_)
         for forbids in self._forbidden:
             mask &= ~forbids(V)

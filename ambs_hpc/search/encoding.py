@@ -1,4 +1,4 @@
-"""Configurations as rows of numbers and back: every step of the search runs on these matrices.
+"""Conversion between configurations and rows of numbers, on which every step of the search works.
 
 Three forms of n configurations of d parameters, columns in the space's order:
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ambs_hpc.problem.space import plain_value
 from ambs_hpc.records import Configuration, Value
-from ambs_hpc.search.constraints import Floats, Mask, Structure
+from ambs_hpc.search.constraints import Constraints, Floats, Mask
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -58,13 +58,13 @@ class Encoding:
             for j, parameter in enumerate(parameters)
             if hasattr(parameter, "probabilities")
         }
-        self.structure = Structure(
+        self.constraints = Constraints(
             space, {n: c for n, c in zip(self.names, self._choices, strict=True) if c is not None}
         )
         self._scale_bounds()
 
     def range(self, column: int) -> Range:
-        """What stands in one column of V; choices in order are whole numbers."""
+        """The values of one column of V; ordered choices are whole numbers."""
         return Range(
             float(self._low[column]),
             float(self._high[column]),
@@ -85,7 +85,7 @@ class Encoding:
                 row[0, j] = self._number(j, configuration[name])
         given = ~np.isnan(row[0])
         full = np.where(given, row, self._low)  # conditions of a missing parameter's children still resolve
-        canonical: Floats = self.structure.deactivate(full)
+        canonical: Floats = self.constraints.deactivate(full)
         missing = np.flatnonzero(~np.isnan(canonical[0]) & ~given)
         if len(missing):
             name = self.names[missing[0]]
@@ -111,24 +111,24 @@ class Encoding:
         V = self._snapped(scaled)
         for j, cumulative in self._cumulative.items():
             V[:, j] = np.minimum(np.searchsorted(cumulative, U[:, j], side="right"), self._high[j])
-        return self.structure.deactivate(V)
+        return self.constraints.deactivate(V)
 
     def from_positions(self, Z: Floats) -> Floats:
         """V of positions, each number at the nearest legal value; choices are indices."""
         V = self._snapped(self._scaled_low + np.clip(Z, 0.0, 1.0) * self._span)
         V[:, self.choice_columns] = Z[:, self.choice_columns]
-        return self.structure.deactivate(V)
+        return self.constraints.deactivate(V)
 
     def from_listed(self, places: Floats) -> Floats:
         """V of a finite space from each parameter's place among its legal values, counted from 0."""
-        return self.structure.deactivate(self._low + places)
+        return self.constraints.deactivate(self._low + places)
 
     def positions(self, V: Floats, inactive: float = 0.5) -> Floats:
         """Z of values; inactive numbers lie at `inactive`, inactive choices at index 0."""
         Z = V - self._scaled_low
         Z[:, self._log_columns] = np.log(V[:, self._log_columns]) - self._scaled_low[self._log_columns]
         Z /= self._span
-        if self.structure.is_flat:
+        if self.constraints.is_flat:
             return Z
         return np.where(np.isnan(V), np.where(self.is_choice, 0.0, inactive), Z)
 
@@ -137,12 +137,12 @@ class Encoding:
         return self._features(V, -1.0).astype(np.float32)
 
     def smooth_features(self, V: Floats) -> Floats:
-        """X of values for distances: inactive numbers in the middle, where they part nobody."""
+        """X of values for distances: inactive numbers in the middle, where they separate no two rows."""
         return self._features(V, 0.5)
 
     def _features(self, V: Floats, inactive: float) -> Floats:
         Z = self.positions(V, inactive)
-        if not self.structure.is_flat:
+        if not self.constraints.is_flat:
             Z[:, self._pairs] = np.where(np.isnan(V[:, self._pairs]), inactive, V[:, self._pairs])
         single = len(self._single)
         X = np.empty((len(V), single + len(self._hot_codes)))
@@ -151,7 +151,7 @@ class Encoding:
         return X
 
     def _snapped(self, V: Floats) -> Floats:
-        """Values of `V` on each parameter's scale, which it overwrites."""
+        """Overwrite `V`, given on each parameter's scale, with legal values."""
         V[:, self._log_columns] = np.exp(V[:, self._log_columns])
         V[:, self._whole_columns] = np.rint(V[:, self._whole_columns])
         np.maximum(V, self._low, out=V)

@@ -1,4 +1,4 @@
-"""Regression trees with open leaves: results and lies enter the leaves of grown trees in place.
+"""Regression trees with open leaves: results and lies update the leaves of grown trees in place.
 
 Single trees come from scikit-learn, which only this file imports. Each tree is grown again in turn, at
 fixed numbers of observations and from a random stream of its own, so that the forest is a function of
@@ -27,7 +27,7 @@ FEASIBILITY_TREES = 8  # failure rates vary less between trees than values do
 
 
 def load_trees() -> None:
-    """Import scikit-learn, a third of a second or, from a busy parallel file system, many."""
+    """Import scikit-learn: a third of a second, or many seconds from a busy parallel file system."""
     import_module("sklearn.tree")
 
 
@@ -37,12 +37,12 @@ class Growth:
 
     Args:
         tree: "extra" (random thresholds) or "random" (best thresholds on a bootstrap sample).
-        trees: how many, >= 1.
+        trees: number of trees, >= 1.
         min_leaf: observations in a leaf at growth, >= 1.
         refresh: share of new observations after which every tree has been grown again, > 0.
         training_rows: a tree is grown on at most so many observations; its leaves count all.
-        transform: of the objective, see `scaling.TRANSFORMS`.
-        lie: see `liar.LIES`.
+        transform: transform of the objective, see `objective_transform.TRANSFORMS`.
+        lie: lie for pending proposals, see `constant_liar.LIES`.
         first: successes before the first tree, >= 1.
     """
 
@@ -64,7 +64,7 @@ class _Tree:
 
 
 class Forest:
-    """The surrogate of a history: `update` before each use, `settle` before predictions."""
+    """The surrogate of a history: call `update` before each use, `update_lies` before predictions."""
 
     def __init__(self, growth: Growth, encoding: Encoding, seed: int) -> None:
         self._growth, self._encoding, self._seed = growth, encoding, seed
@@ -72,7 +72,7 @@ class Forest:
 
     @property
     def is_grown(self) -> bool:
-        """There were enough successes to learn from."""
+        """Whether there were enough successes to learn from."""
         return bool(self._trees)
 
     @property
@@ -86,21 +86,21 @@ class Forest:
         return max(self._trees, key=lambda tree: tree.due).scale
 
     def update(self, history: History) -> None:
-        """Bring trees and leaves up to the history's observations."""
+        """The trees and leaves contain all observations of the history."""
         if history.generation != self._generation:
             self._reset(history.generation)
         if history.count > self._count:
             self._learn(history)
 
-    def settle(self, history: History) -> None:
-        """Let the leaves hold the lies of what is pending; predictions need it, failure rates do not."""
+    def update_lies(self, history: History) -> None:
+        """The leaves contain the lies of what is pending; predictions need them, failure rates do not."""
         if self._growth.lie == "none":
             return
-        gone = self._lies.release(history)
+        gone = self._pending.release(history)
         if len(gone):
             places, values = self._lie_places[:, gone], self._lie_values[:, gone]
             self._tables.lie(places.ravel(), values.ravel(), -1.0)
-        new = self._lies.take(history)
+        new = self._pending.take(history)
         self._make_room_for_lies()
         for i in range(len(self._trees)):
             self._lie(i, new)
@@ -125,7 +125,7 @@ class Forest:
         self._timetable = Timetable(self._growth.trees, self._growth.refresh)
         self._tables = LeafTables(self._growth.trees)
         self._X = np.zeros((0, 0), dtype=np.float32)
-        self._lies = PendingFeatures(self._encoding.features)
+        self._pending = PendingFeatures(self._encoding.features)
         self._lie_places: Places = np.zeros((self._growth.trees, 0), dtype=np.intp)
         self._lie_values: Floats = np.zeros((self._growth.trees, 0))
 
@@ -154,7 +154,7 @@ class Forest:
             self._observe(i, y, before)
         for i in new:
             self._fill(i, y)
-            self._lie(i, self._lies.used)
+            self._lie(i, self._pending.used)
 
     def _fit(self, y: Floats) -> Scale:
         return fit_scale(self._growth.transform, y[np.isfinite(y)])
@@ -191,20 +191,20 @@ class Forest:
 
     def _lie(self, i: int, slots: Places) -> None:
         """Put the lies of `slots` into tree i."""
-        tree, lies = self._trees[i], self._lies
+        tree, pending = self._trees[i], self._pending
         if not len(slots):
             return
-        nodes = tree.nodes.apply(lies.X[slots])
+        nodes = tree.nodes.apply(pending.X[slots])
         leaf_means = tree.nodes.value[nodes, 0, 0]
-        values = lies_on(tree.scale, self._growth.lie, lies.means[slots], leaf_means)
+        values = lies_on(tree.scale, self._growth.lie, pending.means[slots], leaf_means)
         self._lie_places[i, slots] = nodes + i * self._tables.room
         self._lie_values[i, slots] = values
         self._tables.lie(self._lie_places[i, slots], values, 1.0)
 
     def _make_room_for_lies(self) -> None:
         old = self._lie_places.shape[1]
-        if self._lies.size > old:
-            more = ((0, 0), (0, self._lies.size - old))
+        if self._pending.size > old:
+            more = ((0, 0), (0, self._pending.size - old))
             self._lie_places = np.pad(self._lie_places, more)
             self._lie_values = np.pad(self._lie_values, more)
 
@@ -219,7 +219,7 @@ class Forest:
 
 
 class Timetable:
-    """At how many observations each tree is grown again: one at a time, in turn, ever more rarely."""
+    """When trees are grown again, in observations: one tree at a time, in turn, more and more rarely."""
 
     def __init__(self, trees: int, refresh: float) -> None:
         self._trees, self._refresh = trees, refresh

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ambs_hpc.search.constraints import Floats
 
 JITTER = 1e-6
-MIDDLE_LENGTH, LENGTH_SPREAD = 0.5, 1.2  # log-normal belief about lengths, in the units of positions
-MIDDLE_NOISE, NOISE_SPREAD = 1e-2, 2.0  # and about the noise variance, as a share of the signal's
+MIDDLE_LENGTH, LENGTH_SPREAD = 0.5, 1.2  # log-normal prior of lengths, in the units of positions
+MIDDLE_NOISE, NOISE_SPREAD = 1e-2, 2.0  # prior of the noise variance, as a share of the signal variance
 LENGTH_BOUNDS, NOISE_BOUNDS = (0.02, 20.0), (1e-6, 1.0)
 FIT_STEPS = 20
 
@@ -32,12 +32,12 @@ class Hyperparameters:
 
 
 def prior(features: int) -> Hyperparameters:
-    """What is believed before any data."""
+    """The most probable hyperparameters before any data."""
     return Hyperparameters(np.full(features, MIDDLE_LENGTH * features**0.25), MIDDLE_NOISE)
 
 
 def halfway(one: Hyperparameters, other: Hyperparameters) -> Hyperparameters:
-    """Geometric means of both."""
+    """The geometric means of two sets of hyperparameters."""
     return Hyperparameters(np.sqrt(one.lengths * other.lengths), math.sqrt(one.noise * other.noise))
 
 
@@ -85,7 +85,7 @@ def _logarithms(hyperparameters: Hyperparameters) -> Floats:
 
 
 def _inverse(root: NDArray[Any]) -> Floats:
-    """Of a lower triangle, in a third of the time of any matrix's."""
+    """The inverse of a lower triangular matrix, in a third of the time that a general inverse takes."""
     from scipy.linalg.lapack import dtrtri
 
     found, _ = dtrtri(root, lower=1)
@@ -124,7 +124,7 @@ class _Likelihood:
 
 
 class Posterior:
-    """A process conditioned on points; more points can be assumed one after another."""
+    """A process conditioned on points; assumed points can be added one after another."""
 
     def __init__(self, hyperparameters: Hyperparameters, X: Floats, t: Floats) -> None:
         self._lengths, self._noise = hyperparameters.lengths, hyperparameters.noise + JITTER
@@ -135,7 +135,7 @@ class Posterior:
         self.signal = max(float(whitened @ whitened) / len(t), 1e-9)
 
     def _whiten(self, inverse_root: Floats, t: Floats) -> Floats:
-        """Remember the targets and what they weigh; the targets without their correlations."""
+        """Store the targets and their weights; the whitened targets."""
         self._inverse_root, self._t = inverse_root, t
         whitened: Floats = inverse_root @ t
         self._weights = inverse_root.T @ whitened
@@ -148,7 +148,7 @@ class Posterior:
         return np.asarray(matern(X / self._lengths, self._A) @ self._weights)
 
     def predict(self, X: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation without noise, each (n,), in single precision: to compare points."""
+        """Mean and standard deviation without noise, each (n,), in single precision, to compare points."""
         from scipy.linalg.blas import strmm
 
         K = matern(X / self._lengths, self._A, np.float32)
@@ -159,10 +159,10 @@ class Posterior:
         return mean, np.sqrt(np.maximum(self.signal * (1.0 - explained), 1e-12))
 
     def assuming(self, X: Floats, t: float | None) -> Posterior:
-        """The process that has seen `t` at each of `X` (n, f) as well; the signal variance stays.
+        """The process conditioned also on `t` at each of `X` (n, f); the signal variance stays.
 
         Args:
-            t: target; None takes what is predicted there.
+            t: target; None takes the prediction there.
         """
         A = X / self._lengths
         correlations = matern(A, self._A)

@@ -1,4 +1,4 @@
-"""What a search knows: observations in the order told, pending proposals in ordinal order, known keys."""
+"""The knowledge of a search: observations in the order told, pending proposals by ordinal, known rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_CAPACITY = 256
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A proposal without an answer: its row of V, and the value that was predicted, to be minimised."""
+    """A proposal without a result: its row of V, and the value that was predicted, to be minimised."""
 
     ordinal: int
     row: Floats
@@ -25,7 +25,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A row of V that a strategy chose, and why; values to be minimised, in the objective's units.
+    """A row of V that a strategy chose, and why; values are to be minimised, in the objective's units.
 
     Args:
         kind, mean, std, acquisition: as in `records.Proposal`.
@@ -42,7 +42,7 @@ class History:
     """Rows and objectives so far; objectives are to be minimised, NaN where the evaluation failed.
 
     The models read it and are pure functions of it. `generation` changes when an observation was
-    replaced: whatever was learned before that must be learned anew.
+    replaced: whatever was learned before must then be learned again.
     """
 
     def __init__(self, dimensions: int) -> None:
@@ -54,7 +54,7 @@ class History:
         self.generation = 0
         self.next_ordinal = 0
         self.pending: dict[bytes, Pending] = {}  # in the order proposed
-        self.settled: list[bytes] = []  # what is no longer pending, in the order it ceased to be
+        self.resolved: list[bytes] = []  # what is no longer pending, in the order in which that happened
         self.known: set[bytes] = set()
 
     @property
@@ -93,9 +93,9 @@ class History:
         self.next_ordinal += 1
 
     def observe(self, row: Floats, objective: float) -> None:
-        """Append an observation; one that had an observation before forgets that one."""
+        """Append an observation; it replaces an earlier one of the same row."""
         key = row.tobytes()
-        self._settle(key)
+        self._resolve(key)
         if key in self._observed:
             self._forget(key)
         if self.count == len(self._objectives):
@@ -108,17 +108,17 @@ class History:
         self.count += 1
 
     def discard(self, rows: Iterable[Floats]) -> None:
-        """No longer pending, still known."""
+        """The rows are no longer pending, but still known."""
         for row in rows:
-            self._settle(row.tobytes())
+            self._resolve(row.tobytes())
 
-    def _settle(self, key: bytes) -> None:
+    def _resolve(self, key: bytes) -> None:
         if self.pending.pop(key, None) is not None:
-            self.settled.append(key)
+            self.resolved.append(key)
         self.known.add(key)
 
     def _forget(self, key: bytes) -> None:
-        """As if the observation had never been told: the order of the others stays."""
+        """Remove the observation as if it had never been told; the order of the others stays."""
         place = self._observed[key]
         kept = [(self._rows[i].copy(), float(self._objectives[i])) for i in range(self.count) if i != place]
         self.count, self._observed, self._ranking = 0, {}, []

@@ -1,7 +1,8 @@
-"""Points of the unit cube by their ordinal: random, Latin hypercube, Sobol; scipy's samplers live here."""
+"""Points of the unit cube by their ordinal: random, Latin hypercube, Sobol (by scipy)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -9,13 +10,13 @@ import numpy as np
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.search.constraints import Floats
 
-LATIN_BLOCK = 64  # points that stratify every axis together when nobody says how many there will be
+LATIN_BLOCK = 64  # points that stratify every axis together, where their number is not known beforehand
 SOBOL_BLOCK = 256
 DESIGN_STREAM = 1
 
 
 class Design(Protocol):
-    """A sequence of points that can be read at any place."""
+    """A sequence of points with random access."""
 
     def point(self, ordinal: int) -> Floats:
         """(d,) in [0, 1), the same for the same ordinal."""
@@ -26,22 +27,15 @@ def create_design(name: str, dimensions: int, seed: int, block: int = LATIN_BLOC
     """The design of that name.
 
     Args:
-        name: "random", "lhs" or "sobol".
+        name: one of `DESIGNS`.
         block: points of one Latin hypercube; after them a new one begins.
 
     Raises:
         UsageError: there is no such design.
     """
-    if name == "random":
-        return RandomDesign(dimensions, seed)
-    if name == "lhs":
-        return LatinHypercube(dimensions, seed, block)
-    if name == "sobol":
-        return Sobol(dimensions, seed)
-    raise UsageError(f"design {name!r} does not exist. {nearest(name, DESIGNS)}")
-
-
-DESIGNS = ("random", "lhs", "sobol")
+    if name not in FACTORIES:
+        raise UsageError(f"design {name!r} does not exist. {nearest(name, FACTORIES)}")
+    return FACTORIES[name](dimensions, seed, block)
 
 
 class RandomDesign:
@@ -51,6 +45,7 @@ class RandomDesign:
         self._dimensions, self._seed = dimensions, seed
 
     def point(self, ordinal: int) -> Floats:
+        """An independent uniform point."""
         return np.random.default_rng([self._seed, DESIGN_STREAM, ordinal]).random(self._dimensions)
 
 
@@ -65,6 +60,7 @@ class LatinHypercube:
         self._number, self._points = -1, np.zeros((0, dimensions))
 
     def point(self, ordinal: int) -> Floats:
+        """The point of the hypercube that contains the ordinal."""
         number, place = divmod(ordinal, self._size)
         if number != self._number:
             rng = np.random.default_rng([self._seed, DESIGN_STREAM, number])
@@ -86,6 +82,7 @@ class Sobol:
         self._number, self._points = -1, np.zeros((0, dimensions))
 
     def point(self, ordinal: int) -> Floats:
+        """The point of the scrambled sequence."""
         number, place = divmod(ordinal, SOBOL_BLOCK)
         if number != self._number:
             from scipy.stats import qmc
@@ -97,3 +94,11 @@ class Sobol:
             self._number = number
         found: Floats = self._points[place]
         return found
+
+
+FACTORIES: Mapping[str, Callable[[int, int, int], Design]] = {  # from dimensions, seed and block
+    "random": lambda dimensions, seed, _: RandomDesign(dimensions, seed),
+    "lhs": LatinHypercube,
+    "sobol": lambda dimensions, seed, _: Sobol(dimensions, seed),
+}
+DESIGNS: tuple[str, ...] = tuple(FACTORIES)

@@ -1,4 +1,4 @@
-"""What lies in the leaves of every tree: counts and exact sums that points enter and leave in place."""
+"""The contents of the leaves of all trees: counts and exact sums, updated in place as points come and go."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LeafTables:
         self._means = self._seconds = np.zeros(0)
 
     def reserve(self, nodes: int) -> bool:
-        """Room for `nodes` per tree; true when places have changed and all trees must be filled again."""
+        """Make room for `nodes` per tree; True when places changed and all trees must be filled again."""
         if nodes <= self.room:
             return False
         self.room = 2 * nodes
@@ -40,11 +40,11 @@ class LeafTables:
         return True
 
     def clear(self, tree: int) -> None:
-        """Nothing lies in that tree."""
+        """Remove all points from the tree."""
         self._tables[:, tree * self.room : (tree + 1) * self.room] = 0.0
 
     def fill(self, tree: int, nodes: Places, values: Floats, failed: Floats) -> None:
-        """Put all observations into a tree that is clear; each (n,)."""
+        """Add all observations to a tree that is clear; each (n,)."""
         values, squares = _rounded(values)
         part = slice(tree * self.room, (tree + 1) * self.room)
         for table, weights in enumerate((None, values, squares, failed, None)):
@@ -52,14 +52,14 @@ class LeafTables:
         self._summarise(np.flatnonzero(self._tables[0, part]) + tree * self.room)
 
     def observe(self, places: Places, values: Floats, failed: Floats) -> None:
-        """Put observations in; each (n,), a place may repeat."""
+        """Add observations; each (n,), a place may repeat."""
         self._add(places, values, 1.0)
         np.add.at(self._tables[3], places, failed)
         np.add.at(self._tables[4], places, 1.0)
         self._summarise(places)
 
     def lie(self, places: Places, values: Floats, sign: float) -> None:
-        """Put lies in (sign 1) or take them out (sign -1); each (n,), a place may repeat."""
+        """Add lies (sign 1) or remove them (sign -1); each (n,), a place may repeat."""
         self._add(places, values, sign)
         self._summarise(places)
 
@@ -70,7 +70,7 @@ class LeafTables:
         return mean, np.sqrt(np.maximum(variance, 0.0))
 
     def failure_rate(self, places: Places, overall: float) -> Floats:
-        """(n,) share of failures in places (t, n), drawn towards `overall` where little is known."""
+        """(n,) share of failures in places (t, n), shrunk towards `overall` where few evaluations ended."""
         failed, ended = self._tables[3].take(places), self._tables[4].take(places)
         rates: Floats = ((failed + FAILURE_PRIOR * overall) / (ended + FAILURE_PRIOR)).mean(axis=0)
         return rates

@@ -1,7 +1,7 @@
-"""A Gaussian process around an incumbent, beside the forest: it knows slopes where the forest knows boxes.
+"""A Gaussian process around an incumbent, beside the forest: it models slopes where the forest models boxes.
 
-It is conditioned on the best observations, the nearest ones of an incumbent that is drawn anew now and
-then, and the pending proposals near by. The forest supplies the scale, the elite and the feasibility.
+It is conditioned on the best observations, on those nearest to an incumbent that is drawn anew at intervals,
+and on the pending proposals near it. The forest supplies the scale, the elite and the feasibility.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ REFIT_SHARE, REFIT_AT_LEAST = 0.08, 16  # new observations before the hyperparam
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """What a local process was conditioned on.
+    """A local process and what it was conditioned on.
 
     Args:
         centre: (d,) the incumbent, a row of V.
         is_niche: the incumbent is not among the best, but the best of those that differ from them.
-        posterior: without pending proposals.
-        shift, spread: what standardised the targets, on the forest's scale.
+        posterior: the process without pending proposals.
+        shift, spread: mean and standard deviation of the targets, on the forest's scale.
     """
 
     centre: Floats
@@ -47,7 +47,7 @@ class Neighbourhood:
 
 
 class LocalGp:
-    """Local processes of a history; functions of it and of the next ordinal alone."""
+    """The local processes of a history, as functions of it and of the next ordinal alone."""
 
     def __init__(
         self, encoding: Encoding, seed: int, points: int, niche_share: float, transform: str
@@ -62,7 +62,7 @@ class LocalGp:
         """The process for the next proposal.
 
         Args:
-            scale: of the objective, as the forest has it.
+            scale: scale of the objective, from the forest.
             first: observations at which there was a first model, >= 2.
         """
         if history.generation != self._generation:
@@ -92,7 +92,7 @@ class LocalGp:
         return around.posterior.assuming(self._pending.X[nearest], lie)
 
     def _nearest_pending(self, centre: Floats) -> NDArray[np.intp]:
-        """PendingFeatures of the nearest pending proposals, nearest first, the older first among equals."""
+        """Slots of the nearest pending proposals, nearest first, the older first among equals."""
         used = self._pending.used
         middle = self._encoding.smooth_features(centre[None])
         distances = (((self._pending.X[used] - middle) / self._fitted.lengths) ** 2).sum(axis=1)
@@ -156,7 +156,7 @@ class LocalGp:
     def _niche(self, history: History, rng: np.random.Generator) -> int | None:
         """Place of the best success that differs from the best in a drawn feature; None if none is known.
 
-        It may lie at another optimum, which proposals around the best alone would never leave theirs for.
+        It may lie at another optimum, which proposals around the best one alone would never reach.
         """
         ranking = history.best(SEARCHED_FOR_NICHES)
         feature = self._X[ranking, rng.integers(self._X.shape[1])]

@@ -38,41 +38,45 @@ Options = TypeVar("Options", "AmbsOptions", "LatinOptions", "NoOptions")
 
 @dataclass(frozen=True, slots=True)
 class NoOptions:
-    """A method without options."""
+    """The options of a method that has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatinOptions:
-    """Latin hypercube search: points of one hypercube, best the number of evaluations planned."""
+    """Options of Latin hypercube search.
+
+    Args:
+        block: points of one hypercube, best the number of planned evaluations.
+    """
 
     block: int = LATIN_BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class AmbsOptions:
-    """Model-based search; the defaults are the best we can make.
+    """Options of model-based search; the defaults are those of the method "ambs".
 
     Args:
-        design: points before there is a model: "random", "lhs" or "sobol".
+        design: points before there is a model, one of `initial_design.DESIGNS`.
         design_size: successes before the first forest; 0 means twice the parameters and one.
         tree: "extra" (random thresholds) or "random" (a random forest's bootstrapped trees).
-        trees: how many, >= 1.
+        trees: number of trees, >= 1.
         min_leaf: observations in a leaf when a tree is grown, >= 1.
         refresh: share of new observations after which all trees have been grown again; one for an
             observation at most.
         training_rows: observations that a tree is grown on at most; its leaves count all.
-        transform: of the objective: "rank" (normal scores), "log" or "raw".
-        lie: what a pending evaluation is assumed to give: "believer" (the prediction), "cl_min",
+        transform: transform of the objective: "rank" (normal scores), "log" or "raw".
+        lie: assumed result of a pending evaluation: "believer" (the prediction), "cl_min",
             "cl_mean", "cl_max" (the best, mean, worst seen) or "none".
         exploration: "exponential" draws kappa for each proposal with mean `kappa`, "fixed" takes it.
         kappa: weight of the standard deviation in the lower confidence bound, >= 0.
-        candidates: scored for a proposal in the first round, >= 8.
-        rounds: of scoring; each after the first refines around the best of the one before.
-        global_share: of the candidates that come from the whole space, in [0, 1].
-        local_share: of the proposals that a Gaussian process around an incumbent answers, in [0, 1].
+        candidates: how many are scored for a proposal in the first round, >= 8.
+        rounds: rounds of scoring; each after the first refines around the best of the one before.
+        global_share: share of the candidates that come from the whole space, in [0, 1].
+        local_share: share of the proposals by a Gaussian process around an incumbent, in [0, 1].
         local_points: observations that the process is conditioned on, >= 2.
         local_kappa: weight of its standard deviation, >= 0.
-        niche_share: of its incumbents that are the best of those that differ from the best, in [0, 1];
+        niche_share: share of incumbents that are the best of those that differ from the best, in [0, 1];
             reached when `local_points` proposals after the best have brought nothing better, or run.
     """
 
@@ -114,7 +118,7 @@ CLASSIC = AmbsOptions(
 
 
 def read_options(method: str, defaults: Options, given: Mapping[str, object]) -> Options:
-    """`defaults` with what was given.
+    """The `defaults` with the given values in their place.
 
     Raises:
         UsageError: an option does not exist, or its value is of the wrong kind or out of range.
@@ -144,7 +148,7 @@ def _checked(name: str, value: object, kind: type) -> bool | int | float | str:
 
 
 def _read(value: object, kind: type) -> bool | int | float | str:
-    """Values come from a command line as text, from a stored campaign as JSON."""
+    """The value as this kind: a command line gives text, a stored campaign gives JSON values."""
     if kind is bool:
         known = {True: True, False: False, "true": True, "false": False}
         if not isinstance(value, bool | str) or value not in known:

@@ -1,4 +1,4 @@
-"""The objective as the models see it: ranks, logarithms or raw, and the way back to the user's units."""
+"""The transform of the objective for the models (ranks, logarithms or raw), and its inverse."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LOG_OFFSET_SHARE = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A rising curve through knots from objectives to what is modelled, flat outside.
+    """A rising, piecewise linear transform from objectives to what is modelled, flat outside its knots.
 
     Args:
         objectives, scaled: (k,) knots, both rising.
-        worst, mean: of the scaled successes.
+        worst, mean, best: figures of the scaled successes.
     """
 
     objectives: Floats
@@ -44,7 +44,7 @@ class Scale:
 
 
 def fit_scale(transform: str, objectives: Floats) -> Scale:
-    """The scale learned from `objectives` (n,), n >= 1, finite, in any order."""
+    """The scale of `objectives` (n,), n >= 1, finite, in any order."""
     ordered = np.sort(objectives)
     knots = _knots(ordered)
     if transform == "rank":
@@ -75,7 +75,7 @@ def _normal_scores(ordered: Floats, knots: Floats) -> Floats:
 
 
 def _extended(knots: Floats, t: Floats) -> tuple[Floats, Floats]:
-    """One more knot below the best, at the slope of the best tenth, so that better values still count."""
+    """The knots with one more below the best, at the slope of the best tenth: better values still count."""
     other = min(len(knots) - 1, max(1, len(knots) // 10))
     rise = t[other] - t[0] if other else 0.0
     step = (knots[other] - knots[0]) / rise * BELOW_BEST if rise > 0 else max(abs(float(knots[0])), 1.0)

@@ -1,4 +1,4 @@
-"""A row of features for every pending proposal, kept up as proposals come and go."""
+"""A row of features for every pending proposal, maintained as proposals are made and resolved."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Features = Callable[[Floats], NDArray[Any]]  # V (n, d) -> (n, f)
 
 
 class PendingFeatures:
-    """Pending proposals by slot: a place in the arrays here and in those that others keep beside.
+    """Pending proposals by slot: a place in the arrays here and in those that their users keep beside them.
 
     Attributes:
         X: (size, f) features.
-        ordinals: (size,) of the proposals.
-        means: (size,) what was predicted, in objective units, NaN without a model.
+        ordinals: (size,) ordinals of the proposals.
+        means: (size,) predictions in objective units, NaN where no model was asked.
     """
 
     def __init__(self, features: Features) -> None:
@@ -30,14 +30,14 @@ class PendingFeatures:
         self._slots: dict[bytes, int] = {}
         self._free: list[int] = []
         self._in_use = np.zeros(0, dtype=np.bool_)
-        self._settled, self._newest = 0, -1  # how far in the history these have come
+        self._resolved, self._newest = 0, -1  # how much of the history has been read
         self.X: NDArray[Any] = np.zeros((0, 0))
         self.ordinals: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self.means: Floats = np.zeros(0)
 
     @property
     def size(self) -> int:
-        """PendingFeatures there are, used or free."""
+        """The number of slots, used or free."""
         return len(self.ordinals)
 
     @property
@@ -46,15 +46,15 @@ class PendingFeatures:
         return np.flatnonzero(self._in_use)
 
     def release(self, history: History) -> NDArray[np.intp]:
-        """Free the slots of proposals that are no longer pending, and name them."""
-        keys, self._settled = history.settled[self._settled :], len(history.settled)
+        """Free the slots of proposals that are no longer pending; the freed slots."""
+        keys, self._resolved = history.resolved[self._resolved :], len(history.resolved)
         gone = [self._slots.pop(key) for key in keys if key in self._slots]
         self._free.extend(gone)
         self._in_use[gone] = False
         return np.array(gone, dtype=np.intp)
 
     def take(self, history: History) -> NDArray[np.intp]:
-        """The slots given to proposals that had none."""
+        """Give slots to the proposals that had none; the new slots."""
         new = self._new(history)
         if not new:
             return np.zeros(0, dtype=np.intp)
@@ -70,7 +70,7 @@ class PendingFeatures:
         return np.array(slots, dtype=np.intp)
 
     def _new(self, history: History) -> list[Pending]:
-        """Pending proposals since the last time: work that does not grow with all that are pending."""
+        """Pending proposals made since the last call; the work does not grow with all that are pending."""
         new = list(takewhile(lambda one: one.ordinal > self._newest, reversed(history.pending.values())))
         self._newest = history.next_ordinal - 1
         return new

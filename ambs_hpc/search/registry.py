@@ -1,26 +1,38 @@
-"""The search methods by name."""
+"""The search methods by name; the module of a method is imported when it is chosen.
+
+A further method is one module in `methods/` with a function `create`, as `MethodModule` describes it, and one
+entry here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import UsageError, nearest
-from ambs_hpc.problem.space import build_space
-from ambs_hpc.records import Configuration
-from ambs_hpc.search.ambs import AmbsStrategy, DesignStrategy
-from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, LatinOptions, NoOptions, read_options
-from ambs_hpc.search.optuna_adapter import PREFIX, create_optuna_searcher
-from ambs_hpc.search.sampling import ConfigurationSampler
-from ambs_hpc.search.searcher import HistorySearcher, Searcher, Strategy
+from ambs_hpc.search.protocol import MethodModule, Searcher, SearchSpec
 
-METHODS = ("ambs", "classic", "lhs", "random", "sobol")
-DIRECTIONS = ("minimize", "maximize")
+if TYPE_CHECKING:
+    from ambs_hpc.records import Configuration
+
+MODULES: Mapping[str, str] = {
+    "ambs": "ambs_hpc.search.methods.ambs",
+    "classic": "ambs_hpc.search.methods.ambs",
+    "random": "ambs_hpc.search.methods.design_search",
+    "lhs": "ambs_hpc.search.methods.design_search",
+    "sobol": "ambs_hpc.search.methods.design_search",
+}
+LIBRARIES: Mapping[str, str] = {  # prefix of a method's name -> the adapter that knows the names behind it
+    "optuna:": "ambs_hpc.search.methods.optuna_adapter",
+}
+METHODS: tuple[str, ...] = tuple(MODULES)
+DEFAULT_METHOD = "ambs"
 
 
 def create_searcher(
     space: object,
-    method: str = "ambs",
+    method: str = DEFAULT_METHOD,
     direction: str = "minimize",
     seed: int = 0,
     *,
@@ -31,41 +43,38 @@ def create_searcher(
 
     Args:
         space: a ConfigSpace.ConfigurationSpace, or a dict as `problem.space.build_space` takes it.
-        method: "ambs" (the default: the best we can make), "classic" (the method as its authors published
-            it), or without a model "random", "lhs", "sobol"; "optuna:<Sampler>", such as "optuna:TPE", is a
-            sampler of Optuna's.
+        method: "ambs" (the default), "classic" (the method as its authors published it), or without a model
+            "random", "lhs", "sobol"; "optuna:<Sampler>", such as "optuna:TPE", is one of Optuna's samplers.
         direction: "minimize" or "maximize" the objective.
         seed: >= 0; same seed and same results in the same order give the same proposals.
         starting_points: configurations to be proposed first.
-        options: of the method, see `AmbsOptions` and `LatinOptions`; of an Optuna sampler, those of its
-            constructor.
+        options: options of the method, see `AmbsOptions` and `LatinOptions`; for an Optuna sampler those of
+            its constructor.
 
     Raises:
         UsageError: the method, the direction or an option does not exist; the message lists what does.
         ProblemError: the space cannot be read.
         ValueError: a starting point is not of the space.
     """
-    if method not in METHODS and not method.startswith(PREFIX):
-        accepted = nearest(method, (*METHODS, PREFIX + "<Sampler>"))
-        raise UsageError(f"search method {method!r} does not exist. {accepted}")
+    from ambs_hpc.problem.definition import DIRECTIONS
+    from ambs_hpc.problem.space import build_space
+    from ambs_hpc.search.encoding import Encoding
+
+    module = _module_of(method)
     if direction not in DIRECTIONS:
         raise UsageError(f"direction {direction!r} does not exist. {nearest(direction, DIRECTIONS)}")
     if seed < 0:
         raise UsageError(f"seed {seed}: give a whole number from 0.")
     encoding = Encoding(build_space(space))
-    if method.startswith(PREFIX):
-        return create_optuna_searcher(encoding, method, direction, seed, list(starting_points), options)
-    strategy = _strategy(encoding, method, seed, options)
-    return HistorySearcher(encoding, strategy, direction, starting_points)
+    spec = SearchSpec(encoding, method, direction, seed, list(starting_points), options)
+    return cast(MethodModule, import_module(module)).create(spec)
 
 
-def _strategy(encoding: Encoding, method: str, seed: int, given: dict[str, object]) -> Strategy:
-    if method in ("ambs", "classic"):
-        defaults = AmbsOptions() if method == "ambs" else CLASSIC
-        return AmbsStrategy(encoding, read_options(method, defaults, given), seed)
-    block = 0
-    if method == "lhs":
-        block = read_options(method, LatinOptions(), given).block
-    else:
-        read_options(method, NoOptions(), given)
-    return DesignStrategy(encoding, ConfigurationSampler(encoding), method, seed, block)
+def _module_of(method: str) -> str:
+    for prefix, module in LIBRARIES.items():
+        if method.startswith(prefix):
+            return module
+    if method not in MODULES:
+        accepted = nearest(method, (*MODULES, *(f"{prefix}<Sampler>" for prefix in LIBRARIES)))
+        raise UsageError(f"search method {method!r} does not exist. {accepted}")
+    return MODULES[method]

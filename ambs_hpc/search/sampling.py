@@ -1,4 +1,4 @@
-"""Legal configurations from anywhere in the space, and the answer to whether any is left."""
+"""Random legal configurations of the space, and whether an unknown one is left."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from ambs_hpc.errors import SpaceExhausted
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 
-ENUMERABLE = 200_000  # raw combinations that are listed rather than guessed
+ENUMERABLE = 200_000  # combinations that are listed rather than sampled
 GUESSES = 512
-ENOUGH = 64  # different guesses that make listing needless
+ENOUGH = 64  # different guesses that make listing unnecessary
 ROUNDS = 200  # of guesses, before a space too large to list counts as exhausted
 
 
 class ConfigurationSampler:
-    """Draws legal rows of V; knows when a finite space has no unknown one left."""
+    """Draws legal rows of V; detects that a finite space has no unknown row left."""
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
         self._listed: list[tuple[bytes, Floats]] | None = None
 
     def sample(self, rng: np.random.Generator, count: int) -> Floats:
-        """(m, d) legal rows, m <= count: those of `count` uniform points that no clause forbids."""
+        """(m, d) legal rows, m <= count: `count` uniform points without those that a clause forbids."""
         V = self._encoding.from_uniform(rng.random((count, self._encoding.dimensions)))
-        return V[self._encoding.structure.allowed(V)]
+        return V[self._encoding.constraints.allowed(V)]
 
     def unknown(self, rng: np.random.Generator, known: set[bytes]) -> Floats:
         """(m, d) legal rows that are not known, 1 <= m <= GUESSES, in random order.
 
         Raises:
-            SpaceExhausted: there is none.
+            SpaceExhausted: no unknown row is left.
         """
         listable = float(np.prod(self._encoding.sizes)) <= ENUMERABLE
         for _ in range(1 if listable else ROUNDS):
@@ -47,11 +47,11 @@ class ConfigurationSampler:
         return np.array([left[place] for place in chosen])
 
     def _all(self) -> list[tuple[bytes, Floats]]:
-        """Every legal configuration of a finite space once."""
+        """Every legal configuration of a finite space, once."""
         if self._listed is None:
             sizes = [int(size) for size in self._encoding.sizes]
             places = np.indices(sizes).reshape(len(sizes), -1).T
             V = self._encoding.from_listed(places.astype(float))
-            V = V[self._encoding.structure.allowed(V)]
+            V = V[self._encoding.constraints.allowed(V)]
             self._listed = list({row.tobytes(): row for row in V}.items())
         return self._listed

@@ -1,10 +1,9 @@
-"""What every search method shares: units, starting points, the history, and the end of the space."""
+"""The searcher that all methods share: units, starting points, the history, and the end of the space."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -13,54 +12,11 @@ from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import Draft, History
-
-
-class Searcher(Protocol):
-    """Proposes configurations and learns from what they gave; pending ones are known to it."""
-
-    def ask(self, n: int) -> list[Proposal]:
-        """At most `n` >= 0 new proposals, none of them known; fewer when the space ends.
-
-        Raises:
-            SpaceExhausted: not one is left.
-        """
-        ...
-
-    def tell(self, observations: Sequence[Observation]) -> None:
-        """Learn results in this order; a later one of the same configuration replaces the earlier.
-
-        Raises:
-            ValueError: an objective is not finite, or a configuration is not of the space.
-        """
-        ...
-
-    def discard(self, configurations: Iterable[Configuration]) -> None:
-        """These will not answer: neither a value nor a failure, but never proposed again."""
-        ...
-
-    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
-        """Become the searcher that made all `proposals` (in ordinal order) and was told `observations`."""
-        ...
-
-
-class Strategy(Protocol):
-    """Chooses the next row; a function of the history alone."""
-
-    def choose(self, history: History) -> Draft:
-        """A legal, unknown row for `history.next_ordinal`.
-
-        Raises:
-            SpaceExhausted: there is none.
-        """
-        ...
-
-    def prepare(self, history: History) -> None:
-        """Do now what would make the next choice slow; no choice is another for it."""
-        ...
+from ambs_hpc.search.protocol import Strategy
 
 
 class HistorySearcher:
-    """A searcher whose whole state is a history; the strategy reads it."""
+    """A searcher whose whole state is a history, which its strategy reads."""
 
     def __init__(
         self,
@@ -75,6 +31,7 @@ class HistorySearcher:
         self._history = History(encoding.dimensions)
 
     def ask(self, n: int) -> list[Proposal]:
+        """Starting points first, then what the strategy chooses."""
         proposals: list[Proposal] = []
         for _ in range(n):
             try:
@@ -88,6 +45,7 @@ class HistorySearcher:
         return proposals
 
     def tell(self, observations: Sequence[Observation]) -> None:
+        """The history holds the observations; the first ones prepare the strategy."""
         rows = [(self._encoding.encode(one.configuration), self._internal(one)) for one in observations]
         is_first = bool(rows) and not self._history.count
         for row, objective in rows:
@@ -96,16 +54,18 @@ class HistorySearcher:
             self._strategy.prepare(self._history)
 
     def discard(self, configurations: Iterable[Configuration]) -> None:
+        """The configurations stay known and are no longer pending."""
         self._history.discard([self._encoding.encode(one) for one in configurations])
 
     def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
+        """The history holds all proposals in their order, then the observations."""
         for proposal in proposals:
             mean = None if proposal.mean is None else self._sign * proposal.mean
             self._history.propose(self._encoding.encode(proposal.configuration), mean)
         self.tell(observations)
 
     def _start(self) -> Draft | None:
-        """The first starting point that nobody has tried."""
+        """The first starting point that is not known yet."""
         while self._starts:
             if self._starts[0].tobytes() not in self._history.known:
                 return Draft(self._starts[0], "start")

@@ -1,4 +1,4 @@
-"""Where we run: site profiles, the check of a request against them, scripts from templates."""
+"""The machines: site profiles, the check of requests against them, scripts, allocations."""
 
 from ambs_hpc.sites.allocations import (
     BalsamBatch,
@@ -14,7 +14,6 @@ from ambs_hpc.sites.autosubmit_policy import Decision, Policy, decide
 from ambs_hpc.sites.campaign_folder import FolderSettings, read_folder, write_folder
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
 from ambs_hpc.sites.launch_command import (
-    Ranks,
     command_of_ranks,
     command_on_node,
     command_on_nodes,
@@ -22,6 +21,7 @@ from ambs_hpc.sites.launch_command import (
     node_name,
     processors_per_node,
 )
+from ambs_hpc.sites.launch_families.ranks import Ranks
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of

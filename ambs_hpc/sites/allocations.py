@@ -1,4 +1,4 @@
-"""Allocations from request to end: submitted once, followed with one command for all, never guessed about."""
+"""Allocations from request to end: submitted once, followed by one command for all of them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ from ambs_hpc.schedulers import (
     StatusAnswer,
     SubmitRequest,
     ask,
+    registered,
     scheduler,
     submit,
 )
+from ambs_hpc.schedulers.balsam.scheduler import NAME as BALSAM
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest
@@ -46,17 +48,16 @@ logger = logging.getLogger(__name__)
 
 APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
 FOLDER = "ambs-allocations"  # in the campaign folder: scripts and what they print
-BALSAM = "balsam"
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptSettings:
-    """What every script of a campaign folder has in common.
+    """The settings that all scripts of a campaign folder share.
 
     Args:
-        arguments: of the launcher, as one vector.
-        preamble, environment: the folder's own, after the site's.
-        template: the folder's own, else the site's scheduler's.
+        arguments: the launcher's argument vector.
+        preamble, environment: the folder's own; they follow those of the site.
+        template: the folder's own; None takes the one for the site's scheduler.
     """
 
     arguments: Sequence[str]
@@ -67,11 +68,11 @@ class ScriptSettings:
 
 @dataclass(frozen=True, slots=True)
 class BalsamBatch:
-    """What a Balsam site is asked for beside nodes and time.
+    """The settings of a Balsam site's batch job besides nodes and time.
 
     Args:
         mode: "serial", for many evaluations of one node each, or "mpi".
-        filter_tags: its launcher runs jobs with these tags only.
+        filter_tags: Balsam's launcher runs only jobs with these tags.
     """
 
     site: str
@@ -94,19 +95,19 @@ class BalsamBatch:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What asking the schedulers gave.
+    """The result of asking the schedulers.
 
     Args:
-        commands: how many were run.
-        unheard: the words of those that could not be asked; their allocations' states are as before.
+        commands: how many commands were run.
+        unheard: the questions without a usable answer; the states of their allocations are unchanged.
     """
 
     commands: int
     unheard: tuple[CouldNotAsk, ...]
 
-    def noted(self, polling: Backoff, now: float) -> Backoff:
-        """When to ask again: later and later while somebody is not heard."""
-        return polling.note(now, self.unheard[0] if self.unheard else StatusAnswer({}))
+    def noted(self, backoff: Backoff, now: float) -> Backoff:
+        """The backoff after these questions: longer while a scheduler does not answer."""
+        return backoff.note(now, self.unheard[0] if self.unheard else StatusAnswer({}))
 
 
 def script_of(site: Site, request: AllocationRequest, settings: ScriptSettings, number: int) -> str:
@@ -119,14 +120,14 @@ def script_of(site: Site, request: AllocationRequest, settings: ScriptSettings, 
 def submit_allocation(
     engine: Engine, site: Site, request: AllocationRequest, settings: ScriptSettings, user: str
 ) -> Allocation:
-    """Submit one allocation; it is in the database before the scheduler hears of it.
+    """Submit one allocation, which is stored in the database before the scheduler is called.
 
     Raises:
-        SubmissionRejected: the scheduler said no; remembered as REFUSED.
-        SubmissionUnclear: its answer was lost; `refresh` finds it by its name.
+        SubmissionRejected: the scheduler refused it; the allocation is stored as REFUSED.
+        SubmissionUnclear: the answer was lost; `refresh` finds the allocation by its name.
         AmbsError: the scheduler could not be asked; nothing was submitted.
     """
-    script_of(site, request, settings, 0)  # what cannot be written down is told before anything is stored
+    script_of(site, request, settings, 0)  # an error in it is reported before anything is stored
 
     def write(number: int, file: Path) -> None:
         write_script(file, script_of(site, request, settings, number))
@@ -135,7 +136,7 @@ def submit_allocation(
 
 
 def submit_batch(engine: Engine, batch: BalsamBatch, request: AllocationRequest, user: str) -> Allocation:
-    """Ask a Balsam site for an allocation, with Balsam's own launcher in it; else as `submit_allocation`."""
+    """Submit a batch job to a Balsam site, whose launcher runs in it; errors as in `submit_allocation`."""
 
     def write(_number: int, file: Path) -> None:
         file.write_text(batch.text(request))
@@ -150,7 +151,12 @@ def _submit(
     write: Callable[[int, Path], None],
     user: str,
 ) -> Allocation:
-    """`where`: the site and its scheduler; `write`: allocation number, and the file to be submitted."""
+    """Store, write and submit an allocation.
+
+    Args:
+        where: names of the site and of its scheduler.
+        write: writes the script of an allocation number to the file that is submitted.
+    """
     name = f"ambs-{secrets.token_hex(4)}"  # unique among all databases of this user
     asked = {**asdict(request), "folder": str(request.folder), "name": name}
     site_name, scheduler_name = where
@@ -177,16 +183,17 @@ def _submit(
 
 
 def refresh(engine: Engine, user: str, now: float) -> Refreshed:
-    """Ask each scheduler once about all allocations that are not over, and remember what it said.
+    """Ask each scheduler once about all allocations that are not over, and store the answers.
 
-    `now`: seconds since 1970 UTC.
+    Args:
+        now: seconds since 1970 UTC.
     """
     with reading(engine) as connection:
         open_ones = list_allocations(connection, over=False)
     commands, unheard = 0, []
     for name in sorted({one.scheduler for one in open_ones}):
         mine = [one for one in open_ones if one.scheduler == name]
-        for group in _by_folder(mine) if name == "local" else [mine]:
+        for group in _by_folder(mine) if registered(name).records_in_folder else [mine]:
             asked, words = _refresh_one(engine, _scheduler(name, user, _folder(group[0])), group, now)
             commands += asked
             unheard += words
@@ -194,11 +201,11 @@ def refresh(engine: Engine, user: str, now: float) -> Refreshed:
 
 
 def cancel_allocation(engine: Engine, number: int, user: str) -> str:
-    """Ask the scheduler to end an allocation; its word, empty when it did not object.
+    """Ask the scheduler to end an allocation; its objection, empty when it had none.
 
     Raises:
-        NotFound: there is none of that number.
-        AmbsError: it was never submitted, or the scheduler could not be asked.
+        NotFound: there is no allocation of that number.
+        AmbsError: the allocation was never submitted, or the scheduler could not be asked.
     """
     with reading(engine) as connection:
         one = get_allocation(connection, number)
@@ -227,12 +234,12 @@ def _refresh_one(
             logger.warning("scheduler not heard: %s", answer)
             unheard.append(answer)
         else:
-            _remember(engine, known, answer)
+            _store(engine, known, answer)
     return commands, unheard
 
 
 def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: float) -> list[CouldNotAsk]:
-    """Find an allocation whose submission's answer was lost; only a scheduler that was heard says no."""
+    """Find an allocation whose submission's answer was lost; it is given up only after a usable answer."""
     request = _submission(
         _script_file(_folder(one), one.id, one.scheduler),
         str(one.request["name"]),
@@ -251,7 +258,7 @@ def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: fl
     return []
 
 
-def _remember(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer) -> None:
+def _store(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer) -> None:
     with transaction(engine) as connection:
         for scheduler_id, status in answer.known.items():
             words = " ".join(part for part in (status.own_state, status.comment) if part)
@@ -277,8 +284,7 @@ def _minutes_only(asked: Mapping[str, object]) -> AllocationRequest:
 
 
 def _script_file(folder: Path, number: int, scheduler_name: str) -> Path:
-    suffix = "json" if scheduler_name == BALSAM else "sh"
-    return folder / FOLDER / f"{number}.{suffix}"
+    return folder / FOLDER / f"{number}.{registered(scheduler_name).script_suffix}"
 
 
 def _folder(one: Allocation) -> Path:

@@ -1,4 +1,4 @@
-"""Whether to ask for another allocation now, and of which size; pure."""
+"""The decision whether to submit another allocation now, and of which size; pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from ambs_hpc.records import Allocation
 
 WAITING = ("PREPARED", "QUEUED", "HELD", "STARTING", "UNKNOWN")
-FAILED = ("REFUSED", "VANISHED", "ENDED")  # unless a launcher came of it
+FAILED = ("REFUSED", "VANISHED", "ENDED")  # unless a launcher ran in it
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a person allows.
+    """The limits that a person sets.
 
     Args:
-        most_queued: allocations that wait at a time, >= 1.
-        min_nodes, max_nodes: of one allocation, 1 <= min <= max.
+        most_queued: allocations that may wait at a time, >= 1.
+        min_nodes, max_nodes: size of one allocation, 1 <= min <= max.
         per_node: evaluations that a node runs at once, >= 1.
-        give_up_after: so many failed allocations in a row end the submitting, >= 1.
+        give_up_after: number of failed allocations in a row after which nothing more is submitted, >= 1.
     """
 
     most_queued: int
@@ -32,11 +32,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do.
+    """A decision.
 
     Args:
-        nodes: of the allocation to submit; 0 submits none.
-        reason: for people.
+        nodes: size of the allocation to submit; 0 submits none.
+        reason: the reason, for people.
         gave_up: a person must look first.
     """
 
@@ -46,12 +46,12 @@ class Decision:
 
 
 def decide(policy: Policy, ready: int, allocations: Sequence[Allocation], *, retry: bool = False) -> Decision:
-    """Ask for what the waiting evaluations need beyond the allocations that wait already.
+    """The size that the waiting evaluations need beyond the allocations that wait already.
 
     Args:
-        ready: evaluations that wait.
+        ready: number of evaluations that wait.
         allocations: newest first.
-        retry: a person has looked: earlier failures count no more.
+        retry: a person has looked, so earlier failures are ignored.
     """
     waiting = [one for one in allocations if one.state in WAITING]
     failed = _failed_in_a_row(allocations)
@@ -60,7 +60,7 @@ def decide(policy: Policy, ready: int, allocations: Sequence[Allocation], *, ret
         return Decision(
             0,
             f"the last {len(failed)} allocations ran no launcher; the newest, {failed[0].id}: {words}. "
-            "Mend it, then --retry.",
+            "Correct the cause, then use --retry.",
             gave_up=True,
         )
     if len(waiting) >= policy.most_queued:
@@ -74,7 +74,7 @@ def decide(policy: Policy, ready: int, allocations: Sequence[Allocation], *, ret
 
 
 def _failed_in_a_row(allocations: Sequence[Allocation]) -> list[Allocation]:
-    """The newest ones that are over and never had a launcher; a cancelled one is a person's doing."""
+    """The newest allocations that ended without a launcher, up to one that had one or was cancelled."""
     failed: list[Allocation] = []
     for one in allocations:
         if one.state not in FAILED:

@@ -1,4 +1,4 @@
-"""The campaign folder's `ambs.yml`: which site, which project pays, which database."""
+"""The settings in a campaign folder's `ambs.yml`: site, project, database, script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from ambs_hpc.errors import SiteInvalid, nearest
 
 FILE = "ambs.yml"
-HEAD = """# What this campaign folder's commands take when their options say nothing.
+HEAD = """# The defaults for the options of commands in this campaign folder.
 # `ambs site show NAME` prints a site; a file NAME.yml here with `extends: SITE` changes one.
 """
 
@@ -22,12 +22,12 @@ class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
     Args:
         site: name of the site, or of a site file in this folder.
-        project: that pays for allocations.
-        queue: for allocations; empty takes the site's default.
-        database: as --db takes it; empty means a private server of this folder, else ambs.db. Never with a
-            password: that belongs in ~/.pgpass.
-        preamble: lines of shell for scripts, after the site's.
-        environment: variables of scripts.
+        project: project that pays for allocations.
+        queue: queue for allocations; empty takes the site's default.
+        database: as for --db; empty takes a private server of this folder, or ambs.db without one. It never
+            contains a password: that belongs in ~/.pgpass.
+        preamble: lines of shell for scripts, after those of the site.
+        environment: environment variables of scripts.
         template: the folder's own script template.
     """
 
@@ -41,10 +41,10 @@ class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
 
 def read_folder(folder: Path) -> FolderSettings:
-    """The settings of a folder; all empty when it has none.
+    """The settings of a folder; all of them are empty when it has no `ambs.yml`.
 
     Raises:
-        SiteInvalid: the file is wrong.
+        SiteInvalid: the file has an error.
     """
     file = folder / FILE
     if not file.is_file():
@@ -68,7 +68,7 @@ def read_folder(folder: Path) -> FolderSettings:
 
 
 def write_folder(folder: Path, settings: FolderSettings) -> Path:
-    """`ambs.yml` is there, whole; the file."""
+    """Write `ambs.yml` atomically; its path."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / FILE
     text = HEAD + yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False)

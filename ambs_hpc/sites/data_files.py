@@ -1,4 +1,4 @@
-"""Where site files and script templates lie: beside the package in a checkout, inside it when installed."""
+"""The folders of site files and script templates: beside the package in a checkout, inside it otherwise."""
 
 from __future__ import annotations
 

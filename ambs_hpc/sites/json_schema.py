@@ -1,4 +1,4 @@
-"""The form of a site file as JSON Schema, for editors that complete and check YAML."""
+"""The JSON Schema of site files, for editors that complete and check YAML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def site_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of `site_configs/*.yml`; a file with `extends` may leave out what it inherits."""
+    """The JSON Schema (2020-12) of `site_configs/*.yml`; a file with `extends` may omit what it inherits."""
     import msgspec
 
     from ambs_hpc.sites.profile import Site

@@ -1,32 +1,39 @@
-"""What a site is: its nodes, queues, launch command and rules, as one `site_configs/*.yml` states them.
+"""The profile of a site: its nodes, queues, launch command and rules, as a `site_configs/*.yml` states them.
 
-Limits are policy, so they move: every profile says as of when, and from where, it is.
+Limits are policies that change, so every profile states its date and its source.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from ambs_hpc.errors import NotFound, nearest
+from ambs_hpc.schedulers import SCHEDULERS
+from ambs_hpc.sites.launch_families.registry import FAMILY_NAMES, NO_FAMILY
 
-Scheduler = Literal["cobalt", "pbs", "slurm", "local"]
+if TYPE_CHECKING:
+    SchedulerName = str
+    FamilyName = str
+else:  # msgspec reads the accepted names from the annotation; a type checker cannot read them from a registry
+    SchedulerName = Literal[SCHEDULERS]
+    FamilyName = Literal[FAMILY_NAMES]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 CountOrNone = Annotated[int, msgspec.Meta(ge=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
-RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")  # so few digits that a slip cannot fill the memory
+RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")  # few digits, so that a typing error cannot fill the memory
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Walltime that a range of sizes may ask for.
+    """The walltime that a range of sizes may request.
 
     Args:
         min_nodes, max_nodes: both included, in the queue's unit, >= 1.
         max_minutes: longest walltime.
-        route: the execution queue that such a request ends in; it must not be named when submitting.
+        route: the execution queue to which such a request is routed; it must not be named when submitting.
     """
 
     min_nodes: Count
@@ -41,16 +48,16 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         tiers: in ascending order of nodes, without overlap.
         min_minutes: shortest walltime.
-        charged_nodes: at least so many are allocated and charged, however few are asked for.
-        charge_factor: of a node-hour.
+        charged_nodes: smallest number of nodes that is allocated and charged, however few are requested.
+        charge_factor: charge for a node-hour.
         unit: what "nodes" counts; "gpu" is a piece of one node.
-        sizes: the only sizes that are accepted; empty accepts all within the tiers.
+        sizes: the only accepted sizes; empty accepts all sizes within the tiers.
         max_running, max_queued: allocations of a user (or project) at a time.
-        max_array: a wider array never runs.
+        max_array: width beyond which an array never runs.
         by_request: closed until the centre opens it for a project.
-        preemptable: its allocations may be killed without a word.
-        directives: how it is asked for where its name alone does not do, as arguments of the submit command.
-        note: what a person should know.
+        preemptable: its allocations may be killed without notice.
+        directives: arguments of the submit command that select the queue where its name alone does not.
+        note: information for people.
     """
 
     tiers: Annotated[list[Tier], msgspec.Meta(min_length=1)]
@@ -69,14 +76,16 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def min_nodes(self) -> int:
+        """Smallest size of any tier."""
         return self.tiers[0].min_nodes
 
     @property
     def max_nodes(self) -> int:
+        """Largest size of any tier."""
         return self.tiers[-1].max_nodes
 
     def longest_minutes(self, nodes: int) -> int | None:
-        """Longest walltime for so many nodes; None when the queue does not take that size."""
+        """Longest walltime for a number of nodes; None when the queue does not accept that size."""
         if self.sizes and nodes not in self.sizes:
             return None
         for tier in self.tiers:
@@ -85,7 +94,7 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
     def charged(self, nodes: int, minutes: int) -> float:
-        """NodeShape-hours (GPU-hours where the unit is a GPU) that a request costs if it runs to its end."""
+        """Node-hours (GPU-hours where the unit is a GPU) charged for a request that runs to its end."""
         return max(nodes, self.charged_nodes) * minutes / 60 * self.charge_factor
 
 
@@ -97,13 +106,13 @@ class NodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         threads_per_core: hardware threads of a core.
         thread_numbering: thread t of core c is processor c + t * `cores` when "spread", as on all machines
             described here, and c * `threads_per_core` + t when "adjacent".
-        reserved_cores: left to the system, as "0,52" or "0-3".
-        memory_gib: usable by evaluations; 0 when unknown.
-        gpus: devices as evaluations count them: GPUs, or tiles where `gpu_names` says so.
-        gpu_names: what the GPU variable is set to for each; empty means 0, 1, 2, ...
+        reserved_cores: cores left to the system, as "0,52" or "0-3".
+        memory_gib: memory for evaluations; 0 when unknown.
+        gpus: number of devices as evaluations count them: GPUs, or tiles where `gpu_names` names tiles.
+        gpu_names: value of the GPU variable for each; empty means 0, 1, 2, ...
         gpu_cores: cores next to each GPU, in the order of `gpu_names`, as "24-31".
-        description: of the hardware.
-        found: nothing is known here: every node is taken to be as the one where the launcher starts.
+        description: text about the hardware.
+        found: nothing is known, so every node is assumed to be like the one where the launcher starts.
     """
 
     cores: Count
@@ -119,6 +128,7 @@ class NodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def names_of_gpus(self) -> list[str]:
+        """The value of the GPU variable for each device."""
         return self.gpu_names or [str(number) for number in range(self.gpus)]
 
     @property
@@ -128,7 +138,7 @@ class NodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [core for core in range(self.cores) if core not in reserved]
 
     def processors_of(self, core: int) -> list[int]:
-        """The numbers that the system gives to the hardware threads of a core."""
+        """The system's numbers of the hardware threads of a core."""
         threads = range(self.threads_per_core)
         if self.thread_numbering == "adjacent":
             return [core * self.threads_per_core + thread for thread in threads]
@@ -139,15 +149,15 @@ class Launch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How processes are started on granted nodes.
 
     Args:
-        family: whose options are understood: Slurm's srun, the mpiexec of Cray's PALS, that of MPICH (Hydra)
-            or of Open MPI, or aprun. "none" starts on this node only.
+        family: the family of launch commands whose options it understands, see `launch_families.registry`;
+            "none" starts processes on this node only.
         program: its executable; empty for the family's usual name.
-        flags: always given.
-        packs: whether several runs may share a node.
+        flags: options that are always given.
+        packs: whether several runs of the command may share a node.
         most_at_once: runs at a time in one allocation.
     """
 
-    family: Literal["srun", "pals", "hydra", "openmpi", "aprun", "none"] = "none"
+    family: FamilyName = NO_FAMILY
     program: str = ""
     flags: list[str] = []
     packs: bool = True
@@ -158,28 +168,28 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A machine.
 
     Args:
-        as_of, source: when and where its figures were read.
-        queues: by name; empty on a site whose queues this profile does not know, which accepts any.
-        default_queue: taken when a request names none; empty leaves the choice to the scheduler.
+        as_of, source: date and source of its figures.
+        queues: queues by name; empty where the profile does not know them, and any name is accepted.
+        default_queue: queue of requests that name none; empty leaves the choice to the scheduler.
         project_required, filesystems_required: requests without one are refused there, or vanish.
-        filesystems: named when a request names none.
-        other_filesystems: that a request may name too.
-        directives: further arguments of every request; attributes, where the scheduler is Cobalt.
+        filesystems: file systems of requests that name none.
+        other_filesystems: further file systems that a request may name.
+        directives: further arguments of every request, or attributes where the scheduler has them.
         select: further words of a PBS chunk, such as "system=polaris".
         script_host: where the script runs: "mom" (a shared service node), "compute" (the first node granted)
             or "here".
-        node_name: of a node, where the scheduler tells only its number, as "nid%05d".
-        gpu_variable: the one variable that hides other GPUs.
-        gpus_are_narrowed: it is set already, to be read and not overwritten.
+        node_name: form of a node's name where the scheduler gives only its number, as "nid%05d".
+        gpu_variable: the environment variable that hides other GPUs.
+        gpus_are_narrowed: the scheduler has set that variable, which is read and not overwritten.
         preamble: lines of shell before anything else.
-        environment: variables of every script.
-        login_cores, login_tasks, login_memory_gib: what a user may take on a login node.
-        retired: since when the machine is gone.
-        note: what a person should know.
+        environment: environment variables of every script.
+        login_cores, login_tasks, login_memory_gib: what a user may use on a login node.
+        retired: date since which the machine is out of service.
+        note: information for people.
     """
 
     name: str
-    scheduler: Scheduler
+    scheduler: SchedulerName
     node: NodeShape
     as_of: datetime.date
     source: str
@@ -208,7 +218,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
     def queue(self, name: str) -> Queue:
-        """
+        """The queue of that name.
+
         Raises:
             NotFound: the site has no such queue.
         """
@@ -221,7 +232,7 @@ def core_numbers(text: str) -> list[int]:
     """The numbers of "0-3,7": [0, 1, 2, 3, 7].
 
     Raises:
-        ValueError: not of that form.
+        ValueError: the text has another form.
     """
     numbers: list[int] = []
     for part in filter(None, re.sub(r"\s", "", text).split(",")):

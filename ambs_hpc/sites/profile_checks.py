@@ -1,4 +1,4 @@
-"""What cannot be in a site file, alone or together; pure."""
+"""The checks of a profile beyond types: values that are impossible alone or together; pure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ambs_hpc.sites.profile import NodeShape, Queue, Site, core_numbers
 from ambs_hpc.sites.script_safety import wrong_directive, wrong_environment
 
 
-def contradictions(site: Site) -> Iterator[tuple[str, str]]:
-    """(path, what is wrong) of values that cannot be, alone or together."""
-    yield from _node_contradictions(site.node)
+def profile_errors(site: Site) -> Iterator[tuple[str, str]]:
+    """(path, error) for every value that is impossible alone or together with others."""
+    yield from _node_errors(site.node)
     for name, queue in site.queues.items():
-        yield from _queue_contradictions(f"queues.{name}", queue, site.nodes)
+        yield from _queue_errors(f"queues.{name}", queue, site.nodes)
     if site.default_queue and site.queues and site.default_queue not in site.queues:
         yield "default_queue", f"no such queue. {nearest(site.default_queue, site.queues)}"
     if site.node_name and "%" not in site.node_name:
         yield "node_name", "write the place of the number, as in nid%05d"
-    yield from _script_contradictions(site)
+    yield from _script_errors(site)
 
 
-def _script_contradictions(site: Site) -> Iterator[tuple[str, str]]:
+def _script_errors(site: Site) -> Iterator[tuple[str, str]]:
     lists = {"directives": site.directives}
     lists.update({f"queues.{name}.directives": queue.directives for name, queue in site.queues.items()})
     for path, directives in lists.items():
@@ -34,7 +34,7 @@ def _script_contradictions(site: Site) -> Iterator[tuple[str, str]]:
         yield f"environment.{site.gpu_variable}", "each evaluation gets its own; leave it out"
 
 
-def _node_contradictions(node: NodeShape) -> Iterator[tuple[str, str]]:
+def _node_errors(node: NodeShape) -> Iterator[tuple[str, str]]:
     if node.found and (node.gpus or node.reserved_cores or node.memory_gib):
         yield "node.found", "a node that is taken as it is found has no figures; give its `cores` too"
     if node.gpu_names and len(node.gpu_names) != node.gpus:
@@ -55,7 +55,7 @@ def _node_contradictions(node: NodeShape) -> Iterator[tuple[str, str]]:
                 yield f"node.{field}", f"{text!r}: the node has cores 0 to {node.cores - 1}"
 
 
-def _queue_contradictions(path: str, queue: Queue, nodes: int | None) -> Iterator[tuple[str, str]]:
+def _queue_errors(path: str, queue: Queue, nodes: int | None) -> Iterator[tuple[str, str]]:
     if queue.charged_nodes > queue.max_nodes:
         yield f"{path}.charged_nodes", f"{queue.charged_nodes}: the queue ends at {queue.max_nodes}"
     for index, size in enumerate(queue.sizes):

@@ -1,4 +1,4 @@
-"""Scripts for a scheduler, from templates and values; nothing secret and nothing unquoted gets into one."""
+"""Scripts for a scheduler, from templates and values; they contain no secret and no unquoted value."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import NotFound, UsageError
+from ambs_hpc.schedulers import registered
 from ambs_hpc.sites.data_files import job_templates_folder
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.request import AllocationRequest
@@ -26,19 +27,19 @@ if TYPE_CHECKING:
     import jinja2
 
 SCRIPT_MODE = 0o700
-# A leading variable is filled in where the script runs; everything else is quoted.
+# A leading variable is expanded where the script runs; everything else is quoted.
 LEADING_VARIABLE = re.compile(r"\$[\w{][\w./,+@=:~${}-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchPlan:
-    """What a script starts.
+    """The launcher that a script starts, and its environment.
 
     Args:
         arguments: the launcher's argument vector.
-        allocation_id: ours.
-        output: path without suffix for what the script prints.
-        preamble, environment: the user's own, after the site's.
+        allocation_id: number of the allocation in our database.
+        output: path without suffix for the script's output.
+        preamble, environment: the user's own; they follow those of the site.
     """
 
     arguments: Sequence[str]
@@ -54,12 +55,12 @@ def render_script(
     """The whole script.
 
     Args:
-        template: a user's own; else the one of the site's scheduler.
+        template: a user's own template; None takes that of the site's scheduler.
 
     Raises:
         NotFound: there is no such template.
-        UsageError: the template names something that does not exist, or is no template; or what is asked
-            for cannot be written down, or is a secret.
+        UsageError: the template is malformed or names an unknown word; or a value cannot stand in a script,
+            or is a secret.
     """
     import jinja2
 
@@ -78,7 +79,7 @@ def render_script(
 
 
 def write_script(file: Path, text: str) -> None:
-    """The script is there, whole and executable: schedulers read it later, and never an edited one."""
+    """Write an executable script atomically: schedulers read it later, and must find it unchanged."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SCRIPT_MODE)
     with os.fdopen(descriptor, "w") as script:
@@ -89,10 +90,10 @@ def write_script(file: Path, text: str) -> None:
 
 
 def _refuse(site: Site, request: AllocationRequest, plan: LaunchPlan) -> None:
-    """Whoever did not check the request first still gets no script that says something else."""
+    """Raise UsageError for values that would change the script's meaning, also for unchecked requests."""
     queue = site.queues.get(request.queue or site.default_queue)
     directives = [*site.directives, *(queue.directives if queue is not None else [])]
-    if site.scheduler == "cobalt":
+    if registered(site.scheduler).has_attributes:
         directives += request.attributes
     wrong = [
         wrong_name("project", request.project),
@@ -121,11 +122,12 @@ def _environment(folder: Path) -> jinja2.Environment:
 
 
 def _words(site: Site, request: AllocationRequest, plan: LaunchPlan) -> dict[str, object]:
-    """What a template may name."""
+    """The words that a template may name, with their values."""
     name = request.queue or site.default_queue
     queue = site.queues.get(name)
     filesystems = request.filesystems or tuple(site.filesystems)
-    if not (site.filesystems_required or request.filesystems or site.scheduler == "cobalt"):
+    has_attributes = registered(site.scheduler).has_attributes
+    if not (site.filesystems_required or request.filesystems or has_attributes):
         filesystems = ()
     own = list(queue.directives) if queue is not None else []
     variables = {**site.environment, **plan.environment, "AMBS_ALLOCATION": str(plan.allocation_id)}
@@ -139,7 +141,7 @@ def _words(site: Site, request: AllocationRequest, plan: LaunchPlan) -> dict[str
         "attributes": ":".join(_attributes(site, request, filesystems)),
         "select": f"{request.nodes}:{site.select}" if site.select else str(request.nodes),
         "by_gpu": queue is not None and queue.unit == "gpu",
-        "directives": [] if site.scheduler == "cobalt" else [*site.directives, *own],
+        "directives": [] if has_attributes else [*site.directives, *own],
         "queue_is_named": not own,
         "output": str(plan.output),
         "folder": shlex.quote(str(request.folder)),
@@ -150,8 +152,8 @@ def _words(site: Site, request: AllocationRequest, plan: LaunchPlan) -> dict[str
 
 
 def _attributes(site: Site, request: AllocationRequest, filesystems: Sequence[str]) -> list[str]:
-    """Cobalt takes one --attrs: the site's, the file systems, the user's, each key once."""
-    if site.scheduler != "cobalt":
+    """The attributes of the one option: the site's, the file systems, the user's, each key once."""
+    if not registered(site.scheduler).has_attributes:
         return []
     given = {one.partition("=")[0]: one for one in site.directives}
     if filesystems:
@@ -161,5 +163,5 @@ def _attributes(site: Site, request: AllocationRequest, filesystems: Sequence[st
 
 
 def _quoted(value: str) -> str:
-    """For the shell; a site's $USER and the like stay to be filled in there."""
+    """The value quoted for the shell, which still expands a leading variable such as $USER."""
     return f'"{value}"' if LEADING_VARIABLE.match(value) else shlex.quote(value)

@@ -8,25 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError, nearest
+from ambs_hpc.schedulers import registered
 from ambs_hpc.sites.profile import Queue, Site
 from ambs_hpc.sites.script_safety import ATTRIBUTE, wrong_name, wrong_path
 
-CHEAP = 2.0  # a charge this many times what the nodes cost is worth a word
+HIGH_CHARGE_FACTOR = 2.0  # from here on a warning names the factor
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationRequest:
-    """Nodes for a time.
+    """A request for nodes.
 
     Args:
-        nodes: in the queue's unit, >= 1.
+        nodes: number of nodes in the queue's unit, >= 1.
         minutes: walltime, >= 1.
-        queue: of the site; empty takes its default.
-        project: that pays.
-        filesystems: needed, where the site wants to know; empty takes all that the profile names.
-        attributes: further ones, "key=value" or "key", for Cobalt.
-        folder: of the campaign, absolute.
-        chain: how many such allocations shall be queued.
+        folder: the campaign folder, absolute.
+        queue: queue of the site; empty takes the default.
+        project: project that pays.
+        filesystems: file systems that are needed, where the site requires them; empty takes the profile's.
+        attributes: further attributes, "key=value" or "key", where the scheduler has them.
+        chain: number of such allocations to be queued.
     """
 
     nodes: int
@@ -41,10 +42,10 @@ class AllocationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What an allocation would find to do.
+    """The work that an allocation would find.
 
     Args:
-        ready: evaluations that wait.
+        ready: number of evaluations that wait.
         searching: whether a live search will add some.
         longest_limit_seconds: the longest time limit among those that wait; None without limits.
     """
@@ -56,14 +57,14 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What the site would say of a request.
+    """The result of checking a request against a site.
 
     Args:
         problems: why it would be refused, vanish or do nothing; each with what is accepted.
-        warnings: what it would cost or risk.
-        queue: where it would go, empty when the scheduler chooses.
-        charged_hours: node-hours (GPU-hours in a queue by GPUs), the whole chain; None if unknown.
-        cheapest: the queue that charges least for it, None when none takes it.
+        warnings: its costs and risks.
+        queue: the queue that it would enter, empty when the scheduler chooses.
+        charged_hours: node-hours (GPU-hours in a queue by GPUs) for the whole chain; None if unknown.
+        cheapest: the queue that charges least for it; None when no queue accepts it.
     """
 
     problems: tuple[str, ...]
@@ -77,7 +78,7 @@ def minutes_of(text: str) -> int:
     """Minutes from "90", "90m", "2h" or "1h30m".
 
     Raises:
-        UsageError: another form; with colons every scheduler means something else.
+        UsageError: the text has another form; every scheduler reads colons differently.
     """
     if found := re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m?)?", text.strip()):
         hours, minutes = (int(part or 0) for part in found.groups())
@@ -92,9 +93,10 @@ def minutes_of(text: str) -> int:
 
 
 def check_request(site: Site, request: AllocationRequest, backlog: Backlog | None = None) -> CheckReport:
-    """Everything that can be said without asking the scheduler.
+    """All checks that are possible without asking the scheduler.
 
-    `backlog`: None when the database was not asked.
+    Args:
+        backlog: None when the database was not read.
     """
     name = request.queue or site.default_queue
     queue = site.queues.get(name)
@@ -109,9 +111,9 @@ def check_request(site: Site, request: AllocationRequest, backlog: Backlog | Non
 
 
 def cheapest_queue(site: Site, request: AllocationRequest) -> str | None:
-    """The queue that takes the request and charges least; open, not preemptable ones come first.
+    """The queue that accepts the request and charges least; open queues without preemption come first.
 
-    Among equals it is the one asked for, then the first of the site file. Only queues that count in the same
+    Among equals it is the requested one, then the first of the site file. Only queues that count in the same
     unit are compared: four GPUs are not four nodes.
     """
     asked = request.queue or site.default_queue
@@ -136,7 +138,7 @@ def _takes(queue: Queue, request: AllocationRequest) -> bool:
 
 
 def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
-    """What is missing or cannot be written down."""
+    """Errors in the request itself: what is missing, or cannot stand in a script."""
     if request.nodes < 1:
         yield f"nodes {request.nodes}: give a whole number from 1."
     if request.minutes < 1:
@@ -152,7 +154,7 @@ def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
     ]
     yield from filter(None, words)
     if site.filesystems_required and not (request.filesystems or site.filesystems):
-        yield f"filesystems: {site.name} wants to know them. Give --filesystems home:..."
+        yield f"filesystems: {site.name} requires them. Give --filesystems home:..."
     for one in request.filesystems:
         if not re.fullmatch(r"[\w-]+", one):
             yield f"filesystems {one!r}: give names, with colons between them."
@@ -164,14 +166,14 @@ def _attributes(site: Site, request: AllocationRequest) -> Iterator[str]:
     for key in sorted({key for key in keys if keys.count(key) > 1}):
         yield f"attributes {key!r}: given {keys.count(key)} times. Give it once."
     for attribute in request.attributes:
-        if site.scheduler != "cobalt":
+        if not registered(site.scheduler).has_attributes:
             yield f"attributes {attribute!r}: only Cobalt has them; {site.name} runs {site.scheduler}."
         elif not ATTRIBUTE.match(attribute):
             yield f"attributes {attribute!r}: write key=value, without blanks or a second '='."
 
 
 def _place(site: Site, request: AllocationRequest, name: str, queue: Queue | None) -> Iterator[str]:
-    """Why the queue would not take it."""
+    """Why the queue would not accept the request."""
     if site.nodes is not None and request.nodes > site.nodes:
         yield f"nodes {request.nodes}: {site.name} has {site.nodes}."
         return
@@ -212,7 +214,7 @@ def _size_and_time(site: Site, request: AllocationRequest, name: str, queue: Que
 def _warnings(site: Site, request: AllocationRequest, name: str, queue: Queue | None) -> Iterator[str]:
     if site.retired is not None:
         yield f"{site.name} was retired on {site.retired}."
-    if not site.preamble and site.scheduler != "local":
+    if not site.preamble and registered(site.scheduler).is_batch_system:
         yield "no preamble: the script runs with what your login shell sets up. See `preamble` in ambs.yml."
     known = [*site.filesystems, *site.other_filesystems]
     unknown = [one for one in request.filesystems if known and one not in known]
@@ -222,16 +224,16 @@ def _warnings(site: Site, request: AllocationRequest, name: str, queue: Queue | 
         return
     if request.nodes < queue.charged_nodes:
         yield f"{name} charges {queue.charged_nodes} nodes for {request.nodes}: ask for them, and use them."
-    if queue.charge_factor >= CHEAP:
+    if queue.charge_factor >= HIGH_CHARGE_FACTOR:
         yield f"{name} charges {queue.charge_factor:g} times."
     if queue.by_request:
         yield f"{name} is open to projects that asked for it."
     if queue.preemptable:
-        yield f"{name} may end the allocation without a word; nothing is lost but what runs then."
+        yield f"{name} may end the allocation without notice; only what runs then is lost."
 
 
 def _idle(request: AllocationRequest, backlog: Backlog) -> list[str]:
-    """Why it would have nothing to do."""
+    """Why the allocation would have nothing to do."""
     if not backlog.ready and not backlog.searching:
         return ["evaluations: none waits and no search is alive, so nodes would idle. Start `ambs search`."]
     limit = backlog.longest_limit_seconds

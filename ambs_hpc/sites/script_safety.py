@@ -1,4 +1,4 @@
-"""What may stand in a script: words that a scheduler would cut, replace or take for something else are told.
+"""Checks of texts in scripts: those that a scheduler would cut, replace or misread are rejected.
 
 Measured: one stray word behind a #COBALT directive loses every later directive and the command line's queue,
 without an error. Slurm replaces % in output paths, Cobalt $, and PBS reads what is before a colon as a host.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-NAME = re.compile(r"[\w.,+@-]+\Z")  # of a project, queue or file system; Slurm takes lists of partitions
+from ambs_hpc.schedulers import registered
+
+NAME = re.compile(r"[\w.,+@-]+\Z")  # of a project, queue or file system; Slurm accepts lists of partitions
 PATH = re.compile(r"[\w./,+@=~-]+\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=[^=\s:#]+)?\Z")  # Cobalt's key=value, or key
+ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=[^=\s:#]+)?\Z")  # key=value, or key
 ARRAY = re.compile(r"(-J|-a|--array)([\s=\d]|\Z)")
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)\Z", re.IGNORECASE)
 SECRET_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
@@ -26,7 +28,7 @@ def wrong_name(what: str, text: str) -> str | None:
 
 
 def wrong_path(what: str, text: str) -> str | None:
-    """Why a scheduler would not find `text` again."""
+    """Why a scheduler would change the path `text`."""
     if PATH.match(text):
         return None
     if re.search(r"\s", text):
@@ -39,8 +41,8 @@ def wrong_path(what: str, text: str) -> str | None:
 
 
 def wrong_directive(scheduler: str, text: str) -> str | None:
-    """Why `text` cannot be a directive of its own line (or an attribute, where the scheduler is Cobalt)."""
-    if scheduler == "cobalt":
+    """Why `text` cannot be a directive of its own line, or an attribute where the scheduler has them."""
+    if registered(scheduler).has_attributes:
         return None if ATTRIBUTE.match(text) else f"{text!r}: write an attribute as key=value or key"
     if not text.startswith("-") or "\n" in text:
         return f"{text!r}: write one option of the submit command, as --constraint=gpu"
@@ -52,7 +54,7 @@ def wrong_directive(scheduler: str, text: str) -> str | None:
 
 
 def wrong_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """(variable, why it cannot be exported by a script)."""
+    """(variable, why a script cannot export it) for each such variable."""
     for name, value in environment.items():
         if not VARIABLE.match(name):
             yield name, f"{name!r}: a variable has letters, digits and underscores"
@@ -61,7 +63,7 @@ def wrong_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str
 
 
 def holds_secret(lines: Sequence[str]) -> str | None:
-    """The first of the lines that has a password in a URL, with the password left out."""
+    """The first line that has a password in a URL, without that password; None when there is none."""
     for line in lines:
         if SECRET_URL.search(line):
             return SECRET_URL.sub("://...@", line)

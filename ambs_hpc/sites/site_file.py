@@ -1,4 +1,4 @@
-"""From a site file to a checked profile; what is wrong is told with file, line and the nearest right word."""
+"""Loading of site files into checked profiles; an error names file, line and the nearest accepted word."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from ambs_hpc.errors import NotFound, SiteInvalid, nearest
 from ambs_hpc.sites.data_files import site_configs_folder
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier
-from ambs_hpc.sites.profile_checks import contradictions
+from ambs_hpc.sites.profile_checks import profile_errors
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "": Site, "node": NodeShape, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
@@ -30,24 +30,28 @@ def load_site(name: str, folder: Path | None = None) -> Site:
     """The profile of a site.
 
     Args:
-        name: of a file in `folder`, of one that comes with this program, or the path of a file.
-        folder: of the campaign, where a user's own site files are.
+        name: name of a file in `folder` or of a site that comes with this program, or the path of a file.
+        folder: the campaign folder, where a user's own site files are.
 
     Raises:
         NotFound: there is no such site.
-        SiteInvalid: the file is wrong.
+        SiteInvalid: the file has an error.
     """
     file = _find(name, folder)
     return check_site(file, _read(file, folder, ()))
 
 
 def site_text(site: Site) -> str:
-    """The profile as a site file states it."""
+    """The profile in the form of a site file."""
     return str(yaml.safe_dump(msgspec.to_builtins(site), sort_keys=False))
 
 
 def check_site(file: Path, plain: Mapping[str, Any]) -> Site:
-    """A profile from plain values, read from `file`."""
+    """The profile of plain values that were read from `file`.
+
+    Raises:
+        SiteInvalid: a value is wrong, alone or together with others.
+    """
     try:
         site = msgspec.convert({"name": file.stem, **plain}, Site)
     except msgspec.ValidationError as error:
@@ -56,7 +60,7 @@ def check_site(file: Path, plain: Mapping[str, Any]) -> Site:
         raise SiteInvalid(
             file, line_of(file, path), path or "file", words + _accepted(path) + _seen(plain, path)
         ) from error
-    for path, words in contradictions(site):
+    for path, words in profile_errors(site):
         raise SiteInvalid(file, line_of(file, path), path, words)
     return site
 
@@ -119,7 +123,7 @@ def _read(file: Path, folder: Path | None, children: tuple[Path, ...]) -> dict[s
 
 
 def _plain(file: Path) -> dict[str, Any]:
-    """What a file says, each key once."""
+    """The plain values of a file, in which no key occurs twice."""
     text = _text(file)
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -145,7 +149,7 @@ def _text(file: Path) -> str:
 
 
 def _refuse_keys(file: Path, node: yaml.Node | None) -> None:
-    """YAML silently lets the last of two keys win, and reads some words, as on and no, as truth values."""
+    """Refuse duplicate keys, of which YAML silently takes the last, and words that it reads as bool."""
     if isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _refuse_keys(file, value)
@@ -167,7 +171,7 @@ def _refuse_keys(file: Path, node: yaml.Node | None) -> None:
 
 
 def _named(path: str, plain: Mapping[str, Any]) -> str:
-    """A path of msgspec, which writes [...] for the key of a mapping, with the key that is wrong."""
+    """The path with the wrong key, where msgspec writes [...] for the key of a mapping."""
     head, unnamed, rest = path.partition("[...]")
     if not unnamed:
         return path
@@ -181,7 +185,7 @@ def _named(path: str, plain: Mapping[str, Any]) -> str:
 
 
 def _accepted(path: str) -> str:
-    """What a key that takes one of a few words accepts; empty for other keys."""
+    """The words that a key accepts, as part of a message; empty for keys that accept other values."""
     parent, _, key = path.rpartition(".")
     struct = STRUCTS.get("queues.*" if parent.startswith("queues.") else parent)
     words = get_args(get_type_hints(struct).get(key)) if struct is not None else ()
@@ -189,7 +193,7 @@ def _accepted(path: str) -> str:
 
 
 def _seen(plain: object, path: str) -> str:
-    """The short value at a path, as it was written."""
+    """The value at a path as part of a message; empty for mappings and lists."""
     for key in re.findall(r"[^.\[\]]+", path):
         if isinstance(plain, Mapping) and key in plain:
             plain = plain[key]

@@ -8,13 +8,13 @@ import pytest
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.report.figure import draw_campaign
-from ambs_hpc.report.series import Ending, best_so_far, busy_slots
+from ambs_hpc.report.series import EndedEvaluation, best_so_far, busy_slots
 
 ENDINGS = [
-    Ending(10.0, 14.0, 3.0),
-    Ending(10.0, 12.0, 5.0),
-    Ending(12.0, 15.0, None),
-    Ending(14.0, 20.0, 4.0),
+    EndedEvaluation(10.0, 14.0, 3.0),
+    EndedEvaluation(10.0, 12.0, 5.0),
+    EndedEvaluation(12.0, 15.0, None),
+    EndedEvaluation(14.0, 20.0, 4.0),
 ]
 
 

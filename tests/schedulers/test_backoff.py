@@ -19,33 +19,22 @@ def test_the_first_question_is_asked_at_once() -> None:
 def test_an_answered_question_is_not_repeated_before_its_interval() -> None:
     """Centres ask for 30 to 60 seconds."""
     clock = ManualClock()
-    polling = Backoff().note(clock.now(), ANSWER)
+    backoff = Backoff().note(clock.now(), ANSWER)
     clock.sleep(44.0)
-    assert not polling.due(clock.now())
+    assert not backoff.due(clock.now())
     clock.sleep(1.0)
-    assert polling.due(clock.now())
+    assert backoff.due(clock.now())
 
 
 def test_silence_doubles_the_wait_up_to_ten_minutes_and_an_answer_ends_it() -> None:
     """A scheduler in trouble is not helped by questions."""
-    polling = Backoff(interval_seconds=30.0)
+    backoff = Backoff(interval_seconds=30.0)
     waits = []
     for _ in range(7):
-        polling = polling.note(0.0, SILENCE)
-        waits.append(polling.wait_seconds)
+        backoff = backoff.note(0.0, SILENCE)
+        waits.append(backoff.wait_seconds)
     assert waits == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0]
-    assert polling.words == "qstat could not be asked: cannot connect to server"
-    assert polling.note(0.0, ANSWER) == Backoff(interval_seconds=30.0, asked_at=0.0)
-
-
-def test_long_silence_is_told() -> None:
-    """After about ten minutes a person must hear of it; no state has changed until then."""
-    polling = Backoff()
-    waited = 0.0
-    while not polling.is_silent:
-        polling = polling.note(waited, SILENCE)
-        waited += 0.0 if polling.is_silent else polling.wait_seconds
-    assert 500.0 < waited < 1000.0
+    assert backoff.note(0.0, ANSWER) == Backoff(interval_seconds=30.0, asked_at=0.0)
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_questions() -> None:

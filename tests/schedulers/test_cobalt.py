@@ -94,7 +94,7 @@ def test_a_word_is_never_asked_as_an_id() -> None:
 
 
 def test_a_running_allocation_is_read_and_a_missing_one_has_vanished() -> None:
-    """Ended ones are left out without a word as long as any other is known."""
+    """Ended ones are left out without an error as long as any other is known."""
     status = AllocationStatus(
         scheduler_id="32",
         state=AllocationState.RUNNING,
@@ -110,7 +110,7 @@ def test_a_running_allocation_is_read_and_a_missing_one_has_vanished() -> None:
     assert answer == StatusAnswer({"32": status}, vanished=frozenset({"99999"}))
 
 
-def test_utter_silence_means_gone() -> None:
+def test_no_output_at_all_means_gone() -> None:
     """Exit code 1 with nothing on either stream is how qstat says unknown."""
     assert read_status(Completed(1, "", ""), ["1", "2"]) == StatusAnswer({}, vanished=frozenset({"1", "2"}))
 

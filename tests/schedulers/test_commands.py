@@ -1,4 +1,4 @@
-"""Commands are run once, in a known language and time zone, and never for ever."""
+"""Commands are run once, in a known language and time zone, and always with a time limit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_submission_keeps_the_callers_environment() -> None:
 
 
 def test_what_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
-    """A wrapper's child would hold our pipes and block for ever."""
+    """A wrapper's child would hold our pipes and block without end."""
     started = time.monotonic()
     answer = ask(sh("echo half; sleep 60 & sleep 60"), timeout_seconds=0.3)
     assert time.monotonic() - started < 10.0

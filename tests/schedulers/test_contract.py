@@ -46,7 +46,7 @@ DIRECTIVES = {  # one script for all would not do: sbatch obeys #PBS lines as we
     "slurm": "#SBATCH -N 1 -t 10 --no-requeue",
     "local": "",
 }
-SILENT = {"slurm"}  # cancels unknown ids without a word
+SILENT = {"slurm"}  # cancels unknown ids without an error
 
 
 @dataclass

@@ -34,7 +34,7 @@ def answered(stdout: str, *ids: str) -> StatusAnswer:
 
 
 def test_one_command_asks_for_all_ended_ones_included() -> None:
-    """Ended ones stay for MinJobAge: their last word is read without accounting."""
+    """Ended ones stay for MinJobAge: their last state is read without accounting."""
     argv = SLURM.status(["6", "7"]).argv
     assert argv[0] == "squeue"
     assert {"--noheader", "--states=all", "--jobs=6,7"} < set(argv)

@@ -28,7 +28,7 @@ def test_rows_are_legal_exactly_when_the_space_says_so() -> None:
     space = rich_space()
     encoding = Encoding(space)
     V = drawn(encoding, 3000)
-    allowed = encoding.structure.allowed(V)
+    allowed = encoding.constraints.allowed(V)
     assert 0.2 < allowed.mean() < 0.9
     assert [is_legal(space, encoding.configuration(row)) for row in V] == list(allowed)
 

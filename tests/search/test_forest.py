@@ -36,7 +36,7 @@ def told(count: int, failing: float = 0.0) -> History:
 def grown(history: History, **changes: object) -> Forest:
     forest = Forest(dataclasses.replace(GROWTH, **changes), encoding(), seed=3)
     forest.update(history)
-    forest.settle(history)
+    forest.update_lies(history)
     return forest
 
 
@@ -77,13 +77,13 @@ def test_the_order_of_changes_leaves_no_trace() -> None:
             stepwise.discard(V[:20])
             for extra in V[stepwise.count % 13 : 20]:
                 stepwise.propose(extra, 0.1)
-            forest.settle(stepwise)
+            forest.update_lies(stepwise)
     stepwise.discard(V)
-    forest.settle(stepwise)
+    forest.update_lies(stepwise)
     for row in V:
         whole.propose(row, 0.37)
         stepwise.propose(row, 0.37)
-    forest.settle(stepwise)
+    forest.update_lies(stepwise)
     np.testing.assert_array_equal(predictions(forest), predictions(grown(whole)))
 
 
@@ -94,7 +94,7 @@ def test_a_lie_lowers_the_uncertainty_where_it_lies() -> None:
     mean, before = forest.predict(forest.places(row))
     for _ in range(5):
         history.propose(row[0], float(forest.scale.backward(mean)[0]))
-    forest.settle(history)
+    forest.update_lies(history)
     after_mean, after = forest.predict(forest.places(row))
     assert after[0] < before[0]
     assert abs(after_mean[0] - mean[0]) < 0.5 * before[0]
@@ -119,10 +119,10 @@ def test_a_lie_leaves_with_its_proposal() -> None:
     before = predictions(forest)
     for row in rows(70, seed=8):
         history.propose(row, -5.0)
-    forest.settle(history)
+    forest.update_lies(history)
     assert not np.array_equal(predictions(forest), before)
     history.discard(rows(70, seed=8))
-    forest.settle(history)
+    forest.update_lies(history)
     np.testing.assert_array_equal(predictions(forest), before)
 
 

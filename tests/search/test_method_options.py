@@ -6,8 +6,8 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from ambs_hpc.search import AmbsOptions
-from ambs_hpc.search.method_options import CLASSIC
+from ambs_hpc.search import METHODS
+from ambs_hpc.search.method_options import CLASSIC, AmbsOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "searching.md").read_text()
 
@@ -26,3 +26,10 @@ def test_the_page_tells_every_option_with_its_defaults() -> None:
     assert told == {
         name: (written(value), written(classic[name])) for name, value in asdict(AmbsOptions()).items()
     }
+
+
+def test_the_page_names_every_method() -> None:
+    """A method that is registered and not on the page is found by nobody."""
+    rows = PAGE.split("| method |")[1].split("\n\n")[0]
+    told = set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in rows.splitlines() if "`" in row)))
+    assert told == set(METHODS)

@@ -10,7 +10,7 @@ import pytest
 from ambs_hpc.errors import UsageError
 from ambs_hpc.records import Observation, Proposal
 from ambs_hpc.search import Searcher, create_searcher
-from ambs_hpc.search.optuna_adapter import OptunaSearcher
+from ambs_hpc.search.methods.optuna_adapter import OptunaSearcher
 from tests.search.spaces import PLAIN, plain_objective, rich_objective, rich_space
 
 LEARNING = ("optuna:CmaEs", "optuna:NSGAII", "optuna:NSGAIII", "optuna:QMC")
@@ -22,8 +22,8 @@ def told(proposals: list[Proposal]) -> list[Observation]:
 
 def trials(searcher: Searcher) -> list:
     assert isinstance(searcher, OptunaSearcher)
-    searcher._follower.follow(searcher._history)
-    return searcher._follower._study.get_trials()
+    searcher._study_strategy.follow(searcher._history)
+    return searcher._study_strategy._study.get_trials()
 
 
 def states(searcher: Searcher) -> list[str]:
@@ -212,7 +212,7 @@ def test_a_missing_library_of_a_sampler_says_how_to_get_it(
     method: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Optuna itself would fail at the first proposal."""
-    monkeypatch.setattr("ambs_hpc.search.optuna_adapter.find_spec", lambda name: None)
+    monkeypatch.setattr("ambs_hpc.search.methods.optuna_adapter.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=f"needs {library}.*python -m pip install {library}"):
         create_searcher(PLAIN, method)
 

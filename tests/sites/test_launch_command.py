@@ -73,7 +73,7 @@ def test_command_names_node_and_takes_all_its_processors(name: str) -> None:
 
 
 def test_site_without_launch_command_has_one_node() -> None:
-    """It says so instead of leaving nodes idle without a word."""
+    """An error says so, instead of nodes that stay idle."""
     with pytest.raises(UsageError, match="only the script's own node"):
         command_on_node(load_site("local"), "n7", 1)
 

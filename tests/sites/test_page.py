@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ambs_hpc.sites import AllocationRequest, LaunchPlan, load_site, render_script
+from ambs_hpc.schedulers import SCHEDULERS
+from ambs_hpc.sites import AllocationRequest, LaunchPlan, job_templates_folder, load_site, render_script
+from ambs_hpc.sites.launch_families.registry import FAMILY_NAMES
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sites.md").read_text()
@@ -19,6 +21,19 @@ def test_page_names_every_key(struct: type[msgspec.Struct]) -> None:
     """A key that is not on the page is found by nobody."""
     told = set(re.findall(r"`([a-z_]+)`", PAGE))
     assert set(struct.__struct_fields__) <= told
+
+
+@pytest.mark.parametrize(("key", "names"), [("scheduler", SCHEDULERS), ("family", FAMILY_NAMES)])
+def test_page_names_every_scheduler_and_family(key: str, names: tuple[str, ...]) -> None:
+    """A name that is registered and not on the page is found by nobody."""
+    (row,) = re.findall(rf"^\| `{key}` \|(.*)$", PAGE, flags=re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", row)) == set(names)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_each_scheduler_has_a_template(name: str) -> None:
+    """A site with this scheduler could otherwise be described, but not used."""
+    assert (job_templates_folder() / f"{name}.sh.j2").is_file()
 
 
 def test_page_names_every_word_of_templates(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_walltime_is_a_step_function_of_nodes() -> None:
 
 @pytest.mark.parametrize("nodes", [9, 497])
 def test_size_outside_all_tiers_has_no_walltime(nodes: int) -> None:
-    """Polaris takes 10 to 496 nodes in prod; others vanish there without a word."""
+    """Polaris takes 10 to 496 nodes in prod; others vanish there without an error."""
     assert load_site("polaris").queue("prod").longest_minutes(nodes) is None
 
 

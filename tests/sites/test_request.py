@@ -68,7 +68,7 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_request_is_caught(case: str) -> None:
-    """Some of these vanish without a word when they are submitted."""
+    """Some of these vanish without an error when they are submitted."""
     site, change, message = WRONG[case]
     report = check_request(load_site(site), replace(RIGHT[site], **change))  # type: ignore[arg-type]
     assert message in " ".join(report.problems)
@@ -80,7 +80,7 @@ def test_missing_file_systems_are_caught() -> None:
     import msgspec
 
     report = check_request(msgspec.structs.replace(site, filesystems=[]), RIGHT["polaris"])
-    assert "filesystems: polaris wants to know them" in report.problems[0]
+    assert "filesystems: polaris requires them" in report.problems[0]
 
 
 def test_other_file_systems_may_be_named() -> None:

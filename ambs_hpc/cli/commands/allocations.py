@@ -1,4 +1,4 @@
-"""`ambs allocations`: the batch allocations of this database, as their schedulers say."""
+"""`ambs allocations`: the batch allocations of this database, with the states their schedulers report."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ SHOWN = 20
 @app.callback()
 def list_allocations(
     context: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="Also the long gone.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help=f"All allocations; by default the newest {SHOWN}.")
+    ] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """State, nodes, time left, running evaluations and the share of slot-time used.
+    """List allocations: state, nodes, time left, running evaluations, share of slot-time used.
 
-    One question to each scheduler.
+    Each scheduler is asked once.
     """
     if context.invoked_subcommand is not None:
         return
@@ -35,8 +37,8 @@ def list_allocations(
 
     engine = open_engine(db)
     refreshed = refresh(engine, user_name(), time.time())
-    for words in refreshed.unheard:
-        typer.echo(f"note: {words}. States are as they were.", err=True)
+    for unanswered in refreshed.unheard:
+        typer.echo(f"note: {unanswered}. States are as they were.", err=True)
     with queue.reading(engine) as connection:
         found = queue.list_allocations(connection, limit=None if every else SHOWN)
     if as_json:
@@ -57,14 +59,17 @@ def list_allocations(
 
 
 @app.command()
-def cancel(number: Annotated[int, typer.Argument(metavar="ID", help="Ours.")], db: Database = None) -> None:
+def cancel(
+    number: Annotated[int, typer.Argument(metavar="ID", help="The first column of `ambs allocations`.")],
+    db: Database = None,
+) -> None:
     """Ask the scheduler to end an allocation; its evaluations go back to the queue."""
     from ambs_hpc.cli.shared.allocation_request import user_name
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.errors import AmbsError
     from ambs_hpc.sites import cancel_allocation
 
-    words = cancel_allocation(open_engine(db), number, user_name())
-    if words:
-        raise AmbsError(f"The scheduler did not end allocation {number}: {words}")
+    objection = cancel_allocation(open_engine(db), number, user_name())
+    if objection:
+        raise AmbsError(f"The scheduler did not end allocation {number}: {objection}")
     typer.echo(f"allocation {number}: its end was asked for, `ambs allocations` shows when it has come")

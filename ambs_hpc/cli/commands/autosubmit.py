@@ -1,4 +1,4 @@
-"""`ambs autosubmit`: allocations as long as evaluations wait."""
+"""`ambs autosubmit`: submits allocations as long as evaluations wait."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ambs_hpc.cli.shared.allocation_request import (
     Walltime,
     Wanted,
 )
+from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.launcher_options import ExecutorChoice, LauncherOptions, Notice
 from ambs_hpc.cli.shared.options import CampaignName, Database
 
@@ -34,10 +35,14 @@ LOCK = "autosubmit.lock"
 def autosubmit(
     time: Walltime,
     max_queued: Annotated[
-        int, typer.Option("--max-queued", min=1, metavar="K", help="Waiting at a time.")
+        int, typer.Option("--max-queued", min=1, metavar="K", help="Allocations that may wait at a time.")
     ] = 1,
-    min_nodes: Annotated[int, typer.Option("--min-nodes", min=1, help="Of one allocation.")] = 1,
-    max_nodes: Annotated[int, typer.Option("--max-nodes", min=1, help="Of one allocation.")] = 1,
+    min_nodes: Annotated[
+        int, typer.Option("--min-nodes", min=1, help="Nodes of an allocation, at least.")
+    ] = 1,
+    max_nodes: Annotated[
+        int, typer.Option("--max-nodes", min=1, help="Nodes of an allocation, at most.")
+    ] = 1,
     per_node: Annotated[int, typer.Option("--per-node", min=1, help="Evaluations a node runs at once.")] = 1,
     queue: Queue = "",
     project: Project = "",
@@ -45,13 +50,13 @@ def autosubmit(
     attrs: Attributes = "",
     site: SiteName = "",
     campaign: CampaignName = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on, a pass every 45 s or rarer.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Earlier failures count no more.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat the pass every 45 s or less often.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Ignore earlier failures.")] = False,
     notice: Notice = None,
     executor: ExecutorChoice = "auto",
     db: Database = None,
 ) -> None:
-    """One pass, for cron: submit an allocation if evaluations wait for one; never for an empty queue."""
+    """Submit an allocation if evaluations wait for one, in one pass for cron; never for an empty queue."""
     from ambs_hpc.cli.shared.allocation_request import script_settings, user_name
     from ambs_hpc.cli.shared.launcher_options import refuse_notice_without_time
     from ambs_hpc.cli.shared.options import open_engine
@@ -66,12 +71,12 @@ def autosubmit(
     policy = Policy(max_queued, min_nodes, max_nodes, per_node)
     wanted = Wanted(min_nodes, time, queue, project, filesystems, attrs, 1, site)
     engine = open_engine(db)
-    polling = Backoff()
+    backoff = Backoff()
     with _alone(Path.cwd()):
         while True:
             try:
                 refreshed = refresh(engine, user_name(), clock.time())
-                polling = refreshed.noted(polling, clock.time())
+                backoff = refreshed.noted(backoff, clock.time())
                 if refreshed.unheard:
                     words, gave_up = f"{refreshed.unheard[0]}. Nothing was submitted.", False
                 else:
@@ -82,11 +87,11 @@ def autosubmit(
                 words, gave_up = f"{error}", False
             typer.echo(words)
             if gave_up:
-                raise typer.Exit(1)
+                raise typer.Exit(EXIT_ERROR)
             if not watch:
                 return
             retry = False
-            clock.sleep(polling.wait_seconds)
+            clock.sleep(backoff.wait_seconds)
 
 
 def one_pass(
@@ -98,7 +103,7 @@ def one_pass(
     *,
     retry: bool,
 ) -> tuple[str, bool]:
-    """Decide and submit at most one; what was done in words, and whether a person must look.
+    """Submit at most one allocation; what was done, as a sentence, and whether a person must look.
 
     Raises:
         AmbsError: the request is wrong, or the scheduler refused it.
@@ -125,7 +130,7 @@ def one_pass(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two passes at a time, from cron, would each submit."""
+    """Hold the folder's lock, because two simultaneous passes from cron would each submit."""
     from ambs_hpc.errors import AmbsError
 
     place = folder / "ambs-allocations"

@@ -1,4 +1,4 @@
-"""`ambs cancel`: evaluations that shall not run, or not go on."""
+"""`ambs cancel`: evaluations that are not to run, or not to continue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 
 def cancel(
     ids: Ids = None,
-    every: Annotated[bool, typer.Option("--all", help="All that wait or run in --campaign.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All evaluations of --campaign that wait or run.")
+    ] = False,
     campaign: CampaignName = None,
     db: Database = None,
     as_json: AsJson = False,

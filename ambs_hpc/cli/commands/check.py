@@ -1,4 +1,4 @@
-"""`ambs check`: what a request would cost, and why it would be refused, before it is made."""
+"""`ambs check`: what a request would cost and why it would be refused, before it is submitted."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ambs_hpc.cli.shared.allocation_request import (
     Walltime,
     Wanted,
 )
+from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 
 
@@ -53,4 +54,4 @@ def check(
         write_report(profile, report)
         if not report.problems:
             typer.echo("It would be accepted, as far as this profile knows.")
-    raise typer.Exit(1 if report.problems else 0)
+    raise typer.Exit(EXIT_ERROR if report.problems else 0)

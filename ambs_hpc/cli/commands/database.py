@@ -13,12 +13,13 @@ import typer
 from ambs_hpc.cli.shared.options import AsJson, Database
 
 if TYPE_CHECKING:
-    from ambs_hpc.queue import ServerStatus
+    from ambs_hpc.postgres_server import ServerStatus
 
 app = typer.Typer(help="A private PostgreSQL, and migrations.", rich_markup_mode=None, no_args_is_help=True)
-Folder = Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where its files are.")]
+Folder = Annotated[Path, typer.Option("--folder", metavar="DIR", help="Folder of its files.")]
 Binaries = Annotated[
-    Path | None, typer.Option("--pg-bindir", metavar="DIR", help="Folder of initdb and pg_ctl; else found.")
+    Path | None,
+    typer.Option("--pg-bindir", metavar="DIR", help="Folder of initdb and pg_ctl; by default searched."),
 ]
 FOLDER = Path("ambs-db")
 
@@ -28,17 +29,19 @@ def start(
     folder: Folder = FOLDER,
     listen: Annotated[str, typer.Option("--listen", help="Addresses to listen on.")] = "*",
     host: Annotated[
-        str | None, typer.Option("--host", help="The name that clients dial; else this host's.")
+        str | None, typer.Option("--host", help="Name that clients connect to; by default this host's.")
     ] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Else the previous one, or a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Port; by default the previous one, or a free one.")
+    ] = None,
     binaries: Binaries = None,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="The host that ran it before is dead for certain.")
+        bool, typer.Option("--take-over", help="Start although another host ran it; that host must be down.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make and start a PostgreSQL of your own; other commands in this folder then find it."""
-    from ambs_hpc.queue import ServerOptions, start_server
+    """Create and start a PostgreSQL of your own; other commands in this folder then find it."""
+    from ambs_hpc.postgres_server import ServerOptions, start_server
 
     options = ServerOptions(folder, listen, host, port, binaries, take_over=take_over)
     _tell(start_server(options, os.environ), as_json=as_json)
@@ -46,16 +49,16 @@ def start(
 
 @app.command()
 def stop(folder: Folder = FOLDER, binaries: Binaries = None) -> None:
-    """Stop it in order; its data stay."""
-    from ambs_hpc.queue import stop_server
+    """Shut it down cleanly; its data stay."""
+    from ambs_hpc.postgres_server import stop_server
 
     typer.echo("stopped" if stop_server(folder, binaries, os.environ) else "it was not running")
 
 
 @app.command()
 def status(folder: Folder = FOLDER, as_json: AsJson = False) -> None:
-    """Whether it runs, and where."""
-    from ambs_hpc.queue import server_status
+    """Show whether it runs, and where."""
+    from ambs_hpc.postgres_server import server_status
 
     _tell(server_status(folder), as_json=as_json)
 
@@ -63,7 +66,7 @@ def status(folder: Folder = FOLDER, as_json: AsJson = False) -> None:
 @app.command()
 def url(folder: Folder = FOLDER) -> None:
     """Print how to connect; the password is not in it."""
-    from ambs_hpc.queue import server_status
+    from ambs_hpc.postgres_server import server_status
 
     typer.echo(server_status(folder).url)
 

@@ -21,7 +21,7 @@ FORMATS = ("csv", "json", "parquet")
 def export(
     form: Annotated[str, typer.Argument(metavar="FORMAT", help="csv, json or parquet.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else stdout.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write; by default stdout.")
     ] = None,
     campaign: CampaignName = None,
     db: Database = None,

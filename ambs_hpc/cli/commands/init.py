@@ -1,4 +1,4 @@
-"""`ambs init`: a campaign folder's settings."""
+"""`ambs init`: writes the settings of a campaign folder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import typer
 
 
 def init(
-    site: Annotated[str | None, typer.Option("--site", "-s", help="As `ambs site list` shows it.")] = None,
-    project: Annotated[str, typer.Option("--project", "-A", help="That pays for allocations.")] = "",
-    queue: Annotated[str, typer.Option("--queue", "-q", help="For allocations.")] = "",
-    database: Annotated[str, typer.Option("--db", metavar="URL", help="Else a server made here.")] = "",
+    site: Annotated[
+        str | None, typer.Option("--site", "-s", help="Name of the site, see `ambs site list`.")
+    ] = None,
+    project: Annotated[str, typer.Option("--project", "-A", help="Project that pays for allocations.")] = "",
+    queue: Annotated[str, typer.Option("--queue", "-q", help="Queue for allocations.")] = "",
+    database: Annotated[
+        str, typer.Option("--db", metavar="URL", help="Database; by default a server in this folder.")
+    ] = "",
     preamble: Annotated[
         list[str] | None,
-        typer.Option("--preamble", metavar="LINE", help="Of shell, for scripts."),
+        typer.Option("--preamble", metavar="LINE", help="Line of shell for scripts; repeatable."),
     ] = None,
     folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="The campaign folder.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace an ambs.yml that is there.")] = False,

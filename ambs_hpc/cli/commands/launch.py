@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambs_hpc.cli.commands.run import MaxEvaluations
+from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Notice, WithSearch
 from ambs_hpc.cli.shared.options import AsJson, Database
 
@@ -17,29 +18,33 @@ if TYPE_CHECKING:
 
 Campaigns = Annotated[
     list[str] | None,
-    typer.Option("--campaign", "-c", metavar="NAME", help="Serve only this one; repeatable."),
+    typer.Option("--campaign", "-c", metavar="NAME", help="Serve only this campaign; repeatable."),
 ]
 
 
 def launch(
     campaign: Campaigns = None,
     slots: Annotated[
-        int | None, typer.Option("--slots", min=1, metavar="K", help="Evaluations at once; else what fits.")
+        int | None,
+        typer.Option("--slots", min=1, metavar="K", help="Evaluations at once; by default as many as fit."),
     ] = None,
     gpus: Annotated[
-        int | None, typer.Option("--gpus", min=0, help="GPUs of this machine; else found.")
+        int | None, typer.Option("--gpus", min=0, help="GPUs of this machine; by default detected.")
     ] = None,
     max_minutes: Annotated[
         float | None, typer.Option("--max-minutes", min=0.01, metavar="M", help="End after this time.")
     ] = None,
     grace: Annotated[
-        float, typer.Option("--grace", min=0.0, metavar="SECONDS", help="Between TERM and KILL.")
+        float, typer.Option("--grace", min=0.0, metavar="SECONDS", help="Time between TERM and KILL.")
     ] = 10.0,
     notice: Notice = None,
     idle_exit: Annotated[
         float,
         typer.Option(
-            "--idle-exit", min=0.0, metavar="SECONDS", help="End when nothing is to do and no search lives."
+            "--idle-exit",
+            min=0.0,
+            metavar="SECONDS",
+            help="End after so long without evaluations and without a live search.",
         ),
     ] = 10.0,
     with_search: WithSearch = None,
@@ -52,7 +57,7 @@ def launch(
 ) -> None:
     """Lease evaluations and run them, until told to end or until nothing is left.
 
-    Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, gives them back to the queue.
+    Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, returns them to the queue.
     """
     from ambs_hpc.cli.shared.launcher_options import (
         refuse_half_a_balsam,
@@ -78,11 +83,11 @@ def launch(
     )
     end = run_launcher(engine, settings, SystemClock())
     _tell(end, as_json=as_json)
-    raise typer.Exit(0 if end.reason in ("idle", "drained", "time limit") else 3)
+    raise typer.Exit(0 if end.reason in ("idle", "drained", "time limit") else EXIT_STOPPED)
 
 
 def _tell(end: LauncherEnd, *, as_json: bool) -> None:
-    """What it did.
+    """Print what the launcher did.
 
     Raises:
         ObjectiveUnloadable: campaigns were refused; the message says why.

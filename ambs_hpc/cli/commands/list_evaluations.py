@@ -1,4 +1,4 @@
-"""`ambs list`: evaluations, one a line."""
+"""`ambs list`: evaluations, one on each line."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ COLUMNS = ("id", "campaign", "state", "objective", "attempt", "seconds", "node",
 
 def list_evaluations(
     campaign: CampaignName = None,
-    state: Annotated[str | None, typer.Option("--state", "-s", help="Only those in this state.")] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", "-s", help="Only evaluations in this state.")
+    ] = None,
     sort: Annotated[
-        str, typer.Option("--sort", help="id, newest, objective (best first), finished, duration.")
+        str, typer.Option("--sort", help="Order: id, newest, objective (best first), finished, duration.")
     ] = "id",
     limit: Limit = 50,
     db: Database = None,

@@ -18,9 +18,13 @@ CHUNK_BYTES = 1 << 16
 
 def logs(
     evaluation_id: EvaluationId,
-    stderr: Annotated[bool, typer.Option("--stderr", help="Its stderr instead of its stdout.")] = False,
-    attempt: Annotated[int | None, typer.Option("--attempt", help="Of this attempt; else the last.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Print stderr instead of stdout.")] = False,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", help="Number of the attempt; by default the last.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Continue until the evaluation ends.")
+    ] = False,
     db: Database = None,
 ) -> None:
     """Print stdout or stderr of an evaluation."""
@@ -57,7 +61,7 @@ def _print(file: Path, *, follow: bool, has_ended: object) -> None:
 
 
 def _print_from(file: Path, position: int) -> int:
-    """Write what came after `position`; the new position."""
+    """Write the file's contents from `position` on; the new position."""
     if not file.exists():
         return position
     with file.open("rb") as log:

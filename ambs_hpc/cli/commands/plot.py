@@ -1,4 +1,4 @@
-"""`ambs plot`: the picture of a campaign."""
+"""`ambs plot`: the figure of a campaign."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 from ambs_hpc.cli.shared.options import CampaignName, Database
 
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help=".png, .pdf or .svg; else CAMPAIGN.png.")
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help=".png, .pdf or .svg; by default CAMPAIGN.png."),
 ]
 
 
@@ -20,7 +21,7 @@ def plot(campaign: CampaignName = None, output: Output = None, db: Database = No
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.errors import UsageError, nearest
     from ambs_hpc.report.figure import draw_campaign
-    from ambs_hpc.report.series import Ending
+    from ambs_hpc.report.series import EndedEvaluation
 
     with queue.reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
@@ -30,11 +31,11 @@ def plot(campaign: CampaignName = None, output: Output = None, db: Database = No
             raise UsageError(f"Say which campaign: --campaign NAME. {nearest('', names)}")
         chosen = only or known[0]
         rows = queue.list_evaluations(connection, chosen.id, limit=None)
-    endings = [
-        Ending(row.started_at, row.finished_at, row.objective)
+    ended = [
+        EndedEvaluation(row.started_at, row.finished_at, row.objective)
         for row in rows
         if row.started_at is not None and row.finished_at is not None
     ]
     file = output or Path(f"{chosen.name}.png")
-    draw_campaign(chosen.name, chosen.definition.direction, endings, file)
+    draw_campaign(chosen.name, chosen.definition.direction, ended, file)
     typer.echo(f"Wrote {file}")

@@ -1,4 +1,4 @@
-"""`ambs rerun`: failed and cancelled evaluations go back to the queue."""
+"""`ambs rerun`: returns failed and cancelled evaluations to the queue."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import typer
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 
-Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="These evaluations.")]
+Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers of evaluations.")]
 
 
 def rerun(
     ids: Ids = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="All evaluations that failed.")] = False,
     kind: Annotated[
-        str | None, typer.Option("--kind", help="Of those only this kind, such as TIMEOUT.")
+        str | None, typer.Option("--kind", help="Only failures of this kind, such as TIMEOUT; with --failed.")
     ] = None,
     campaign: CampaignName = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give failed or cancelled evaluations another chance, with both budgets new."""
+    """Return failed or cancelled evaluations to the queue, with new failure and interruption budgets."""
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.cli.shared.output import print_json

@@ -8,23 +8,26 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
+from ambs_hpc.search import DEFAULT_METHOD, METHODS
 
 MaxEvaluations = Annotated[
-    int | None, typer.Option("--max-evaluations", metavar="N", help="Evaluations that shall end, in all.")
+    int | None, typer.Option("--max-evaluations", metavar="N", help="Total number of evaluations.")
 ]
 MaxMinutes = Annotated[float | None, typer.Option("--max-minutes", metavar="M", help="Stop after this time.")]
 Slots = Annotated[
-    int | None, typer.Option("--slots", metavar="K", help="Evaluations at once; else what fits.")
+    int | None, typer.Option("--slots", metavar="K", help="Evaluations at once; by default as many as fit.")
 ]
-Method = Annotated[
-    str | None, typer.Option("--method", help="ambs (default), classic, random, lhs, sobol, optuna:TPE, ...")
-]
+_METHOD_NAMES = ", ".join(f"{one} (default)" if one == DEFAULT_METHOD else one for one in METHODS)
+Method = Annotated[str | None, typer.Option("--method", help=f"{_METHOD_NAMES}, optuna:TPE, ...")]
 Option = Annotated[
-    list[str] | None, typer.Option("--option", "-o", metavar="NAME=VALUE", help="Of the method; repeatable.")
+    list[str] | None,
+    typer.Option("--option", "-o", metavar="NAME=VALUE", help="Option of the method; repeatable."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Of the search; 0 if not given.")]
-Name = Annotated[str | None, typer.Option("--name", help="Of the campaign; else the problem's.")]
-RunRoot = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where every attempt gets its folder.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the search; by default 0.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the campaign; by default the problem's.")]
+RunRoot = Annotated[
+    Path, typer.Option("--runs", metavar="DIR", help="Folder for the folders of all attempts.")
+]
 
 
 def run(
@@ -39,14 +42,14 @@ def run(
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check all, show the plan, run nothing.")
+        bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Search on this machine, from the first proposal to the best configuration.
 
-    The same command with the same name goes on where it was, after any kind of death. Ctrl-C once lets
-    running evaluations end; twice gives them back to the queue.
+    The same command with the same name continues where it stopped, however it was ended. Ctrl-C once lets
+    running evaluations end; twice returns them to the queue.
     """
     from ambs_hpc.campaign import SearchSettings
 
@@ -64,7 +67,7 @@ def run(
 
 
 def parse_options(options: list[str] | None) -> dict[str, object]:
-    """NAME=VALUE pairs, values as JSON where they are JSON and as text otherwise.
+    """The options of NAME=VALUE pairs; a value that is not JSON is taken as text.
 
     Raises:
         UsageError: a pair has no `=`.

@@ -23,7 +23,9 @@ from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
 InFlight = Annotated[
     int | None,
     typer.Option(
-        "--slots", metavar="K", help="Evaluations to keep in flight; else the live launchers' slots."
+        "--slots",
+        metavar="K",
+        help="Evaluations to keep in flight; by default the slots of all live launchers.",
     ),
 ]
 
@@ -43,8 +45,8 @@ def search(
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.
 
-    TERM or Ctrl-C ends it at once; nothing is lost, and the same command goes on. On a login node it takes
-    few threads and gives way to others.
+    TERM or Ctrl-C ends it at once; nothing is lost, and the same command continues. On a login node it uses
+    few threads and a low priority.
     """
     from ambs_hpc.cli.shared.login_node_limits import limit_on_login_node
 

@@ -1,4 +1,4 @@
-"""`ambs show`: all that is known of one evaluation."""
+"""`ambs show`: everything that is known about an evaluation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ambs_hpc.cli.shared.options import AsJson, Database
 if TYPE_CHECKING:
     from ambs_hpc.queue import EvaluationStory
 
-EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="As `ambs list` shows it.")]
+EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="Number of the evaluation, see `ambs list`.")]
 
 
 def show(evaluation_id: EvaluationId, db: Database = None, as_json: AsJson = False) -> None:
-    """Configuration, why it was proposed, every attempt and event, where its files are."""
+    """Show the configuration, why it was proposed, every attempt and event, and where the files are."""
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json
     from ambs_hpc.queue import reading, show_evaluation

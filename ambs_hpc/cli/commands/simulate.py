@@ -1,4 +1,4 @@
-"""`ambs simulate`: how a campaign would fare on a machine that is not there."""
+"""`ambs simulate`: how a campaign would perform on a machine that does not exist here."""
 
 from __future__ import annotations
 
@@ -15,62 +15,77 @@ import typer
 from ambs_hpc.cli.commands.run import Option, parse_options
 from ambs_hpc.cli.shared.options import AsJson
 from ambs_hpc.cli.shared.simulated_machine import MachineOptions
+from ambs_hpc.search import DEFAULT_METHOD
+from ambs_hpc.threads import THREAD_VARIABLES
 
 if TYPE_CHECKING:
     from ambs_hpc.simulate import SimulationResult, SimulationSettings
 
-# Processor time is what is charged: threads that wait for one another would be charged for nothing.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 COLUMNS = ["slots", "utilisation", "evaluations", "per hour", "best", "CPU ms per proposal"]
 
 
 def simulate(
-    nodes: Annotated[str, typer.Option("--nodes", metavar="N,N,...", help="Machines to try.")] = "128",
+    nodes: Annotated[
+        str, typer.Option("--nodes", metavar="N,N,...", help="Numbers of nodes to simulate.")
+    ] = "128",
     site: Annotated[
-        str, typer.Option("--site", "-s", help="Whose nodes, queues and walltimes are pretended.")
+        str, typer.Option("--site", "-s", help="Site whose nodes, queues and walltimes are simulated.")
     ] = "",
-    queue: Annotated[str, typer.Option("--queue", "-q", help="Of the site; else its default.")] = "",
+    queue: Annotated[
+        str, typer.Option("--queue", "-q", help="Queue of the site; by default its default queue.")
+    ] = "",
     slots_per_node: Annotated[
-        int | None, typer.Option("--slots-per-node", min=1, help="Else the GPUs of the site's nodes, or 1.")
+        int | None,
+        typer.Option("--slots-per-node", min=1, help="Slots of a node; by default its GPUs, or 1."),
     ] = None,
-    launchers: Annotated[int, typer.Option("--launchers", min=1, help="Sharing the nodes.")] = 1,
+    launchers: Annotated[int, typer.Option("--launchers", min=1, help="Launchers that share the nodes.")] = 1,
     queue_wait: Annotated[
         float, typer.Option("--queue-wait", min=0.0, metavar="M", help="Minutes between allocations.")
     ] = 0.0,
     walltime: Annotated[
         float | None,
         typer.Option(
-            "--walltime", min=0.1, metavar="M", help="Minutes of an allocation; else the site's longest."
+            "--walltime", min=0.1, metavar="M", help="Minutes of an allocation; by default the longest."
         ),
     ] = None,
     node_failures: Annotated[
-        float, typer.Option("--node-failures", min=0.0, metavar="R", help="Of a busy node in an hour.")
+        float, typer.Option("--node-failures", min=0.0, metavar="R", help="Failures of a busy node per hour.")
     ] = 0.0,
     start_cost: Annotated[
         float,
-        typer.Option("--start-cost", min=0.0, metavar="MS", help="Of a launcher to start an evaluation."),
+        typer.Option(
+            "--start-cost", min=0.0, metavar="MS", help="Time of a launcher to start an evaluation."
+        ),
     ] = 0.0,
     load: Annotated[
         str, typer.Option("--load", help="ackley, combo, constant or a problem of 2018: rnn2, gcn, ...")
     ] = "ackley",
     run_time: Annotated[
-        str | None, typer.Option("--run-time", metavar="LAW", help="Instead: normal:60,20, constant:60, ...")
+        str | None,
+        typer.Option(
+            "--run-time", metavar="LAW", help="Replace the run time: normal:60,20, constant:60, ..."
+        ),
     ] = None,
-    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Of virtual time.")] = 30.0,
-    method: Annotated[str, typer.Option("--method", help="As for `ambs run`.")] = "ambs",
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Virtual time to simulate.")] = 30.0,
+    method: Annotated[
+        str, typer.Option("--method", help="Search method, as for `ambs run`.")
+    ] = DEFAULT_METHOD,
     option: Option = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    free_clock: Annotated[bool, typer.Option("--free-clock", help="Let computing take no time.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of search and run times.")] = 0,
+    free_clock: Annotated[
+        bool, typer.Option("--free-clock", help="Let computing take no virtual time.")
+    ] = False,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Draw it: .png, .pdf or .svg.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the real search, queue and launcher in virtual time on pretended nodes.
+    """Run the real search, queue and launcher in virtual time on simulated nodes.
 
-    The processor seconds that search and launchers spend here are charged to the virtual clock, each to its
-    own, so utilisation is what this processor would give; other programs running beside do not count.
+    The processor time that search and launchers spend here passes on their virtual clocks, so utilisation is
+    what this processor would achieve; other programs that run at the same time do not count.
     """
+    # Processor time is charged: threads that wait for one another would be charged without computing.
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
     from ambs_hpc.simulate import SimulationSettings, named_load, read_run_time
@@ -79,10 +94,10 @@ def simulate(
     chosen = named_load(load)
     if run_time is not None:
         chosen = replace(chosen, run_time=read_run_time(run_time))
-    pretended = MachineOptions(site, queue, slots_per_node, launchers, queue_wait, walltime, node_failures)
+    options = MachineOptions(site, queue, slots_per_node, launchers, queue_wait, walltime, node_failures)
     results = []
     for count in _node_counts(nodes):
-        machine = pretended.machine(count, minutes)
+        machine = options.machine(count, minutes)
         settings = SimulationSettings(
             chosen,
             machine.allocations,
@@ -117,7 +132,7 @@ def _node_counts(text: str) -> list[int]:
 
 @contextmanager
 def _bar(settings: SimulationSettings, *, quiet: bool) -> Iterator[Callable[[float], None]]:
-    """A progress bar over virtual time on a terminal; it is drawn between turns, so nobody is charged."""
+    """A progress bar over virtual time on a terminal; it is drawn between turns and costs no virtual time."""
     if quiet or not sys.stderr.isatty():
         yield lambda elapsed: None
         return

@@ -1,4 +1,4 @@
-"""`ambs site`: the machines this program knows, and the check of one's own."""
+"""`ambs site`: the machines that this program knows, and the check of site files."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.options import AsJson
 
 app = typer.Typer(help="Machines: list, show, check.", rich_markup_mode=None, no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="SITE", help="A name, or the path of a site file.")]
+Name = Annotated[str, typer.Argument(metavar="SITE", help="Name of a site, or the path of a site file.")]
 
 
 @app.command("list")
 def list_sites(as_json: AsJson = False) -> None:
-    """The sites that come with this program; `extends` makes your own of one."""
+    """List the sites that come with this program; a file of your own can extend one."""
     from ambs_hpc.cli.shared.output import print_json, print_table
     from ambs_hpc.sites import load_site, site_names
 
@@ -42,7 +43,7 @@ def list_sites(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
-    """All that is known of a site, as a file of yours might say it."""
+    """Print all that is known of a site in the form of a site file."""
     import msgspec
 
     from ambs_hpc.cli.shared.output import print_json
@@ -60,7 +61,7 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Site files.")],
     as_json: AsJson = False,
 ) -> None:
-    """Check site files; the first mistake of each is told with its line."""
+    """Check site files; the first error of each is reported with its line."""
     from ambs_hpc.cli.shared.output import print_json
 
     verdicts = [_verdict(file) for file in files]
@@ -69,12 +70,12 @@ def validate(
     for verdict in [] if as_json else verdicts:
         wrong = verdict["message"]
         typer.echo(wrong or f"{verdict['file']}: valid", err=wrong is not None)
-    raise typer.Exit(0 if all(verdict["valid"] for verdict in verdicts) else 1)
+    raise typer.Exit(0 if all(verdict["valid"] for verdict in verdicts) else EXIT_ERROR)
 
 
 @app.command()
 def schema() -> None:
-    """JSON Schema of a site file, for editors."""
+    """Print the JSON Schema of site files, for editors."""
     from ambs_hpc.cli.shared.output import print_json
     from ambs_hpc.sites.json_schema import site_schema
 

@@ -1,4 +1,4 @@
-"""`ambs sql`: a read-only query on the views."""
+"""`ambs sql`: runs a read-only query on the views."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from ambs_hpc.cli.shared.options import AsJson, Database
 
 
 def sql(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT, for instance on v_evaluations.")],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="A SELECT statement, for instance on v_evaluations.")
+    ],
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one read-only query; the database itself refuses everything else."""
+    """Run a read-only query; the database itself refuses anything else."""
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json, print_table
     from ambs_hpc.queue import run_read_only_sql

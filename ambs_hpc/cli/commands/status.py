@@ -1,4 +1,4 @@
-"""`ambs status`: how every campaign stands, who works on it, what went wrong."""
+"""`ambs status`: progress of every campaign, its launchers and search, its failures."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ambs_hpc.records import Campaign, Launcher
 
-STALE_AFTER_SECONDS = 60.0
 FAILURES_SHOWN = 5
 
 
 def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Counts, best, pace, failures by cause, live launchers and searches."""
+    """Show counts, best objective, rate, failures by cause, live launchers and searches."""
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.cli.shared.output import print_json
     from ambs_hpc.queue import last_launcher, list_campaigns, live_launchers, reading

@@ -1,4 +1,4 @@
-"""`ambs submit`: an allocation for a launcher."""
+"""`ambs submit`: submits allocations that run a launcher each."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script, submit nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check, render, submit and remember allocations that each run a launcher."""
+    """Check, render, submit and record allocations that run a launcher each."""
     from ambs_hpc.cli.shared.allocation_request import (
         backlog_of,
         request_of,
@@ -95,7 +95,8 @@ def submit(
 
 
 def _check(profile: Site, request: AllocationRequest, backlog: Backlog) -> None:
-    """
+    """Print the site's check of the request.
+
     Raises:
         UsageError: the site would refuse it.
     """

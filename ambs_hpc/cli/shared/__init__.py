@@ -1,1 +1,1 @@
-"""What several commands have in common: options, output, progress, what they do before they start."""
+"""The parts that several commands share: options, output, progress, preparation."""

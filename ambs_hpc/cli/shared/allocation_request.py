@@ -1,4 +1,4 @@
-"""From options and ambs.yml to a checked request, for `check`, `submit` and `autosubmit`."""
+"""The conversion of options and ambs.yml into a request, for `check`, `submit` and `autosubmit`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambs_hpc.cli.shared.launcher_options import LauncherOptions
+from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -21,21 +22,26 @@ if TYPE_CHECKING:
     from ambs_hpc.sites import AllocationRequest, Backlog, CheckReport, ScriptSettings, Site
 
 IDLE_EXIT_SECONDS = 120
-STALE_AFTER_SECONDS = 60.0
 NO_OPTIONS = LauncherOptions()
-Nodes = Annotated[int, typer.Option("--nodes", "-n", metavar="N", help="How many nodes.")]
-Walltime = Annotated[str, typer.Option("--time", "-t", metavar="MINUTES", help="Such as 90, 90m or 1h30m.")]
-Queue = Annotated[str, typer.Option("--queue", "-q", help="Else as ambs.yml or the site says.")]
-Project = Annotated[str, typer.Option("--project", "-A", help="That pays; else `project` in ambs.yml.")]
-Filesystems = Annotated[str, typer.Option("--filesystems", help="Needed ones, as home:eagle.")]
-Attributes = Annotated[str, typer.Option("--attrs", help="For Cobalt, as mcdram=flat:numa=quad.")]
-Chain = Annotated[int, typer.Option("--chain", metavar="K", help="So many allocations, one after another.")]
-SiteName = Annotated[str, typer.Option("--site", "-s", help="Else `site` in ambs.yml.")]
+Nodes = Annotated[int, typer.Option("--nodes", "-n", metavar="N", help="Number of nodes.")]
+Walltime = Annotated[
+    str, typer.Option("--time", "-t", metavar="MINUTES", help="Walltime, such as 90, 90m or 1h30m.")
+]
+Queue = Annotated[str, typer.Option("--queue", "-q", help="Queue; by default that of ambs.yml or the site.")]
+Project = Annotated[
+    str, typer.Option("--project", "-A", help="Project that pays; by default that of ambs.yml.")
+]
+Filesystems = Annotated[
+    str, typer.Option("--filesystems", help="File systems that are needed, as home:eagle.")
+]
+Attributes = Annotated[str, typer.Option("--attrs", help="Attributes for Cobalt, as mcdram=flat:numa=quad.")]
+Chain = Annotated[int, typer.Option("--chain", metavar="K", help="Number of allocations, one after another.")]
+SiteName = Annotated[str, typer.Option("--site", "-s", help="Site; by default that of ambs.yml.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the options of an allocation say, before ambs.yml is asked."""
+    """The options of an allocation, before ambs.yml completes them."""
 
     nodes: int
     time: str
@@ -51,7 +57,7 @@ def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
     """The site and the request, completed from ambs.yml of this folder.
 
     Raises:
-        UsageError, NotFound, SiteInvalid: no site, or a walltime that can be misunderstood.
+        UsageError, NotFound, SiteInvalid: there is no such site, or the walltime is ambiguous.
     """
     from ambs_hpc.errors import UsageError
     from ambs_hpc.sites import AllocationRequest, load_site, minutes_of, read_folder
@@ -77,7 +83,7 @@ def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
 def script_settings(
     campaign: str | None, db: str | None, options: LauncherOptions = NO_OPTIONS
 ) -> ScriptSettings:
-    """How scripts start the launcher.
+    """The settings by which scripts start the launcher.
 
     Raises:
         UsageError: the database's URL has a password, which must not get into a script.
@@ -94,7 +100,7 @@ def script_settings(
     arguments += options.arguments()
     if campaign:
         arguments += ["--campaign", campaign]
-    if db or os.environ.get("AMBS_DB"):  # else the launcher finds it in the folder, as we do
+    if db or os.environ.get("AMBS_DB"):  # otherwise the launcher finds it in the folder, as we do
         url = make_url(chosen_database(db))
         if url.password:
             raise UsageError(
@@ -103,13 +109,13 @@ def script_settings(
             )
         arguments += ["--db", url.render_as_string()]
     template = folder / settings.template if settings.template else None
-    log = os.environ.get("AMBS_LOG", "INFO")  # few lines: which executor and why, what was lost, why it ended
+    log = os.environ.get("AMBS_LOG", "INFO")  # few lines: which executor and why, losses, why it ended
     environment = {"AMBS_LOG": log, **settings.environment}
     return ScriptSettings(arguments, settings.preamble, environment, template)
 
 
 def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
-    """What a new allocation would find to do, after dead launchers have given back what they held."""
+    """The work that a new allocation would find, after what dead launchers held was returned to the queue."""
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.launcher.recovery import recover_and_sweep
@@ -129,7 +135,7 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
 
 
 def write_report(site: Site, report: CheckReport, *, to_stderr: bool = False) -> None:
-    """Problems, warnings, the price."""
+    """Print problems, warnings and the price of a request."""
     stream = sys.stderr if to_stderr else sys.stdout
     for problem in report.problems:
         stream.write(f"problem: {problem}\n")
@@ -144,7 +150,7 @@ def write_report(site: Site, report: CheckReport, *, to_stderr: bool = False) ->
 
 
 def tell_submitted(submitted: Sequence[Allocation], where: str, *, as_json: bool) -> None:
-    """Ours and the scheduler's number of each."""
+    """Print our number and the scheduler's id of each allocation."""
     from ambs_hpc.cli.shared.output import print_json
 
     if as_json:
@@ -155,5 +161,5 @@ def tell_submitted(submitted: Sequence[Allocation], where: str, *, as_json: bool
 
 
 def user_name() -> str:
-    """Whose allocations they are."""
+    """The name of the user that this process runs as."""
     return getpass.getuser()

@@ -1,4 +1,4 @@
-"""`ambs submit --via balsam`: an allocation that a Balsam site asks for, with Balsam's launcher in it."""
+"""`ambs submit --via balsam`: an allocation that a Balsam site requests, with Balsam's launcher in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Via = Annotated[
     Literal["site", "balsam"],
     typer.Option("--via", help="site: qsub or sbatch. balsam: the agent of --balsam-site."),
 ]
-# Balsam's launchers end so long before the walltime, by its templates and in mpi mode.
+# Balsam's launchers end so many minutes before the walltime, by its templates and in mpi mode.
 LOST_MINUTES = 4
 
 
@@ -36,8 +36,8 @@ def submit_via_balsam(
     """Submit `wanted.chain` batch jobs, or print the first.
 
     Raises:
-        UsageError: something is missing, or is of submissions through a site of ours.
-        AmbsError: Balsam refused it, or could not be asked.
+        UsageError: an option is missing or wrong.
+        AmbsError: Balsam refused the batch job, or could not be asked.
     """
     from ambs_hpc.sites import submit_batch
 
@@ -76,7 +76,7 @@ def _asked(
 
 
 def _mode_and_tags(engine: Engine, campaign: str | None) -> tuple[str, dict[str, str]]:
-    """How Balsam's launcher starts evaluations, and which: Balsam does not mix programs of several ranks."""
+    """The job mode and the tags of evaluations: Balsam does not mix programs of one and of several ranks."""
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.launcher.executors.balsam.link import CAMPAIGN, MARK

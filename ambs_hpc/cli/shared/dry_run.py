@@ -1,4 +1,4 @@
-"""`--dry-run`: what would be run, after every check that costs nothing."""
+"""`--dry-run`: the plan of a run, after every check that needs no database and no evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 3
 
 
 def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool) -> None:
-    """Load and check the problem, make the first proposals, store and start nothing."""
+    """Check the problem and print the plan with the first proposals; nothing is stored or started."""
     loaded = load_problem(problem_file)
     wanted = define_campaign(loaded, settings)
     first = [dict(proposal.configuration) for proposal in searcher_for(wanted).ask(SHOWN)]

@@ -1,13 +1,15 @@
-"""Options of a launcher that `ambs launch` takes and `ambs submit` passes on."""
+"""Options of a launcher, which `ambs launch` takes and `ambs submit` passes to it."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ambs_hpc.launcher.executors.names import ExecutorName
 
 if TYPE_CHECKING:
     from ambs_hpc.sites import Site
@@ -18,11 +20,11 @@ Notice = Annotated[
         "--notice",
         min=0.0,
         metavar="SECONDS",
-        help="TERM so long before the end of time, for checkpoints; else as --grace.",
+        help="TERM so long before the end of time, for checkpoints; by default as --grace.",
     ),
 ]
 ExecutorChoice = Annotated[
-    Literal["auto", "process", "parsl", "balsam"],
+    ExecutorName,
     typer.Option(
         "--executor",
         help="process: any shape. parsl: a pool over many nodes, one node an evaluation. auto: one of these. "
@@ -30,7 +32,7 @@ ExecutorChoice = Annotated[
     ),
 ]
 BalsamSiteName = Annotated[
-    str, typer.Option("--balsam-site", metavar="NAME", help="A site of your Balsam account.")
+    str, typer.Option("--balsam-site", metavar="NAME", help="Site of your Balsam account.")
 ]
 WithSearch = Annotated[
     Path | None,
@@ -39,22 +41,22 @@ WithSearch = Annotated[
         metavar="PROBLEM",
         exists=True,
         dir_okay=False,
-        help="Search beside the launcher, up to --max-evaluations.",
+        help="Run the search of PROBLEM beside the launcher, up to --max-evaluations.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class LauncherOptions:
-    """What an allocation's launcher is told beyond its campaign and database."""
+    """The options of an allocation's launcher, apart from campaign and database."""
 
     notice: float | None = None
     with_search: Path | None = None
     max_evaluations: int | None = None
-    executor: Literal["auto", "process", "parsl", "balsam"] = "auto"
+    executor: ExecutorName = "auto"
 
     def arguments(self) -> list[str]:
-        """For `ambs launch`."""
+        """The options as arguments of `ambs launch`."""
         given = {
             "--notice": self.notice,
             "--with-search": self.with_search and self.with_search.absolute(),
@@ -65,16 +67,16 @@ class LauncherOptions:
 
 
 def search_command(problem: Path | None, max_evaluations: int | None, db: str | None) -> list[str]:
-    """`ambs search` of this problem; [] for none.
+    """The command line of `ambs search` for this problem; [] without a problem.
 
     Raises:
-        UsageError: a budget without a search.
+        UsageError: there is a budget without a search.
     """
     from ambs_hpc.errors import UsageError
 
     if problem is None:
         if max_evaluations is not None:
-            raise UsageError("--max-evaluations is of a search: give --with-search PROBLEM too.")
+            raise UsageError("--max-evaluations belongs to a search: give --with-search PROBLEM too.")
         return []
     words = [sys.executable, "-m", "ambs_hpc.cli.main", "search", str(problem)]
     if max_evaluations is not None:
@@ -83,9 +85,10 @@ def search_command(problem: Path | None, max_evaluations: int | None, db: str | 
 
 
 def refuse_half_a_balsam(executor: str, site: str) -> None:
-    """
+    """Check that the executor "balsam" and a Balsam site are given together.
+
     Raises:
-        UsageError: the executor without a site, or a site without the executor.
+        UsageError: only one of the two is given.
     """
     from ambs_hpc.errors import UsageError
 
@@ -97,9 +100,10 @@ def refuse_half_a_balsam(executor: str, site: str) -> None:
 
 
 def refuse_what_does_not_go_together(via: str, executor: str, balsam_site: str) -> None:
-    """
+    """Check the options with which an allocation goes through a site of ours or through Balsam.
+
     Raises:
-        UsageError: an allocation of ours would run a launcher of Balsam's, or the other way round.
+        UsageError: one of our allocations would run Balsam's launcher, or the other way round.
     """
     from ambs_hpc.errors import UsageError
 
@@ -113,9 +117,10 @@ def refuse_what_does_not_go_together(via: str, executor: str, balsam_site: str) 
 
 
 def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:
-    """
+    """Check that no search is asked for on a shared service node.
+
     Raises:
-        UsageError: the site runs scripts where all its users meet.
+        UsageError: the site runs scripts on a node that all its users share.
     """
     from ambs_hpc.errors import UsageError
 
@@ -127,12 +132,14 @@ def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:
 
 
 def refuse_notice_without_time(notice: float | None, seconds: float | None) -> None:
-    """
+    """Check that the notice leaves time for evaluations.
+
     Args:
-        seconds: that the launcher has in all; None without a limit.
+        notice: seconds from TERM to the end.
+        seconds: total time of the launcher; None without a limit.
 
     Raises:
-        UsageError: nothing would be started, because its end would be due at once.
+        UsageError: the notice is not shorter than the whole time.
     """
     from ambs_hpc.errors import UsageError
 

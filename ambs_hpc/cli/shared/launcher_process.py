@@ -1,4 +1,4 @@
-"""A launcher beside the search in `ambs run`: started, watched, drained, stopped."""
+"""The launcher process beside the search in `ambs run`: started, watched, drained, stopped."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 RESTARTS = 3  # a launcher that dies more often than this has a reason that a restart does not cure
-EXIT_DRAINED = (0, 3)
 
 
 class LauncherProcess:
     """`ambs launch` as a child in a process group of its own, so that Ctrl-C reaches it only through us.
 
-    It holds the reading end of a pipe of ours: when we are killed it sees the end of that pipe and stops.
+    It holds the reading end of a pipe of ours: when we are killed, the pipe is closed and the launcher stops.
     """
 
     def __init__(self, arguments: Sequence[str], database: str, log_file: Path) -> None:
@@ -29,19 +28,19 @@ class LauncherProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs."""
+        """The exit status; None while it runs."""
         return self._child.poll()
 
     def drain(self) -> None:
-        """Start nothing more; what runs may end."""
+        """Let it start nothing more; running evaluations may end."""
         self._send(signal.SIGINT)
 
     def stop(self) -> None:
-        """End what runs and give it back to the queue."""
+        """Let it end what runs and return it to the queue."""
         self._send(signal.SIGTERM)
 
     def revive(self) -> bool:
-        """Start it again after it was killed; False when it ended by itself or dies again and again."""
+        """Start it again after it was killed; False when it ended by itself or was killed too often."""
         status = self.exit_status
         if status is None:
             return True

@@ -1,4 +1,4 @@
-"""A search gives way on a login node: few threads, low priority. Call it before numpy is imported."""
+"""The limits of a search on a login node: few threads, low priority. Set them before numpy is imported."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from ambs_hpc.threads import THREAD_VARIABLES
+
 THREADS = 4  # where the site does not say what a user may take
 NICENESS = 10
 
 
 def limit_on_login_node(folder: Path, environ: MutableMapping[str, str]) -> None:
-    """Where the folder's site has a scheduler and no allocation is around us, others work here too.
+    """Limit threads and priority where other users work: at a site with a batch system, outside allocations.
 
-    Threads that the user asked for are kept when they are fewer.
+    A smaller number of threads that the user asked for is kept.
 
     Args:
-        folder: of the campaign, whose ambs.yml names the site.
-        environ: of this process; it is changed.
+        folder: the campaign folder, whose ambs.yml names the site.
+        environ: the environment of this process; it is changed.
 
     Raises:
-        SiteInvalid, NotFound: ambs.yml, or the site that it names.
+        SiteInvalid, NotFound: ambs.yml, or the site that it names, cannot be used.
     """
     if environ.get("AMBS_ALLOCATION"):
         return
@@ -36,13 +37,14 @@ def limit_on_login_node(folder: Path, environ: MutableMapping[str, str]) -> None
 def _login_threads(folder: Path) -> int | None:
     if not (folder / "ambs.yml").is_file():
         return None
+    from ambs_hpc.schedulers import registered
     from ambs_hpc.sites import load_site, read_folder
 
     name = read_folder(folder).site
     if not name:
         return None
     site = load_site(name, folder)
-    if site.scheduler == "local":
+    if not registered(site.scheduler).is_batch_system:
         return None
     return min(THREADS, site.login_cores or THREADS)
 

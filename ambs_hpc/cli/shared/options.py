@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="Python file that defines `problem`.")]
 Database = Annotated[
     str | None,
-    typer.Option("--db", metavar="URL", help="Database: a file or a URL; else $AMBS_DB, else ambs.db here."),
+    typer.Option(
+        "--db", metavar="URL", help="Database, a file or a URL; by default $AMBS_DB or ambs.db here."
+    ),
 ]
 CampaignName = Annotated[
-    str | None, typer.Option("--campaign", "-c", metavar="NAME", help="Only this campaign; else all of them.")
+    str | None, typer.Option("--campaign", "-c", metavar="NAME", help="Only this campaign; by default all.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many rows.")]
@@ -29,7 +31,7 @@ def open_engine(db: str | None, *, create: bool = False) -> Engine:
     """The engine behind `--db`, $AMBS_DB or ambs.db in this folder; `create` makes missing tables.
 
     Raises:
-        DatabaseError: it cannot be used; the message says what to do.
+        DatabaseError: the database cannot be used; the message says what to do.
     """
     from ambs_hpc.queue import open_database
 

@@ -1,4 +1,4 @@
-"""How results are printed: tables for people, JSON for scripts."""
+"""Output of results: tables for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import datetime, timezone
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout; times are numbers of seconds since 1970 UTC."""
+    """Print a JSON document on stdout; times are numbers of seconds since 1970 UTC."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Aligned columns on a terminal, tab-separated lines into a pipe."""
+    """Print aligned columns on a terminal, tab-separated lines into a pipe."""
     if not sys.stdout.isatty():
         sys.stdout.write("\t".join(columns) + "\n")
         for row in rows:
@@ -51,7 +51,7 @@ def utc(seconds: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A duration as a person would say it: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    """A duration in readable units: 4.2 s, 3 min 20 s, 2 h 5 min."""
     if seconds is None:
         return ""
     if seconds < 60:

@@ -1,4 +1,4 @@
-"""Names that people type, turned into values; a wrong one is answered with the right ones."""
+"""Conversion of typed names into values; the error for a wrong name lists the accepted ones."""
 
 from __future__ import annotations
 

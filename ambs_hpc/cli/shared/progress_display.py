@@ -1,4 +1,4 @@
-"""Live progress: a bar on a terminal, a line now and then in a log."""
+"""Live progress: a bar on a terminal, a line every ten seconds in a log."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ LOG_LINE_SECONDS = 10.0
 
 
 class Display(Protocol):
-    """Shows where a campaign stands."""
+    """Shows the progress of a campaign."""
 
-    def update(self, progress: Progress, best: float | None, note: str) -> None: ...
+    def update(self, progress: Progress, best: float | None, note: str) -> None:
+        """Show this progress, the best objective and a note for the person; called at every step."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the display."""
+        ...
 
 
 def open_display(name: str, *, quiet: bool) -> Display:
-    """A bar when stderr is a terminal, else lines; nothing at all when `quiet`."""
+    """A bar when stderr is a terminal, otherwise lines; no display when `quiet`."""
     if quiet:
         return NoProgress()
     return ProgressBar(name) if sys.stderr.isatty() else ProgressLines(name)
@@ -34,10 +38,10 @@ class NoProgress:
     """Shows nothing."""
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
-        pass
+        """Show nothing."""
 
     def close(self) -> None:
-        pass
+        """There is nothing to end."""
 
 
 class ProgressLines:
@@ -47,6 +51,7 @@ class ProgressLines:
         self._name, self._next, self._began = name, 0.0, time.monotonic()
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
+        """Write a line if ten seconds have passed, or if there is a note."""
         if time.monotonic() < self._next and not note:
             return
         self._next = time.monotonic() + LOG_LINE_SECONDS
@@ -56,7 +61,7 @@ class ProgressLines:
         sys.stderr.flush()
 
     def close(self) -> None:
-        pass
+        """There is nothing to end."""
 
 
 class ProgressBar:
@@ -79,10 +84,12 @@ class ProgressBar:
         self._bar.start()
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
+        """Redraw the bar."""
         text = describe(progress, best) + (f" | {note}" if note else "")
         self._bar.update(self._row, total=progress.budget, completed=progress.ended, text=text)
 
     def close(self) -> None:
+        """Leave the bar as it is."""
         self._bar.stop()
 
 
@@ -104,7 +111,7 @@ def describe(progress: Progress, best: float | None) -> str:
 
 
 def remaining_seconds(progress: Progress, elapsed_seconds: float) -> float | None:
-    """What is left at the pace so far; None while nothing is known."""
+    """The time left at the rate so far; None without a budget, or before anything has ended."""
     if progress.budget is None or not progress.ended:
         return None
     return elapsed_seconds / progress.ended * (progress.budget - progress.ended)

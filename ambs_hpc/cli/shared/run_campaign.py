@@ -1,4 +1,4 @@
-"""What `ambs run` does: a search in this process, a launcher beside it, one picture of both."""
+"""The work of `ambs run`: a search in this process, a launcher beside it, one display for both."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
+from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.launcher_process import LauncherProcess
 from ambs_hpc.cli.shared.options import chosen_database, open_engine
 from ambs_hpc.cli.shared.progress_display import Display, open_display
@@ -33,7 +34,7 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
     """Search and launch until the budget is spent, the time is up, or a person stops it.
 
     Returns:
-        0 when what was asked was done, 3 when it was stopped before.
+        0 when what was asked was done, EXIT_STOPPED when it was stopped before.
 
     Raises:
         AmbsError: nothing could be started, or the launcher ended with an error.
@@ -56,7 +57,7 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
     write_summary(summary_of(engine, campaign), as_json=as_json)
     if not done and not as_json:
         sys.stderr.write("ambs: stopped before it was done; the same command goes on.\n")
-    return 0 if done else 3
+    return 0 if done else EXIT_STOPPED
 
 
 def _launcher_arguments(campaign: Campaign, settings: SearchSettings) -> list[str]:
@@ -86,7 +87,7 @@ class _Pair:
         self._best = BestTracker(engine, campaign)
 
     def run(self, display: Display) -> bool:
-        """Step the search until it is complete or stopped; whether what was asked was done."""
+        """Step the search until it is complete or stopped; True when what was asked was done."""
         before = [signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)]
         try:
             while True:
@@ -105,7 +106,7 @@ class _Pair:
             signal.signal(signal.SIGTERM, before[1])
 
     def end(self) -> None:
-        """Let the launcher end, by force if it must, and give the campaign up."""
+        """End the launcher, with TERM if it does not drain in time, and release the campaign."""
         self._launcher.drain()
         if not self._launcher.wait(LAUNCHER_END_SECONDS):
             self._launcher.stop()
@@ -114,7 +115,7 @@ class _Pair:
             self._search.close()
 
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
-        """First Ctrl-C: let running evaluations end. Again, or TERM: give them back to the queue."""
+        """At the first Ctrl-C let running evaluations end; at another, or at TERM, return them."""
         self._interrupts += 1
         self._search.stop_proposing()
         if number == signal.SIGINT and self._interrupts == 1:
@@ -128,11 +129,11 @@ class _Pair:
         return (
             "stopping"
             if self._interrupts > 1
-            else "letting running evaluations end, Ctrl-C again gives them back"
+            else "letting running evaluations end, Ctrl-C again returns them to the queue"
         )
 
     def _time_is_up(self) -> bool:
-        """The launcher has the same limit and ends first what runs."""
+        """Whether the time limit has passed and the launcher, which has the same limit, has ended."""
         return (
             self._deadline is not None
             and time.monotonic() >= self._deadline
@@ -145,7 +146,7 @@ class _Pair:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return
         if self._launcher.exit_status == 0:
-            return  # it saw the end before we did; the next step sees it too
+            return  # it noticed the end before we did; the next step notices it too
         raise AmbsError(
             f"The launcher ended with status {self._launcher.exit_status}:\n{self._launcher.last_lines()}"
         )

@@ -1,4 +1,4 @@
-"""What `ambs search` does: one search loop, until its end, its time limit or a signal."""
+"""The work of `ambs search`: one search loop, until its end, its time limit or a signal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
+from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.progress_display import open_display
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
@@ -16,11 +17,10 @@ from ambs_hpc.problem import load_problem
 from ambs_hpc.queue import NotifyChannel, wait_for_change
 
 POLL_SECONDS = 0.5
-EXIT_STOPPED = 3
 
 
 def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *, as_json: bool) -> int:
-    """Search until the budget is spent (0) or the time is up or a signal came (3)."""
+    """Search until the budget is spent or the time is up (0), or until a signal comes (EXIT_STOPPED)."""
     wanted = define_campaign(load_problem(problem_file), settings)
     engine = open_engine(db, create=True)
     campaign = open_campaign(engine, wanted, settings)

@@ -1,4 +1,4 @@
-"""From the options of `ambs simulate` to the machine that is pretended."""
+"""The conversion of the options of `ambs simulate` into the simulated machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedMachine:
-    """MachineOptions nodes: when how many slots are there, and how often one of them breaks."""
+    """The nodes that are simulated.
+
+    Args:
+        allocations: the slots, with start and walltime.
+        failures_per_slot_hour: failures of a busy slot per hour.
+    """
 
     allocations: Sequence[SimulatedAllocation]
     failures_per_slot_hour: float
@@ -21,7 +26,7 @@ class SimulatedMachine:
 
 @dataclass(frozen=True, slots=True)
 class MachineOptions:
-    """What the options say of the machine; minutes as they are given there."""
+    """The options that describe the machine; times in minutes, as they are given."""
 
     site: str
     queue: str
@@ -32,10 +37,10 @@ class MachineOptions:
     node_failures: float
 
     def machine(self, nodes: int, minutes: float) -> SimulatedMachine:
-        """The machine of so many nodes, for a campaign of so many minutes.
+        """The machine of `nodes` nodes, for a campaign of `minutes` minutes.
 
         Raises:
-            UsageError, NotFound: the site does not give that.
+            UsageError, NotFound: the site does not grant such allocations.
         """
         from ambs_hpc.simulate import renewed, shared
 

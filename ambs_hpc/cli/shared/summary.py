@@ -1,4 +1,4 @@
-"""The end of a run: the best configuration, and what it beat."""
+"""The summary at the end of a run: the best configuration, compared with the first starting point."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BEST_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a campaign came to; `first` is the starting point that the user gave first, if it was any."""
+    """The result of a campaign; `first` is the user's first starting point, if there was one."""
 
     campaign: str
     direction: str
@@ -35,7 +35,7 @@ class Summary:
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
-    """Read it from the database."""
+    """The summary of a campaign, read from the database."""
     definition = campaign.definition
     with reading(engine) as connection:
         by_state = counts(connection, campaign.id)
@@ -54,7 +54,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
 
 
 def write_summary(summary: Summary, *, as_json: bool) -> None:
-    """On stdout."""
+    """Print the summary on stdout."""
     if as_json:
         print_json(asdict(summary))
         return
@@ -78,7 +78,7 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
 
 
 class BestTracker:
-    """The best objective, asked for at most once a second."""
+    """The best objective, read from the database at most once a second."""
 
     def __init__(self, engine: Engine, campaign: Campaign) -> None:
         self._engine, self._campaign = engine, campaign
@@ -86,7 +86,7 @@ class BestTracker:
         self._asked_at = float("-inf")
 
     def value(self, progress: Progress) -> float | None:
-        """The best so far, or None; as last seen while the database is away."""
+        """The best objective so far, or None; the last known one while the database is away."""
         if time.monotonic() - self._asked_at > BEST_SECONDS and not progress.database_away:
             self._asked_at = time.monotonic()
             with contextlib.suppress(DatabaseUnreachable, DatabaseLocked):  # the search's next step waits

@@ -27,7 +27,7 @@ STATES = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`balsam_process VERB ARGUMENT...`; the exit status."""
+    """Run `python -m ambs_hpc.schedulers.balsam.main VERB ARGUMENT...`; the exit status."""
     verbs: dict[str, Callable[[Sequence[str]], int]] = {
         "submit": lambda rest: submit(Path(rest[0])),
         "find": lambda rest: find(Path(rest[0])),
@@ -45,10 +45,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def submit(file: Path) -> int:
-    """Create the batch job that the file describes; its id.
+    """Create the batch job that the file describes and print its id.
 
-    A batch job bears no name of ours. What was the newest one before is written down first, so that after a
-    lost answer `find` knows which to look at.
+    A batch job carries no name of ours. The id of the newest one is therefore stored first, so that after a
+    lost answer `find` knows which ones are newer.
     """
     site_name, request = _described(file)
     service = BalsamService()
@@ -65,7 +65,7 @@ def submit(file: Path) -> int:
 
 
 def find(file: Path) -> int:
-    """The ids of batch jobs like the described one that are newer than its submission."""
+    """Print the ids of batch jobs that equal the described one and are newer than its submission."""
     newest = _mark(file).read_text() if _mark(file).exists() else ""
     if not newest:  # nothing was sent
         return 0
@@ -78,14 +78,14 @@ def find(file: Path) -> int:
 
 
 def status(ids: Sequence[str]) -> int:
-    """A line of JSON for each that is known."""
+    """Print a line of JSON for each batch job that is known."""
     for one in BalsamService().batches(ids=[int(each) for each in ids]):
         sys.stdout.write(json.dumps(asdict(status_of(one))) + "\n")
     return 0
 
 
 def cancel(ids: Sequence[str]) -> int:
-    """Ask for the end of each; the ids."""
+    """Ask for the end of each batch job and print the ids."""
     service = BalsamService()
     for each in ids:
         service.end_batch(int(each))
@@ -94,7 +94,7 @@ def cancel(ids: Sequence[str]) -> int:
 
 
 def status_of(batch: Batch) -> AllocationStatus:
-    """In the words of all schedulers."""
+    """The status of a batch job in the terms that all schedulers share."""
     state = STATES.get(batch.state, AllocationState.UNKNOWN)
     started_at = batch.started_at
     is_running = state is AllocationState.RUNNING

@@ -1,4 +1,4 @@
-"""A Balsam site's agent as a scheduler: argument vectors and readers for the program in `balsam_process`."""
+"""A Balsam site's agent as a scheduler: argument vectors and readers for the program in `main`."""
 
 from __future__ import annotations
 
@@ -27,26 +27,30 @@ ANYWHERE = Path("/")  # not the user's folder, whose `json.py` would be imported
 
 @dataclass(frozen=True, slots=True)
 class Balsam:
-    """Batch jobs of Balsam sites; a request's script is a file of JSON that describes one."""
+    """Batch jobs of Balsam sites; the script of a request is a JSON file that describes a batch job."""
 
     name: str = NAME
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
+        """The program creates the batch job that the JSON file describes."""
         return SchedulerCommand(
             (*PROGRAM, "submit", str(request.script)), partial(read_submission, NAME), ANYWHERE
         )
 
     def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
+        """The program asks about all batch jobs at once."""
         asked = at_least_one(ids)
         return SchedulerCommand((*PROGRAM, "status", *asked), partial(read_status, NAME, asked), ANYWHERE)
 
     def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
+        """The program looks for batch jobs that are newer than the submission and equal the described one."""
         return SchedulerCommand((*PROGRAM, "find", str(request.script)), partial(read_find, NAME), ANYWHERE)
 
     def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
+        """The program asks for the end of each batch job."""
         asked = at_least_one(ids)
         return SchedulerCommand((*PROGRAM, "cancel", *asked), partial(read_cancel, NAME, asked), ANYWHERE)
 
     def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
-        """None: what runs in a batch job of Balsam's is Balsam's launcher, not ours."""
+        """None, because Balsam's launcher runs in a batch job, and never ours."""
         return None

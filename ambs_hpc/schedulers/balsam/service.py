@@ -27,13 +27,13 @@ from ambs_hpc.schedulers.balsam.values import (
 )
 
 READ_SECONDS, CONNECT_SECONDS = 20.0, 6.0
-NEVER_AGAIN = -1  # of the client's count of repetitions
+NO_RETRIES = -1  # as the client counts its repetitions
 IDS_AT_ONCE = 200  # in one URL
-ROWS_AT_ONCE = 100_000  # that an answer has at most
+ROWS_AT_ONCE = 100_000  # in an answer, at most
 MISSING = "Balsam's client is not installed here. Run: pip install 'ambs-hpc[balsam]'"
 LOGIN = "Run `balsam login` where you run this."
 APP = "AmbsEvaluation"
-# As a text, because Balsam stores the pickled class: one of `__main__` needs nothing of ours to be loaded.
+# A text, because Balsam stores the pickled class: a class of `__main__` can be loaded without our package.
 APP_SOURCE = f'''
 class {APP}(ApplicationDefinition):
     """An evaluation of ambs_hpc; its program reads what to do in its folder."""
@@ -43,32 +43,33 @@ class {APP}(ApplicationDefinition):
 
 
 class BalsamService:
-    """One login of Balsam's service."""
+    """Balsam's service, as one login uses it."""
 
     def __init__(self) -> None:
-        """
+        """Read the login; nothing is asked yet.
+
         Raises:
             UsageError: the client is not installed.
-            BalsamRefused: nobody has logged in here.
+            BalsamRefused: there is no login on this machine.
         """
         if find_spec("balsam") is None:
             raise UsageError(MISSING)
-        logging.getLogger("balsam").setLevel(logging.CRITICAL)  # we tell what matters, in our own words
+        logging.getLogger("balsam").setLevel(logging.CRITICAL)  # we report what matters ourselves
         self._url = "Balsam's service"
         self._logged_in: Any = None
         with self._translated("read Balsam's login"):
-            self._client  # noqa: B018  so that who never logged in hears of it now
+            self._client  # noqa: B018  so that a missing login is reported now
 
     @property
     def _client(self) -> Any:
-        """Balsam's client; its login is read again after it was refused, because it may have been renewed."""
+        """Balsam's client; after a refusal the login is read again, because it may have been renewed."""
         if self._logged_in is None:
             from balsam.config import ClientSettings
 
             settings = ClientSettings.load_from_file()
             self._url = str(settings.api_root)
             client = settings.build_client()
-            client.retry_count = NEVER_AGAIN
+            client.retry_count = NO_RETRIES
             client.connect_timeout, client.read_timeout = CONNECT_SECONDS, READ_SECONDS
             self._logged_in = client
         return self._logged_in
@@ -76,9 +77,10 @@ class BalsamService:
     # -- sites and applications ---------------------------------------------------------------------
 
     def site(self, name: str) -> BalsamSite:
-        """
+        """The site of that name.
+
         Raises:
-            NotFound: there is none of that name.
+            NotFound: there is no such site.
         """
         rows = self._pages("sites/", "list sites")
         for row in rows:
@@ -90,7 +92,7 @@ class BalsamService:
         raise NotFound(f"You have no Balsam site {name!r} at {self._url}. {known}")
 
     def register_application(self, site_id: int) -> int:
-        """The id of our application at a site, which is made or brought up to date."""
+        """The id of our application at a site, where it is created or updated if necessary."""
         from balsam.api import ApplicationDefinition
         from balsam.schemas import serialize
 
@@ -122,7 +124,7 @@ class BalsamService:
     # -- jobs ---------------------------------------------------------------------------------------
 
     def create_jobs(self, application_id: int, new: Sequence[NewJob]) -> list[Job]:
-        """Create up to 5000. When the answer is lost they may exist: look before trying again."""
+        """Create up to 5000 jobs. When the answer is lost they may exist: look before trying again."""
         from balsam.schemas import serialize
 
         rows = [
@@ -155,10 +157,10 @@ class BalsamService:
         states: Collection[str] = (),
         changed_since: str | None = None,
     ) -> list[Job]:
-        """Those of our application with all these tags.
+        """The jobs of our application that have all these tags.
 
         Args:
-            states: only in one of these; empty for any.
+            states: states to look for; empty for all.
             changed_since: a `last_update`, as Balsam writes it.
         """
         asked: dict[str, Any] = {
@@ -172,19 +174,19 @@ class BalsamService:
         return [_job(row) for row in self._pages("jobs/", "list jobs", **asked)]
 
     def delete_jobs(self, ids: Sequence[int]) -> None:
-        """Remove jobs; those that a launcher of Balsam's holds stay, without a word."""
+        """Remove jobs; those that a launcher of Balsam's holds stay, and no error is reported for them."""
         for begin in range(0, len(ids), IDS_AT_ONCE):
             with self._translated("delete jobs"):
                 self._client.bulk_delete("jobs/", id=list(ids[begin : begin + IDS_AT_ONCE]))
 
     def settle_jobs(self, ids: Sequence[int], state: str, words: str) -> None:
-        """Give unfinished jobs a final state, which frees them from launchers of Balsam's that died.
+        """Give unfinished jobs a final state, which releases them from launchers of Balsam's that died.
 
-        One that lives and holds such a job goes on with it, and has the last word.
+        A launcher that lives and holds such a job continues with it, and its final state replaces this one.
 
         Args:
             state: "JOB_FINISHED" or "FAILED".
-            words: why, for the event log.
+            words: the reason, for the event log.
         """
         said = {"state": state, "state_data": {"message": words}}
         for begin in range(0, len(ids), IDS_AT_ONCE):
@@ -193,7 +195,7 @@ class BalsamService:
                 self._client.bulk_put("jobs/", said, id=some, state=list(UNFINISHED))
 
     def loosen_jobs(self, ids: Sequence[int]) -> None:
-        """Take jobs that have not begun from the launchers of Balsam's that hold them, dead or alive."""
+        """Release jobs that have not begun from the launchers of Balsam's that hold them, dead or alive."""
         said = {"state": "STAGED_IN", "state_data": {"message": "passed over: offered again"}}
         for begin in range(0, len(ids), IDS_AT_ONCE):
             some = list(ids[begin : begin + IDS_AT_ONCE])
@@ -201,7 +203,7 @@ class BalsamService:
                 self._client.bulk_put("jobs/", said, id=some, state=["PREPROCESSED", "RESTART_READY"])
 
     def endings(self, ids: Sequence[int]) -> list[JobEnding]:
-        """Why these jobs failed, the last word about each."""
+        """Why these jobs failed: the last event that says so, for each."""
         found: dict[int, JobEnding] = {}
         for begin in range(0, len(ids), IDS_AT_ONCE):
             some = list(ids[begin : begin + IDS_AT_ONCE])
@@ -217,7 +219,7 @@ class BalsamService:
     # -- batch jobs ---------------------------------------------------------------------------------
 
     def create_batch(self, site_id: int, new: BatchRequest) -> Batch:
-        """Ask the site's agent for an allocation."""
+        """Create a batch job, which the site's agent then submits."""
         fields: dict[str, Any] = {
             "site_id": site_id,
             "project": new.project,
@@ -235,7 +237,7 @@ class BalsamService:
     def batches(
         self, *, site_id: int | None = None, ids: Sequence[int] = (), states: Sequence[str] = ()
     ) -> list[Batch]:
-        """Batch jobs of a site, or of these ids."""
+        """The batch jobs of a site, or those with these ids."""
         asked: dict[str, Any] = {"state": list(states)} if states else {}
         if site_id is not None:
             asked["site_id"] = site_id
@@ -244,7 +246,7 @@ class BalsamService:
         return [_batch(row) for row in self._pages("batch-jobs/", "list batch jobs", **asked)]
 
     def end_batch(self, batch_id: int) -> None:
-        """Ask the site's agent to end it; one that the agent has not submitted yet is over at once."""
+        """Ask the site's agent to end a batch job; one that is not submitted yet is over at once."""
         found = self.batches(ids=[batch_id])
         is_new = bool(found) and found[0].scheduler_id is None
         with self._translated("end a batch job"):
@@ -262,7 +264,7 @@ class BalsamService:
                 return rows
 
     def _page(self, path: str, what: str, **asked: Any) -> dict[str, Any]:
-        """A part of it; asked once more when the connection was closed as we used it again."""
+        """A page of the answer; asked once more, because a reused connection may have been closed."""
         try:
             return self._answer(path, what, **asked)
         except BalsamUnreachable:
@@ -275,7 +277,7 @@ class BalsamService:
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        """Say in our own words what the client makes of an answer that it does not like, or of none."""
+        """Replace the client's exceptions by BalsamUnreachable or BalsamRefused."""
         from balsam.client import NotAuthenticatedError
         from requests import RequestException
 
@@ -286,13 +288,13 @@ class BalsamService:
             raise BalsamRefused(
                 f"Tried to {what}: nobody is logged in at Balsam, or not any more. {LOGIN}"
             ) from error
-        except TimeoutError as error:  # also what the client makes of a refusal, when it will not try again
-            raise self._meant(what, error.__context__ or error) from error
+        except TimeoutError as error:  # the client raises it for a refusal too, when it has no retry left
+            raise self._cause(what, error.__context__ or error) from error
         except (RequestException, ValueError) as error:  # ValueError: an answer that is no JSON
             raise BalsamUnreachable(f"Tried to {what} at {self._url}: {_short(error)}") from error
 
-    def _meant(self, what: str, cause: BaseException) -> BalsamUnreachable | BalsamRefused:
-        """The error for what the client ran into."""
+    def _cause(self, what: str, cause: BaseException) -> BalsamUnreachable | BalsamRefused:
+        """Our error for the cause of a client's exception."""
         from requests import HTTPError
 
         told = f"Tried to {what} at {self._url}: {_short(cause)}"
@@ -305,10 +307,10 @@ class BalsamService:
 
 
 def node_shape(site: BalsamSite) -> tuple[int, int]:
-    """Cores and GPUs of each node, as the site's settings say; Balsam packs by these.
+    """Cores and GPUs of each node in the site's settings, by which Balsam packs.
 
     Raises:
-        UsageError: its folder cannot be read here.
+        UsageError: the site's folder cannot be read here.
     """
     from balsam.config import Settings
 

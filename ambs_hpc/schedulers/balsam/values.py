@@ -1,4 +1,4 @@
-"""What Balsam's service is told and tells: sites, jobs, batch jobs. Nothing here asks it anything."""
+"""The values exchanged with Balsam's service: sites, jobs, batch jobs. Nothing here sends a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-# States of jobs that may still run, or whose end Balsam has not dealt with.
+# States of jobs that may still run, or whose end Balsam has not processed.
 UNFINISHED = (
     *("CREATED", "AWAITING_PARENTS", "READY", "STAGED_IN", "PREPROCESSED", "RUNNING", "RUN_DONE"),
     *("RUN_ERROR", "RUN_TIMEOUT", "RESTART_READY", "POSTPROCESSED", "STAGED_OUT"),
@@ -20,7 +20,7 @@ class BalsamSite:
 
     Args:
         path: its folder, on the file system of its machine.
-        age_seconds: since its agent was heard; None when it never was.
+        age_seconds: time since the last sign of life of its agent; None when there was none.
     """
 
     id: int
@@ -58,7 +58,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobEnding:
-    """Why a job failed, of Balsam's event log."""
+    """Why a job failed, from Balsam's event log."""
 
     job_id: int
     return_code: int | None

@@ -27,30 +27,34 @@ NAME = "local"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Detached processes of this machine; `folder` tells ended ones from unknown ones."""
+    """Detached processes of this machine; the records in `folder` tell ended ones from unknown ones."""
 
     folder: Path
     name: str = NAME
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
+        """The program starts the script under a supervisor, in this environment."""
         arguments = (str(request.script), request.name, str(request.directory), str(request.walltime_seconds))
         return SchedulerCommand(
             self._argv("submit", *arguments), partial(read_submission, NAME), request.directory, inherits=True
         )
 
     def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
+        """The program reads the records of all ids."""
         asked = at_least_one(ids)
         return SchedulerCommand(self._argv("status", *asked), partial(read_status, NAME, asked))
 
     def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
+        """The program looks for the name in all records."""
         return SchedulerCommand(self._argv("find", request.name), partial(read_find, NAME))
 
     def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
+        """The program sends TERM to the supervisors."""
         asked = at_least_one(ids)
         return SchedulerCommand(self._argv("cancel", *asked), partial(read_cancel, NAME, asked))
 
     def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
-        """What the supervisor put into the script's environment."""
+        """The allocation, from the variables that the supervisor sets for the script."""
         if "AMBS_LOCAL_ID" not in environ:
             return None
         ends_at = environ.get("AMBS_LOCAL_END", "")

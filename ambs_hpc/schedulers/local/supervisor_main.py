@@ -1,4 +1,4 @@
-"""The program behind `local`: starts a script under a supervisor, and tells from /proc what became of it.
+"""The program behind `local`: starts a script under a supervisor, and reads its state from /proc.
 
     python supervisor_main.py submit FOLDER SCRIPT NAME DIRECTORY WALLTIME_SECONDS
     python supervisor_main.py status|cancel FOLDER ID...
@@ -37,7 +37,7 @@ _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of an allocation; times are seconds since 1970 UTC."""
+    """The record of an allocation; times are seconds since 1970 UTC."""
 
     scheduler_id: str
     host: str
@@ -51,7 +51,7 @@ class Record:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one verb."""
+    """Run a verb with its arguments; the exit status."""
     verb, folder, *rest = arguments
     if verb == "submit":
         return _submit(Path(folder), rest)
@@ -59,22 +59,22 @@ def main(arguments: Sequence[str]) -> int:
         return _supervise(Path(folder), rest)
     if verb == "find":
         found = [each for each in _records(Path(folder)) if each.name == rest[0]]
-        _say(*(each.scheduler_id for each in sorted(found, key=lambda each: each.started_at)))
+        _print_lines(*(each.scheduler_id for each in sorted(found, key=lambda each: each.started_at)))
         return 0
     for record in _records(Path(folder), rest):
         if verb == "status":
-            _say(json.dumps(asdict(_status(Path(folder), record))))
+            _print_lines(json.dumps(asdict(_status(Path(folder), record))))
         elif _cancel(Path(folder), record):
-            _say(record.scheduler_id)
+            _print_lines(record.scheduler_id)
     return 0
 
 
-def _say(*lines: str) -> None:
+def _print_lines(*lines: str) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def _submit(folder: Path, arguments: Sequence[str]) -> int:
-    """Start the supervisor and wait until its record stands: then the id is known to everyone."""
+    """Start the supervisor and wait until its record is written: then `status` and `find` know the id."""
     script = Path(arguments[0])
     if not (script.is_file() and os.access(script, os.X_OK)):
         sys.stderr.write(f"{script} is not an executable file\n")
@@ -94,16 +94,16 @@ def _submit(folder: Path, arguments: Sequence[str]) -> int:
             sys.stderr.write("the supervisor did not start\n")
             return 1
         time.sleep(_STEP_SECONDS)
-    _say(scheduler_id)
+    _print_lines(scheduler_id)
     return 0
 
 
 def _supervise(folder: Path, arguments: Sequence[str]) -> int:
-    """Run the script until it ends by itself, by cancellation or by its walltime; always leave a record."""
+    """Run the script until it ends by itself, by cancellation or by its walltime; a record always remains."""
     script, name, directory, walltime = arguments
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stop.append(number))
-    _adopt_orphans()
+    _become_subreaper()
     scheduler_id = f"{os.getpid()}.{start_time(os.getpid())}"
     record = Record(scheduler_id, socket.gethostname(), name, int(walltime), time.time())
     _write(folder, record)
@@ -118,7 +118,7 @@ def _supervise(folder: Path, arguments: Sequence[str]) -> int:
 
 
 def _start(record: Record, script: Path, directory: Path) -> subprocess.Popen[bytes]:
-    """The script in the supervisor's session, output in the directory, identity in its environment."""
+    """Start the script with its output in the directory and its identity in the environment."""
     environ = os.environ | {
         "AMBS_LOCAL_ID": record.scheduler_id,
         "AMBS_LOCAL_HOST": record.host,
@@ -140,7 +140,7 @@ def _start(record: Record, script: Path, directory: Path) -> subprocess.Popen[by
 
 
 def _wait(process: subprocess.Popen[bytes], walltime_seconds: float, stop: list[int]) -> str:
-    """Until the script has ended; when it must, TERM, then KILL. Returns why it had to."""
+    """Wait until the script has ended, with TERM and then KILL when it must; the reason for that."""
     deadline = time.monotonic() + walltime_seconds
     reason = ""
     kill_at = float("inf")
@@ -157,30 +157,30 @@ def _wait(process: subprocess.Popen[bytes], walltime_seconds: float, stop: list[
 
 
 def _clear(group: int) -> None:
-    """End what the script left behind in its group."""
+    """End the processes that the script left in its group."""
     deadline = time.monotonic() + _LEFT_BEHIND_SECONDS
     while _lives(group):
         _signal_group(group, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
         if time.monotonic() > 2 * _LEFT_BEHIND_SECONDS + deadline:
-            return  # only zombies that nobody reaps
+            return  # only zombies, which nobody reaps
         time.sleep(_STEP_SECONDS)
 
 
 def _lives(group: int) -> bool:
-    """Whether the group of a script that has ended has members, after reaping those that were left to us."""
+    """Whether the group of an ended script has members, after reaping those that became our children."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-group, os.WNOHANG)[0]:
             pass
     return _signal_group(group, 0)
 
 
-def _adopt_orphans() -> None:
-    """Become the parent of what the script leaves: elsewhere zombies may keep its group alive for long."""
+def _become_subreaper() -> None:
+    """Become the parent of the script's orphans: zombies elsewhere may keep its group alive for long."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Whether it had members, zombies included."""
+    """Send a signal to a group; whether the group had members, zombies included."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -198,7 +198,7 @@ def _status(folder: Path, record: Record) -> AllocationStatus:
         comment = f"it runs on {record.host} and can be asked about only there"
     elif not _alive(record):
         state, own_state = AllocationState.ENDED, "lost"
-        comment = "its supervisor and its script have ended without leaving word"
+        comment = "its supervisor and its script have ended without leaving a record"
     elif _cancelled(folder, record).exists():
         state, own_state = AllocationState.ENDING, "cancelled"
     return AllocationStatus(
@@ -215,7 +215,7 @@ def _status(folder: Path, record: Record) -> AllocationStatus:
 
 
 def _alive(record: Record) -> bool:
-    """The supervisor, or the script when somebody has killed the supervisor alone."""
+    """Whether the supervisor lives, or the script after somebody killed the supervisor alone."""
     pid, ticks = (int(part) for part in record.scheduler_id.split("."))
     if start_time(pid) == ticks:
         return True
@@ -223,7 +223,7 @@ def _alive(record: Record) -> bool:
 
 
 def _cancel(folder: Path, record: Record) -> bool:
-    """TERM to the supervisor, which ends the script's group; False when nothing of it lives here."""
+    """Send TERM to the supervisor, which ends the script's group; False when no process of it lives here."""
     if record.ended_at is not None or record.host != socket.gethostname() or not _alive(record):
         return False
     _cancelled(folder, record).touch()
@@ -236,7 +236,7 @@ def _cancel(folder: Path, record: Record) -> bool:
 
 
 def _cancelled(folder: Path, record: Record) -> Path:
-    """A mark beside the record, which the supervisor alone writes."""
+    """The mark of a cancellation, beside the record, which the supervisor alone writes."""
     return _path(folder, record.scheduler_id).with_suffix(".cancelled")
 
 
@@ -253,7 +253,7 @@ def _path(folder: Path, scheduler_id: str) -> Path:
 
 
 def _read(path: Path) -> Record | None:
-    """None when there is no such record; one that cannot be read is an error, not an unknown id."""
+    """The record, or None when there is none; an unreadable record is an error, not an unknown id."""
     try:
         return Record(**json.loads(path.read_text()))
     except FileNotFoundError:
@@ -261,7 +261,7 @@ def _read(path: Path) -> Record | None:
 
 
 def _write(folder: Path, record: Record) -> None:
-    """Whole or not at all: a reader never sees half a record."""
+    """Write the record atomically: a reader never sees a part of it."""
     path = _path(folder, record.scheduler_id)
     draft = path.with_suffix(f".{os.getpid()}.draft")
     draft.write_text(json.dumps(asdict(record)))

@@ -1,4 +1,4 @@
-"""What `qstat -f` of PBS prints, as JSON and as text, turned into attributes and statuses."""
+"""The output of PBS's `qstat -f`, as JSON or text, converted into attributes and statuses."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def entries_of_json(text: str) -> dict[str, Entry]:
 
 
 def _flat(attributes: Mapping[str, object]) -> Entry:
-    """`Resource_List: {nodect: 2}` as `Resource_List.nodect: "2"`, as the text form has it."""
+    """The attributes as in the text form: `Resource_List: {nodect: 2}` is `Resource_List.nodect: "2"`."""
     entry: dict[str, str] = {}
     for key, value in attributes.items():
-        if key == "Variable_List":  # the user's own variables prove nothing
+        if key == "Variable_List":  # the user's own variables are no evidence
             continue
         if isinstance(value, Mapping):
             entry.update({f"{key}.{name}": str(each) for name, each in value.items()})
@@ -63,10 +63,10 @@ def _flat(attributes: Mapping[str, object]) -> Entry:
 
 
 def entries_of_text(text: str) -> dict[str, Entry]:
-    """The older form: `Job Id: 40.pbs`, indented `key = value`, long values go on after a tab.
+    """The entries of the text form: `Job Id: 40.pbs`, indented `key = value`, a tab continues a value.
 
-    A variable with a line break could pretend to be an attribute: the first of a name counts, and the state
-    stands before the variables.
+    A variable with a line break could look like an attribute: the first of a name counts, and the state
+    precedes the variables.
     """
     entries: dict[str, dict[str, str]] = {}
     attributes: dict[str, str] = {}
@@ -86,7 +86,7 @@ def entries_of_text(text: str) -> dict[str, Entry]:
 
 
 def sequence(scheduler_id: str) -> str:
-    """`40` of `40.pbs`, `43[]` of `43[].pbs.example.org`."""
+    """The number of an id without the server: `40` of `40.pbs`, `43[]` of `43[].pbs.example.org`."""
     return scheduler_id.partition(".")[0]
 
 

@@ -58,11 +58,12 @@ class Pbs:
     name: str = "pbs"
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
+        """One `qsub` with the name; everything else is in the script."""
         argv = ("qsub", "-N", request.name, str(request.script))
         return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
 
     def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
-        """Without -x, which servers without history refuse; how the ended ones ended is then asked once."""
+        """The question omits -x, which servers without history refuse; how they ended is asked afterwards."""
         asked = at_least_one(ids)
         in_text = SchedulerCommand(("qstat", "-f", *asked), partial(read_status, asked=asked, in_text=None))
         return SchedulerCommand(
@@ -70,17 +71,18 @@ class Pbs:
         )
 
     def find(self, request: SubmitRequest) -> SchedulerCommand[tuple[str, ...]]:
-        """With -x first, so that one that has ended already is found too, where history is kept."""
+        """The question uses -x first, so that an ended allocation is found too where history is kept."""
         options = ("-u", self.user, "-N", request.name)
         without_history = SchedulerCommand(("qselect", *options), partial(read_find, instead=None))
         return SchedulerCommand(("qselect", "-x", *options), partial(read_find, instead=without_history))
 
     def cancel(self, ids: Sequence[str]) -> SchedulerCommand[CancelAnswer]:
+        """One `qdel` for all ids."""
         asked = at_least_one(ids)
         return SchedulerCommand(("qdel", *asked), partial(read_cancel, asked=asked))
 
     def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
-        """The node file has a line per chunk and rank, and exists on the first node only."""
+        """Read the node file, which has a line for each chunk and rank and exists on the first node only."""
         if "PBS_JOBID" not in environ:
             return None
         try:
@@ -96,7 +98,7 @@ class Pbs:
 
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
-    """Only the id, `40.pbs`, is on stdout; warnings and refusals are on stderr."""
+    """The id, `40.pbs`, which is alone on stdout; warnings and refusals are on stderr."""
     found = _SUBMITTED.findall(completed.stdout)
     if completed.exit_code == 0 and found:
         return Submission(found[-1])
@@ -112,7 +114,7 @@ def read_submission(completed: Completed) -> Submission | CouldNotAsk:
 def read_status(
     completed: Completed, asked: Sequence[str], in_text: SchedulerCommand[StatusAnswer] | None
 ) -> StatusAnswer | CouldNotAsk | SchedulerCommand[StatusAnswer]:
-    """Known ids are on stdout, each other one has its line on stderr; the exit code is that of the last line.
+    """Known ids are on stdout, every other id has a line on stderr; the exit code is that of the last line.
 
     Args:
         in_text: the same question in the older form; None when this is its answer. PBS writes broken JSON
@@ -133,7 +135,7 @@ def read_status(
 
 
 def _named(pattern: re.Pattern[str], stderr: str, asked: Sequence[str]) -> list[str]:
-    """The asked ids that are named; compared by number, as the server's name comes in several lengths."""
+    """The asked ids that are named; compared by number, because the server's name has several forms."""
     numbers = {sequence(each) for each in pattern.findall(stderr)}
     return [each for each in asked if sequence(each) in numbers]
 
@@ -154,7 +156,7 @@ def _shown(entries: Mapping[str, Entry], asked: Sequence[str]) -> dict[str, Allo
 
 
 def read_history(completed: Completed, rest: StatusAnswer, ended: Sequence[str]) -> StatusAnswer:
-    """How the ended ones ended, where the history says it; that they have ended is known already."""
+    """The answer completed by how allocations ended, where the history contains it."""
     try:
         shown = _shown(entries_of_json(completed.stdout), ended)
     except NotJson:
@@ -166,7 +168,7 @@ def read_history(completed: Completed, rest: StatusAnswer, ended: Sequence[str])
 def read_find(
     completed: Completed, instead: SchedulerCommand[tuple[str, ...]] | None
 ) -> tuple[str, ...] | CouldNotAsk | SchedulerCommand[tuple[str, ...]]:
-    """qselect prints one id a line, and nothing with exit code 0 when there is none.
+    """The ids: qselect prints one on each line, and nothing with exit code 0 when there is none.
 
     Args:
         instead: the question for servers that keep no history.
@@ -179,7 +181,7 @@ def read_find(
 
 
 def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
-    """Each objection names its id; the exit code is that of the last one."""
+    """Every objection names its id; the exit code is that of the last id."""
     if completed.exit_code is None or any(words in completed.stderr for words in _NO_CONNECTION):
         return CouldNotAsk("qdel", completed.words)
     objections = {

@@ -1,4 +1,4 @@
-"""Asynchronous model-based search: a design first, then the lower confidence bound of an open forest.
+"""Asynchronous model-based search: a design, then the lower confidence bound of an open forest.
 
 Source: Balaprakash, Salim, Uram, Vishwanath, Wild (2018), "DeepHyper: asynchronous hyperparameter search
 for deep neural networks", HiPC; the departures from it are the options of `AmbsOptions`.
@@ -19,39 +19,31 @@ from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth, load_trees
 from ambs_hpc.search.gaussian_process import Posterior
 from ambs_hpc.search.history import Draft, History
-from ambs_hpc.search.initial_design import create_design
 from ambs_hpc.search.local_gp import LocalGp, Neighbourhood
-from ambs_hpc.search.method_options import AmbsOptions
+from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, read_options
+from ambs_hpc.search.methods.design_search import DesignStrategy
+from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.sampling import ConfigurationSampler
-from ambs_hpc.search.searcher import best_first, first_unknown
+from ambs_hpc.search.searcher import HistorySearcher, best_first, first_unknown
 
 Score: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
 
-PROPOSAL_STREAM, FALLBACK_STREAM = 3, 4
+PRESETS = {"ambs": AmbsOptions(), "classic": CLASSIC}
+PROPOSAL_STREAM = 3
 ELITE_SHARE, SMALLEST_ELITE, LARGEST_ELITE = 0.1, 4, 30
-LOCAL_STEPS = (0.15, 0.04)  # of the refinement around the best of a local process
+LOCAL_STEPS = (0.15, 0.04)  # of the refinement around the best candidates of a local process
 REFINED = 10  # best scored candidates that the next round starts from
 
 
-class DesignStrategy:
-    """A design without a model; also how model-based search begins."""
+def create(spec: SearchSpec) -> Searcher:
+    """A searcher by the forest and the local process, with the preset that the method names.
 
-    def __init__(
-        self, encoding: Encoding, sampler: ConfigurationSampler, design: str, seed: int, block: int
-    ) -> None:
-        self._encoding, self._sampler, self._seed = encoding, sampler, seed
-        self._design = create_design(design, encoding.dimensions, seed, block)
-
-    def choose(self, history: History) -> Draft:
-        row = self._encoding.from_uniform(self._design.point(history.next_ordinal)[None])
-        legal = bool(self._encoding.structure.allowed(row)[0])
-        if legal and row[0].tobytes() not in history.known:
-            return Draft(row[0], "design")
-        rng = np.random.default_rng([self._seed, FALLBACK_STREAM, history.next_ordinal])
-        return Draft(self._sampler.unknown(rng, history.known)[0], "design")
-
-    def prepare(self, history: History) -> None:
-        """A design waits for nothing."""
+    Raises:
+        UsageError: an option does not exist or has a wrong value.
+    """
+    options = read_options(spec.method, PRESETS[spec.method], spec.options)
+    strategy = AmbsStrategy(spec.encoding, options, spec.seed)
+    return HistorySearcher(spec.encoding, strategy, spec.direction, spec.starting_points)
 
 
 class AmbsStrategy:
@@ -77,6 +69,7 @@ class AmbsStrategy:
         self._local = LocalGp(encoding, seed, options.local_points, options.niche_share, options.transform)
 
     def choose(self, history: History) -> Draft:
+        """A point of the design until the forest is grown, then the best candidate of one of two models."""
         self._forest.update(history)
         if not self._forest.is_grown:
             return self._design.choose(history)
@@ -86,15 +79,16 @@ class AmbsStrategy:
         return self._from_forest(history, rng)
 
     def prepare(self, history: History) -> None:
+        """Import scikit-learn, and grow the forest and the local process of what is known."""
         load_trees()
         self._forest.update(history)
         if self._forest.is_grown:
-            self._forest.settle(history)
+            self._forest.update_lies(history)
             if self._options.local_share > 0.0:
                 self._local_process(history)
 
     def _from_forest(self, history: History, rng: np.random.Generator) -> Draft:
-        self._forest.settle(history)
+        self._forest.update_lies(history)
         kappa = draw_kappa(rng, self._options.exploration, self._options.kappa)
         worst = self._forest.scale.worst
 
@@ -129,7 +123,7 @@ class AmbsStrategy:
         )
 
     def _around(self, rng: np.random.Generator, near: Neighbourhood, elite: Floats) -> Floats:
-        """First candidates of a local process: near its incumbent and, unless a niche, near the elite."""
+        """First candidates of a local process: near its incumbent and, outside a niche, near the elite."""
         count, third = self._options.candidates, self._options.candidates // 3
         own = count - third // 2 if near.is_niche else third
         V = self._candidates.mutated(rng, near.centre[None], np.zeros(own, dtype=np.intp), WIDE_STEP)
@@ -138,7 +132,7 @@ class AmbsStrategy:
         return np.concatenate([V, self._candidates.near_elite(rng, elite, third + third // 2)])
 
     def _local_process(self, history: History) -> tuple[Neighbourhood, Posterior]:
-        """Around the incumbent, without and with the pending proposals."""
+        """The neighbourhood of the incumbent, and its process with the lies of pending proposals."""
         scale = self._forest.scale
         near = self._local.neighbourhood(history, scale, self._forest.first_count)
         if self._options.lie == "none":
@@ -150,7 +144,7 @@ class AmbsStrategy:
     def _refined(
         self, rng: np.random.Generator, V: Floats, score: Score, steps: Sequence[float], count: int
     ) -> tuple[Floats, Floats]:
-        """`V`, then for each step `count` more around the best of the round before; and their figures."""
+        """`V`, and for each step `count` more rows around the best of the round before, with their scores."""
         rounds, figures = [V], [score(V)]
         for step in steps:
             best = rounds[-1][best_first(figures[-1][0], REFINED)]
@@ -160,9 +154,9 @@ class AmbsStrategy:
                 figures.append(score(V))
         return np.concatenate(rounds), np.concatenate(figures, axis=1)
 
-    def _best(self, history: History, rng: np.random.Generator, judged: tuple[Floats, Floats]) -> Draft:
-        """The best judged candidate that is not known; any unknown one when there is none."""
-        V, (scores, means, stds) = judged
+    def _best(self, history: History, rng: np.random.Generator, scored: tuple[Floats, Floats]) -> Draft:
+        """The best scored candidate that is not known; any unknown row when there is none."""
+        V, (scores, means, stds) = scored
         place = first_unknown(V, best_first(scores, len(scores)), history.known)
         if place is None:
             return self._fallback(history, rng)
@@ -179,8 +173,8 @@ class AmbsStrategy:
         return float(middle), float(high - low) / 2.0
 
     def _fallback(self, history: History, rng: np.random.Generator) -> Draft:
-        """The best of some that are unknown, wherever they lie: the end of a finite space."""
-        self._forest.settle(history)
+        """The best of some unknown rows from the whole space, as the end of a finite space needs it."""
+        self._forest.update_lies(history)
         V = self._sampler.unknown(rng, history.known)
         means, stds = self._forest.predict(self._forest.places(V))
         scores = lower_confidence_bound(means, stds, self._options.kappa)

@@ -1,9 +1,9 @@
-"""Any sampler of Optuna behind our protocol, as `optuna:<Sampler>`; the only file that imports it.
+"""Optuna's samplers behind our protocol, as `optuna:<Sampler>`; the only file that imports Optuna.
 
 The study lives in memory and follows the history. A sampler is made anew for every proposal, seeded from
 the campaign's seed and the ordinal, so proposals are a function of what is known. Samplers of `LEARNING`
-also keep notes of their own in the study (the state of a population), which no database row tells: after
-a restart they go on from all results, told again in their order, though not with the same next proposal.
+also store state of their own in the study (a population), which is in no database row: after a restart
+they go on from all results, told again in their order, though not with the same next proposal.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import Draft, History
+from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.sampling import ConfigurationSampler
 from ambs_hpc.search.searcher import HistorySearcher
 
@@ -37,28 +38,31 @@ SAMPLERS = (
     "RandomSampler",
     "TPESampler",
 )
-LEARNING = ("CmaEsSampler", "NSGAIISampler", "NSGAIIISampler", "QMCSampler")  # they keep notes in the study
-FORESEEN = {"constant_liar": True, "warn_independent_sampling": False}  # our defaults where there is such
+LEARNING = ("CmaEsSampler", "NSGAIISampler", "NSGAIIISampler", "QMCSampler")  # they store state in the study
+DEFAULTS = {
+    "constant_liar": True,
+    "warn_independent_sampling": False,
+}  # ours, where a sampler has the option
 NEEDS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}  # imported by Optuna at the first proposal
-STARTUP = ("n_startup_trials", "population_size")  # options that say how long a sampler draws at random
+STARTUP = ("n_startup_trials", "population_size")  # options for how long a sampler draws at random
 PLAIN = {"int": int, "float": float, "bool": bool, "str": str}  # kinds of option that a command line can give
 PROPOSAL_STREAM, FALLBACK_STREAM = 5, 6
-ATTEMPTS = 20  # asked again when forbidden or known, before any unknown configuration is taken
+ATTEMPTS = 20  # when a suggestion is forbidden or known, before any unknown configuration is taken
 
 Kinds = Mapping[str, tuple[type, ...]]
 
 
 class OptunaSearcher(HistorySearcher):
-    """A history that an Optuna study follows."""
+    """A searcher whose history an Optuna study follows."""
 
     def __init__(
         self, encoding: Encoding, sampler: Samplers, direction: str, starting_points: Sequence[Configuration]
     ) -> None:
-        self._follower = OptunaStrategy(encoding, sampler)
-        super().__init__(encoding, self._follower, direction, starting_points)
+        self._study_strategy = OptunaStrategy(encoding, sampler)
+        super().__init__(encoding, self._study_strategy, direction, starting_points)
 
     def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
-        """Tell again in the order told, each result as soon as its proposal has been made."""
+        """Repeat the order of before: each result is told as soon as its proposal has been made."""
         place = {
             self._encoding.encode(p.configuration).tobytes(): end for end, p in enumerate(proposals, start=1)
         }
@@ -67,10 +71,10 @@ class OptunaSearcher(HistorySearcher):
             needed = place.get(self._encoding.encode(observation.configuration).tobytes(), 0)
             if needed > done:
                 super().restore(proposals[done:needed], [])
-                self._follower.follow(self._history)
+                self._study_strategy.follow(self._history)
                 done = needed
             self.tell([observation])
-            self._follower.follow(self._history)
+            self._study_strategy.follow(self._history)
         super().restore(proposals[done:], [])
 
 
@@ -87,6 +91,7 @@ class OptunaStrategy:
         self._order: dict[bytes, None] = {}  # every row that has been a trial, in the order they began
 
     def choose(self, history: History) -> Draft:
+        """The first legal, unknown suggestion of the sampler, else a random unknown row."""
         self.follow(history)
         ordinal = history.next_ordinal
         self._study.sampler = self._samplers.create(ordinal)
@@ -95,7 +100,7 @@ class OptunaStrategy:
             for _ in range(ATTEMPTS):
                 trial = self._study.ask()
                 row = self._suggested(trial)
-                if row.tobytes() not in history.known and self._encoding.structure.allowed(row[None])[0]:
+                if row.tobytes() not in history.known and self._encoding.constraints.allowed(row[None])[0]:
                     self._running[row.tobytes()] = trial.number
                     return Draft(row, kind)
                 self._study.tell(trial.number, state=_states().FAIL)
@@ -103,10 +108,11 @@ class OptunaStrategy:
         return Draft(self._sampler.unknown(rng, history.known)[0], "random")
 
     def prepare(self, history: History) -> None:
+        """The study contains all that the history knows."""
         self.follow(history)
 
     def follow(self, history: History) -> None:
-        """Bring the study up to what the history knows: proposals first, in their order, then results."""
+        """Add to the study what the history knows: proposals first, in their order, then results."""
         if history.generation != self._generation:
             self._begin_again(history.generation)
         self._follow_proposals(history)
@@ -118,7 +124,7 @@ class OptunaStrategy:
                 self._study.tell(self._running.pop(key), state=_states().FAIL)
 
     def _begin_again(self, generation: int) -> None:
-        """A finished trial cannot be changed: all of them as new ones, begun in the order of before."""
+        """Begin a new study with all trials in their order, because a finished trial cannot be changed."""
         order = self._order
         self._study = self._samplers.create_study()
         self._generation, self._told, self._followed = generation, 0, 0
@@ -137,11 +143,11 @@ class OptunaStrategy:
         self._followed = history.next_ordinal
 
     def _start(self, row: Floats) -> None:
-        """A running trial of `row`, unless the sampler's own proposal is one already."""
+        """Start a trial of `row`, unless one is running since the sampler suggested it."""
         key = row.tobytes()
         self._order.setdefault(key)
         if key not in self._running:
-            self._running[key] = self._adopted(row)
+            self._running[key] = self._enqueued(row)
 
     def _observe(self, row: Floats, objective: float) -> None:
         self._start(row)
@@ -151,19 +157,19 @@ class OptunaStrategy:
         else:
             self._study.tell(number, objective)
 
-    def _adopted(self, row: Floats) -> int:
+    def _enqueued(self, row: Floats) -> int:
         """The number of a new running trial of a row that the study did not suggest."""
         from optuna.trial import TrialState, create_trial
 
         names, distributions = self._encoding.names, self._distributions
         active = [j for j in np.flatnonzero(~np.isnan(row)) if distributions[j] is not None]
         params = {names[j]: _external(row[j], distributions[j]) for j in active}
-        if self._samplers.is_learning:  # the sampler writes its notes when it is asked
+        if self._samplers.is_learning:  # the sampler stores its state when it is asked
             self._study.sampler = self._samplers.create(len(self._order))
             with quiet():
                 self._study.enqueue_trial(params)
                 trial = self._study.ask()
-                _ = trial.relative_params  # the sampler is asked here, for nothing but its notes
+                _ = trial.relative_params  # the sampler is asked here, only to store its state
                 self._suggested(trial)
             return int(trial.number)
         number = len(self._study.get_trials(deepcopy=False))
@@ -177,10 +183,10 @@ class OptunaStrategy:
         return number
 
     def _suggested(self, trial: Any) -> Floats:
-        """A row of V by define-by-run: a parameter is suggested once its parents say it is active."""
+        """A row of V by define-by-run: a parameter is suggested when its parents make it active."""
         row = np.full((1, self._encoding.dimensions), np.nan)
         for column, name in enumerate(self._encoding.names):
-            if not self._encoding.structure.is_active(column, row):
+            if not self._encoding.constraints.is_active(column, row):
                 continue
             found = self._encoding.range(column)
             if self._distributions[column] is None:
@@ -213,7 +219,7 @@ class Samplers:
         kinds = _option_kinds(signature)
         self._arguments: dict[str, object] = {
             key: value
-            for key, value in FORESEEN.items()
+            for key, value in DEFAULTS.items()
             if key in signature and signature[key].default is not None  # None marks a deprecated one
         }
         self._arguments |= {key: _checked(method, key, value, kinds) for key, value in given.items()}
@@ -223,7 +229,7 @@ class Samplers:
         self._try()
 
     def create(self, ordinal: int) -> Any:
-        """The sampler for one proposal; a QMC sequence is one sequence, so its seed stays the campaign's."""
+        """The sampler for one proposal; a QMC sequence is one sequence, so it keeps the campaign's seed."""
         words = np.random.SeedSequence([self.seed, PROPOSAL_STREAM, ordinal]).generate_state(2)
         arguments = dict(self._arguments)
         if self._has_independent:
@@ -248,7 +254,7 @@ class Samplers:
         return math.inf
 
     def _try(self) -> None:
-        """Refuse now what would fail at the first proposal."""
+        """Raise now the errors that would occur at the first proposal."""
         library = NEEDS.get(self.name)
         if library and find_spec(library) is None:
             raise _missing(self.method, library, library)
@@ -260,7 +266,7 @@ class Samplers:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna's greetings and notes on experimental or ageing arguments are no news to a campaign."""
+    """Suppress Optuna's messages and its warnings about experimental or deprecated arguments."""
     from optuna import logging
     from optuna.exceptions import ExperimentalWarning
 
@@ -275,20 +281,14 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def create_optuna_searcher(
-    encoding: Encoding,
-    method: str,
-    direction: str,
-    seed: int,
-    starting_points: Sequence[Configuration],
-    options: Mapping[str, object],
-) -> OptunaSearcher:
-    """A searcher at its beginning; `options` go to the sampler's constructor.
+def create(spec: SearchSpec) -> Searcher:
+    """A searcher at its beginning; the options go to the sampler's constructor.
 
     Raises:
         UsageError: Optuna is missing, or there is no such sampler, option or value.
     """
-    return OptunaSearcher(encoding, Samplers(method, seed, options), direction, starting_points)
+    samplers = Samplers(spec.method, spec.seed, spec.options)
+    return OptunaSearcher(spec.encoding, samplers, spec.direction, spec.starting_points)
 
 
 def _samplers(method: str) -> Any:
@@ -313,7 +313,7 @@ def _states() -> Any:
 
 
 def _distribution(encoding: Encoding, column: int) -> Any:
-    """Optuna's word for the values of a column of V, None for a single value."""
+    """Optuna's distribution for the values of a column of V; None for a single value."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     found = encoding.range(column)
@@ -333,7 +333,7 @@ def _external(value: float, distribution: Any) -> float | int:
 
 
 def _option_kinds(signature: Mapping[str, inspect.Parameter]) -> Kinds:
-    """The constructor's parameters that take plain values; its callables and objects cannot be stored."""
+    """The constructor's parameters that take plain values; callables and objects cannot be stored."""
     kinds: dict[str, tuple[type, ...]] = {}
     for name, parameter in signature.items():
         words = str(parameter.annotation).replace("Optional[", "").replace("]", "").split("|")
@@ -355,7 +355,7 @@ def _checked(method: str, name: str, value: object, kinds: Kinds) -> object:
 
 
 def _read(value: object, kinds: tuple[type, ...]) -> object | None:
-    """Values come from a command line as text, from a stored campaign as JSON."""
+    """The value as one of these kinds, or None: a command line gives text, a stored campaign JSON."""
     if isinstance(value, str) and str not in kinds:
         try:
             value = json.loads(value.lower())

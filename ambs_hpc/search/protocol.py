@@ -1,0 +1,89 @@
+"""The protocols that a search method implements, and the values for its creation; no numpy here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ambs_hpc.records import Configuration, Observation, Proposal
+    from ambs_hpc.search.encoding import Encoding
+    from ambs_hpc.search.history import Draft, History
+
+
+class Searcher(Protocol):
+    """Proposes configurations and learns from their results; it knows which proposals are pending."""
+
+    def ask(self, n: int) -> list[Proposal]:
+        """At most `n` >= 0 new proposals, none of them known; fewer when the space ends.
+
+        Raises:
+            SpaceExhausted: not a single configuration is left.
+        """
+        ...
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        """Learn results in this order; a later one of the same configuration replaces the earlier.
+
+        Raises:
+            ValueError: an objective is not finite, or a configuration is not of the space.
+        """
+        ...
+
+    def discard(self, configurations: Iterable[Configuration]) -> None:
+        """These configurations will have no result; they are neither pending nor proposed again."""
+        ...
+
+    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
+        """Become the searcher that made all `proposals` (in ordinal order) and was told `observations`."""
+        ...
+
+
+class Strategy(Protocol):
+    """Chooses the next row; a function of the history alone."""
+
+    def choose(self, history: History) -> Draft:
+        """A legal, unknown row for `history.next_ordinal`.
+
+        Raises:
+            SpaceExhausted: there is none.
+        """
+        ...
+
+    def prepare(self, history: History) -> None:
+        """Do now what would make the next choice slow; the choices are the same without it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    """The values that a searcher is created from; all but the options are checked.
+
+    Args:
+        encoding: the vectorised space.
+        method: the name that was chosen; a module may serve several.
+        direction: "minimize" or "maximize".
+        seed: >= 0.
+        starting_points: configurations to be proposed first.
+        options: options of the method, not yet checked.
+    """
+
+    encoding: Encoding
+    method: str
+    direction: str
+    seed: int
+    starting_points: Sequence[Configuration]
+    options: Mapping[str, object]
+
+
+class MethodModule(Protocol):
+    """A module that implements one or several search methods."""
+
+    def create(self, spec: SearchSpec) -> Searcher:
+        """A searcher at its beginning.
+
+        Raises:
+            UsageError: an option does not exist or has a wrong value.
+        """
+        ...

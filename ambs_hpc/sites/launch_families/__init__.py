@@ -1,0 +1,1 @@
+"""The families of launch commands: one file each, and their registry."""
