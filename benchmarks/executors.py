@@ -39,7 +39,7 @@ from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.allocation import granted_nodes
 from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
 from ambs_hpc.launcher.node_pool import NodePool
-from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import create_campaign, enqueue, list_evaluations, open_database, reading, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources
 from ambs_hpc.sites import load_site
@@ -242,6 +242,7 @@ def through_launcher(case: Case, node_pool: NodePool | None, place: Path) -> lis
     os.environ["AMBS_CONFIG_DIR"] = str(place)
     objective: dict[str, object] = {"function": "timed_objective:objective", "warm": True}
     allow(objective, str(place))
+    allow_runs(f"{place}/runs")
     engine = open_database(f"sqlite:///{place}/queue.db", create=True)
     new = NewCampaign(
         "c", {}, objective, "minimize", str(place), f"{place}/runs", "random", {}, 0, case.evaluations, 1, 3

@@ -34,7 +34,7 @@ from ambs_hpc.launcher.executors.protocol import Ended
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing, Slot
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import (
     counts,
     create_campaign,
@@ -172,6 +172,7 @@ def measure(url: str, folder: Path, options: argparse.Namespace) -> Figures:
     """Fill the slots, wait until all is steady, then measure."""
     engine = open_database(url)
     allow(OBJECTIVE, str(folder))
+    allow_runs(f"{folder}/runs")
     with transaction(engine) as connection:
         new = NewCampaign(
             "c", {}, OBJECTIVE, "minimize", str(folder), str(folder / "runs"), "random", {}, 0, 10**9, 1, 3

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
-from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import counts, create_campaign, enqueue, list_evaluations, reading, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources
 from ambs_hpc.states import State
@@ -129,6 +129,7 @@ FLOORS: dict[str, Callable[[int], float]] = {"command": xargs_per_second, "funct
 
 def _stock(engine: Engine, name: str, objective: dict[str, object], folder: str, number: int) -> int:
     allow(objective, folder)
+    allow_runs(f"{folder}/runs")
     with transaction(engine) as connection:
         campaign = create_campaign(
             connection,

@@ -1,4 +1,4 @@
-"""The search's side of a campaign: read what ended, learn, propose, enqueue; it may die at any line."""
+"""The search's side of a campaign: read results, learn, propose, enqueue; it may be killed at any line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc import identity
-from ambs_hpc.campaign.opening import searcher_for
+from ambs_hpc.campaign.creation import searcher_for
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import CampaignConflict, DatabaseLocked, DatabaseUnreachable, SpaceExhausted
 from ambs_hpc.queue import (
@@ -24,6 +24,7 @@ from ambs_hpc.queue import (
 )
 from ambs_hpc.records import Campaign, Finished, NewEvaluation, Observation, Proposal, Resources
 from ambs_hpc.states import State
+from ambs_hpc.timing import DATABASE_RETRY_SECONDS, SEARCH_HEARTBEAT_SECONDS, STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -31,23 +32,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ASKED_AT_ONCE = 16  # launchers start on the first proposals of a large batch while the rest is made
-STALE_AFTER_SECONDS = 60.0
-HEARTBEAT_SECONDS = 5.0
-DATABASE_RETRY_SECONDS = 1.0
 AHEAD_SHARE = 0.1  # ready evaluations per slot, so that a slot does not wait for the search
 AHEAD_WITHOUT_LAUNCHERS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a campaign stands.
+    """The progress of a campaign.
 
     Args:
         counts: evaluations by state.
-        proposed: evaluations enqueued in all.
+        proposed: total number of evaluations enqueued.
         budget: max_evaluations, or None.
-        exhausted: the space has nothing left to propose.
-        database_away: the last step could not reach the database; nothing is lost, the next one tries again.
+        exhausted: every configuration of the space has been proposed.
+        database_away: the last step could not reach the database; nothing is lost, the next step tries again.
     """
 
     counts: Mapping[State, int]
@@ -63,7 +61,7 @@ class Progress:
 
     @property
     def is_complete(self) -> bool:
-        """Everything that shall be proposed has been, and has ended."""
+        """Whether everything that is to be proposed has been proposed and has ended."""
         spent = self.budget is not None and self.proposed >= self.budget
         return (spent or self.exhausted) and self.ended >= self.proposed
 
@@ -88,7 +86,7 @@ class SearchLoop:
         self._progress = Progress({}, 0, campaign.definition.max_evaluations)
 
     def open(self) -> None:
-        """Own the campaign and rebuild the searcher.
+        """Take ownership of the campaign and rebuild the searcher.
 
         Raises:
             CampaignConflict: another live search owns it.
@@ -109,7 +107,7 @@ class SearchLoop:
             self._restore(connection)
 
     def step(self) -> Progress:
-        """Learn from what has ended and propose what is missing; never waits."""
+        """Learn from what has ended and propose what is missing, without waiting for either."""
         try:
             return self._step()
         except (DatabaseUnreachable, DatabaseLocked) as error:
@@ -119,11 +117,11 @@ class SearchLoop:
             return Progress(last.counts, last.proposed, last.budget, last.exhausted, database_away=True)
 
     def stop_proposing(self) -> None:
-        """Enqueue nothing more; what ends is still learned."""
+        """Enqueue nothing more; results are still learned."""
         self._stopped = True
 
     def close(self) -> None:
-        """Give the campaign up, so that another search may take it at once."""
+        """Release the ownership of the campaign, so that another search can take it at once."""
         with transaction(self._engine) as connection:
             leave_search(connection, self._campaign.id, self._owner)
 
@@ -143,7 +141,7 @@ class SearchLoop:
         return self._progress
 
     def _keep_ownership(self, connection: Connection) -> None:
-        if self._clock.monotonic() - self._last_heartbeat < HEARTBEAT_SECONDS:
+        if self._clock.monotonic() - self._last_heartbeat < SEARCH_HEARTBEAT_SECONDS:
             return
         if not search_heartbeat(connection, self._campaign.id, self._owner):
             raise CampaignConflict(
@@ -153,7 +151,7 @@ class SearchLoop:
         self._last_heartbeat = self._clock.monotonic()
 
     def _missing(self, connection: Connection, by_state: Mapping[State, int]) -> int:
-        """How many proposals are wanted now: a few more than the slots can hold, never above the budget."""
+        """The number of proposals wanted now: a few more than the slots can hold, never above the budget."""
         if self._exhausted or self._stopped:
             return 0
         slots = self._slots or sum(
@@ -188,7 +186,7 @@ class SearchLoop:
             self._save()
 
     def _save(self) -> None:
-        """Enqueue what was asked; after a lost commit, only what the database does not have yet."""
+        """Enqueue the unsaved proposals; after a lost commit, only those that the database does not have."""
         new = [self._evaluation(index, proposal) for index, proposal in enumerate(self._unsaved)]
         with transaction(self._engine) as connection:
             stored = {row.ordinal for row in proposals_of(connection, self._campaign.id, self._proposed)}

@@ -12,10 +12,18 @@ from ambs_hpc.launcher import command_line, paths
 from ambs_hpc.launcher.supervisor import function_main
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.launcher.supervisor.outcome import RESULT
-from ambs_hpc.problem.allow_list import is_allowed
+from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_of
+from ambs_hpc.problem.allow_list import is_allowed, is_run_directory_allowed
 
 if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Claim
+
+
+# `python -m` would import from the attempt's folder first, where others may have put files.
+COLD = (
+    "import sys; sys.path[:] = [one for one in sys.path if one]; "
+    f"from {function_main.__name__} import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 class EvaluationSpec:
@@ -27,6 +35,11 @@ class EvaluationSpec:
             ObjectiveNotAllowed: this user has not registered the objective.
         """
         definition = campaign.definition
+        if not is_run_directory_allowed(definition.run_directory):
+            raise ObjectiveNotAllowed(
+                f"Campaign {campaign.name!r} would write to {definition.run_directory}, which you have not "
+                "registered here. Look at it, then run: ambs allow PROBLEM --runs FOLDER"
+            )
         if not is_allowed(definition.objective, definition.directory):
             raise ObjectiveNotAllowed(
                 f"Campaign {campaign.name!r} would run {dict(definition.objective)} from "
@@ -34,6 +47,7 @@ class EvaluationSpec:
                 "ambs allow PROBLEM"
             )
         self.campaign = campaign.name
+        self._seed = definition.seed
         limit = definition.problem.get("time_limit_seconds")
         self.time_limit_seconds = None if limit is None else float(str(limit))
         self._run_directory, self._directory = definition.run_directory, definition.directory
@@ -55,6 +69,7 @@ class EvaluationSpec:
             "AMBS_ORDINAL": str(claim.ordinal),
             "AMBS_ATTEMPT": str(claim.attempt),
             "AMBS_CAMPAIGN": claim.campaign,
+            SEED_VARIABLE: str(seed_of(self._seed, claim.ordinal, claim.attempt)),
             "AMBS_RESULT": f"{folder}/{RESULT}",
             "AMBS_CHECKPOINT_DIR": checkpoint,
         }
@@ -82,5 +97,5 @@ def _command(objective: Mapping[str, object], directory: str) -> list[str]:
     function = objective.get("function")
     if function is None:
         return command_line.anchored(cast("list[str]", objective["command"]), directory)
-    cold = [sys.executable, "-m", function_main.__name__, str(function), str(Path(directory))]
+    cold = [sys.executable, "-c", COLD, str(function), str(Path(directory))]
     return [entry.replace("{", "{{").replace("}", "}}") for entry in cold]

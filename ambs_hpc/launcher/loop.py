@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ambs_hpc import timing
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher.campaigns import Campaigns
@@ -24,12 +25,6 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Claim, LauncherStats, Outcome, Resources
-from ambs_hpc.timing import (
-    DATABASE_RETRY_SECONDS,
-    LAUNCHER_HEARTBEAT_SECONDS,
-    STALE_AFTER_SECONDS,
-    SWEEP_SECONDS,
-)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -45,8 +40,7 @@ SHORT_SECONDS = 1.0
 GATHER_SECONDS = 0.04
 AHEAD_PER_SLOT_AT_MOST = 32
 CLAIM_AT_MOST = 1000
-# Small evaluations must not pass a large one again and again: sometimes the first in the queue is leased even
-# when it does not fit, and room is kept for it.
+# So often the first in the queue is leased though it does not fit, so that small ones do not starve it.
 HEAD_SECONDS = 1.0
 
 
@@ -75,7 +69,7 @@ class LauncherLoop:
         """`only`: ids of the campaigns to serve; None serves all."""
         self._engine, self._id, self._executor, self._clock = engine, launcher_id, executor, clock
         self._campaigns = Campaigns(only)
-        self._schedulers = SchedulerWatch(engine, STALE_AFTER_SECONDS)
+        self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
         self._waiting: list[Claim] = []  # leased, not started
         self._next: int | None = None  # of those, the one that room is kept for
         self._head_at = float("-inf")  # when the first in the queue is leased next, whatever its shape
@@ -129,7 +123,7 @@ class LauncherLoop:
             self._exchange()
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, evaluations run on: %s", error)
-            self._away_until = self._clock.monotonic() + DATABASE_RETRY_SECONDS
+            self._away_until = self._clock.monotonic() + timing.DATABASE_RETRY_SECONDS
 
     def resume(self, connection: Connection, adopted: Sequence[Claim]) -> None:
         """Hold the attempts of a predecessor; they are started as if we had leased them."""
@@ -151,7 +145,7 @@ class LauncherLoop:
         with transaction(self._engine) as connection:
             served = self._campaigns.served(connection)
             ids: Sequence[int | None] = [None] if served is None else served
-            return any(is_search_alive(connection, one, STALE_AFTER_SECONDS) for one in ids)
+            return any(is_search_alive(connection, one, timing.STALE_AFTER_SECONDS) for one in ids)
 
     def stats(self, connection: Connection, ended: str = "") -> LauncherStats:
         """How many evaluations there is room for, how busy it was, and why slots are idle.
@@ -266,13 +260,13 @@ class LauncherLoop:
         self._pace(now, wanted, claims)
         self._waiting += claims
         if held is not None:
-            self._heartbeat_at = now + LAUNCHER_HEARTBEAT_SECONDS
+            self._heartbeat_at = now + timing.LAUNCHER_HEARTBEAT_SECONDS
             self._compare(held)
         self._start_waiting()
         if now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_SECONDS
+            self._sweep_at = now + timing.SWEEP_SECONDS
             self._schedulers.look(self._clock.now())
-            recover_and_sweep(self._engine, STALE_AFTER_SECONDS)
+            recover_and_sweep(self._engine, timing.STALE_AFTER_SECONDS)
 
     def _record(
         self, connection: Connection, ended: Sequence[Outcome | Interrupted], given_back: Sequence[Claim]

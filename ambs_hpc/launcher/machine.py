@@ -12,6 +12,7 @@ from ambs_hpc.launcher.environment import GPU_VARIABLES
 from ambs_hpc.launcher.packing import Node
 
 ASK_GPUS_SECONDS = 20
+NO_GPUS = ("NoDevFiles", "void", "none")  # of older Slurm, and of container runtimes
 
 
 def this_machine(slots: int | None, gpus: int | None, *, largest_cores: int = 1) -> Node:
@@ -43,7 +44,7 @@ def gpu_ids() -> tuple[str, ...]:
     """The GPUs that we were given, else all that NVIDIA's tool lists."""
     given = os.environ.get(gpu_variable())
     if given is not None:
-        return tuple(part.strip() for part in given.split(",") if part.strip())
+        return visible_gpus(given)
     program = shutil.which("nvidia-smi")
     if program is None:
         return ()
@@ -58,6 +59,16 @@ def gpu_ids() -> tuple[str, ...]:
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return tuple(listed.stdout.split()) if listed.returncode == 0 else ()
+
+
+def visible_gpus(value: str) -> tuple[str, ...]:
+    """The GPUs that a vendor's variable names; -1 hides itself and all behind it."""
+    if value.strip() in NO_GPUS:
+        return ()
+    names = [part.strip() for part in value.split(",")]
+    if "-1" in names:
+        names = names[: names.index("-1")]
+    return tuple(name for name in names if name)
 
 
 def memory_gib() -> float:

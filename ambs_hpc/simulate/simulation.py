@@ -15,7 +15,7 @@ from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.runtime_estimate import floor_seconds
 from ambs_hpc.problem import Problem
-from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import create_campaign, end_launcher, register_launcher, transaction
 from ambs_hpc.records import Campaign, NewCampaign, NewLauncher
 from ambs_hpc.search import DEFAULT_METHOD
@@ -101,6 +101,7 @@ class _SimulatedCampaign:
         with transaction(engine) as connection:
             self._campaign = create_campaign(connection, definition)
         allow(definition.objective, definition.directory)
+        allow_runs(definition.run_directory)
         self._executors: list[SimulatedExecutor] = []
         self._costs: list[AskCost] = []
         self._launchers = [self._add_launcher(one) for one in settings.allocations]

@@ -207,9 +207,9 @@ def test_programs_of_several_ranks(campaign: Campaign) -> None:
         with launcher(campaign):
             wait_until(lambda: counts(campaign).get("DONE", 0) == 2, 90)
     assert_each_ended_once(campaign, 2)
-    for file in campaign.folder.glob("ambs-runs/ranks/000/*/ranks"):
+    for file in campaign.folder.glob("ambs-runs/ranks/*/000/*/ranks"):
         assert sorted(file.read_text().splitlines()) == ["rank 0 of 2", "rank 1 of 2"]
-    assert len(list(campaign.folder.glob("ambs-runs/ranks/000/*/ranks"))) == 2
+    assert len(list(campaign.folder.glob("ambs-runs/ranks/*/000/*/ranks"))) == 2
 
 
 def test_killed_launcher_is_succeeded(campaign: Campaign) -> None:

@@ -48,7 +48,7 @@ def begun(shell: Shell) -> subprocess.Popen[str]:
 
 
 def is_draining(shell: Shell) -> bool:
-    return "draining" in (shell.folder / "ambs-runs" / "p" / "launcher.log").read_text()
+    return "draining" in next(shell.folder.glob("ambs-runs/p/*/launcher.log")).read_text()
 
 
 def states(shell: Shell) -> dict[object, object]:

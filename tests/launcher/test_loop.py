@@ -15,7 +15,7 @@ from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import (
     cancel,
     counts,
@@ -108,6 +108,7 @@ class Stage:
 
     def __init__(self, engine: Engine, folder: Path, number: int, shape: Resources = ONE_CORE) -> None:
         allow(OBJECTIVE, str(folder))
+        allow_runs(f"{folder}/runs")
         self.engine, self.clock = engine, ManualClock()
         with transaction(engine) as connection:
             new = NewCampaign(

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import ObjectiveNotAllowed
-from ambs_hpc.problem.allow_list import allow, allow_list_file, is_allowed
+from ambs_hpc.problem.allow_list import (
+    allow,
+    allow_list_file,
+    allow_runs,
+    is_allowed,
+    is_run_directory_allowed,
+)
 
 OBJECTIVE = {"function": "model:train", "warm": True}
 
@@ -40,3 +46,14 @@ def test_list_that_others_can_write_is_refused() -> None:
     allow_list_file().chmod(0o666)
     with pytest.raises(ObjectiveNotAllowed, match="chmod 600"):
         is_allowed(OBJECTIVE, "/a")
+
+
+def test_run_directory_is_registered_with_all_below_it() -> None:
+    """A row may not send what evaluations print anywhere else."""
+    assert not is_run_directory_allowed("/a/runs/p/0f")
+    allow_runs("/a/runs/p")
+    assert is_run_directory_allowed("/a/runs/p")
+    assert is_run_directory_allowed("/a/runs/p/0f")
+    assert not is_run_directory_allowed("/a/runs/q")
+    assert not is_run_directory_allowed("/a/runs/p/../q")
+    assert not is_allowed({"function": "runs", "warm": True}, "/a/runs/p")

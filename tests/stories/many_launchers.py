@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import create_campaign, enqueue, open_database, run_read_only_sql, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources
 
@@ -38,6 +38,7 @@ def tell(folder: Path, url: str, *, launchers: int, evaluations: int) -> Story:
     environment = {**os.environ, "AMBS_DB": url, "AMBS_CONFIG_DIR": str(folder / "config")}
     os.environ["AMBS_CONFIG_DIR"] = environment["AMBS_CONFIG_DIR"]
     allow(OBJECTIVE, str(folder))
+    allow_runs(f"{folder}/runs")
     runs = str(folder / "runs")
     campaign = NewCampaign(
         "many", {}, OBJECTIVE, "minimize", str(folder), runs, "random", {}, 0, evaluations, 1, 3

@@ -118,7 +118,7 @@ def test_campaign_through_a_launch_command(login: LoginNode) -> None:
     for row in small:
         assert _json(row["metrics"])["host"] == row["node"]
     assert len({row["node"] for row in small}) >= 3
-    logs = list(login.folder.glob("ambs-runs/together/*/*-1/stdout"))
+    logs = list(login.folder.glob("ambs-runs/together/*/*/*-1/stdout"))
     assert len(logs) == LARGE
     for log in logs:
         lines = sorted(log.read_text().splitlines())

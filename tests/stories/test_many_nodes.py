@@ -200,7 +200,7 @@ def test_all_shapes_share_an_allocation(centre: Centre) -> None:
         centre.submit(4)
         assert [one.wait(90) for one in (first, second, third)] == [0, 0, 0]
     centre.assert_each_ended_once(52)
-    for log in centre.folder.glob("ambs-runs/ranks/*/*/stdout"):
+    for log in centre.folder.glob("ambs-runs/ranks/*/*/*/stdout"):
         told = sorted(line for line in log.read_text().splitlines() if line.startswith("rank "))
         assert [line.split(" on ")[0] for line in told] == [f"rank {index} of 4" for index in range(4)]
         assert len({line.split(" on ")[1] for line in told}) == 2

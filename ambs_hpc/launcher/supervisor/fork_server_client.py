@@ -15,7 +15,7 @@ from typing import NoReturn
 from ambs_hpc.launcher.supervisor import fork_server, process_tree
 from ambs_hpc.launcher.supervisor.forked import handed_over
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.launcher.supervisor.running import RunningAttempt
+from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import make_folder
 
 MOST_AHEAD = 8  # forks that wait: what ends while others are forked finds one ready

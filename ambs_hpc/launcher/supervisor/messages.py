@@ -7,10 +7,12 @@ imports it, and processes that are forked for every evaluation use it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
+from ambs_hpc.launcher.supervisor.metrics import is_json_tree
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
 
 
@@ -126,6 +128,8 @@ class AttemptReport:
 
 Message = StartRequest | StopOrder | Alive | ImportFailed | SupervisorDied | AttemptReport
 Value = TypeVar("Value", bound=Message)
+# Names of failure kinds that an attempt can have by itself (a test compares them with the queue's).
+FAILURES = frozenset({"ERROR", "TIMEOUT", "OUT_OF_MEMORY", "BAD_RESULT"})
 KINDS: dict[str, type[Any]] = {
     "start": StartRequest,
     "stop": StopOrder,
@@ -171,6 +175,30 @@ def from_json(kind: type[Value], text: bytes | str) -> Value:
     if not isinstance(said, dict):
         raise ValueError(f"no {kind.__name__}: {text[:200]!r}")
     return _made(kind, said)
+
+
+def is_sound(report: AttemptReport) -> bool:
+    """Whether every field has its type and range; whoever wrote the file may have written anything."""
+    numbers = (report.started_at, report.finished_at, 0.0 if report.objective is None else report.objective)
+    return (
+        type(report.id) is int
+        and type(report.attempt) is int
+        and all(isinstance(one, str) for one in (report.node, report.error, report.stopped))
+        and all(type(one) in (int, float) and _is_finite(one) for one in numbers)
+        and report.started_at <= report.finished_at
+        and (report.objective is None) == (report.failure is not None)
+        and (report.failure is None or report.failure in FAILURES)
+        and (report.exit_status is None or type(report.exit_status) is int)
+        and isinstance(report.metrics, dict)
+        and is_json_tree(report.metrics)
+    )
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond any float
+        return False
 
 
 def _plain(value: Message) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import stat
 import sys
 import time
 import traceback
@@ -13,14 +14,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest, from_json, to_json
-from ambs_hpc.launcher.supervisor.running import RunningAttempt
+from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest, from_json, is_sound, to_json
+from ambs_hpc.launcher.supervisor.metrics import read_metrics
+from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_generators
+from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 
 OUTCOME = "outcome.json"
 RESULT = "result.json"
 MARK = "AMBS-RESULT:"
 TAIL_BYTES = 2000
 SEARCHED_BYTES = 65536
+LONGEST_FILE_BYTES = 20 << 20  # of a result or an outcome
 SYNC_FROM_SECONDS = 1.0
 TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)  # by a signal; by a shell whose command was
 Folder = str | os.PathLike[str]
@@ -44,7 +48,9 @@ def run_function(
     `started_at`: when the slot was taken, so that the cost of a fork is not mistaken for idleness.
     """
     try:
-        value = objective(dict(request.configuration))
+        if SEED_VARIABLE in request.environment:
+            seed_generators(int(request.environment[SEED_VARIABLE]))
+        said = parse_result(objective(dict(request.configuration)))
     except SystemExit as error:
         return _exit_status(error)
     except MemoryError:
@@ -54,14 +60,14 @@ def run_function(
     except BaseException:  # noqa: BLE001  the border of the evaluation: whatever a person's code raises
         traceback.print_exc()
         return _leave(request, started_at, ParsedResult(failure="ERROR", error=_last_traceback()), 1)
-    return _leave(request, started_at, parse_result(value), 0)
+    return _leave(request, started_at, said, 0)
 
 
 def report_of(running: RunningAttempt, status: int, finished_at: float) -> AttemptReport:
     """The report of an attempt whose process has ended, with its outcome on disk.
 
-    `stopped` says why it ended before it had anything to say: an interruption, no outcome. A TERM that is
-    not ours is the scheduler's, which sends it to everything before it takes the nodes.
+    `stopped` says why it ended before it had anything to say: an interruption, no outcome. A TERM that
+    nobody but the evaluation itself can have sent is its own failure.
     """
     request = running.request
     is_command = request.arguments is not None and not request.reads_request
@@ -74,13 +80,19 @@ def report_of(running: RunningAttempt, status: int, finished_at: float) -> Attem
     if said is None or said.failure is not None:
         if running.ended_by == "stopped":
             return _report(request, running.started_at, finished_at, code, stopped="stopped")
-        if running.ended_by is None and code in TERMINATED:
-            return _report(request, running.started_at, finished_at, code, stopped="terminated from outside")
         said = _failure(running, code, said)
         said = replace(said, error=_with_stderr(said.error, request.folder))
     report = _report(request, running.started_at, finished_at, code, said)
-    write_outcome(request.folder, report)
+    try:
+        write_outcome(request.folder, report)
+    except OSError as error:  # it may have removed its folder: the launcher hears of its end all the same
+        print(f"outcome of {request.folder} could not be written: {error}", file=sys.stderr)  # noqa: T201
     return report
+
+
+def is_termination(status: int) -> bool:
+    """Whether a process ended by TERM: its own, or the scheduler's, which sends it to all."""
+    return os.waitstatus_to_exitcode(status) in TERMINATED
 
 
 def stopped(request: StartRequest) -> AttemptReport:
@@ -89,7 +101,7 @@ def stopped(request: StartRequest) -> AttemptReport:
     return _report(request, now, now, None, stopped="stopped")
 
 
-def not_started(request: StartRequest, error: OSError) -> AttemptReport:
+def not_started(request: StartRequest, error: Exception) -> AttemptReport:
     """The report of an attempt whose program could not be started."""
     now = time.time()
     said = ParsedResult(failure="ERROR", error=f"could not be started: {error}")
@@ -100,41 +112,47 @@ def parse_result(value: object) -> ParsedResult:
     """Read what an objective returned: a finite number, or a dict with `objective` and JSON metrics."""
     if type(value) is float and math.isfinite(value):  # most are, and the rest is costly in a fresh fork
         return ParsedResult(value)
-    metrics: dict[str, Any] = {}
+    metrics: Mapping[Any, Any] = {}
     if isinstance(value, Mapping):
-        metrics = {str(name): item for name, item in value.items() if name != "objective"}
         if "objective" not in value:
             return _bad(f"the result {_short(value)} has no 'objective'")
+        metrics = {name: item for name, item in value.items() if not _is_objective(name)}
         value = value["objective"]
     try:
         number = float(value)  # type: ignore[arg-type]  # anything may come, and float says what is a number
-    except (TypeError, ValueError):
+    except OverflowError:
+        return _bad("the objective is too large for a floating point number")
+    except Exception:  # noqa: BLE001  the border to a person's classes: `__float__` may raise anything
         return _bad(f"the objective {_short(value)} is not a number")
     if isinstance(value, str | bytes) or not math.isfinite(number):
         return _bad(f"the objective {_short(value)} is not a finite number")
-    return ParsedResult(number, json.loads(json.dumps(metrics, default=_plain)))
+    kept, left_out = read_metrics(metrics)
+    for sentence in left_out:
+        print(f"ambs: {sentence}", file=sys.stderr)  # noqa: T201  beside what the evaluation printed
+    return ParsedResult(number, kept)
 
 
 def command_result(folder: Folder) -> ParsedResult | None:
     """Read what a command left: the file that $AMBS_RESULT named, else its last result line, else None."""
     try:
-        file = _content(f"{folder}/{RESULT}")
+        file = read_regular(f"{folder}/{RESULT}")
         if file is not None:
             return parse_result(json.loads(file))
         line = _last_marked_line(f"{folder}/stdout")
         return None if line is None else parse_result(_number_or_json(line))
-    except ValueError as error:
-        return _bad(f"the result is neither a number nor JSON ({error})")
+    except RecursionError:
+        return _bad("the result is nested too deeply")
+    except (ValueError, OSError) as error:
+        return _bad(f"the result cannot be read ({error})")
 
 
 def read_outcome(folder: Folder, attempt: int) -> AttemptReport | None:
     """The outcome that this attempt wrote, if it did."""
-    content = _content(f"{folder}/{OUTCOME}")
     try:
-        report = from_json(AttemptReport, content or b"{}")
-    except ValueError:
+        report = from_json(AttemptReport, read_regular(f"{folder}/{OUTCOME}") or b"{}")
+    except (ValueError, OSError, RecursionError):
         return None
-    return report if report.attempt == attempt else None
+    return report if report.attempt == attempt and is_sound(report) else None
 
 
 def write_outcome(folder: Folder, report: AttemptReport) -> None:
@@ -156,25 +174,37 @@ def write_outcome(folder: Folder, report: AttemptReport) -> None:
 
 
 def tail(file: Folder, size: int = TAIL_BYTES) -> str:
-    """The last part of a log, from the beginning of a line."""
-    content = _content(file, size) or b""
+    """The last part of a log, from the beginning of a line; "" where there is no regular file."""
+    try:
+        content = read_regular(file, last_bytes=size) or b""
+    except OSError:
+        return ""
     text = content.decode(errors="replace")
     return text if len(content) < size else text.partition("\n")[2]
 
 
-def _content(file: Folder, last_bytes: int | None = None) -> bytes | None:
-    """The content of a file, or of its end; None when there is no such file.
+def read_regular(file: Folder, *, last_bytes: int | None = None) -> bytes | None:
+    """The content of a regular file, or of its end; None when there is none.
 
-    By descriptor: this runs for every evaluation, in processes where a Path costs ten times as much.
+    What an evaluation left may be anything: a named pipe would block whoever opens it, a link leads to other
+    people's files, a device never ends. By descriptor: this runs for every evaluation, in processes where a
+    Path costs ten times as much.
+
+    Raises:
+        OSError: it is no regular file, longer than LONGEST_FILE_BYTES, or cannot be read.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY)
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        size = os.fstat(descriptor).st_size
-        length = size if last_bytes is None else min(size, last_bytes)
-        return os.pread(descriptor, length, size - length)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{os.fspath(file)} is not a regular file")
+        length = status.st_size if last_bytes is None else min(status.st_size, last_bytes)
+        if length > LONGEST_FILE_BYTES:
+            raise OSError(f"{os.fspath(file)} has {length} bytes, more than {LONGEST_FILE_BYTES}")
+        return os.pread(descriptor, length, status.st_size - length)
     finally:
         os.close(descriptor)
 
@@ -192,7 +222,7 @@ def _failure(running: RunningAttempt, code: int, said: ParsedResult | None) -> P
         error = "killed by the kernel: the machine was out of memory"
         return ParsedResult(failure="OUT_OF_MEMORY", error=error)
     if code < 0:
-        return ParsedResult(failure="ERROR", error=f"killed by {signal.Signals(-code).name}")
+        return ParsedResult(failure="ERROR", error=f"killed by {_signal_name(-code)}")
     if code > 0:
         return ParsedResult(failure="ERROR", error=f"exit status {code}")
     if said is not None:
@@ -267,18 +297,20 @@ def _bad(error: str) -> ParsedResult:
     return ParsedResult(failure="BAD_RESULT", error=error)
 
 
+def _is_objective(name: object) -> bool:
+    return isinstance(name, str) and name == "objective"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal other than the first and the last
+        return f"signal {number}"
+
+
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  the border to a person's classes: `__repr__` may raise anything
+        text = f"of type {type(value).__name__}, which cannot be shown ({type(error).__name__})"
     return text if len(text) <= 200 else text[:200] + "..."
-
-
-def _plain(value: object) -> object:
-    """A JSON value for what numeric libraries return."""
-    for name in ("item", "tolist"):
-        method = getattr(value, name, None)
-        if callable(method):
-            try:
-                return method()
-            except (TypeError, ValueError):
-                continue
-    return repr(value)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 import time
 from pathlib import Path
 
 from ambs_hpc.launcher.supervisor.messages import StartRequest, to_json
-from ambs_hpc.launcher.supervisor.running import RunningAttempt
+from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 
 REQUEST = "request.json"  # read by `function_main`, and by Balsam's child
-LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW  # a link may lead to any file of ours
 LOG_MODE = 0o644
 
 
@@ -29,13 +30,20 @@ def start_command(request: StartRequest) -> RunningAttempt:
 
 
 def make_folder(folder: str) -> None:
-    """Make the attempt's folder; usually only it and its parent are missing."""
+    """Make the attempt's folder; usually only it and its parent are missing.
+
+    Raises:
+        OSError: it cannot be made, or belongs to somebody else.
+    """
     try:
         os.mkdir(folder)  # noqa: PTH102  once for every evaluation: a Path costs more than the call
     except FileNotFoundError:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        return
+        pass
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise PermissionError(f"{folder} exists and is no folder of this user's: files in it may be traps")
 
 
 def _spawn(request: StartRequest) -> int:

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ambs_hpc.launcher.supervisor import outcome, process_tree
 from ambs_hpc.launcher.supervisor.fork_server_client import ForkServerClient
@@ -28,14 +28,24 @@ from ambs_hpc.launcher.supervisor.messages import (
     decoded,
     encoded,
 )
-from ambs_hpc.launcher.supervisor.running import LimitKeeper, RunningAttempt
+from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import start_command
 from ambs_hpc.launcher.supervisor.transport import HEARTBEAT_SECONDS, LineTransport, Transport, send_all
-from ambs_hpc.launcher.supervisor.wakeup import KernelKills, SignalWakeup
+from ambs_hpc.launcher.supervisor.wakeup import TERM_DOUBT_SECONDS, KernelKills, SignalWakeup
 
 IDLE_SECONDS = 60.0
 LONGEST_REPORT_BYTES = 1 << 16  # a longer one is read from its file: no packet may exceed the buffer
 UNKNOWN_STATUS = signal.SIGKILL  # of a fork whose server died between its end and telling us
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt whose process has ended."""
+
+    running: RunningAttempt
+    status: int  # as from waitpid
+    finished_at: float
+    doubtful_until: float  # monotonic
 
 
 class Supervisor:
@@ -45,6 +55,7 @@ class Supervisor:
         """`objective`: "module:function" and its folder, when evaluations are forked."""
         self._control, self._objective = control, objective
         self._running: dict[int, RunningAttempt] = {}  # by pid
+        self._ended: list[_Ended] = []  # not reported yet
         self._limits, self._kernel_kills = LimitKeeper(), KernelKills()
         self._cores = os.sched_getaffinity(0)
         self._has_warned = False
@@ -71,6 +82,8 @@ class Supervisor:
                     return
                 watched = self._watch_fork_server(poll, watched)
             self._limits.enforce(self._running.values())
+            if self._ended:
+                self._report_ended()
             self._heartbeat()
             if self._control.fileno() in ready and not self._obey():
                 self._end_everything()
@@ -102,7 +115,7 @@ class Supervisor:
                 running: RunningAttempt | None = start_command(request)
             else:
                 running = self._fork_server.start(request, len(self._running))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             self._report(outcome.not_started(request, error))
             return
         if running is not None:
@@ -143,6 +156,9 @@ class Supervisor:
         for running in self._running.values():
             if running.request.id in ids:
                 running.stop("stopped", grace_seconds)
+        for one in self._ended:
+            if one.running.request.id in ids:
+                one.running.ended_by = one.running.ended_by or "stopped"
         if self._fork_server is not None:
             for request in self._fork_server.forget(ids):
                 self._report(outcome.stopped(request))
@@ -166,13 +182,26 @@ class Supervisor:
         process_tree.kill_orphans(running.request.token, but=others)
         if running.ended_by is None and self._kernel_kills.explains(status):
             running.ended_by = "kernel"
-        if running.ended_by is None and signal.SIGTERM in self._wakeup.received:
-            running.ended_by = "stopped"  # by somebody who terminates all that runs here
-        self._report(outcome.report_of(running, status, time.time()))
+        self._ended.append(_Ended(running, status, time.time(), time.monotonic() + TERM_DOUBT_SECONDS))
+        self._report_ended()
+
+    def _report_ended(self) -> None:
+        """Report what has ended, but for deaths by TERM of which it is not known yet whose TERM it was."""
+        doubtful: list[_Ended] = []
+        for one in self._ended:
+            if one.running.ended_by is None and self._wakeup.is_terminated:
+                one.running.ended_by = "stopped"  # by somebody who terminates all that runs here
+            is_explained = one.running.ended_by is not None or not outcome.is_termination(one.status)
+            if is_explained or time.monotonic() >= one.doubtful_until:
+                self._report(outcome.report_of(one.running, one.status, one.finished_at))
+            else:
+                doubtful.append(one)
+        self._ended = doubtful
 
     def _patience(self) -> float:
         """Seconds until something must be looked at without being told."""
         due = min(self._limits.next_due(self._running.values()), self._heartbeat_due)
+        due = min([due, *(one.doubtful_until for one in self._ended)])
         return max(0.0, min(due - time.monotonic(), IDLE_SECONDS))
 
     def _heartbeat(self) -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import time
 
 from ambs_hpc.launcher.supervisor import process_tree
+
+# Schedulers wait for half a minute to a minute between TERM and KILL.
+TERMINATION_SECONDS = 60.0
+# A scheduler signals the processes of an allocation one after the other: when one has died by TERM, our own
+# may still be on its way.
+TERM_DOUBT_SECONDS = 2.0
 
 
 class SignalWakeup:
@@ -16,7 +23,7 @@ class SignalWakeup:
     """
 
     def __init__(self) -> None:
-        self.received: set[int] = set()  # numbers of all that have come
+        self._terminated_at = float("-inf")  # monotonic
         self._reader, self._writer = socket.socketpair()
         for end in (self._reader, self._writer):
             end.setblocking(False)
@@ -34,8 +41,17 @@ class SignalWakeup:
             while self._reader.recv(4096):
                 pass
 
+    @property
+    def is_terminated(self) -> bool:
+        """Whether TERM or INT came so short ago that deaths of others by TERM have the same cause.
+
+        A scheduler ends everything within the time between its TERM and its KILL.
+        """
+        return time.monotonic() - self._terminated_at < TERMINATION_SECONDS
+
     def _note(self, number: int, _frame: object) -> None:
-        self.received.add(number)
+        if number != signal.SIGCHLD:
+            self._terminated_at = time.monotonic()
 
 
 class KernelKills:

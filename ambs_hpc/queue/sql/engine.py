@@ -12,7 +12,7 @@ from sqlalchemy.pool import StaticPool
 
 from ambs_hpc.errors import DatabaseRefused, NetworkFileSystem, UsageError
 from ambs_hpc.file_systems import network_file_system
-from ambs_hpc.queue.schema import migrate
+from ambs_hpc.queue.sql import schema_version
 from ambs_hpc.queue.sql.driver_errors import shown, translated
 from ambs_hpc.queue.sql.transactions import WRITES
 
@@ -68,7 +68,7 @@ def open_database(url: str, *, create: bool = True, allow_network_file_system: b
     else:
         engine = _postgresql_engine(parsed)
     try:
-        migrate.check_or_create(engine, create=create)
+        schema_version.check_or_create(engine, create=create)
     except BaseException:
         engine.dispose()
         raise
@@ -76,14 +76,14 @@ def open_database(url: str, *, create: bool = True, allow_network_file_system: b
 
 
 def upgrade_database(url: str) -> tuple[str, str]:
-    """Bring the tables to this program's schema; the old revision ("" for none) and the new one."""
+    """Bring the tables to this program's schema; returns the old revision ("" for none) and the new one."""
     parsed = _parsed(database_url(url, {}, Path.cwd()))
     if parsed.get_backend_name() == "sqlite":
         engine = _sqlite_engine(parsed, create=False, allow_network=True)
     else:
         engine = _postgresql_engine(parsed)
     try:
-        return migrate.upgrade(engine)
+        return schema_version.upgrade(engine)
     finally:
         engine.dispose()
 
@@ -108,7 +108,7 @@ def _sqlite_engine(url: URL, create: bool, allow_network: bool) -> Engine:
 
 
 def _checked_file(file: Path, create: bool, allow_network: bool) -> bool:
-    """Whether the file lies on a network file system, after everything else about it was found right."""
+    """Whether the file lies on a network file system; anything else that is wrong with it raises."""
     network = network_file_system(file)
     if network and not allow_network:
         raise NetworkFileSystem(
@@ -136,7 +136,7 @@ def _begin_by_hand(engine: Engine, journal_mode: str) -> None:
         if cursor.execute("PRAGMA journal_mode").fetchone()[0] != journal_mode:
             cursor.execute(f"PRAGMA journal_mode={journal_mode}")
         # In WAL mode NORMAL cannot corrupt the file; a power cut may undo the last commits, which costs
-        # little: results lie on disk before they are told here. FULL costs an fsync for every commit.
+        # little: results lie on disk before they are reported here. FULL costs an fsync for every commit.
         cursor.execute("PRAGMA synchronous=" + ("NORMAL" if journal_mode == "wal" else "FULL"))
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA temp_store=MEMORY")
@@ -153,7 +153,7 @@ def _postgresql_engine(url: URL) -> Engine:
     defaults: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "ambs",
-        # A server whose machine died says nothing: without these a launcher would wait for hours.
+        # A server whose machine died sends nothing: without these a launcher would wait for hours.
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
@@ -194,10 +194,19 @@ def _parsed(text: str) -> URL:
             "percent-encode special characters of a password, or better keep it in ~/.pgpass."
         ) from None
     if url.drivername in {"postgres", "postgresql", "postgresql+psycopg2"}:
-        return url.set(drivername="postgresql+psycopg2")
+        return _with_password_in_its_place(url.set(drivername="postgresql+psycopg2"))
     if url.get_backend_name() == "sqlite":
         return url
     raise UsageError(f"Databases of kind {url.drivername!r} are not supported. Accepted: sqlite, postgresql.")
+
+
+def _with_password_in_its_place(url: URL) -> URL:
+    """A password that stands in the query, as libpq takes it, is masked nowhere: move it before the host."""
+    query = {name: value for name, value in url.query.items() if name != "password"}
+    password = url.query.get("password")
+    if password is None:
+        return url
+    return url.set(password=password if isinstance(password, str) else password[-1], query=query)
 
 
 def _from_path(path: Path) -> str:

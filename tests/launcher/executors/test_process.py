@@ -182,13 +182,21 @@ def test_result_written_on_term_counts(executor: ProcessExecutor, tmp_path: Path
     assert said.objective == 5.0
 
 
-@pytest.mark.parametrize("text", ["kill -TERM $$", "sh -c 'kill -TERM $$'"])
-def test_termination_from_outside_is_an_interruption(
-    text: str, executor: ProcessExecutor, tmp_path: Path
-) -> None:
+def test_termination_from_outside_is_an_interruption(executor: ProcessExecutor, tmp_path: Path) -> None:
     """A scheduler terminates everything that runs on a node before it takes it: nobody's failure."""
-    executor.start(*work(tmp_path, arguments=shell(text)))
-    assert outcome(executor) == Interrupted(1, 1, "terminated from outside")
+    executor.start(*work(tmp_path, arguments=shell("echo $PPID > parent; kill -TERM $$")))
+    file = tmp_path / "attempt-1" / "parent"
+    wait_until(lambda: file.exists() and file.read_text())
+    os.kill(int(file.read_text()), signal.SIGTERM)
+    assert outcome(executor) == Interrupted(1, 1, "stopped")
+
+
+def test_own_termination_is_a_failure(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """A program's own watchdog sent it, or an MPI launcher: running it again changes nothing."""
+    executor.start(*work(tmp_path, arguments=shell("sh -c 'kill -TERM $$'")))
+    said = outcome(executor)
+    assert isinstance(said, Outcome)
+    assert said.failure is FailureKind.ERROR
 
 
 def test_missing_program_is_an_error_of_its_own(executor: ProcessExecutor, tmp_path: Path) -> None:

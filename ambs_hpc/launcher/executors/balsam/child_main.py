@@ -28,9 +28,9 @@ from ambs_hpc.launcher.supervisor.forked import enter_attempt, flush
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES, is_first_rank
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, from_json
 from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
-from ambs_hpc.launcher.supervisor.running import LimitKeeper, RunningAttempt
+from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import REQUEST, start_command
-from ambs_hpc.launcher.supervisor.wakeup import KernelKills, SignalWakeup
+from ambs_hpc.launcher.supervisor.wakeup import TERM_DOUBT_SECONDS, KernelKills, SignalWakeup
 
 LOOK_SECONDS = 1.0  # between two looks for a wish to stop, and for the death of Balsam's launcher
 LAST_SECONDS = 7.0  # Balsam kills ten seconds after its TERM
@@ -90,7 +90,7 @@ class _AttemptSupervisor:
             return replace(outcome.stopped(self._request), has_begun=False)
         try:
             running = self._start()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             report = outcome.not_started(self._request, error)
             outcome.write_outcome(self._folder, report)
             return report
@@ -123,6 +123,8 @@ class _AttemptSupervisor:
             if status is not None:
                 if running.ended_by is None and self._kernel_kills.explains(status):
                     running.ended_by = "kernel"
+                if running.ended_by is None and outcome.is_termination(status):
+                    self._await_own_termination(running)
                 return status
             self._limits.enforce([running])
             self._look(running, time.monotonic())
@@ -130,13 +132,22 @@ class _AttemptSupervisor:
             select.select([self._wakeup], [], [], max(0.0, due - time.monotonic()))
             self._wakeup.drain()
 
+    def _await_own_termination(self, running: RunningAttempt) -> None:
+        """It died by TERM: whoever ends Balsam's launcher ends us too, else it was its own TERM."""
+        deadline = time.monotonic() + TERM_DOUBT_SECONDS
+        while time.monotonic() < deadline:
+            if self._wakeup.is_terminated or os.getppid() != self._parent:
+                running.ended_by = "stopped"
+                return
+            select.select([self._wakeup], [], [], 0.1)
+            self._wakeup.drain()
+
     def _look(self, running: RunningAttempt, now: float) -> None:
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + files.HEARTBEAT_SECONDS
             with contextlib.suppress(OSError):  # a person may have removed the folder
                 files.heartbeat(self._folder)
-        is_terminated = bool(self._wakeup.received - {signal.SIGCHLD})
-        if is_terminated or os.getppid() != self._parent:  # its launcher ends, or has died
+        if self._wakeup.is_terminated or os.getppid() != self._parent:  # its launcher ends, or has died
             running.stop("stopped", min(LAST_SECONDS, self._request.grace_seconds))
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.launcher.supervisor.running import LimitKeeper, RunningAttempt
+from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from tests.databases import wait_until
 
 STUBBORN = (

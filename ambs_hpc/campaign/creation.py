@@ -1,37 +1,38 @@
-"""Create a campaign, or go on with the one that has its name; anything that does not fit is told first."""
+"""Create a campaign, or continue the one of its name; differences are reported before anything changes."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import CampaignConflict, UsageError
-from ambs_hpc.problem.allow_list import allow
+from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.queue import change_budget, create_campaign, find_campaign, transaction
 from ambs_hpc.records import Campaign, NewCampaign
-from ambs_hpc.search import Searcher, create_searcher
+from ambs_hpc.search import DEFAULT_METHOD, Searcher, create_searcher
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ambs_hpc.problem.problem_file import LoadedProblem
 
-DEFAULT_METHOD = "ambs"
 DEFAULT_SEED = 0
+UID_BYTES = 8  # of a campaign
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """What the command line says about a search; None leaves it as the campaign has it.
+    """The settings of a search on the command line; None leaves a value as the campaign has it.
 
     Args:
-        name: of the campaign; None takes the problem's.
-        method, method_options, seed: of the search; they cannot change once a campaign has begun.
-        max_evaluations: evaluations that shall have ended in all, restarts included; >= 1.
-        max_minutes: of this run; > 0.
+        name: name of the campaign; None takes that of the problem.
+        method, method_options, seed: settings of the search; they cannot change once a campaign has begun.
+        max_evaluations: total number of evaluations after which the search ends, restarts included; >= 1.
+        max_minutes: time limit of this run; > 0.
         slots: evaluations to keep in flight; None asks the live launchers.
         run_root: folder under which the campaign's own folder is made.
     """
@@ -55,7 +56,7 @@ class SearchSettings:
 
 
 def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampaign:
-    """The campaign that a problem and a command line ask for, checked before a database is touched.
+    """The campaign that a problem and a command line describe, checked before a database is opened.
 
     Raises:
         UsageError: the search method or one of its options does not exist.
@@ -81,7 +82,7 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
 
 
 def open_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings) -> Campaign:
-    """The stored campaign, made or found; its objective is on this user's allow-list afterwards.
+    """The stored campaign, created or found; its objective is on this user's allow-list afterwards.
 
     Raises:
         CampaignConflict: one of that name exists with another problem, method or seed.
@@ -89,10 +90,12 @@ def open_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings)
     with transaction(engine) as connection:
         found = find_campaign(connection, wanted.name)
         if found is None:
-            campaign = create_campaign(connection, wanted)
+            campaign = create_campaign(connection, _with_own_folder(wanted))
         else:
             campaign = _continued(connection, found, wanted, settings)
-    allow(campaign.definition.objective, campaign.definition.directory)
+    # What this command line says, not what the row says: others may be able to write that.
+    allow(wanted.objective, wanted.directory)
+    allow_runs(wanted.run_directory)
     return campaign
 
 
@@ -107,6 +110,15 @@ def searcher_for(definition: NewCampaign) -> Searcher:
         starting_points=cast("list[dict[str, bool | int | float | str]]", problem["starting_points"]),
         **definition.method_options,
     )
+
+
+def _with_own_folder(wanted: NewCampaign) -> NewCampaign:
+    """The campaign with a run directory that no other campaign has ever had.
+
+    Databases are removed, copied and restored while their folders stay: what lies in a folder must never be
+    taken for the result of a campaign of the same name in another database.
+    """
+    return replace(wanted, run_directory=f"{wanted.run_directory}/{secrets.token_hex(UID_BYTES)}")
 
 
 def _continued(

@@ -1,0 +1,91 @@
+"""Metrics as JSON values: whatever is wrong with one costs that metric, never the objective."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+DEEPEST = 50  # levels of lists and dicts; a cycle is deeper than any
+LONGEST_BYTES = 16 << 20  # of all metrics together, as JSON
+
+
+def read_metrics(metrics: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The metrics that JSON can hold, keys as text, and a sentence for each that was left out."""
+    kept: dict[str, Any] = {}
+    left_out: list[str] = []
+    room = LONGEST_BYTES
+    for key, value in metrics.items():
+        name = ""
+        try:
+            name = _key(key)
+            plain = _plain(value, 0)
+            room -= len(json.dumps(plain))
+        except Exception as error:  # noqa: BLE001  the border to a person's classes: their methods may raise anything
+            left_out.append(f"metric {name or type(key).__name__!r} is left out: {_words(error)}")
+            continue
+        if room < 0:
+            left_out.append(f"metric {name!r} is left out: metrics are longer than {LONGEST_BYTES >> 20} MiB")
+            room += len(json.dumps(plain))
+            continue
+        kept[name] = plain
+    return kept, left_out
+
+
+def _key(key: object) -> str:
+    return key if type(key) is str else str(key)
+
+
+def _plain(value: object, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep, or contains itself")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, depth + 1) for item in value]
+    return _of_library(value, depth)
+
+
+def _of_library(value: object, depth: int) -> Any:
+    """JSON for what numeric libraries return: scalars, arrays, tensors; the text of anything else."""
+    for name in ("tolist", "item"):
+        method = getattr(value, name, None)
+        if callable(method):
+            try:
+                made = method()
+            except (TypeError, ValueError, RuntimeError):
+                continue
+            if type(made) is not type(value):
+                return _plain(made, depth + 1)
+    return repr(value)
+
+
+def is_json_tree(value: object, depth: int = 0) -> bool:
+    """Whether a value read from JSON is no deeper than metrics may be and holds no integer beyond a float."""
+    if depth > DEEPEST:
+        return False
+    if isinstance(value, dict):
+        return all(is_json_tree(item, depth + 1) for item in value.values())
+    if isinstance(value, list):
+        return all(is_json_tree(item, depth + 1) for item in value)
+    return not isinstance(value, int) or math.isfinite(_as_float(value))
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
