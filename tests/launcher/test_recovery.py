@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from pathlib import Path
 
@@ -10,9 +9,12 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
+from ambs_hpc.identity import ProcessIdentity
 from ambs_hpc.launcher.executors.balsam import files
+from ambs_hpc.launcher.executors.start_request import token_of
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
+from ambs_hpc.launcher.supervisor.messages import AttemptReport, to_json
 from ambs_hpc.queue import (
     claim,
     list_evaluations,
@@ -100,31 +102,42 @@ def test_schedulers_are_asked_beside_the_loop_and_politely(scene: Scene) -> None
     assert scene.state() is State.RUNNING
 
 
-def test_result_on_disk_counts(scene: Scene) -> None:
-    """The attempt ended, and its launcher died before it could say so."""
+@pytest.mark.parametrize("is_its_own", [True, False], ids=["its own", "of an earlier timeline"])
+def test_result_on_disk_counts(scene: Scene, *, is_its_own: bool) -> None:
+    """The attempt ended, and its launcher died before it could say so.
+
+    A database that goes back to an older copy gives the same numbers again, to other attempts.
+    """
     with transaction(scene.engine) as connection:
         note_allocation_state(connection, scene.allocation, "VANISHED")
-    leave_outcome(scene.claim, scene.folder / "runs")
+    owner = ProcessIdentity(
+        "elsewhere", stock.LAUNCHER.pid + (not is_its_own), stock.LAUNCHER.process_started
+    )
+    leave_outcome(scene.claim, scene.folder / "runs", token_of(owner, scene.claim.id, scene.claim.attempt))
     scene.later(HOUR)
-    assert scene.state() is State.DONE
+    assert scene.state() is (State.DONE if is_its_own else State.READY)
 
 
-def leave_outcome(claimed: Claim, runs: Path) -> None:
+def leave_outcome(claimed: Claim, runs: Path, token: str) -> None:
     """As the evaluation's process does, atomically, before anybody is told."""
     folder = Path(attempt_folder(str(runs), claimed.ordinal, claimed.attempt))
     folder.mkdir(parents=True)
-    report = {
-        "id": claimed.id,
-        "attempt": claimed.attempt,
-        "node": "elsewhere",
-        "started_at": 1.0,
-        "finished_at": 2.0,
-        "objective": 0.25,
-        "metrics": {},
-        "failure": None,
-        "error": "",
-    }
-    (folder / "outcome.json").write_text(json.dumps(report))
+    report = AttemptReport(claimed.id, claimed.attempt, "elsewhere", 1.0, 2.0, objective=0.25, token=token)
+    (folder / "outcome.json").write_text(to_json(report))
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"attempt": 1}', "[" * 99_999, '{"id": 1, "attempt": 1, "objective": "high"}']
+)
+def test_broken_outcome_costs_one_evaluation(text: str, scene: Scene) -> None:
+    """What lies on disk is not believed: no launcher may die of it, now or at every later start."""
+    with transaction(scene.engine) as connection:
+        note_allocation_state(connection, scene.allocation, "VANISHED")
+    folder = Path(attempt_folder(str(scene.folder / "runs"), scene.claim.ordinal, scene.claim.attempt))
+    folder.mkdir(parents=True)
+    (folder / "outcome.json").write_text(text)
+    scene.later(HOUR)
+    assert scene.state() is State.READY
 
 
 def test_what_balsam_has_of_a_dead_launcher_is_called_off(any_engine: Engine, tmp_path: Path) -> None:

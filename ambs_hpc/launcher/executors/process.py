@@ -13,7 +13,7 @@ from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.environment import supervisor_environment
 from ambs_hpc.launcher.executors.node_health import Probe
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
-from ambs_hpc.launcher.executors.start_request import placed
+from ambs_hpc.launcher.executors.start_request import placed, token_of
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing, Slot
 from ambs_hpc.launcher.supervisor import process_tree
@@ -57,7 +57,7 @@ class ProcessExecutor:
         self._doubtful: dict[str, Probe] = {}  # of a node whose supervisor died
         self._listen_at = float("-inf")
         self._suspects: set[int] = set()
-        self._token = str(this_process())
+        self._process = this_process()
         process_tree.become_subreaper()
 
     def count(self, shape: Resources) -> int:
@@ -90,7 +90,7 @@ class ProcessExecutor:
         if not self._makes_way(slot, key, needs_command=request.has_ranks):
             self._packing.free(slot)
             return False
-        token = f"{self._token}.{claim.id}.{claim.attempt}"
+        token = token_of(self._process, claim.id, claim.attempt)
         try:
             request = placed(request, claim.resources, slot, self._node_pool, token, self._grace_seconds)
         except ShapeNeverFits:
@@ -235,7 +235,11 @@ class ProcessExecutor:
             if not is_elsewhere:
                 process_tree.kill_orphans(request.token)
             self._free(evaluation_id)
-            if supervisor.unloadable is not None:
+            left = read_outcome(request.folder, attempt, request.token)
+            if left is not None:  # it had ended, and only the report of its end is lost
+                self._suspects.discard(evaluation_id)
+                ended.append(outcome_of(left))
+            elif supervisor.unloadable is not None:
                 ended.append(
                     Interrupted(evaluation_id, attempt, "its module cannot be imported", started=False)
                 )

@@ -6,12 +6,18 @@ import os
 from dataclasses import replace
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
+from ambs_hpc.identity import ProcessIdentity
 from ambs_hpc.launcher.environment import attempt_environment, forwarded_variables, gpu_environment
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Slot
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
 from ambs_hpc.records import Resources
+
+
+def token_of(launcher: ProcessIdentity, evaluation_id: int, attempt: int) -> str:
+    """What all processes of an attempt, and its outcome, carry: nobody else's attempt ever has the same."""
+    return f"{launcher}.{evaluation_id}.{attempt}"
 
 
 def placed(

@@ -21,6 +21,7 @@ from typing import Any
 
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.forked import Objective, run_attempt
+from ambs_hpc.launcher.supervisor.random_seed import load_generators
 
 FORK = b"h"  # the supervisor's order: fork one more
 EXITED = struct.Struct("=cii")  # b"x", pid, status as from waitpid
@@ -40,6 +41,7 @@ def serve(control: socket.socket, function: str, directory: str) -> None:
     place = process_tree.token_place()
     try:
         objective = load_function(function, directory)
+        load_generators()  # once here, not in every fork
     except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises
         control.send(UNLOADABLE + traceback.format_exc()[-ERROR_CHARACTERS:].encode())
         return

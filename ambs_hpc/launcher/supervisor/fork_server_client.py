@@ -16,7 +16,6 @@ from ambs_hpc.launcher.supervisor import fork_server, process_tree
 from ambs_hpc.launcher.supervisor.forked import handed_over
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
-from ambs_hpc.launcher.supervisor.spawn import make_folder
 
 MOST_AHEAD = 8  # forks that wait: what ends while others are forked finds one ready
 MESSAGE_BYTES = 1 << 14
@@ -60,11 +59,7 @@ class ForkServerClient:
 
         Args:
             running: attempts that run now; so many forks are kept ready, MOST_AHEAD at most.
-
-        Raises:
-            OSError: its folder cannot be made.
         """
-        make_folder(request.folder)
         self._ahead = max(self._ahead, min(MOST_AHEAD, running + 1))
         started = self._hand_over(request)
         if started is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ambs_hpc.launcher.supervisor import outcome
 from ambs_hpc.launcher.supervisor.fork_server import load_function
 from ambs_hpc.launcher.supervisor.messages import StartRequest, from_json
+from ambs_hpc.launcher.supervisor.random_seed import load_generators
 from ambs_hpc.launcher.supervisor.spawn import REQUEST
 
 # Of Slurm, PMI (MPICH), PALS, Open MPI and ALPS.
@@ -23,6 +24,7 @@ def main(arguments: list[str]) -> int:
     request = replace(from_json(StartRequest, Path(REQUEST).read_text()), folder=str(Path.cwd()))
     started_at = time.time()
     function = load_function(arguments[0], arguments[1])
+    load_generators()
     if request.has_ranks and not is_first_rank(os.environ):
         function(dict(request.configuration))  # what the first one returns is the result
         return 0

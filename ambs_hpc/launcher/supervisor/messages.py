@@ -108,6 +108,7 @@ class AttemptReport:
         exit_status: negative for a signal; None where it was never started, or is not known yet.
         stopped: why it was ended before it had a result: an interruption.
         has_begun: whether its program was started.
+        token: of the attempt; an outcome file counts only with its own attempt's.
         is_on_disk: the report was too long for a message: the outcome file has it.
     """
 
@@ -124,6 +125,7 @@ class AttemptReport:
     stopped: str = ""
     has_begun: bool = True
     is_on_disk: bool = False
+    token: str = ""
 
 
 Message = StartRequest | StopOrder | Alive | ImportFailed | SupervisorDied | AttemptReport
@@ -183,7 +185,7 @@ def is_sound(report: AttemptReport) -> bool:
     return (
         type(report.id) is int
         and type(report.attempt) is int
-        and all(isinstance(one, str) for one in (report.node, report.error, report.stopped))
+        and all(isinstance(one, str) for one in (report.node, report.error, report.stopped, report.token))
         and all(type(one) in (int, float) and _is_finite(one) for one in numbers)
         and report.started_at <= report.finished_at
         and (report.objective is None) == (report.failure is not None)

@@ -72,7 +72,7 @@ def report_of(running: RunningAttempt, status: int, finished_at: float) -> Attem
     request = running.request
     is_command = request.arguments is not None and not request.reads_request
     code = os.waitstatus_to_exitcode(status)
-    left = None if is_command else read_outcome(request.folder, request.attempt)
+    left = None if is_command else read_outcome(request.folder, request.attempt, request.token)
     if left is not None and (left.failure is None or running.ended_by is None):
         # Its slot is free when its process is gone, not when it had its result: a GPU's memory takes a while.
         return replace(left, id=request.id, exit_status=code, finished_at=finished_at)
@@ -146,13 +146,19 @@ def command_result(folder: Folder) -> ParsedResult | None:
         return _bad(f"the result cannot be read ({error})")
 
 
-def read_outcome(folder: Folder, attempt: int) -> AttemptReport | None:
-    """The outcome that this attempt wrote, if it did."""
+def read_outcome(folder: Folder, attempt: int, token: str | None = None) -> AttemptReport | None:
+    """The outcome that this attempt wrote, if it did.
+
+    Args:
+        token: of the attempt, since attempt numbers repeat when a database goes back to an older copy; None
+            where it is not known.
+    """
     try:
         report = from_json(AttemptReport, read_regular(f"{folder}/{OUTCOME}") or b"{}")
     except (ValueError, OSError, RecursionError):
         return None
-    return report if report.attempt == attempt and is_sound(report) else None
+    is_its_own = report.attempt == attempt and (token is None or report.token == token)
+    return report if is_its_own and is_sound(report) else None
 
 
 def write_outcome(folder: Folder, report: AttemptReport) -> None:
@@ -258,6 +264,7 @@ def _report(
         said.error,
         exit_status,
         stopped,
+        token=request.token,
     )
 
 

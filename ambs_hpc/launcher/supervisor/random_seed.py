@@ -8,6 +8,7 @@ be reached: such a module uses $AMBS_SEED.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import random
 import sys
 
@@ -19,6 +20,12 @@ def seed_of(campaign_seed: int, ordinal: int, attempt: int) -> int:
     """The seed of an attempt, in [0, 2**32)."""
     text = f"{campaign_seed}.{ordinal}.{attempt}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:SEED_BYTES], "big")
+
+
+def load_generators() -> None:
+    """Load numpy's generators where numpy is loaded, which loads them at their first use only."""
+    if "numpy" in sys.modules:
+        importlib.import_module("numpy.random")
 
 
 def seed_generators(seed: int) -> None:

@@ -17,16 +17,31 @@ LOG_MODE = 0o644
 
 
 def start_command(request: StartRequest) -> RunningAttempt:
-    """Start the command of `request`.
+    """Start the command of `request`, whose folder exists.
 
     Raises:
         OSError: the program is missing or cannot be executed, or the folder cannot be written.
     """
-    make_folder(request.folder)
     if request.reads_request:
         Path(request.folder, REQUEST).write_text(to_json(request))
     started_at = time.time()
     return RunningAttempt.now(request, _spawn(request), started_at)
+
+
+def make_new_folder(folder: str) -> None:
+    """Make the attempt's folder; whatever stood there, which is of another attempt, is moved aside.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        os.mkdir(folder)  # noqa: PTH102  once for every evaluation: a Path costs more than the call
+    except FileNotFoundError:
+        Path(folder).parent.mkdir(parents=True, exist_ok=True)
+        os.mkdir(folder)  # noqa: PTH102
+    except FileExistsError:
+        os.rename(folder, f"{folder}.{time.time_ns()}")  # noqa: PTH104
+        os.mkdir(folder)  # noqa: PTH102
 
 
 def make_folder(folder: str) -> None:

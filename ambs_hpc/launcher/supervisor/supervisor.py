@@ -29,7 +29,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     encoded,
 )
 from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
-from ambs_hpc.launcher.supervisor.spawn import start_command
+from ambs_hpc.launcher.supervisor.spawn import make_new_folder, start_command
 from ambs_hpc.launcher.supervisor.transport import HEARTBEAT_SECONDS, LineTransport, Transport, send_all
 from ambs_hpc.launcher.supervisor.wakeup import TERM_DOUBT_SECONDS, KernelKills, SignalWakeup
 
@@ -111,6 +111,7 @@ class Supervisor:
     def _start(self, request: StartRequest) -> None:
         request = replace(request, cores=self._usable(request.cores))
         try:
+            make_new_folder(request.folder)
             if self._fork_server is None:
                 running: RunningAttempt | None = start_command(request)
             else:

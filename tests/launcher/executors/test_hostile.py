@@ -85,21 +85,42 @@ def test_word_that_no_program_can_be_given_fails_the_evaluation(
     assert neighbour.objective == 2.0
 
 
-def test_folder_of_somebody_else_is_not_entered(executor: ProcessExecutor, tmp_path: Path) -> None:
-    """A link in it could lead what is printed into any file of ours."""
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "attempt-1").symlink_to(tmp_path / "elsewhere")
-    hostile, _ = both(executor, tmp_path, "echo AMBS-RESULT: 1")
-    assert hostile.failure is ERROR
-    assert "traps" in hostile.error
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
-def test_log_that_is_a_link_is_not_followed(executor: ProcessExecutor, tmp_path: Path) -> None:
-    """Also in a folder that is ours."""
-    (tmp_path / "attempt-1").mkdir()
+@pytest.mark.parametrize("trap", ["folder", "link"])
+def test_what_stands_in_the_place_of_a_folder_is_moved_aside(
+    trap: str, executor: ProcessExecutor, tmp_path: Path
+) -> None:
+    """A link in it could lead what is printed into any file of ours; a result in it is another attempt's."""
     (tmp_path / "precious").write_text("mine\n")
-    (tmp_path / "attempt-1" / "stdout").symlink_to(tmp_path / "precious")
-    hostile, _ = both(executor, tmp_path, "echo AMBS-RESULT: 1")
-    assert hostile.failure is ERROR
+    elsewhere = tmp_path / ("elsewhere" if trap == "link" else "attempt-1")
+    elsewhere.mkdir()
+    (elsewhere / "stdout").symlink_to(tmp_path / "precious")
+    (elsewhere / "result.json").write_text("7")
+    if trap == "link":
+        (tmp_path / "attempt-1").symlink_to(elsewhere)
+    mine, neighbour = both(executor, tmp_path, "echo AMBS-RESULT: 1")
+    assert (mine.objective, neighbour.objective) == (1.0, 2.0)
     assert (tmp_path / "precious").read_text() == "mine\n"
+    assert len(list(tmp_path.glob("attempt-1.*"))) == 1
+
+
+def test_result_that_was_written_survives_the_supervisor(executor: ProcessExecutor, tmp_path: Path) -> None:
+    """It had ended when its supervisor was killed; only the report of its end is lost."""
+    (tmp_path / "quick.py").write_text(
+        "import os\n"
+        "def train(configuration):\n"
+        "    import ambs_hpc.launcher.supervisor.outcome as outcome\n"
+        "    write = outcome.write_outcome\n"
+        "    def then_kill(*arguments):\n"
+        "        write(*arguments)\n"
+        "        os.kill(int(open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[1]), 9)\n"
+        "    outcome.write_outcome = then_kill\n"
+        "    return 7.0\n"
+    )
+    claim = Claim(1, 1, "c", 1, 1, {}, Resources(), 10.0)
+    attempt = tmp_path / "attempt-1"
+    executor.start(*prepared(claim, None, "quick:train", str(tmp_path), str(attempt), {}))
+    ended: list[Ended] = []
+    wait_until(lambda: ended.extend(executor.poll(0.05)) or ended, 15)
+    (one,) = ended
+    assert isinstance(one, Outcome)
+    assert one.objective == 7.0

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from ambs_hpc.launcher.supervisor.random_seed import seed_generators, seed_of
+from ambs_hpc.launcher.supervisor.random_seed import load_generators, seed_generators, seed_of
 
 
 def test_attempts_have_seeds_of_their_own() -> None:
@@ -21,6 +21,7 @@ def test_attempts_have_seeds_of_their_own() -> None:
 
 def test_global_generators_follow_the_seed() -> None:
     """Python's and numpy's legacy one."""
+    load_generators()
     seed_generators(5)
     first = random.random(), np.random.rand()
     seed_generators(6)

@@ -28,6 +28,7 @@ from ambs_hpc.launcher.supervisor.forked import enter_attempt, flush
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES, is_first_rank
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, from_json
 from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
+from ambs_hpc.launcher.supervisor.random_seed import load_generators
 from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import REQUEST, start_command
 from ambs_hpc.launcher.supervisor.wakeup import TERM_DOUBT_SECONDS, KernelKills, SignalWakeup
@@ -167,6 +168,7 @@ def _evaluate(request: StartRequest, function: str, started_at: float) -> NoRetu
         enter_attempt(request)
         try:
             objective = load_function(function, request.module_directory)
+            load_generators()
         except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises
             Path(files.UNLOADABLE).write_text(traceback.format_exc()[-ERROR_CHARACTERS:])
             os._exit(status)

@@ -22,7 +22,7 @@ from ambs_hpc.launcher.executors.balsam.link import QUEUE, BalsamLink
 from ambs_hpc.launcher.executors.balsam.messages import Key, News, ReadBooks
 from ambs_hpc.launcher.executors.process import blamed, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
-from ambs_hpc.launcher.executors.start_request import bounded
+from ambs_hpc.launcher.executors.start_request import bounded, token_of
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, to_json
@@ -77,7 +77,7 @@ class BalsamExecutor:
         """
         self._link, self._site, self._packing = link, site, packing
         self._grace_seconds, self._slots = grace_seconds, slots
-        self._token = str(this_process())
+        self._process = this_process()
         self._running: dict[int, _BalsamRun] = {}
         self._adopted: Collection[Key] = ()  # attempts that a launcher before us may have handed over
         self._ready: list[Ended] = []  # known before anybody asked
@@ -146,7 +146,7 @@ class BalsamExecutor:
                 NEVER_FITS.format(id=claim.id, resources=claim.resources, site=self._site, most=most)
             )
         key, run_directory = (claim.id, claim.attempt), run_directory_of(request.folder)
-        token = f"{self._token}.{claim.id}.{claim.attempt}"
+        token = token_of(self._process, claim.id, claim.attempt)
         cores = cores_of(claim.resources, self._packing)
         request = bounded(request, claim.resources, cores, token, self._grace_seconds)
         running = _BalsamRun(claim, request, run_directory, time.monotonic())
