@@ -4,18 +4,34 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo
 TEST_PROCESSES ?= 2
+PYTEST_OPTIONS ?=
+# What depends most on the versions of libraries and of Python, and takes no more than minutes.
+# Optuna's old TPE and ten thousand proposals take minutes by themselves, and say nothing more about versions.
+UNIT_TESTS := tests/problem tests/search tests/queue tests/sites tests/report
+UNIT := -m pytest -n $(TEST_PROCESSES) --dist loadfile -m 'not slow and not balsam' -k 'not TPE and not ten_thousand'
+UV := $(BIN)/uv
+# Without it uv would download a Python that is missing here.
+export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-balsam lint install install-test clean
+.PHONY: demo test test-balsam test-lowest test-python lint install install-test clean
 
 demo: install
 	mkdir -p $(DEMO)
 	$(BIN)/ambs run examples/digits_mlp/problem.py --max-evaluations 60 --db $(DEMO)/ambs.db --runs $(DEMO)/runs
 
 test: install-test
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 test-balsam: install-test
 	$(BIN)/python -m pytest -m balsam tests/balsam
+
+# With the lowest versions that pyproject.toml declares, on the lowest Python: make test-lowest PYTHON=python3.10
+test-lowest: .venv-lowest/installed-test
+	.venv-lowest/bin/python $(UNIT) $(PYTEST_OPTIONS) $(UNIT_TESTS)
+
+# With the newest versions on another Python: make test-python PYTHON=python3.13
+test-python: .venv-$(notdir $(PYTHON))/installed-test
+	.venv-$(notdir $(PYTHON))/bin/python $(UNIT) $(PYTEST_OPTIONS) $(UNIT_TESTS)
 
 lint: install-test
 	$(BIN)/ruff check .
@@ -29,13 +45,28 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "ambs_hpc needs Python 3.10 or newer: make PYTHON=python3.11"'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed: pyproject.toml ambs_hpc/__init__.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-test: pyproject.toml ambs_hpc/__init__.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ $(VENV)/installed
 
+$(UV): | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv-lowest/installed-test: pyproject.toml | $(UV)
+	rm -rf .venv-lowest
+	$(UV) venv --quiet --python $(PYTHON) .venv-lowest
+	$(UV) pip install --quiet --python .venv-lowest --resolution lowest-direct --editable '.[test]'
+	touch $@
+
+.venv-python%/installed-test: pyproject.toml | $(UV)
+	rm -rf .venv-python$*
+	$(UV) venv --quiet --python $(PYTHON) .venv-python$*
+	$(UV) pip install --quiet --python .venv-python$* --editable '.[test]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-lowest .venv-python* $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache

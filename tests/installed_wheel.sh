@@ -17,4 +17,7 @@ export AMBS_CONFIG_DIR="$place/config"
 done_count=$("$place/empty/bin/ambs" sql "select count(*) from v_evaluations where state = 'DONE'" | tail -n 1)
 [ "$done_count" -ge 1 ] || { echo "installed wheel: no evaluation is DONE" >&2; exit 1; }
 "$place/empty/bin/python" -c 'from ambs_hpc.sites import data_files; assert data_files.job_templates_folder().is_dir()'
-echo "installed wheel: campaign ran outside the checkout"
+version=$("$place/empty/bin/ambs" --version)
+[ "$("$place/empty/bin/ambs-hpc" --version)" = "$version" ] || { echo "installed wheel: two versions" >&2; exit 1; }
+"$place/empty/bin/python" -c 'from importlib.resources import files; assert (files("ambs_hpc") / "py.typed").is_file()'
+echo "installed wheel: campaign of $version ran outside the checkout"

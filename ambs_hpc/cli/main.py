@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from ambs_hpc import __version__
 from ambs_hpc.cli.commands import (
     allocations,
     allow,
@@ -32,10 +34,8 @@ from ambs_hpc.cli.commands import (
     status,
     submit,
 )
+from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.errors import AmbsError
-
-EXIT_ERROR = 1  # told in words; nothing was done, or what was done is kept
-EXIT_STOPPED = 3  # stopped before everything asked for was done; the same command goes on
 
 HELP = f"""Asynchronous model-based search that keeps a whole supercomputer allocation busy.
 
@@ -48,9 +48,27 @@ app = typer.Typer(
     help=HELP,
     rich_markup_mode=None,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def print_version(is_asked: bool) -> None:
+    """Print name and version, and end, if that is what was asked for."""
+    if is_asked:
+        typer.echo(f"ambs_hpc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def accept_options(
+    version: Annotated[  # only its callback looks at it
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command; the help text is HELP."""
+
+
 app.command("run")(run.run)
 app.command("search")(search.search)
 app.command("launch")(launch.launch)
