@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg2
+import psycopg2.errors
 from sqlalchemy import make_url
 
 from ambs_hpc.postgres_server.server import ServerOptions, ServerStatus, start_server, stop_server
@@ -43,7 +44,7 @@ def fresh_database(kind: str, directory: Path) -> Iterator[str]:
     try:
         yield named(name)
     finally:
-        administer(f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(name)
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def blank_database(kind: str, directory: Path) -> Iterator[str]:
     try:
         yield named(name)
     finally:
-        administer(f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(name)
 
 
 @cache
@@ -104,6 +105,19 @@ def wait_until(
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_seconds} s"
         time.sleep(pause_seconds)
+
+
+def _drop(name: str) -> None:
+    """Drop a database; one that the server is just vacuuming, whose process is not ours to end, a moment later."""
+
+    def is_dropped() -> bool:
+        try:
+            administer(f"DROP DATABASE {name} WITH (FORCE)")
+        except psycopg2.errors.InsufficientPrivilege:
+            return False
+        return True
+
+    wait_until(is_dropped, 30, 0.2)
 
 
 @cache

@@ -63,7 +63,16 @@ SUPERVISOR_FOR = {
     "balsam/files.py": FACE | {"spawn"},
     # It stands in for the supervisor where Balsam starts each evaluation by itself.
     "balsam/child_main.py": FACE
-    | {"fork_server", "forked", "function_main", "orphan_reaper", "running_attempt", "spawn", "wakeup"},
+    | {
+        "fork_server",
+        "forked",
+        "function_main",
+        "orphan_reaper",
+        "random_seed",
+        "running_attempt",
+        "spawn",
+        "wakeup",
+    },
 }
 # Who, outside their own folders, may import from the two executors that need a library of their own.
 OPTIONAL_EXECUTORS = {

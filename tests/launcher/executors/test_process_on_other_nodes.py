@@ -200,12 +200,11 @@ def command(text: str) -> list[str]:
 
 def test_ranks_have_their_nodes_to_themselves(executor: ProcessExecutor, folder: Path) -> None:
     """The launch command is told where and how many; nothing else runs there meanwhile."""
-    told = command("echo $PRETENDED_RANKS; read line < go; echo AMBS-RESULT: 5")
-    (folder / "attempt-1").mkdir()
-    os.mkfifo(folder / "attempt-1" / "go")
+    os.mkfifo(folder / "go")
+    told = command(f"echo $PRETENDED_RANKS; read line < {folder}/go; echo AMBS-RESULT: 5")
     executor.start(*work(folder, 1, None, told, RANKS))
     assert executor.count(Resources()) == 0
-    (folder / "attempt-1" / "go").write_text("\n")
+    (folder / "go").write_text("\n")
     (said,) = ended(executor, 1)
     assert isinstance(said, Outcome)
     assert (said.objective, said.node) == (5.0, "here+1")
