@@ -108,7 +108,7 @@ def wait_until(
 
 
 def _drop(name: str) -> None:
-    """Drop a database; one that the server is just vacuuming, whose process is not ours to end, a moment later."""
+    """Drop a database, a moment later if the server is vacuuming it: that process is not ours to end."""
 
     def is_dropped() -> bool:
         try:
