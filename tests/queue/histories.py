@@ -19,11 +19,11 @@ def illegal_histories(connection: Connection) -> list[str]:
         state: State | None = None
         for move in moves:
             if not is_legal(move, state):
-                wrong.append(f"evaluation {evaluation_id}: {move.value} from {state}")
+                wrong.append(f"evaluation {evaluation_id}: {move.value} from {state and state.value}")
             _, state = MOVES[move]
         if state is None or state.value != stored:
             walked = ", ".join(move.value for move in moves)
-            wrong.append(f"evaluation {evaluation_id} is {stored}, but [{walked}] leads to {state}")
+            wrong.append(f"evaluation {evaluation_id} is {stored}, but [{walked}] leads to {state and state.value}")
     return wrong
 
 

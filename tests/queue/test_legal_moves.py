@@ -171,8 +171,8 @@ def test_a_wrong_history_is_noticed(any_engine: Engine) -> None:
         connection.execute(update(evaluation).where(evaluation.c.id == second).values(attempt=1))
         connection.execute(delete(evaluation_event).where(evaluation_event.c.evaluation_id == second))
         assert illegal_histories(connection) == [
-            f"evaluation {first}: complete from State.READY",
-            f"evaluation {first} is READY, but [enqueue, complete] leads to State.DONE",
+            f"evaluation {first}: complete from READY",
+            f"evaluation {first} is READY, but [enqueue, complete] leads to DONE",
             f"evaluation {second} is READY, but [] leads to None",
         ]
         savepoint.rollback()
