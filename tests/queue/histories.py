@@ -23,7 +23,8 @@ def illegal_histories(connection: Connection) -> list[str]:
             _, state = MOVES[move]
         if state is None or state.value != stored:
             walked = ", ".join(move.value for move in moves)
-            wrong.append(f"evaluation {evaluation_id} is {stored}, but [{walked}] leads to {state and state.value}")
+            end = state and state.value
+            wrong.append(f"evaluation {evaluation_id} is {stored}, but [{walked}] leads to {end}")
     return wrong
 
 
