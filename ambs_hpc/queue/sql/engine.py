@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,22 @@ def _checked_file(file: Path, create: bool, allow_network: bool) -> bool:
     return network is not None
 
 
+def _set_journal_mode(cursor: Any, journal_mode: str) -> None:
+    """Set the journal mode; where several programs meet a new file, SQLite refuses instead of waiting."""
+    import sqlite3
+
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != journal_mode:
+                cursor.execute(f"PRAGMA journal_mode={journal_mode}")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 def _begin_by_hand(engine: Engine, journal_mode: str) -> None:
     """Take BEGIN away from the driver, which would start transactions late and without the write lock."""
 
@@ -133,8 +150,7 @@ def _begin_by_hand(engine: Engine, journal_mode: str) -> None:
     def set_up(connection: Any, record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != journal_mode:
-            cursor.execute(f"PRAGMA journal_mode={journal_mode}")
+        _set_journal_mode(cursor, journal_mode)
         # In WAL mode NORMAL cannot corrupt the file; a power cut may undo the last commits, which costs
         # little: results lie on disk before they are reported here. FULL costs an fsync for every commit.
         cursor.execute("PRAGMA synchronous=" + ("NORMAL" if journal_mode == "wal" else "FULL"))
