@@ -50,7 +50,7 @@ from ambs_hpc import Command, Problem, Resources
 problem = Problem(
     name="ranks",
     space={"x": (0.0, 1.0)},
-    objective=Command(["sh", "../../../../ranks.sh", "{x}"]),
+    objective=Command(["sh", "../../../../../ranks.sh", "{x}"]),
     resources=Resources(cores=2, ranks_per_node=2),
 )
 """
