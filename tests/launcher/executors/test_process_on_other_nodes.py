@@ -269,4 +269,10 @@ def test_launch_commands_are_not_too_many(folder: Path) -> None:
 
 
 def supervisors() -> set[int]:
-    return {pid for pid in process_tree.children() if process_tree.state_of(pid) not in "ZX"}
+    """Living supervisors that this process started; tests before this one may have left other children."""
+    program = b"-m\0ambs_hpc.launcher.supervisor\0"
+    return {
+        pid
+        for pid in process_tree.children()
+        if process_tree.state_of(pid) not in "ZX" and program in Path(f"/proc/{pid}/cmdline").read_bytes()
+    }
