@@ -62,11 +62,6 @@ class StartRequest:
         """By which all processes of the attempt can be told; empty until the attempt is placed."""
         return self.environment.get(TOKEN_VARIABLE, "")
 
-    @property
-    def objective(self) -> tuple[str, str] | None:
-        """The function to be forked and its folder; None for a command."""
-        return None if self.function is None else (self.function, self.module_directory)
-
     def with_environment(self, more: Mapping[str, str]) -> StartRequest:
         """The same with more variables, which win over those it has."""
         return replace(self, environment={**self.environment, **more})
@@ -187,7 +182,6 @@ def is_sound(report: AttemptReport) -> bool:
         and type(report.attempt) is int
         and all(isinstance(one, str) for one in (report.node, report.error, report.stopped, report.token))
         and all(type(one) in (int, float) and _is_finite(one) for one in numbers)
-        and report.started_at <= report.finished_at
         and (report.objective is None) == (report.failure is not None)
         and (report.failure is None or report.failure in FAILURES)
         and (report.exit_status is None or type(report.exit_status) is int)

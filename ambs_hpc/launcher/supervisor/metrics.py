@@ -45,6 +45,8 @@ def _plain(value: object, depth: int) -> Any:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
+        if not math.isfinite(_as_float(value)):
+            raise ValueError("it is an integer beyond the range of floating point numbers")
         return int(value)
     if isinstance(value, float):
         return float(value)

@@ -34,7 +34,9 @@ def deep(levels: int) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("broken", [cycle(), deep(600), Rude()], ids=["cycle", "deep", "rude"])
+@pytest.mark.parametrize(
+    "broken", [cycle(), deep(600), Rude(), [10**400]], ids=["cycle", "deep", "rude", "huge"]
+)
 def test_broken_metric_is_left_out_with_a_word(broken: object, capsys: pytest.CaptureFixture[str]) -> None:
     """The others stay, and so does the objective."""
     said = parse_result({"objective": 0.25, "loss": 1.0, "broken": broken})

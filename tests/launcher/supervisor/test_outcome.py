@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.launcher.supervisor import outcome
-from ambs_hpc.launcher.supervisor.messages import AttemptReport
+from ambs_hpc.launcher.supervisor.messages import FAILURES, AttemptReport
+from ambs_hpc.states import FailureKind
 
 
 @pytest.mark.parametrize("value", [1.5, 2, True, {"objective": 1.5, "epochs": 3}])
@@ -74,6 +75,18 @@ def test_garbage_is_a_bad_result_and_silence_none(tmp_path: Path) -> None:
     said = outcome.command_result(tmp_path)
     assert said is not None
     assert said.failure == "BAD_RESULT"
+
+
+def test_clock_that_steps_back_costs_no_result(tmp_path: Path) -> None:
+    """A node's clock may be set while an evaluation runs; its number is right all the same."""
+    report = AttemptReport(1, 1, "n", started_at=9.0, finished_at=1.0, objective=1.0)
+    outcome.write_outcome(tmp_path, report)
+    assert outcome.read_outcome(tmp_path, 1) == report
+
+
+def test_kinds_of_failure_are_those_of_the_queue() -> None:
+    """LOST is the queue's own judgement; an attempt cannot say it of itself."""
+    assert {kind.value for kind in FailureKind} - {"LOST"} == FAILURES
 
 
 def test_outcome_of_another_attempt_is_not_taken(tmp_path: Path) -> None:
