@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,14 @@ from ambs_hpc.states import FailureKind, State
 
 Value = bool | int | float | str
 Configuration = Mapping[str, Value]  # inactive conditional parameters are absent
+
+
+UID_BYTES = 8
+
+
+def new_uid() -> str:
+    """A random identity that nothing else has or will have, as 16 hexadecimal digits."""
+    return secrets.token_hex(UID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +92,20 @@ class NewEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An evaluation that a launcher holds; (`id`, `attempt`) fences every later move."""
+    """An evaluation that a launcher holds; (`id`, `attempt`, `token`) fences every later move.
+
+    Args:
+        attempt: from 1.
+        token: random. No other claim ever had it, in this database or another: what an attempt left behind
+            counts only where it carries the token of its claim.
+    """
 
     id: int
     campaign_id: int
     campaign: str
     ordinal: int
-    attempt: int  # from 1
+    attempt: int
+    token: str
     configuration: Configuration
     resources: Resources
     time_limit_seconds: float | None
@@ -99,11 +115,12 @@ class Claim:
 class Outcome:
     """How one attempt ended, before the queue decides what follows from it.
 
-    Exactly one of `objective` and `failure` is set. Times are seconds since 1970 UTC.
+    Exactly one of `objective` and `failure` is set. Times are seconds since 1970 UTC; `token` is the claim's.
     """
 
     id: int
     attempt: int
+    token: str
     started_at: float
     finished_at: float
     node: str
@@ -131,6 +148,7 @@ class NewCampaign:
     """A campaign to be stored.
 
     Args:
+        uid: random; names the campaign's folder, so that other campaigns' files are never taken for its own.
         problem: the whole problem as JSON values (name, space, starting points, ...).
         objective: what a launcher runs, as JSON values: {"function": "module:name", "warm": bool} or
             {"command": [argv with {parameter} placeholders]}.
@@ -153,6 +171,7 @@ class NewCampaign:
     max_evaluations: int | None
     max_failures: int
     max_interruptions: int
+    uid: str = field(default_factory=new_uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,11 @@ def evaluate(seconds, folder):
     pid = os.fork()
     if pid == 0:
         value = objective({"seconds": seconds})
-        with open(folder + "/outcome.json", "w") as file:
+        with open(folder + "/.ambs-outcome.json", "w") as file:
             json.dump({"objective": value}, file)
         os._exit(0)
     os.waitpid(pid, 0)
-    with open(folder + "/outcome.json") as file:
+    with open(folder + "/.ambs-outcome.json") as file:
         assert json.load(file)["objective"] == 1.0
     return started, time.time()
 """

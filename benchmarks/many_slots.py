@@ -130,7 +130,9 @@ class TimedExecutor:
             self.freed.append(end)
             self.busy_seconds += end - started
             objective = float(claim.configuration["x"])
-            ended.append(Outcome(evaluation_id, claim.attempt, started, end, slot.node, objective))
+            ended.append(
+                Outcome(evaluation_id, claim.attempt, claim.token, started, end, slot.node, objective)
+            )
         self.ended += len(ended)
         return ended
 

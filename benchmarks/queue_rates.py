@@ -90,7 +90,9 @@ def _turn(engine: Engine, campaign_id: int, launcher_id: int, batch: int) -> int
 
 
 def _outcome(one: Claim, now: float) -> Outcome:
-    return Outcome(one.id, one.attempt, now, now, "here", objective=0.5, metrics={"epochs": 3}, exit_status=0)
+    return Outcome(
+        one.id, one.attempt, one.token, now, now, "here", objective=0.5, metrics={"epochs": 3}, exit_status=0
+    )
 
 
 def _enqueue(engine: Engine, campaign_id: int, rows: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from ambs_hpc.problem.problem_file import LoadedProblem
 
 DEFAULT_SEED = 0
-UID_BYTES = 8  # of a campaign
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ def _with_own_folder(wanted: NewCampaign) -> NewCampaign:
     Databases are removed, copied and restored while their folders stay: what lies in a folder must never be
     taken for the result of a campaign of the same name in another database.
     """
-    return replace(wanted, run_directory=f"{wanted.run_directory}/{secrets.token_hex(UID_BYTES)}")
+    return replace(wanted, run_directory=f"{wanted.run_directory}/{wanted.uid}")
 
 
 def _continued(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import ObjectiveNotAllowed
@@ -17,13 +15,6 @@ from ambs_hpc.problem.allow_list import is_allowed, is_run_directory_allowed
 
 if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Claim
-
-
-# `python -m` would import from the attempt's folder first, where others may have put files.
-COLD = (
-    "import sys; sys.path[:] = [one for one in sys.path if one]; "
-    f"from {function_main.__name__} import main; sys.exit(main(sys.argv[1:]))"
-)
 
 
 class EvaluationSpec:
@@ -63,7 +54,7 @@ class EvaluationSpec:
     def start_request(self, claim: Claim) -> StartRequest:
         """What to start for a claim; where it runs is filled in by the executor."""
         folder = paths.attempt_folder(self._run_directory, claim.ordinal, claim.attempt)
-        checkpoint = paths.checkpoint_folder(self._run_directory, claim.ordinal)
+        checkpoint = paths.checkpoint_folder(self._run_directory, claim.ordinal, claim.configuration)
         environment = {
             "AMBS_EVALUATION": str(claim.id),
             "AMBS_ORDINAL": str(claim.ordinal),
@@ -97,5 +88,5 @@ def _command(objective: Mapping[str, object], directory: str) -> list[str]:
     function = objective.get("function")
     if function is None:
         return command_line.anchored(cast("list[str]", objective["command"]), directory)
-    cold = [sys.executable, "-c", COLD, str(function), str(Path(directory))]
-    return [entry.replace("{", "{{").replace("}", "}}") for entry in cold]
+    entries = function_main.command(str(function), directory)
+    return [entry.replace("{", "{{").replace("}", "}}") for entry in entries]

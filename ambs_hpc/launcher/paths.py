@@ -6,6 +6,11 @@ Texts, not Paths: the launcher makes several for every evaluation.
 
 from __future__ import annotations
 
+import hashlib
+import json
+
+from ambs_hpc.records import Configuration
+
 PER_FOLDER = 1000
 
 
@@ -14,9 +19,14 @@ def attempt_folder(run_directory: str, ordinal: int, attempt: int) -> str:
     return f"{_stem(run_directory, ordinal)}-{attempt}"
 
 
-def checkpoint_folder(run_directory: str, ordinal: int) -> str:
-    """What $AMBS_CHECKPOINT_DIR names; the same for every attempt, made by the first that wants it."""
-    return f"{_stem(run_directory, ordinal)}-checkpoint"
+def checkpoint_folder(run_directory: str, ordinal: int, configuration: Configuration) -> str:
+    """What $AMBS_CHECKPOINT_DIR names; the same for every attempt, made by the first that wants it.
+
+    The name carries the configuration: a database that went back to an older copy gives an ordinal again, and
+    another configuration must not go on from that one's checkpoint.
+    """
+    text = json.dumps(configuration, sort_keys=True).encode()
+    return f"{_stem(run_directory, ordinal)}-checkpoint-{hashlib.sha256(text).hexdigest()[:8]}"
 
 
 def run_directory_of(folder: str) -> str:

@@ -14,7 +14,6 @@ from ambs_hpc import identity
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.executors.process import outcome_of
-from ambs_hpc.launcher.executors.start_request import token_of
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.queue import (
@@ -66,10 +65,8 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
 
 def outcome_on_disk(held: Lease) -> Outcome | None:
     """The outcome that this attempt wrote before its launcher died, if it did."""
-    # What survives its launcher may have been started by an earlier one, with that one's token.
-    token = None if held.survives_in else token_of(held.owner, held.id, held.attempt)
     folder = attempt_folder(held.run_directory, held.ordinal, held.attempt)
-    report = read_outcome(folder, held.attempt, token)
+    report = read_outcome(folder, held.attempt, held.token)
     return None if report is None else replace(outcome_of(report), id=held.id)
 
 

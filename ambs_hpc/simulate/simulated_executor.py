@@ -155,4 +155,6 @@ class SimulatedExecutor:
             return Interrupted(one.id, one.attempt, "node failed")
         value = self._load.objective(one.configuration)
         self.history.append(Ran(busy.started_at, busy.ends_at, value))
-        return Outcome(one.id, one.attempt, busy.started_at, busy.ends_at, "pretended", objective=value)
+        return Outcome(
+            one.id, one.attempt, one.token, busy.started_at, busy.ends_at, "pretended", objective=value
+        )

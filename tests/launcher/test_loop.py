@@ -87,7 +87,7 @@ class FakeExecutor:
         self.ended.append(
             Interrupted(evaluation_id, attempt, "stopped")
             if interrupted
-            else Outcome(evaluation_id, attempt, now - seconds, now, "n", objective=1.0)
+            else Outcome(evaluation_id, attempt, claim.token, now - seconds, now, "n", objective=1.0)
         )
 
     def poll(self, timeout_seconds: float) -> list[Ended]:

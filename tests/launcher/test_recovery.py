@@ -9,9 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.identity import ProcessIdentity
 from ambs_hpc.launcher.executors.balsam import files
-from ambs_hpc.launcher.executors.start_request import token_of
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, to_json
@@ -110,10 +108,8 @@ def test_result_on_disk_counts(scene: Scene, *, is_its_own: bool) -> None:
     """
     with transaction(scene.engine) as connection:
         note_allocation_state(connection, scene.allocation, "VANISHED")
-    owner = ProcessIdentity(
-        "elsewhere", stock.LAUNCHER.pid + (not is_its_own), stock.LAUNCHER.process_started
-    )
-    leave_outcome(scene.claim, scene.folder / "runs", token_of(owner, scene.claim.id, scene.claim.attempt))
+    token = scene.claim.token if is_its_own else f"of-an-earlier-claim.{scene.claim.id}"
+    leave_outcome(scene.claim, scene.folder / "runs", token)
     scene.later(HOUR)
     assert scene.state() is (State.DONE if is_its_own else State.READY)
 
@@ -123,7 +119,7 @@ def leave_outcome(claimed: Claim, runs: Path, token: str) -> None:
     folder = Path(attempt_folder(str(runs), claimed.ordinal, claimed.attempt))
     folder.mkdir(parents=True)
     report = AttemptReport(claimed.id, claimed.attempt, "elsewhere", 1.0, 2.0, objective=0.25, token=token)
-    (folder / "outcome.json").write_text(to_json(report))
+    (folder / ".ambs-outcome.json").write_text(to_json(report))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +131,7 @@ def test_broken_outcome_costs_one_evaluation(text: str, scene: Scene) -> None:
         note_allocation_state(connection, scene.allocation, "VANISHED")
     folder = Path(attempt_folder(str(scene.folder / "runs"), scene.claim.ordinal, scene.claim.attempt))
     folder.mkdir(parents=True)
-    (folder / "outcome.json").write_text(text)
+    (folder / ".ambs-outcome.json").write_text(text)
     scene.later(HOUR)
     assert scene.state() is State.READY
 
@@ -152,7 +148,7 @@ def test_what_balsam_has_of_a_dead_launcher_is_called_off(any_engine: Engine, tm
     waits, runs = (Path(attempt_folder(str(tmp_path / "runs"), one.ordinal, one.attempt)) for one in claims)
     for folder in (waits, runs):
         folder.mkdir(parents=True)
-        (folder / "request.json").write_text("{}")
+        (folder / ".ambs-request.json").write_text("{}")
     assert files.take(str(runs), 0.0)
     assert recover_and_sweep(engine, STALE_AFTER_SECONDS) == 0
     assert files.heartbeat_at(str(waits)) is None

@@ -62,13 +62,25 @@ def new(ordinal: int, resources: Resources | None = None, **fields: object) -> N
 def success(claim: Claim, objective: float = 0.5, **fields: object) -> Outcome:
     """The claim ended well."""
     now = time.time()
-    return Outcome(claim.id, claim.attempt, now - 1.0, now, "node1", objective=objective, **fields)
+    return Outcome(
+        claim.id, claim.attempt, claim.token, now - 1.0, now, "node1", objective=objective, **fields
+    )
 
 
 def failure(claim: Claim, kind: FailureKind = FailureKind.ERROR, error: str = "ValueError: 3") -> Outcome:
     """The claim ended badly."""
     now = time.time()
-    return Outcome(claim.id, claim.attempt, now - 1.0, now, "node1", failure=kind, error=error, exit_status=1)
+    return Outcome(
+        claim.id,
+        claim.attempt,
+        claim.token,
+        now - 1.0,
+        now,
+        "node1",
+        failure=kind,
+        error=error,
+        exit_status=1,
+    )
 
 
 def successes(claims: Sequence[Claim]) -> list[Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, Engine, select
@@ -22,7 +23,7 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.queue.schema.tables import evaluation
-from ambs_hpc.records import Claim, Launcher
+from ambs_hpc.records import Claim, Launcher, new_uid
 from ambs_hpc.states import State
 from tests.queue import stock
 from tests.queue.test_life import moves
@@ -135,7 +136,9 @@ def test_late_result_does_not_overrule(
 
 
 def test_a_stranger_cannot_deliver_late(any_engine: Engine) -> None:
-    """Only the launcher that held the attempt may."""
+    """Only what carries the token of the claim counts, whoever brings it."""
     with transaction(any_engine) as connection:
-        _, _, one = swept(connection)
-        assert complete(connection, stock.launcher(connection), [stock.success(one)]) == []
+        _, presumed_dead, one = swept(connection)
+        stranger = replace(one, token=f"{new_uid()}.{one.id}")
+        assert complete(connection, presumed_dead, [stock.success(stranger)]) == []
+        assert complete(connection, stock.launcher(connection), [stock.success(one)]) == [one.id]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
@@ -60,9 +62,11 @@ def test_claim_says_all_that_is_needed_to_run(any_engine: Engine) -> None:
         campaign_id = stock.campaign(connection).id
         (new_id,) = enqueue(connection, campaign_id, [stock.new(0, shape, time_limit_seconds=60.0)])
         launcher_id = stock.launcher(connection)
-        assert claim(connection, launcher_id, 5) == [
-            Claim(new_id, campaign_id, "digits", 0, 1, {"lr": 1.0, "layers": 0}, shape, 60.0)
-        ]
+        (one,) = claim(connection, launcher_id, 5)
+        expected = Claim(
+            new_id, campaign_id, "digits", 0, 1, one.token, {"lr": 1.0, "layers": 0}, shape, 60.0
+        )
+        assert one == expected
         assert claim(connection, launcher_id, 5) == []
         assert heartbeat(connection, launcher_id) == {(new_id, 1)}
 
@@ -164,16 +168,15 @@ def test_complete_refuses_what_is_no_number(any_engine: Engine, objective: float
 
 
 def test_complete_ignores_a_lost_attempt(any_engine: Engine) -> None:
-    """Neither another launcher nor another attempt may end what somebody holds."""
+    """Neither another claim nor another attempt may end what somebody holds."""
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         stock.evaluations(connection, campaign_id, 1)
         mine, other = stock.launcher(connection), stock.launcher(connection)
         (one,) = claim(connection, mine, 1)
-        assert complete(connection, other, [stock.success(one)]) == []
-        stolen = Claim(one.id, campaign_id, "digits", 0, 2, {}, Resources(), None)
-        assert complete(connection, mine, [stock.success(stolen)]) == []
-        assert fail(connection, other, [stock.failure(one)]) == []
+        for stolen in (replace(one, attempt=2), replace(one, token="of another claim")):
+            assert complete(connection, mine, [stock.success(stolen)]) == []
+            assert fail(connection, mine, [stock.failure(stolen)]) == []
         assert release(connection, other, [(one.id, 1)], interrupted=True, reason="") == 0
         assert release(connection, mine, [(one.id, 2)], interrupted=True, reason="") == 0
         assert counts(connection, campaign_id)[State.RUNNING] == 1

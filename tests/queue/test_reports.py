@@ -66,7 +66,7 @@ def told(any_engine: Engine) -> Engine:
 
 
 def ended(one: Claim, **result: Any) -> Outcome:
-    return Outcome(one.id, one.attempt, START, START + 10.0, "nid00012", **result)
+    return Outcome(one.id, one.attempt, one.token, START, START + 10.0, "nid00012", **result)
 
 
 def test_lists_can_be_sorted_and_filtered(told: Engine) -> None:
@@ -150,7 +150,7 @@ def test_throughput_is_that_of_the_last_endings(any_engine: Engine) -> None:
             connection,
             launcher_id,
             [
-                Outcome(one.id, 1, START + 6 * n, START + 6 * n + 30, "n", objective=1.0)
+                Outcome(one.id, 1, one.token, START + 6 * n, START + 6 * n + 30, "n", objective=1.0)
                 for n, one in enumerate(taken)
             ],
         )

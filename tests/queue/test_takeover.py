@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
@@ -13,6 +14,7 @@ from ambs_hpc.queue import (
     counts,
     ended_attempts,
     fail,
+    heartbeat,
     held,
     held_by_dead,
     release,
@@ -36,7 +38,7 @@ def unknown(_launcher: Launcher) -> Evidence:
 
 
 def test_successor_holds_the_same_attempts(any_engine: Engine) -> None:
-    """Results that the dead launcher reports are ignored from then on; the successor's are stored."""
+    """What either of them reports is the attempt's own result, and is stored once."""
     with transaction(any_engine) as connection:
         stock.evaluations(connection, stock.campaign(connection).id, 3)
         first = stock.launcher(connection, survives_in=SITE)
@@ -46,9 +48,29 @@ def test_successor_holds_the_same_attempts(any_engine: Engine) -> None:
         assert [(one.id, one.attempt, one.launcher_id) for one in held(connection)] == [
             (one.id, one.attempt, second) for one in claims
         ]
-        complete(connection, first, [stock.success(claims[0])])
-        complete(connection, second, [stock.success(claims[1])])
-        assert {one.id for one in held(connection)} == {claims[0].id}
+        assert complete(connection, first, [stock.success(claims[0])]) == [claims[0].id]
+        assert complete(connection, second, [stock.success(one) for one in claims]) == [claims[1].id]
+        assert held(connection) == []
+
+
+@pytest.mark.parametrize("objective", [0.5, None], ids=["done", "failed"])
+def test_an_adopted_attempt_may_be_reported_by_its_first_launcher(
+    any_engine: Engine, objective: float | None
+) -> None:
+    """It was only silent for a while: the number is that of the very attempt that the successor holds."""
+    with transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection, max_failures=1).id
+        stock.evaluations(connection, campaign_id, 1)
+        first = stock.launcher(connection, survives_in=SITE)
+        (one,) = claim(connection, first, 1)
+        second = stock.launcher(connection, survives_in=SITE)
+        assert adopt(connection, second, stale_after_seconds=30.0, is_gone=gone) == [one]
+        if objective is None:
+            assert fail(connection, first, [stock.failure(one)]) == [(one.id, State.FAILED)]
+        else:
+            assert complete(connection, first, [stock.success(one, objective)]) == [one.id]
+        assert complete(connection, second, [stock.success(one)]) == []
+        assert heartbeat(connection, second) == set()
 
 
 def test_attempts_that_ended_by_themselves(any_engine: Engine) -> None:

@@ -12,7 +12,7 @@ from tests.launcher.prepared import Prepared, prepared
 
 
 def work(number: int, attempt: int = 1) -> Prepared:
-    claim = Claim(number, 1, "c", number, attempt, {"x": float(number)}, Resources(), None)
+    claim = Claim(number, 1, "c", number, attempt, "token", {"x": float(number)}, Resources(), None)
     return prepared(claim, None, "m:f", "/", "/", {})
 
 
@@ -37,7 +37,7 @@ def test_slots_fill_and_evaluations_end_in_time() -> None:
     world = VirtualTime(charged=False)
     world.add("launcher", body)
     world.run(100.0)
-    outcome = Outcome(1, 1, START, START + 10.0, "pretended", objective=1.0)
+    outcome = Outcome(1, 1, "token", START, START + 10.0, "pretended", objective=1.0)
     assert seen == [5.0, outcome, 10.0]
 
 
@@ -60,5 +60,5 @@ def test_a_cancelled_evaluation_is_told_once_and_its_next_attempt_is_another() -
     world.run(100.0)
     assert told == [
         Interrupted(1, 1, "cancelled"),
-        Outcome(1, 2, START + 3.0, START + 13.0, "pretended", objective=1.0),
+        Outcome(1, 2, "token", START + 3.0, START + 13.0, "pretended", objective=1.0),
     ]

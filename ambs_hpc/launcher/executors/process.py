@@ -13,7 +13,7 @@ from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.environment import supervisor_environment
 from ambs_hpc.launcher.executors.node_health import Probe
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
-from ambs_hpc.launcher.executors.start_request import placed, token_of
+from ambs_hpc.launcher.executors.start_request import never_fits, placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing, Slot
 from ambs_hpc.launcher.supervisor import process_tree
@@ -57,7 +57,7 @@ class ProcessExecutor:
         self._doubtful: dict[str, Probe] = {}  # of a node whose supervisor died
         self._listen_at = float("-inf")
         self._suspects: set[int] = set()
-        self._process = this_process()
+        self._mark = {process_tree.LAUNCHER_VARIABLE: str(this_process())}
         process_tree.become_subreaper()
 
     def count(self, shape: Resources) -> int:
@@ -78,10 +78,7 @@ class ProcessExecutor:
 
     def start(self, claim: Claim, request: StartRequest) -> bool:
         if self._packing.never_fits(claim.resources):
-            raise ShapeNeverFits(
-                f"Evaluation {claim.id} asks for {claim.resources}, more than there is here. "
-                "Correct `resources` in the problem, or start a launcher where it fits."
-            )
+            raise never_fits(claim.id, claim.resources, self._node_pool)
         slot = self._packing.place(claim.resources, claim.id)
         if slot is None:
             self._packing.keep_for(claim.id, claim.resources)
@@ -90,9 +87,10 @@ class ProcessExecutor:
         if not self._makes_way(slot, key, needs_command=request.has_ranks):
             self._packing.free(slot)
             return False
-        token = token_of(self._process, claim.id, claim.attempt)
         try:
-            request = placed(request, claim.resources, slot, self._node_pool, token, self._grace_seconds)
+            request = placed(
+                request, claim.resources, slot, self._node_pool, claim.token, self._grace_seconds
+            )
         except ShapeNeverFits:
             self._packing.free(slot)
             raise
@@ -141,9 +139,8 @@ class ProcessExecutor:
         supervisor = self._supervisors.get(key)
         if supervisor is None:
             launch = self._node_pool.launch_on(key.node) if key.node else ()
-            supervisor = self._supervisors[key] = SupervisorClient(
-                key, supervisor_environment(os.environ, key.threads), launch
-            )
+            environment = {**supervisor_environment(os.environ, key.threads), **self._mark}
+            supervisor = self._supervisors[key] = SupervisorClient(key, environment, launch)
         return supervisor
 
     def _makes_way(self, slot: Slot, key: SupervisorKey, *, needs_command: bool) -> bool:
@@ -184,7 +181,7 @@ class ProcessExecutor:
     def _note_report(self, supervisor: SupervisorClient, report: AttemptReport) -> list[Ended]:
         request = supervisor.running.pop(report.id)
         if report.is_on_disk:
-            report = read_outcome(request.folder, report.attempt) or report
+            report = read_outcome(request.folder, report.attempt, request.token) or report
         self._suspects.discard(report.id)
         self._deaths.pop(supervisor.key.node, None)
         if report.stopped:
@@ -245,7 +242,7 @@ class ProcessExecutor:
                 )
             elif supervisor.key.alone_for == evaluation_id:
                 self._suspects.discard(evaluation_id)
-                ended.append(blamed(evaluation_id, attempt, request.node))
+                ended.append(blamed(request, request.node))
             elif is_elsewhere:
                 reason = f"node {supervisor.key.node}: supervising process died"
                 ended.append(Interrupted(evaluation_id, attempt, reason, started=supervisor.has_greeted))
@@ -309,6 +306,7 @@ def outcome_of(report: AttemptReport) -> Outcome:
     return Outcome(
         id=report.id,
         attempt=report.attempt,
+        token=report.token,
         started_at=report.started_at,
         finished_at=report.finished_at,
         node=report.node,
@@ -325,8 +323,8 @@ def lost(nodes: Sequence[str]) -> list[str]:
     return [f"lost {', '.join(nodes)}"] if nodes else []
 
 
-def blamed(evaluation_id: int, attempt: int, node: str) -> Outcome:
+def blamed(request: StartRequest, node: str) -> Outcome:
     """The end of an attempt under which its supervisor died twice, the second time with nothing beside it."""
     now = time.time()
     failure = FailureKind.ERROR
-    return Outcome(evaluation_id, attempt, now, now, node, failure=failure, error=BLAMED)
+    return Outcome(request.id, request.attempt, request.token, now, now, node, failure=failure, error=BLAMED)

@@ -6,18 +6,12 @@ import os
 from dataclasses import replace
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
-from ambs_hpc.identity import ProcessIdentity
 from ambs_hpc.launcher.environment import attempt_environment, forwarded_variables, gpu_environment
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Slot
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
 from ambs_hpc.records import Resources
-
-
-def token_of(launcher: ProcessIdentity, evaluation_id: int, attempt: int) -> str:
-    """What all processes of an attempt, and its outcome, carry: nobody else's attempt ever has the same."""
-    return f"{launcher}.{evaluation_id}.{attempt}"
 
 
 def placed(
@@ -49,6 +43,24 @@ def placed(
         gpus=list(share.gpus),
     )
     return _as_ranks(one, resources, slot, node_pool) if request.has_ranks else one
+
+
+def never_fits(evaluation_id: int, resources: Resources, node_pool: NodePool) -> ShapeNeverFits:
+    """The error of an evaluation that is larger than what all nodes have, with what a person can do."""
+    most = max((len(node.gpus) for node in node_pool.nodes), default=0)
+    advice = "Correct `resources` in the problem, or start a launcher where it fits."
+    if resources.gpus > most:
+        variable = node_pool.gpu_variable
+        naming = (
+            f"name them: --gpus 0,1 of `ambs launch`, or export {variable}=0,1 before it starts"
+            if node_pool.allocation_id is None
+            else "give their number as `node.gpus` in the site file"
+        )
+        known = f"The launcher knows of {most or 'no'} GPUs on a node"
+        advice = f"{known}. If there are more, {naming}. Else c{advice[1:]}"
+    return ShapeNeverFits(
+        f"Evaluation {evaluation_id} asks for {resources}, more than there is here. {advice}"
+    )
 
 
 def bounded(

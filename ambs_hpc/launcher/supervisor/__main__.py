@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 
+from ambs_hpc.launcher.supervisor.outer_launch import leave_outer_launch
 from ambs_hpc.launcher.supervisor.supervisor import Supervisor
-from ambs_hpc.launcher.supervisor.transport import LineTransport, PacketTransport, Transport
+from ambs_hpc.launcher.supervisor.transport import Transport
 
 
 def main(arguments: list[str]) -> None:
@@ -15,14 +15,16 @@ def main(arguments: list[str]) -> None:
 
     With a function, evaluations are forked from a process that has its module loaded.
     """
+    leave_outer_launch()
     objective = (arguments[1], arguments[2]) if len(arguments) > 1 else None
     Supervisor(_transport(arguments[0]), objective).serve()
 
 
 def _transport(name: str) -> Transport:
     if name != "-":
-        return PacketTransport(socket.socket(fileno=int(name)))
-    transport = LineTransport(os.dup(0), os.dup(1))  # not inherited by what we start
+        os.set_inheritable(int(name), False)  # an evaluation that had it could speak as we do, and outlive us
+        return Transport(int(name), int(name))
+    transport = Transport(os.dup(0), os.dup(1))  # not inherited by what we start
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what a module prints when it is imported is no message
     return transport

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ambs_hpc.launcher.supervisor.messages import Message, StartRequest, StopOrder, decoded, encoded
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_ROOM, TOKEN_VARIABLE
-from ambs_hpc.launcher.supervisor.transport import LineTransport, PacketTransport, Transport, framed
+from ambs_hpc.launcher.supervisor.transport import Transport
 
 END_SECONDS = 10.0
 ABANDON_SECONDS = 1.0  # for a launch command to end when its node says nothing any more
@@ -58,7 +58,6 @@ class SupervisorClient:
         self.has_greeted = False
         self.unloadable: str | None = None
         self._heard_at = time.monotonic()
-        self._unsent: list[bytes] = []
         environment = {**environment, TOKEN_VARIABLE: "." * TOKEN_ROOM}
         program = [sys.executable, "-m", "ambs_hpc.launcher.supervisor"]
         function = [] if key.function is None else [key.function, key.directory]
@@ -83,15 +82,15 @@ class SupervisorClient:
     def start(self, request: StartRequest) -> None:
         """Ask the supervisor to start an evaluation."""
         self.running[request.id] = request
-        self._send(request)
+        self._transport.send(encoded(request))
 
     def stop(self, ids: Sequence[int], grace_seconds: float) -> None:
         """Ask the supervisor to end evaluations."""
-        self._send(StopOrder(list(ids), grace_seconds))
+        self._transport.send(encoded(StopOrder(list(ids), grace_seconds)))
 
     def receive(self) -> list[Message]:
         """Return the messages that have come since the last call, and note the death of the sender."""
-        self._flush()
+        self._transport.flush()
         messages: list[Message] = []
         while True:
             received = self._transport.receive()
@@ -111,7 +110,7 @@ class SupervisorClient:
     @property
     def has_unsent(self) -> bool:
         """Whether requests wait because the socket is full."""
-        return bool(self._unsent)
+        return self._transport.has_unsent
 
     @property
     def is_silent(self) -> bool:
@@ -132,28 +131,11 @@ class SupervisorClient:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, message: Message) -> None:
-        self._unsent.append(framed(self._transport, encoded(message)))
-        self._flush()
-
-    def _flush(self) -> None:
-        while self._unsent:
-            try:
-                taken = self._transport.send(self._unsent[0])
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                return  # `receive` sees its end
-            self._unsent[0] = self._unsent[0][taken:]
-            if not self._unsent[0]:
-                del self._unsent[0]
-
 
 def _over_socket(
     program: list[str], function: list[str], environment: Mapping[str, str]
 ) -> tuple[Transport, subprocess.Popen[bytes]]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
+    ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         [*program, str(theirs.fileno()), *function],
         env=dict(environment),
@@ -162,7 +144,8 @@ def _over_socket(
         start_new_session=True,
     )
     theirs.close()
-    return PacketTransport(ours), process
+    end = ours.detach()
+    return Transport(end, end), process
 
 
 def _over_pipes(
@@ -176,9 +159,7 @@ def _over_pipes(
     reader, writer = os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())
     process.stdin.close()
     process.stdout.close()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    return LineTransport(reader, writer), process
+    return Transport(reader, writer), process
 
 
 def wait_for_any(supervisors: Sequence[SupervisorClient], timeout_seconds: float) -> list[SupervisorClient]:

@@ -19,7 +19,7 @@ import sys
 import traceback
 from typing import Any
 
-from ambs_hpc.launcher.supervisor import process_tree
+from ambs_hpc.launcher.supervisor import fork_safety, process_tree
 from ambs_hpc.launcher.supervisor.forked import Objective, run_attempt
 from ambs_hpc.launcher.supervisor.random_seed import load_generators
 
@@ -28,14 +28,19 @@ EXITED = struct.Struct("=cii")  # b"x", pid, status as from waitpid
 FORKED = struct.Struct("=ci")  # b"h", pid; with the descriptor on which it takes its request
 DESCRIPTOR = struct.Struct("i")
 UNLOADABLE = b"u"  # with the traceback, and nothing follows
+UNFORKABLE = b"n"  # with the reason, and nothing follows
 ERROR_CHARACTERS = 4000
+MISSED_THREADS = (
+    "{}: threads that its import has started ({}) do not exist in evaluations, which are forked. "
+    "Where an evaluation waits for them, say warm=False in the problem: each then imports the module itself"
+)
 
 
 def serve(control: socket.socket, function: str, directory: str) -> None:
     """Fork on the supervisor's orders until it closes `control`; what still runs then is killed.
 
     Args:
-        control: a SOCK_SEQPACKET socket; this end sends EXITED, FORKED and UNLOADABLE.
+        control: a SOCK_SEQPACKET socket; this end sends EXITED, FORKED, UNLOADABLE and UNFORKABLE.
         function, directory: "module:function" and the folder put first on the import path.
     """
     place = process_tree.token_place()
@@ -45,7 +50,15 @@ def serve(control: socket.socket, function: str, directory: str) -> None:
     except BaseException:  # noqa: BLE001  the border to a person's module: whatever its import raises
         control.send(UNLOADABLE + traceback.format_exc()[-ERROR_CHARACTERS:].encode())
         return
-    _ForkServer(control, objective, place).serve()
+    server = _ForkServer(control, objective, place)
+    obstacle = fork_safety.obstacle_to_forking()
+    if obstacle is not None:
+        control.send(UNFORKABLE + obstacle[:ERROR_CHARACTERS].encode())
+        return
+    if missed := fork_safety.threads_missed_in_forks():
+        with contextlib.suppress(OSError, ValueError):  # a full disk, or a module that has closed it
+            print(MISSED_THREADS.format(function, ", ".join(missed)), file=sys.stderr, flush=True)  # noqa: T201
+    server.serve()
 
 
 def load_function(name: str, directory: str) -> Objective:
@@ -99,7 +112,7 @@ class _ForkServer:
         return bool(orders)
 
     def _fork_one(self) -> None:
-        theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs, ours = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             theirs.close()

@@ -19,6 +19,7 @@ from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 
 MOST_AHEAD = 8  # forks that wait: what ends while others are forked finds one ready
 MESSAGE_BYTES = 1 << 14
+HAND_OVER_SECONDS = 2.0  # for a fork to take a request that is longer than the socket's buffer
 
 
 @dataclass
@@ -41,6 +42,7 @@ class ForkServerClient:
         """`waiting`: requests for the first forks."""
         self.waiting_requests = deque(waiting)  # no fork was ready yet
         self.unloadable: str | None = None
+        self.unforkable: str | None = None
         self.has_forked = False
         self._idle: dict[int, socket.socket] = {}
         self._ordered = 0
@@ -90,6 +92,8 @@ class ForkServerClient:
             kind = packet[:1]
             if kind == fork_server.UNLOADABLE:
                 self.unloadable = packet[1:].decode(errors="replace")
+            elif kind == fork_server.UNFORKABLE:
+                self.unforkable = packet[1:].decode(errors="replace")
             elif kind == fork_server.FORK:
                 self._note_forked(packet, descriptors, heard.started)
             else:
@@ -127,9 +131,10 @@ class ForkServerClient:
             pid, transport = self._idle.popitem()
             packet = packet or handed_over(request, started_at)
             with transport:
+                transport.settimeout(HAND_OVER_SECONDS)
                 try:
-                    transport.send(packet)
-                except OSError:  # it died while it waited
+                    transport.sendall(packet)
+                except OSError:  # it died while it waited, or somebody has stopped it
                     continue
             return RunningAttempt.now(request, pid, started_at)
         return None

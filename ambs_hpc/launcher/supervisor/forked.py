@@ -23,13 +23,13 @@ def run_attempt(requests: socket.socket, objective: Objective, token_place: int 
     """Take one request, run it and exit; exit at once when the supervisor closes its end.
 
     Args:
-        requests: a SOCK_SEQPACKET socket on which one request comes, as `handed_over` writes it.
+        requests: a socket on which one request comes, as `handed_over` writes it, and then its end.
         token_place: see `process_tree.token_place`.
     """
     status = 1
     try:
         os.setsid()
-        packet = requests.recv(REQUEST_BYTES)
+        packet = b"".join(iter(lambda: requests.recv(REQUEST_BYTES), b""))
         requests.close()
         if not packet:
             os._exit(0)

@@ -15,12 +15,29 @@ from ambs_hpc.launcher.supervisor.messages import StartRequest, from_json
 from ambs_hpc.launcher.supervisor.random_seed import load_generators
 from ambs_hpc.launcher.supervisor.spawn import REQUEST
 
+# `python -m` would import from the attempt's folder first, where others may have put files.
+_PROGRAM = (
+    "import sys; sys.path[:] = [one for one in sys.path if one]; "
+    f"from {__name__} import main; sys.exit(main(sys.argv[1:]))"
+)
 # Of Slurm, PMI (MPICH), PALS, Open MPI and ALPS.
 RANK_VARIABLES = ("SLURM_PROCID", "PMI_RANK", "PALS_RANKID", "OMPI_COMM_WORLD_RANK", "ALPS_APP_PE")
 
 
+def command(function: str, directory: str) -> list[str]:
+    """The command that calls "module:function", of a module in `directory`, in an interpreter of its own."""
+    return [sys.executable, "-c", _PROGRAM, function, directory]
+
+
+def unforked(request: StartRequest) -> StartRequest:
+    """The request for a function that was to be forked, with a command that calls it instead."""
+    assert request.function is not None
+    arguments = command(request.function, request.module_directory)
+    return replace(request, arguments=arguments, function=None, reads_request=True)
+
+
 def main(arguments: list[str]) -> int:
-    """Run as `python -m (this module) MODULE:FUNCTION DIRECTORY` in the attempt's folder."""
+    """Run as `command` says, in the attempt's folder."""
     request = replace(from_json(StartRequest, Path(REQUEST).read_text()), folder=str(Path.cwd()))
     started_at = time.time()
     function = load_function(arguments[0], arguments[1])

@@ -29,7 +29,7 @@ class StartRequest:
         module_directory: first on a function's import path; empty for a command.
         environment: variables on top of those that the supervisor was started with.
         threads: for numeric libraries that a forked function's module imports; 0 leaves them alone.
-        reads_request: the program reads this value from `request.json` (a function that is not forked).
+        reads_request: the program reads this value from a file in its folder (a function that is not forked).
         has_ranks: copies of it run side by side, as MPI ranks.
         time_limit_seconds: None without a limit.
         memory_bytes: limit on this node; 0 without one.

@@ -17,12 +17,12 @@ def start_orphan_reaper(owner: str) -> int:
     """Fork the reaper; it acts when the returned descriptor is closed, at the latest by our death.
 
     Args:
-        owner: begins the tokens of all that we start.
+        owner: the value of LAUNCHER_VARIABLE in the environment of all that we start.
 
     Commands are started without a parent-death signal, which would double the cost of starting one: should
     the launcher and a supervisor be killed together, nobody else would know of them.
     """
-    mark = f"{process_tree.TOKEN_VARIABLE}={owner}.".encode()
+    mark = f"{process_tree.LAUNCHER_VARIABLE}={owner}".encode()
     reading, writing = os.pipe()  # neither is inherited by programs that we start
     if os.fork():
         os.close(reading)
@@ -39,10 +39,10 @@ def start_orphan_reaper(owner: str) -> int:
 
 
 def kill_marked(mark: bytes) -> None:
-    """Kill every process of this machine whose environment has an entry that begins with `mark`."""
+    """Kill every process of this machine whose environment has the entry `mark`."""
     time.sleep(DEATH_SECONDS)
     for pid in process_tree.all_processes():
-        if any(entry.startswith(mark) for entry in process_tree.environment_of(pid)):
+        if mark in process_tree.environment_of(pid):
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:

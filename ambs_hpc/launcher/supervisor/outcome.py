@@ -19,8 +19,9 @@ from ambs_hpc.launcher.supervisor.metrics import read_metrics
 from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_generators
 from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 
-OUTCOME = "outcome.json"
-RESULT = "result.json"
+# Names that no program uses for files of its own.
+OUTCOME = ".ambs-outcome.json"
+RESULT = ".ambs-result.json"
 MARK = "AMBS-RESULT:"
 TAIL_BYTES = 2000
 SEARCHED_BYTES = 65536
@@ -133,17 +134,15 @@ def parse_result(value: object) -> ParsedResult:
 
 
 def command_result(folder: Folder) -> ParsedResult | None:
-    """Read what a command left: the file that $AMBS_RESULT named, else its last result line, else None."""
-    try:
-        file = read_regular(f"{folder}/{RESULT}")
-        if file is not None:
-            return parse_result(json.loads(file))
-        line = _last_marked_line(f"{folder}/stdout")
-        return None if line is None else parse_result(_number_or_json(line))
-    except RecursionError:
-        return _bad("the result is nested too deeply")
-    except (ValueError, OSError) as error:
-        return _bad(f"the result cannot be read ({error})")
+    """Read what a command left: the file that $AMBS_RESULT named, else its last result line, else None.
+
+    A file that holds no objective does not hide a line that does.
+    """
+    from_file = _read_result(lambda: _file_content(f"{folder}/{RESULT}"))
+    if from_file is not None and from_file.failure is None:
+        return from_file
+    from_line = _read_result(lambda: _last_marked_line(f"{folder}/stdout"))
+    return from_line if from_file is None or (from_line and from_line.failure is None) else from_file
 
 
 def read_outcome(folder: Folder, attempt: int, token: str | None = None) -> AttemptReport | None:
@@ -155,7 +154,7 @@ def read_outcome(folder: Folder, attempt: int, token: str | None = None) -> Atte
     """
     try:
         report = from_json(AttemptReport, read_regular(f"{folder}/{OUTCOME}") or b"{}")
-    except (ValueError, OSError, RecursionError):
+    except (ValueError, OSError, RecursionError, MemoryError):
         return None
     is_its_own = report.attempt == attempt and (token is None or report.token == token)
     return report if is_its_own and is_sound(report) else None
@@ -166,7 +165,7 @@ def write_outcome(folder: Folder, report: AttemptReport) -> None:
 
     A sync of the disk costs milliseconds; what took less than `SYNC_FROM_SECONDS` is cheaper to run again.
     """
-    temporary = f"{folder}/.{OUTCOME}.{os.getpid()}"
+    temporary = f"{folder}/{OUTCOME}.{os.getpid()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
         content = memoryview(to_json(report).encode())
@@ -282,6 +281,22 @@ def _last_marked_line(file: str) -> str | None:
         if line.startswith(MARK):
             return line[len(MARK) :].strip()
     return None
+
+
+def _file_content(file: str) -> str | None:
+    content = read_regular(file)
+    return None if content is None else content.decode()
+
+
+def _read_result(read: Callable[[], str | None]) -> ParsedResult | None:
+    """What the text says, None when there is none; whatever is wrong with it is a bad result."""
+    try:
+        text = read()
+        return None if text is None else parse_result(_number_or_json(text))
+    except (RecursionError, MemoryError):
+        return _bad("the result is nested too deeply, or too large")
+    except (ValueError, OSError) as error:
+        return _bad(f"the result cannot be read ({error})")
 
 
 def _number_or_json(text: str) -> object:

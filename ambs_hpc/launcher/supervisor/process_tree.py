@@ -7,13 +7,14 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TOKEN_VARIABLE = "AMBS_ATTEMPT_TOKEN"  # in the environment of every process of an attempt
+LAUNCHER_VARIABLE = "AMBS_LAUNCHER"  # which process's, in the environment of all that a launcher starts
 TOKEN_ROOM = 160  # bytes kept free for a token in the environment that a supervisor starts with
 DEATH_SECONDS = 2.0  # a killed process that does not vanish by then hangs in the kernel
 
@@ -177,7 +178,7 @@ def environment_of(pid: int) -> list[bytes]:
 
 
 def memory_by_session(leaders: Collection[int]) -> dict[int, int]:
-    """Bytes that the processes of each session really use, shared pages divided among their users.
+    """Bytes that the processes of each session really hold, shared pages divided among their users.
 
     Args:
         leaders: session ids; every evaluation leads a session of its own.
@@ -186,19 +187,49 @@ def memory_by_session(leaders: Collection[int]) -> dict[int, int]:
     for pid, fields in _all_stats():
         session = int(fields[3])
         if session in used:
-            used[session] += proportional_bytes(pid, resident_bytes=int(fields[21]) * PAGE_BYTES)
+            used[session] += _held_bytes(pid, resident_bytes=int(fields[21]) * PAGE_BYTES)
     return used
 
 
-def proportional_bytes(pid: int, resident_bytes: int) -> int:
-    """Memory of one process without double counting; its resident size where the kernel cannot say."""
+def _held_bytes(pid: int, resident_bytes: int) -> int:
+    rollup = _kilobytes(f"/proc/{pid}/smaps_rollup")
+    # The rollup says all from Linux 5.3 on: nothing else is read there, many times a minute.
+    status = {} if "Pss_Anon" in rollup else _kilobytes(f"/proc/{pid}/status")
+    return held_bytes(rollup, status, resident_bytes)
+
+
+def held_bytes(rollup: Mapping[str, int], status: Mapping[str, int], resident_bytes: int) -> int:
+    """Memory that one process keeps from others: anonymous, shared, huge and swapped out, in bytes.
+
+    Pages that the kernel can drop at any time do not count: those of mapped files, those freed lazily. They
+    come and go with what the whole node reads, and a data set is often mapped that exceeds the limit.
+
+    Args:
+        rollup, status: numbers of /proc/PID/smaps_rollup and /proc/PID/status by name, in kB; {} where the
+            kernel has none. Only the rollup divides shared pages, and only since Linux 5.3 by kind.
+        resident_bytes: what is counted where neither tells mapped files apart (before Linux 4.5).
+
+    Source: proc(5); Documentation/filesystems/proc.rst of Linux.
+    """
+    outside = rollup.get("Private_Hugetlb", status.get("HugetlbPages", 0))
+    outside += rollup.get("SwapPss", status.get("VmSwap", 0))
+    if "Pss_Anon" in rollup:
+        resident = rollup["Pss_Anon"] + rollup["Pss_Shmem"] - rollup.get("LazyFree", 0)
+    else:
+        # Each counts too much, one mapped files, the other shared pages: the smaller is nearer.
+        resident = rollup.get("Pss", resident_bytes // 1024)
+        if "RssAnon" in status:
+            resident = min(resident, status["RssAnon"] + status["RssShmem"])
+    return 1024 * max(0, resident + outside)
+
+
+def _kilobytes(file: str) -> dict[str, int]:
+    """The quantities in kB of a file in /proc, by name; {} when it cannot be read."""
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return 1024 * int(line.split()[1])
+        lines = [line.split() for line in _content(file).decode(errors="replace").splitlines()]
     except OSError:
-        pass
-    return resident_bytes
+        return {}
+    return {words[0].rstrip(":"): int(words[1]) for words in lines if len(words) == 3 and words[2] == "kB"}
 
 
 def all_processes() -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ambs_hpc.launcher.supervisor.messages import StartRequest, to_json
 from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 
-REQUEST = "request.json"  # read by `function_main`, and by Balsam's child
+REQUEST = ".ambs-request.json"  # read by `function_main`, and by Balsam's child
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW  # a link may lead to any file of ours
 LOG_MODE = 0o644
 

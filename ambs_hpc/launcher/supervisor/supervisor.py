@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ambs_hpc.launcher.supervisor import outcome, process_tree
+from ambs_hpc.launcher.supervisor import function_main, outcome, process_tree
 from ambs_hpc.launcher.supervisor.fork_server_client import ForkServerClient
 from ambs_hpc.launcher.supervisor.messages import (
     Alive,
@@ -30,11 +30,15 @@ from ambs_hpc.launcher.supervisor.messages import (
 )
 from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import make_new_folder, start_command
-from ambs_hpc.launcher.supervisor.transport import HEARTBEAT_SECONDS, LineTransport, Transport, send_all
+from ambs_hpc.launcher.supervisor.transport import HEARTBEAT_SECONDS, Transport
 from ambs_hpc.launcher.supervisor.wakeup import TERM_DOUBT_SECONDS, KernelKills, SignalWakeup
 
 IDLE_SECONDS = 60.0
 LONGEST_REPORT_BYTES = 1 << 16  # a longer one is read from its file: no packet may exceed the buffer
+UNFORKABLE = (
+    "{}: {}. Its evaluations run in interpreters of their own instead, which import it anew. "
+    "Say warm=False in the problem to have them run so from the start"
+)
 UNKNOWN_STATUS = signal.SIGKILL  # of a fork whose server died between its end and telling us
 
 
@@ -59,8 +63,7 @@ class Supervisor:
         self._limits, self._kernel_kills = LimitKeeper(), KernelKills()
         self._cores = os.sched_getaffinity(0)
         self._has_warned = False
-        # A launcher on another node cannot see us die with ours.
-        self._heartbeat_due = time.monotonic() if isinstance(control, LineTransport) else float("inf")
+        self._heartbeat_due = time.monotonic()
         process_tree.become_subreaper()
         self._fork_server = None if objective is None else ForkServerClient(*objective)
         self._wakeup = SignalWakeup()  # the launcher decides when we end; its end is ours
@@ -69,18 +72,20 @@ class Supervisor:
         """Serve until the launcher closes the transport or dies; nothing is left running then."""
         self._send(Alive(os.getpid()))
         poll = select.poll()
-        poll.register(self._control.fileno(), select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
-        watched = self._watch_fork_server(poll, None)
+        watched = self._watch_fork_server(poll)
         while True:
+            self._watch_control(poll)
             ready = {descriptor for descriptor, _ in poll.poll(1000 * self._patience())}
+            self._control.flush()
             if self._wakeup.fileno() in ready:
                 self._wakeup.drain()
                 self._reap()
             if watched in ready:
                 if not self._hear_fork_server():
                     return
-                watched = self._watch_fork_server(poll, watched)
+                poll.unregister(watched)  # closed by now, if another is to be watched, or none
+                watched = self._watch_fork_server(poll)
             self._limits.enforce(self._running.values())
             if self._ended:
                 self._report_ended()
@@ -89,13 +94,23 @@ class Supervisor:
                 self._end_everything()
                 return
 
-    def _watch_fork_server(self, poll: select.poll, watched: int | None) -> int | None:
+    def _watch_fork_server(self, poll: select.poll) -> int | None:
         if self._fork_server is None:
             return None
         descriptor = self._fork_server.control.fileno()
-        if descriptor != watched:
-            poll.register(descriptor, select.POLLIN)
+        poll.register(descriptor, select.POLLIN)
         return descriptor
+
+    def _watch_control(self, poll: select.poll) -> None:
+        """For reading, and for room to write while something is unsent."""
+        reader, writer = self._control.fileno(), self._control.writer()
+        if self._control.has_unsent:
+            poll.register(writer, select.POLLOUT)
+        elif writer != reader:
+            with contextlib.suppress(KeyError):
+                poll.unregister(writer)
+        both = select.POLLIN | select.POLLOUT
+        poll.register(reader, both if self._control.has_unsent and writer == reader else select.POLLIN)
 
     def _obey(self) -> bool:
         """Follow the orders that have come; False when the launcher has closed the transport."""
@@ -112,10 +127,19 @@ class Supervisor:
         request = replace(request, cores=self._usable(request.cores))
         try:
             make_new_folder(request.folder)
-            if self._fork_server is None:
-                running: RunningAttempt | None = start_command(request)
-            else:
+        except OSError as error:
+            self._report(outcome.not_started(request, error))
+            return
+        self._begin(request)
+
+    def _begin(self, request: StartRequest) -> None:
+        """Have it forked, or start its command, in its folder."""
+        try:
+            if self._fork_server is not None:
                 running = self._fork_server.start(request, len(self._running))
+            else:
+                is_command = request.arguments is not None
+                running = start_command(request if is_command else function_main.unforked(request))
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             self._report(outcome.not_started(request, error))
             return
@@ -140,11 +164,15 @@ class Supervisor:
             self._note_end(pid, status)
         if heard.is_alive:
             return True
+        if self._fork_server.unforkable is not None:
+            self._do_without_forks(self._fork_server.unforkable)
+            return True
         unloadable = self._fork_server.unloadable
         if unloadable is None and not self._fork_server.has_forked:
             unloadable = "The process that imported it died: see the launcher's log."
         if unloadable is not None:
             self._send(ImportFailed(unloadable))
+            self._control.finish()
             return False
         self._fork_server.close()  # it waits for its end: its forks are our own children then
         self._reap()
@@ -152,6 +180,18 @@ class Supervisor:
             self._note_end(pid, UNKNOWN_STATUS)
         self._fork_server = ForkServerClient(*self._objective, waiting=self._fork_server.waiting_requests)
         return True
+
+    def _do_without_forks(self, reason: str) -> None:
+        """Start every function in an interpreter of its own from now on, as with warm=False."""
+        assert self._fork_server is not None
+        assert self._objective is not None
+        with contextlib.suppress(OSError):  # a full disk
+            print(UNFORKABLE.format(self._objective[0], reason), file=sys.stderr, flush=True)  # noqa: T201
+        waiting = self._fork_server.waiting_requests
+        self._fork_server.close()
+        self._fork_server = None
+        for request in waiting:
+            self._begin(request)
 
     def _stop(self, ids: set[int], grace_seconds: float) -> None:
         for running in self._running.values():
@@ -218,8 +258,7 @@ class Supervisor:
         self._send(report)
 
     def _send(self, message: Message) -> None:
-        with contextlib.suppress(ConnectionError):
-            send_all(self._control, encoded(message))
+        self._control.send(encoded(message))
 
     def _end_everything(self) -> None:
         """Kill what runs and wait until it is gone."""

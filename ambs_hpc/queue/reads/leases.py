@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from ambs_hpc.identity import ProcessIdentity
-from ambs_hpc.queue.schema.tables import campaign, evaluation, evaluation_event, is_running, launcher
+from ambs_hpc.queue.schema.tables import campaign, evaluation, evaluation_event, is_running
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.states import Move
 
@@ -20,18 +19,16 @@ class Lease:
     """An evaluation that a launcher holds; its result may lie under the campaign's `run_directory`.
 
     Args:
-        owner: the launcher's process, with which the tokens of its attempts begin.
-        survives_in: who runs its evaluations on when it dies; empty for nobody.
+        token: of its claim; an outcome that lies there counts only with it.
     """
 
     id: int
     campaign_id: int
     ordinal: int
     attempt: int
+    token: str
     launcher_id: int
     run_directory: str
-    owner: ProcessIdentity
-    survives_in: str
 
 
 def held(connection: Connection, launcher_ids: Collection[int] | None = None) -> list[Lease]:
@@ -43,31 +40,15 @@ def held(connection: Connection, launcher_ids: Collection[int] | None = None) ->
             evaluation.c.campaign_id,
             evaluation.c.ordinal,
             evaluation.c.attempt,
+            evaluation.c.claim_token,
             evaluation.c.launcher_id,
             campaign.c.run_directory,
-            launcher.c.host,
-            launcher.c.pid,
-            launcher.c.process_started,
-            launcher.c.survives_in,
         )
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
-        .join(launcher, launcher.c.id == evaluation.c.launcher_id)
         .where(is_running, *mine)
         .order_by(evaluation.c.id)
     )
-    return [
-        Lease(
-            row.id,
-            row.campaign_id,
-            row.ordinal,
-            row.attempt,
-            row.launcher_id,
-            row.run_directory,
-            ProcessIdentity(row.host, row.pid, row.process_started),
-            row.survives_in,
-        )
-        for row in connection.execute(statement)
-    ]
+    return [Lease(*row) for row in connection.execute(statement)]
 
 
 def ended_attempts(connection: Connection, ids: Collection[int]) -> set[tuple[int, int]]:

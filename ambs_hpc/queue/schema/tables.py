@@ -56,6 +56,14 @@ def _finite(column: str) -> str:
 
 _FINAL = _one_of("state", sorted(state.value for state in FINAL))
 
+# One row. A database that was removed and made again under the same URL is another one.
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+)
+
 campaign = Table(
     "campaign",
     metadata,
@@ -73,6 +81,7 @@ campaign = Table(
     Column("max_evaluations", Integer),
     Column("max_failures", Integer, nullable=False),
     Column("max_interruptions", Integer, nullable=False),
+    Column("uid", Text, nullable=False, server_default=""),
     UniqueConstraint("name"),
     CheckConstraint("name <> ''", name="name"),
     CheckConstraint(_one_of("direction", ["minimize", "maximize"]), name="direction"),
@@ -173,6 +182,7 @@ evaluation = Table(
     Column("signature", Text, nullable=False),  # the error without its numbers, for grouping
     Column("exit_status", Integer),
     Column("node", Text, nullable=False),
+    Column("claim_token", Text, nullable=False, server_default=""),  # of the latest claim
     UniqueConstraint("campaign_id", "ordinal"),
     CheckConstraint(_one_of("state", [state.value for state in State]), name="state"),
     CheckConstraint(_one_of("failure_kind", [kind.value for kind in FailureKind]), name="failure_kind"),
@@ -250,5 +260,6 @@ evaluation_event = Table(
     Column("started_at", Double),  # of the attempt that this move ended
     Column("finished_at", Double),
     Column("detail", Text),
+    Column("claim_token", Text),  # of the claim that this move began or ended
     Index("ix_evaluation_event_evaluation", "evaluation_id", "id"),
 )

@@ -34,6 +34,7 @@ def create_campaign(connection: Connection, new: NewCampaign) -> Campaign:
         "max_evaluations": new.max_evaluations,
         "max_failures": new.max_failures,
         "max_interruptions": new.max_interruptions,
+        "uid": new.uid,
     }
     if find_campaign(connection, new.name) is not None:
         raise CampaignConflict(_exists(new.name))

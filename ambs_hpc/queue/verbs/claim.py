@@ -32,7 +32,7 @@ from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value, resources_value
 from ambs_hpc.queue.verbs.counters import add_enqueued
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
-from ambs_hpc.records import Claim, NewEvaluation, Resources
+from ambs_hpc.records import Claim, NewEvaluation, Resources, new_uid
 from ambs_hpc.states import Move, State
 
 
@@ -75,9 +75,9 @@ def claim(
         return []
     parameters = _parameters(connection, room, time_left_seconds, campaign_ids)
     statement = _claim_statement(connection.dialect.name, frozenset(parameters), room and room.whole_node)
-    parameters |= {"max_rows": limit, "holder": launcher_id}
+    parameters |= {"max_rows": limit, "holder": launcher_id, "nonce": f"{new_uid()}."}
     rows = sorted(connection.execute(statement, parameters), key=lambda row: (-row.priority, row.id))
-    record(connection, [NewEvent(row.id, Move.CLAIM, row.attempt, launcher_id) for row in rows])
+    record(connection, [_claimed(row, launcher_id) for row in rows])
     return [claim_value(row) for row in rows]
 
 
@@ -117,6 +117,7 @@ def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | Non
             launcher_id=bindparam("holder"),
             claimed_at=present("present" in given),
             started_at=None,
+            claim_token=bindparam("nonce", type_=Text()) + cast(evaluation.c.id, Text()),
         )
         .returning(*LEASED)
     )
@@ -126,7 +127,8 @@ LEASED: list[ColumnElement[Any]] = [
     *(
         evaluation.c[name]
         for name in [
-            *("id", "campaign_id", "ordinal", "attempt", "configuration", "priority", "time_limit_seconds"),
+            *("id", "campaign_id", "ordinal", "attempt", "claim_token", "configuration"),
+            *("priority", "time_limit_seconds"),
             *("cores", "gpus", "memory_gib", "nodes", "ranks_per_node", "whole_node"),
         ]
     ),
@@ -135,6 +137,10 @@ LEASED: list[ColumnElement[Any]] = [
     .scalar_subquery()
     .label("campaign"),
 ]
+
+
+def _claimed(row: DatabaseRow, launcher_id: int) -> NewEvent:
+    return NewEvent(row.id, Move.CLAIM, row.attempt, launcher_id, claim_token=row.claim_token)
 
 
 def _ids_by_ordinal(connection: Connection, campaign_id: int, ordinals: Sequence[int]) -> dict[int, int]:
@@ -197,6 +203,7 @@ def claim_value(row: DatabaseRow) -> Claim:
         row.campaign,
         row.ordinal,
         row.attempt,
+        row.claim_token,
         row.configuration,
         resources_value(row),
         None if row.time_limit_seconds is None else float(row.time_limit_seconds),

@@ -29,6 +29,7 @@ class NewEvent:
     started_at: float | None = None
     finished_at: float | None = None
     detail: str | None = None
+    claim_token: str | None = None
 
 
 def record(connection: Connection, events: Sequence[NewEvent]) -> None:
@@ -45,6 +46,7 @@ def record(connection: Connection, events: Sequence[NewEvent]) -> None:
             "started_at": one.started_at,
             "finished_at": one.finished_at,
             "detail": one.detail,
+            "claim_token": one.claim_token,
         }
         for one in events
     ]

@@ -101,7 +101,7 @@ def _locking(*conditions: ColumnElement[bool]) -> Select[Any]:
 _LOCKED = [
     evaluation.c[name]
     for name in [
-        *("id", "campaign_id", "ordinal", "state", "attempt", "launcher_id"),
+        *("id", "campaign_id", "ordinal", "state", "attempt", "claim_token", "launcher_id"),
         *("failures", "interruptions", "claimed_at", "failure_kind"),
     ]
 ]
@@ -171,4 +171,5 @@ def _event(one: Interruption, move: Move, detail: str) -> NewEvent:
         started_at=one.row.claimed_at if one.counts else None,
         finished_at=max(one.ended_at, one.row.claimed_at) if one.counts else None,
         detail=detail,
+        claim_token=one.row.claim_token,
     )

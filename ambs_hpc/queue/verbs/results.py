@@ -23,10 +23,10 @@ from ambs_hpc.states import FailureKind, Move, State
 def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) -> list[int]:
     """Store results; returns the ids of the evaluations that are DONE by them.
 
-    The update is guarded by (id, RUNNING, attempt, launcher). The result of an attempt that was taken from
-    this launcher in the meantime (swept, released) is accepted too, as long as no other attempt has ended the
-    evaluation since and nobody has cancelled or rerun it; the launcher of a running successor learns of it at
-    its heartbeat.
+    The update is guarded by (id, RUNNING, attempt, token): whose launcher reports it does not matter. The
+    result of an attempt that was taken from its launcher in the meantime (swept, released) is accepted too,
+    as long as no other attempt has ended the evaluation since and nobody has cancelled or rerun it; the
+    launcher of a running successor learns of it at its heartbeat.
     A result that is already stored is left out, so that an uncertain commit may be repeated.
 
     Raises:
@@ -42,9 +42,9 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
     by_id = {outcome.id: outcome for outcome in outcomes}
     counters = CounterChanges.of_evaluations(connection, by_id)
     rows = lock_rows_of(connection, by_id)
-    mine = [row for row in rows if _is_held(row, by_id[row.id], launcher_id)]
-    others = [row for row in rows if not _is_held(row, by_id[row.id], launcher_id)]
-    late = deliverable(connection, launcher_id, [(row, by_id[row.id].attempt) for row in others])
+    mine = [row for row in rows if _is_running(row, by_id[row.id])]
+    others = [row for row in rows if not _is_running(row, by_id[row.id])]
+    late = deliverable(connection, [(row, by_id[row.id]) for row in others])
     accepted = [(row, by_id[row.id], Move.COMPLETE) for row in mine]
     accepted += [(row, by_id[row.id], Move.ACCEPT_LATE) for row in late]
     done = [_done(row, outcome, counters) for row, outcome, _ in accepted]
@@ -59,7 +59,7 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
 def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) -> list[tuple[int, State]]:
     """Store failures; returns the (id, state) that follow: READY while `max_failures` allows, else FAILED.
 
-    The update is guarded by (id, RUNNING, attempt, launcher): nothing is stored about an attempt that was
+    The update is guarded by (id, RUNNING, attempt, token): nothing is stored about an attempt that was
     taken away.
 
     Raises:
@@ -73,7 +73,7 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     by_id = {outcome.id: outcome for outcome in outcomes}
     counters = CounterChanges.of_evaluations(connection, by_id)
     rows = lock_rows_of(connection, by_id)
-    mine = [(row, by_id[row.id]) for row in rows if _is_held(row, by_id[row.id], launcher_id)]
+    mine = [(row, by_id[row.id]) for row in rows if _is_running(row, by_id[row.id])]
     over = [(row, outcome) for row, outcome in mine if row.failures + 1 >= row.max_failures]
     again = [(row, outcome) for row, outcome in mine if row.failures + 1 < row.max_failures]
     update_rows(connection, evaluation, GUARDS, [_failed(*one, counters) for one in over])
@@ -88,9 +88,10 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     return [(row.id, State.FAILED) for row, _ in over] + [(row.id, State.READY) for row, _ in again]
 
 
-def _is_held(row: DatabaseRow, outcome: Outcome, launcher_id: int) -> bool:
-    held = (row.state, row.attempt, row.launcher_id)
-    return held == (RUNNING, outcome.attempt, launcher_id)
+def _is_running(row: DatabaseRow, outcome: Outcome) -> bool:
+    """Whether the evaluation is held by the claim from which the outcome comes."""
+    held = (row.state, row.attempt, row.claim_token)
+    return held == (RUNNING, outcome.attempt, outcome.token)
 
 
 _AS_DONE: dict[str, Any] = {
@@ -171,4 +172,5 @@ def _event(outcome: Outcome, move: Move, launcher_id: int, row: DatabaseRow) -> 
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
         detail=detail,
+        claim_token=outcome.token,
     )

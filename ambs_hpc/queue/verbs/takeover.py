@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 from ambs_hpc.queue.reads.launchers import holders
 from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.bulk import id_in
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.verbs.claim import LEASED, claim_value
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.sweep import LivenessOf, dead_holders
@@ -25,7 +26,9 @@ def adopt(
     is_gone: LivenessOf,
     campaign_ids: Sequence[int] | None = None,
 ) -> list[Claim]:
-    """Take over the evaluations of dead launchers whose `survives_in` is this one's; each keeps its attempt.
+    """Take over the evaluations of dead launchers whose `survives_in` is this one's.
+
+    Each keeps its attempt and its token.
 
     A launcher on another host, whose process cannot be asked about, counts as dead when its last heartbeat is
     older than `SURVIVOR_SILENCE_SECONDS`.
@@ -51,5 +54,9 @@ def adopt(
         theirs.append(id_in(connection, evaluation.c.campaign_id, campaign_ids))
     statement = update(evaluation).where(is_running, *theirs).values(launcher_id=launcher_id)
     rows = sorted(connection.execute(statement.returning(*LEASED)), key=lambda row: row.id)
-    record(connection, [NewEvent(row.id, Move.ADOPT, row.attempt, launcher_id) for row in rows])
+    record(connection, [_adopted(row, launcher_id) for row in rows])
     return [claim_value(row) for row in rows]
+
+
+def _adopted(row: DatabaseRow, launcher_id: int) -> NewEvent:
+    return NewEvent(row.id, Move.ADOPT, row.attempt, launcher_id, claim_token=row.claim_token)

@@ -157,7 +157,7 @@ def make(service: PretendService, slots: int | None = None) -> BalsamExecutor:
 
 
 def work(folder: Path, number: int, resources: Resources = Resources(), attempt: int = 1) -> Prepared:  # noqa: B008
-    claim = Claim(number, 1, "p", number, attempt, {"x": 0.5}, resources, 90.0)
+    claim = Claim(number, 1, "p", number, attempt, f"token.{number}", {"x": 0.5}, resources, 90.0)
     place = f"{folder}/runs/000/{number:06d}-{attempt}"
     return prepared(claim, ["true"], None, str(folder), place, {"AMBS_ORDINAL": str(number)})
 
@@ -257,7 +257,7 @@ def test_jobs_that_ended_meanwhile_stay_as_finished(
     job = start(executor, service, one)
     executor.close()
     begin(one)
-    write_outcome(one.folder, AttemptReport(1, 1, "n", 1.0, 1.5, objective=0.5))
+    write_outcome(one.folder, AttemptReport(1, 1, "n", 1.0, 1.5, objective=0.5, token="token.1"))
     service.say(job, "RUNNING")
     successor, key = make(service), (1, 1)
     books = Books((), {key}) if is_recorded else Books({key}, ())

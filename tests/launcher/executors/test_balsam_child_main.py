@@ -50,10 +50,10 @@ def request(folder: Path, **changes: Any) -> None:
         arguments=None,
         function="model:quick",
         module_directory=str(folder.parents[2]),
-        environment={"AMBS_ATTEMPT_TOKEN": "t", "AMBS_RESULT": f"{folder}/result.json"},
+        environment={"AMBS_ATTEMPT_TOKEN": "t", "AMBS_RESULT": f"{folder}/.ambs-result.json"},
         grace_seconds=0.5,
     )
-    (folder / "request.json").write_text(to_json(replace(told, **changes)))
+    (folder / ".ambs-request.json").write_text(to_json(replace(told, **changes)))
 
 
 def run(folder: Path, **environment: str) -> None:

@@ -29,9 +29,9 @@ def executor() -> Iterator[ProcessExecutor]:
 
 
 def work(folder: Path, number: int, text: str) -> Prepared:
-    claim = Claim(number, 1, "c", number, 1, {}, Resources(), 10.0)
+    claim = Claim(number, 1, "c", number, 1, f"token.{number}", {}, Resources(), 10.0)
     attempt = folder / f"attempt-{number}"
-    environment = {"AMBS_RESULT": str(attempt / "result.json")}
+    environment = {"AMBS_RESULT": str(attempt / ".ambs-result.json")}
     return prepared(claim, ["bash", "-c", text], None, str(folder), str(attempt), environment)
 
 
@@ -51,7 +51,7 @@ def both(executor: ProcessExecutor, folder: Path, text: str) -> tuple[Outcome, O
     ("text", "failure"),
     [
         ('rm -rf "$PWD"; exit 3', ERROR),
-        ("mkdir outcome.json; exit 4", ERROR),
+        ("mkdir .ambs-outcome.json; exit 4", ERROR),
         ("kill -40 $$", ERROR),
         ("kill -TERM $$", ERROR),
         ("exit 143", ERROR),
@@ -94,7 +94,7 @@ def test_what_stands_in_the_place_of_a_folder_is_moved_aside(
     elsewhere = tmp_path / ("elsewhere" if trap == "link" else "attempt-1")
     elsewhere.mkdir()
     (elsewhere / "stdout").symlink_to(tmp_path / "precious")
-    (elsewhere / "result.json").write_text("7")
+    (elsewhere / ".ambs-result.json").write_text("7")
     if trap == "link":
         (tmp_path / "attempt-1").symlink_to(elsewhere)
     mine, neighbour = both(executor, tmp_path, "echo AMBS-RESULT: 1")
@@ -116,7 +116,7 @@ def test_result_that_was_written_survives_the_supervisor(executor: ProcessExecut
         "    outcome.write_outcome = then_kill\n"
         "    return 7.0\n"
     )
-    claim = Claim(1, 1, "c", 1, 1, {}, Resources(), 10.0)
+    claim = Claim(1, 1, "c", 1, 1, "token.1", {}, Resources(), 10.0)
     attempt = tmp_path / "attempt-1"
     executor.start(*prepared(claim, None, "quick:train", str(tmp_path), str(attempt), {}))
     ended: list[Ended] = []

@@ -95,9 +95,9 @@ def work(
     limit: float | None = None,
 ) -> Prepared:
     (folder / "pooled_module.py").write_text(MODULE)
-    claim = Claim(number, 1, "c", number, 1, {"x": 1.0}, resources, limit)
+    claim = Claim(number, 1, "c", number, 1, f"token.{number}", {"x": 1.0}, resources, limit)
     attempt = folder / f"attempt-{number}"
-    environment = {"AMBS_RESULT": str(attempt / "result.json")}
+    environment = {"AMBS_RESULT": str(attempt / ".ambs-result.json")}
     named = f"pooled_module:{function}" if function else None
     return prepared(claim, arguments, named, str(folder), str(attempt), environment)
 

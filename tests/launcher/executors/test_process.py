@@ -71,10 +71,15 @@ def work(
     limit: float | None = None,
 ) -> Prepared:
     (folder / "objective_module.py").write_text(MODULE)
-    claim = Claim(number, 1, "c", number, 1, {"x": 1.0}, resources, limit)
+    claim = Claim(number, 1, "c", number, 1, f"token.{number}", {"x": 1.0}, resources, limit)
     attempt = folder / f"attempt-{number}"
     return prepared(
-        claim, arguments, function, str(folder), str(attempt), {"AMBS_RESULT": str(attempt / "result.json")}
+        claim,
+        arguments,
+        function,
+        str(folder),
+        str(attempt),
+        {"AMBS_RESULT": str(attempt / ".ambs-result.json")},
     )
 
 
@@ -246,7 +251,7 @@ def test_nothing_survives_close(executor: ProcessExecutor, tmp_path: Path) -> No
 
 
 def wait_for_token(folder: Path, count: int) -> bytes:
-    mark = f"AMBS_RESULT={folder}/attempt-1/result.json".encode()
+    mark = f"AMBS_RESULT={folder}/attempt-1/.ambs-result.json".encode()
     wait_until(lambda: len(marked(mark)) >= count)
     return mark
 
@@ -274,9 +279,9 @@ lifeline = start_orphan_reaper(str(this_process()))
 node = Node("here", (0, 0))
 executor = ProcessExecutor(Packing([node]), NodePool((node,), "CUDA_VISIBLE_DEVICES"), 0.5)
 folder = Path(sys.argv[1])
-claim = Claim(1, 1, "c", 1, 1, {}, Resources(), None)
+claim = Claim(1, 1, "c", 1, 1, "token.1", {}, Resources(), None)
 arguments = ["sh", "-c", "(setsid sleep 603 &); sleep 604"]
-environment = {"AMBS_RESULT": str(folder / "attempt-1" / "result.json")}
+environment = {"AMBS_RESULT": str(folder / "attempt-1" / ".ambs-result.json")}
 executor.start(*prepared(claim, arguments, None, str(folder), str(folder / "attempt-1"), environment))
 while True:
     executor.poll(1.0)
@@ -378,5 +383,5 @@ def test_outcome_is_on_disk_before_it_is_told(executor: ProcessExecutor, tmp_pat
     """Whoever loses the database, or its life, finds it there."""
     executor.start(*work(tmp_path, arguments=["echo", "AMBS-RESULT: 3"]))
     outcome(executor)
-    written = json.loads((tmp_path / "attempt-1" / "outcome.json").read_text())
+    written = json.loads((tmp_path / "attempt-1" / ".ambs-outcome.json").read_text())
     assert (written["id"], written["attempt"], written["objective"]) == (1, 1, 3.0)

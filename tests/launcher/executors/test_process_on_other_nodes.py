@@ -73,7 +73,7 @@ def work(
     arguments: list[str] | None = None,
     resources: Resources = ONE_CORE,
 ) -> Prepared:
-    claim = Claim(number, 1, "c", number, 1, {}, resources, None)
+    claim = Claim(number, 1, "c", number, 1, f"token.{number}", {}, resources, None)
     full = None if function is None else f"elsewhere_module:{function}"
     attempt = folder / f"attempt-{number}"
     return prepared(claim, arguments, full, str(folder), str(attempt), {})

@@ -26,7 +26,7 @@ def test_only_ranks_of_its_own_leave_the_result_to_the_first(
 ) -> None:
     """A launcher that is itself rank 3 of something has that in the environment of all that it starts."""
     request = StartRequest(1, 1, {"x": 0.5}, str(folder), None, has_ranks=has_ranks)
-    (folder / "request.json").write_text(to_json(request))
+    (folder / ".ambs-request.json").write_text(to_json(request))
     monkeypatch.setenv("SLURM_PROCID", rank)
     assert function_main.main(["called:f", str(folder)]) == 0
     assert (read_outcome(folder, 1) is not None) is has_outcome

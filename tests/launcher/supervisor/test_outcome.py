@@ -61,10 +61,34 @@ def test_last_result_line_counts(stdout: str, objective: float, tmp_path: Path) 
 def test_result_file_wins_over_stdout(tmp_path: Path) -> None:
     """Who writes the file means it."""
     (tmp_path / "stdout").write_text("AMBS-RESULT: 1\n")
-    (tmp_path / "result.json").write_text('{"objective": 7}')
+    (tmp_path / ".ambs-result.json").write_text('{"objective": 7}')
     said = outcome.command_result(tmp_path)
     assert said is not None
     assert said.objective == 7.0
+
+
+@pytest.mark.parametrize("content", ["{}", '{"loss": 3}', "no number", "[" * 9999, '{"objective": null}'])
+def test_a_file_without_an_objective_does_not_hide_a_line(tmp_path: Path, content: str) -> None:
+    """A framework may write its own summary to $AMBS_RESULT; without any line the file's fault is told."""
+    (tmp_path / ".ambs-result.json").write_text(content)
+    (tmp_path / "stdout").write_text("done\n")
+    said = outcome.command_result(tmp_path)
+    assert said is not None
+    assert said.failure == "BAD_RESULT"
+    (tmp_path / "stdout").write_text("AMBS-RESULT: 2.5\n")
+    said = outcome.command_result(tmp_path)
+    assert said is not None
+    assert said.objective == 2.5
+
+
+def test_files_of_a_program_are_its_own(tmp_path: Path) -> None:
+    """Many programs leave a `result.json`, an `outcome.json` or a `request.json` of their own."""
+    for name in ("result.json", "outcome.json", "request.json"):
+        (tmp_path / name).write_text('{"accuracy": "high"}')
+    (tmp_path / "stdout").write_text("AMBS-RESULT: 2.5\n")
+    said = outcome.command_result(tmp_path)
+    assert said is not None
+    assert said.objective == 2.5
 
 
 def test_garbage_is_a_bad_result_and_silence_none(tmp_path: Path) -> None:
@@ -95,5 +119,5 @@ def test_outcome_of_another_attempt_is_not_taken(tmp_path: Path) -> None:
     outcome.write_outcome(tmp_path, report)
     assert outcome.read_outcome(tmp_path, 2) is None
     assert outcome.read_outcome(tmp_path, 1) == report
-    (tmp_path / "outcome.json").write_text('{"id": 1, "att')
+    (tmp_path / ".ambs-outcome.json").write_text('{"id": 1, "att')
     assert outcome.read_outcome(tmp_path, 1) is None

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from ambs_hpc.launcher.supervisor import process_tree
 from tests.databases import wait_until
@@ -56,3 +59,90 @@ def test_environment_is_that_of_the_start() -> None:
         child.kill()
         child.wait()
     assert process_tree.environment_of(child.pid) == []
+
+
+MIB = 1 << 20
+# Each holds 64 MiB in its way and says so.
+PRIVATE = "held = b'x' * size"
+SHARED_BY_TWO = """
+held = mmap.mmap(-1, size)
+held.write(b'x' * size)
+if os.fork() == 0:
+    for place in range(0, size, 4096): held[place]
+    print('ready', flush=True)
+    time.sleep(60)
+"""
+MEMORY_FILE = """
+descriptor = os.memfd_create('held')
+os.truncate(descriptor, size)
+held = mmap.mmap(descriptor, size)
+held.write(b'x' * size)
+"""
+MAPPED_FILE = """
+held = mmap.mmap(os.open(sys.argv[1], os.O_RDONLY), size, prot=mmap.PROT_READ)
+for place in range(0, size, 4096): held[place]
+"""
+PROGRAM = "import mmap, os, sys, time; size = 64 << 20\n{}\nprint('ready', flush=True); time.sleep(60)"
+
+
+def used_by(source: str, *arguments: str, processes: int = 1) -> float:
+    """MiB that count for a program that runs `source`, once its processes have said that they are ready."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(source), *arguments],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert child.stdout is not None
+    with child.stdout as said:
+        try:
+            for _ in range(processes):
+                assert said.readline() == b"ready\n"
+            return process_tree.memory_by_session({child.pid})[child.pid] / MIB
+        finally:
+            process_tree.kill_group(child.pid)
+            child.wait()
+
+
+@pytest.mark.parametrize(
+    ("source", "processes"),
+    [(PRIVATE, 1), (SHARED_BY_TWO, 2), (MEMORY_FILE, 1)],
+    ids=["own", "shared", "memfd"],
+)
+def test_memory_that_cannot_be_dropped_counts_once(source: str, processes: int) -> None:
+    """What two processes share is there once; the interpreters themselves take some 10 MiB each."""
+    assert 64 <= used_by(source, processes=processes) < 112
+
+
+def test_mapped_files_are_no_memory(tmp_path: Path) -> None:
+    """The kernel drops them when it needs the room: whether they are there depends on the neighbours."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True)
+    if kind.stdout.strip() in ("tmpfs", "ramfs"):
+        pytest.skip("files are memory here")
+    data = tmp_path / "data"
+    data.write_bytes(bytes(64 * MIB))
+    assert used_by(MAPPED_FILE, str(data)) < 48
+
+
+# Of one process, in kB: 300 its own, 200 shared memory (half of it a neighbour's), 4000 of mapped files.
+ROLLUP = {"Rss": 4600, "Pss": 4400, "SwapPss": 50, "Private_Hugetlb": 2048, "Shared_Hugetlb": 0}
+STATUS = {"VmRSS": 4600, "RssAnon": 300, "RssFile": 4000, "RssShmem": 300, "VmSwap": 50, "HugetlbPages": 2048}
+
+
+@pytest.mark.parametrize(
+    ("rollup", "status", "kilobytes"),
+    [
+        ({**ROLLUP, "Pss_Anon": 320, "Pss_File": 3900, "Pss_Shmem": 200, "LazyFree": 20}, {}, 500 + 2098),
+        (ROLLUP, STATUS, 600 + 2098),
+        ({**ROLLUP, "Pss": 450}, STATUS, 450 + 2098),
+        ({}, STATUS, 600 + 2098),
+        (ROLLUP, {}, 4400 + 2098),
+        ({}, {"VmRSS": 4600, "VmSwap": 50}, 4600 + 50),
+        ({}, {}, 4600),
+    ],
+    ids=["5.3", "4.14", "4.14-shares-much", "4.5", "4.14-without-status", "3.10", "gone"],
+)
+def test_every_kernel_tells_memory_as_well_as_it_can(
+    rollup: dict[str, int], status: dict[str, int], kilobytes: int
+) -> None:
+    """Large machines run kernels of many ages; swap and huge pages are outside the resident size of all."""
+    assert process_tree.held_bytes(rollup, status, 4600 * 1024) == kilobytes * 1024

@@ -15,14 +15,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ambs_hpc.errors import ShapeNeverFits
-from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.executors.balsam.jobs import cores_of, new_job, on_one_node, queue_of
 from ambs_hpc.launcher.executors.balsam.link import QUEUE, BalsamLink
 from ambs_hpc.launcher.executors.balsam.messages import Key, News, ReadBooks
 from ambs_hpc.launcher.executors.process import blamed, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
-from ambs_hpc.launcher.executors.start_request import bounded, token_of
+from ambs_hpc.launcher.executors.start_request import bounded
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, to_json
@@ -77,7 +76,6 @@ class BalsamExecutor:
         """
         self._link, self._site, self._packing = link, site, packing
         self._grace_seconds, self._slots = grace_seconds, slots
-        self._process = this_process()
         self._running: dict[int, _BalsamRun] = {}
         self._adopted: Collection[Key] = ()  # attempts that a launcher before us may have handed over
         self._ready: list[Ended] = []  # known before anybody asked
@@ -146,14 +144,13 @@ class BalsamExecutor:
                 NEVER_FITS.format(id=claim.id, resources=claim.resources, site=self._site, most=most)
             )
         key, run_directory = (claim.id, claim.attempt), run_directory_of(request.folder)
-        token = token_of(self._process, claim.id, claim.attempt)
         cores = cores_of(claim.resources, self._packing)
-        request = bounded(request, claim.resources, cores, token, self._grace_seconds)
+        request = bounded(request, claim.resources, cores, claim.token, self._grace_seconds)
         running = _BalsamRun(claim, request, run_directory, time.monotonic())
         self._running[claim.id] = running
         is_known = key in self._adopted and files.has_request(request.folder)
         if is_known:
-            outcome = read_outcome(request.folder, claim.attempt)
+            outcome = read_outcome(request.folder, claim.attempt, claim.token)
             if outcome is not None:
                 self._link.finalise_found(key, {QUEUE: queue_of(run_directory)})
                 self._finish(running, outcome_of(outcome))
@@ -320,7 +317,7 @@ class BalsamExecutor:
     def _verdict(self, running: _BalsamRun) -> Outcome | Interrupted | None:
         """Of one that Balsam calls over or whose process is silent, and that left no word."""
         claim, folder, news = running.claim, running.request.folder, running.over
-        outcome = read_outcome(folder, claim.attempt)
+        outcome = read_outcome(folder, claim.attempt, claim.token)
         if outcome is not None:
             return outcome_of(outcome)
         if files.take(folder, time.time()):
@@ -334,7 +331,7 @@ class BalsamExecutor:
         if news is not None and news.return_code:
             self._deaths[claim.id] += 1
             if self._deaths[claim.id] > 1:
-                return blamed(claim.id, claim.attempt, self._site)
+                return blamed(running.request, self._site)
         files.ask_to_stop(folder, 0.0)  # should it wake up after all
         said = "its process fell silent" if news is None else f"Balsam: {news.state}"
         return Interrupted(claim.id, claim.attempt, said)
@@ -352,7 +349,7 @@ def _hand_over(request: StartRequest, run_directory: str) -> None:
     folder = request.folder
     make_folder(folder)
     files.clear(folder, run_directory, (request.id, request.attempt))
-    temporary = f"{folder}/.{REQUEST}.{os.getpid()}"
+    temporary = f"{folder}/{REQUEST}.{os.getpid()}"
     with open(temporary, "w") as file:  # noqa: PTH123  once for every evaluation
         file.write(to_json(request))
     os.replace(temporary, f"{folder}/{REQUEST}")  # noqa: PTH105
@@ -368,4 +365,14 @@ def _failed_in_balsam(running: _BalsamRun, news: News) -> Outcome:
     status = "" if news.return_code is None else f" with exit status {news.return_code}"
     error = f"Balsam could not start it{status}\n{news.words}".strip()
     failure, code = FailureKind.ERROR, news.return_code
-    return Outcome(claim.id, claim.attempt, now, now, "", failure=failure, error=error, exit_status=code)
+    return Outcome(
+        claim.id,
+        claim.attempt,
+        claim.token,
+        now,
+        now,
+        "",
+        failure=failure,
+        error=error,
+        exit_status=code,
+    )

@@ -1,7 +1,7 @@
 """What the launcher and an evaluation that Balsam runs tell each other: files that both see, and no sockets.
 
-Of an attempt, in its folder: the request; `started`, which only one process can make and which is touched
-as long as that one lives; `stop`. Of a campaign: the folder `ended`, a file for each attempt that has ended,
+Of an attempt, in its folder: the request; STARTED, which only one process can make and which is touched
+as long as that one lives; STOP. Of a campaign: the folder `ended`, a file for each attempt that has ended,
 so that one listing tells the launcher of all.
 """
 
@@ -14,8 +14,9 @@ from ambs_hpc.launcher.supervisor.messages import AttemptReport, ImportFailed, d
 from ambs_hpc.launcher.supervisor.outcome import OUTCOME, RESULT
 from ambs_hpc.launcher.supervisor.spawn import REQUEST
 
-STARTED, STOP, UNLOADABLE, ENDED = "started", "stop", "unloadable", "ended"
-HEARTBEAT_SECONDS = 5.0  # between two touches of `started`
+STARTED, STOP, UNLOADABLE = ".ambs-started", ".ambs-stop", ".ambs-unloadable"  # no program's own names
+ENDED = "ended"
+HEARTBEAT_SECONDS = 5.0  # between two touches of STARTED
 SILENT_SECONDS = 30.0  # after which whoever made it is dead; a shared file system may be late
 End = AttemptReport | ImportFailed  # how an attempt ended
 

@@ -19,7 +19,7 @@ from ambs_hpc.launcher.executors.node_health import Probe
 from ambs_hpc.launcher.executors.parsl.pool import Answer, Pool, PoolPlan, require_parsl
 from ambs_hpc.launcher.executors.process import blamed, lost, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
-from ambs_hpc.launcher.executors.start_request import placed, token_of
+from ambs_hpc.launcher.executors.start_request import placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, SupervisorDied
@@ -63,7 +63,6 @@ class ParslExecutor:
         require_parsl()
         self._packing, self._node_pool, self._grace_seconds = packing, node_pool, grace_seconds
         self._folder, self._slots = folder, slots
-        self._process = this_process()
         self._pool: Pool | None = None
         self._shape: Resources | None = None
         self._per_node: Sequence[Share] = ()
@@ -139,9 +138,8 @@ class ParslExecutor:
         if self._pool is None:
             self._pool = Pool(self._plan())
         share = self._trimmed(claim.resources)
-        token = token_of(self._process, claim.id, claim.attempt)
         request = placed(
-            request, claim.resources, Slot((share,)), self._node_pool, token, self._grace_seconds
+            request, claim.resources, Slot((share,)), self._node_pool, claim.token, self._grace_seconds
         )
         self._running[claim.id] = request
         self._pool.submit(request)
@@ -212,7 +210,7 @@ class ParslExecutor:
         is_here = len(nodes) == 1 and not self._node_pool.launch_on(nodes[0])
         launch = () if is_here else self._node_pool.launch_on_all(nodes)
         variable = self._node_pool.gpu_variable if self._packing.has_gpus else None
-        return PoolPlan(folder, nodes, self._per_node, variable, launch, str(self._process))
+        return PoolPlan(folder, nodes, self._per_node, variable, launch, str(this_process()))
 
     # -- what the pool says -------------------------------------------------------------------------
 
@@ -235,7 +233,7 @@ class ParslExecutor:
         self._failures = 0
         self._deaths.pop(request.id, None)
         if report.is_on_disk:
-            report = read_outcome(request.folder, request.attempt) or report
+            report = read_outcome(request.folder, request.attempt, request.token) or report
         if report.stopped:
             return [Interrupted(request.id, request.attempt, report.stopped)]
         return [outcome_of(report)]
@@ -244,7 +242,7 @@ class ParslExecutor:
         """The end of an attempt whose supervisor or worker died, in which nothing else ran."""
         self._deaths[request.id] += 1
         if self._deaths[request.id] > 1:
-            return blamed(request.id, request.attempt, request.node)
+            return blamed(request, request.node)
         return Interrupted(request.id, request.attempt, reason)
 
     def _look_after_pool(self) -> list[Ended]:

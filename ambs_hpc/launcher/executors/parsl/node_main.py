@@ -26,6 +26,7 @@ from ambs_hpc.launcher.executors.parsl.worker import (
 )
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES
+from ambs_hpc.launcher.supervisor.outer_launch import leave_outer_launch
 
 MOST_DEATHS = 3  # of managers that lived for less than
 SHORT_LIFE_SECONDS = 60.0
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
     pool = Path(arguments[0])
     description = json.loads((pool / DESCRIPTION).read_text())
     node = own_name(description["nodes"], os.environ, socket.gethostname())
+    leave_outer_launch()
     process_tree.become_subreaper()
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

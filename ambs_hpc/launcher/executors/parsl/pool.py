@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.launcher.environment import inherited_environment
+from ambs_hpc.launcher.environment import launch_environment
 from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
 from ambs_hpc.launcher.packing import Share
 from ambs_hpc.launcher.supervisor.messages import (
@@ -32,7 +32,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     decoded,
     encoded,
 )
-from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
+from ambs_hpc.launcher.supervisor.process_tree import LAUNCHER_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class PoolPlan:
         slots: of each node; one worker for each.
         gpu_variable: that hides other GPUs; None where nodes have none.
         launch: the command that starts a program on every node; () when this is the only one.
-        token: by which its processes here can be told.
+        owner: the launcher, by which its processes here can be told.
     """
 
     folder: Path
@@ -68,7 +68,7 @@ class PoolPlan:
     slots: Sequence[Share]
     gpu_variable: str | None
     launch: Sequence[str]
-    token: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ def own_addresses() -> set[str]:
 
 
 def _start(plan: PoolPlan) -> subprocess.Popen[bytes]:
-    environment = {**inherited_environment(os.environ), TOKEN_VARIABLE: f"{plan.token}.pool"}
+    environment = {**launch_environment(os.environ), LAUNCHER_VARIABLE: plan.owner}
     program = [sys.executable, "-m", node_main.__name__, str(plan.folder)]
     with (plan.folder / LOG).open("ab") as log:
         process = subprocess.Popen(
