@@ -6,7 +6,7 @@ import getpass
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,9 @@ from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.executors.process import outcome_of
 from ambs_hpc.launcher.paths import attempt_folder
+from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
+from ambs_hpc.launcher.supervisor.process_tree import mark_of
 from ambs_hpc.queue import (
     OVER,
     Evidence,
@@ -50,6 +52,7 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
         held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
     if not held:
         return 0
+    _kill_what_lives_on(held)
     found = [(one.launcher_id, outcome) for one in held if (outcome := outcome_on_disk(one))]
     with transaction(engine) as connection:
         for launcher_id in {launcher_id for launcher_id, _ in found}:
@@ -61,6 +64,14 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
         files.call_off(attempt_folder(one.run_directory, one.ordinal, one.attempt), time.time())
     logger.info("dead launchers held=%d harvested=%d swept=%d", len(held), len(found), len(swept))
     return len(swept)
+
+
+def _kill_what_lives_on(held: Sequence[Lease]) -> None:
+    """End attempts of dead launchers that still run on this host: their successors would run beside them."""
+    marks = [mark_of(one.token) for one in held if one.token and not one.survives_in]
+    killed = kill_marked(marks) if marks else 0
+    if killed:
+        logger.warning("killed processes=%d that attempts of dead launchers had left", killed)
 
 
 def outcome_on_disk(held: Lease) -> Outcome | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, to_json
+from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
 from ambs_hpc.queue import (
     claim,
     list_evaluations,
@@ -112,6 +116,25 @@ def test_result_on_disk_counts(scene: Scene, *, is_its_own: bool) -> None:
     leave_outcome(scene.claim, scene.folder / "runs", token)
     scene.later(HOUR)
     assert scene.state() is (State.DONE if is_its_own else State.READY)
+
+
+def test_what_a_dead_launcher_left_running_ends_before_its_successor_begins(scene: Scene) -> None:
+    """Two attempts of one evaluation would share its checkpoints and its GPU."""
+    with transaction(scene.engine) as connection:
+        note_allocation_state(connection, scene.allocation, "VANISHED")
+    tokens = (scene.claim.token, "of-another-claim.1")
+    its_own, other = (
+        subprocess.Popen(["/bin/sleep", "600"], env={**os.environ, TOKEN_VARIABLE: token}) for token in tokens
+    )
+    try:
+        scene.later(HOUR)
+        assert scene.state() is State.READY
+        assert its_own.wait(10) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        other.kill()
+        its_own.kill()
+        other.wait()
 
 
 def leave_outcome(claimed: Claim, runs: Path, token: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Collection
 
 from ambs_hpc.launcher.supervisor import process_tree
 
@@ -19,8 +20,8 @@ def start_orphan_reaper(owner: str) -> int:
     Args:
         owner: the value of LAUNCHER_VARIABLE in the environment of all that we start.
 
-    Commands are started without a parent-death signal, which would double the cost of starting one: should
-    the launcher and a supervisor be killed together, nobody else would know of them.
+    What commands have started, and brief commands themselves, carry no parent-death signal: should the
+    launcher and a supervisor be killed together, nobody else would know of them.
     """
     mark = f"{process_tree.LAUNCHER_VARIABLE}={owner}".encode()
     reading, writing = os.pipe()  # neither is inherited by programs that we start
@@ -33,17 +34,20 @@ def start_orphan_reaper(owner: str) -> int:
             signal.signal(number, signal.SIG_IGN)
         process_tree.close_descriptors(but=reading)
         os.read(reading, 1)
-        kill_marked(mark)
+        time.sleep(DEATH_SECONDS)
+        kill_marked([mark])
     finally:
         os._exit(0)
 
 
-def kill_marked(mark: bytes) -> None:
-    """Kill every process of this machine whose environment has the entry `mark`."""
-    time.sleep(DEATH_SECONDS)
+def kill_marked(marks: Collection[bytes]) -> int:
+    """Kill every process of this machine whose environment has one of the entries; how many there were."""
+    killed = 0
     for pid in process_tree.all_processes():
-        if mark in process_tree.environment_of(pid):
+        if not set(process_tree.environment_of(pid)).isdisjoint(marks):
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
+            killed += 1
+    return killed

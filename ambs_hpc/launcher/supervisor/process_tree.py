@@ -47,6 +47,11 @@ def token_place() -> int | None:
     return int(place) if place and len(value) == TOKEN_ROOM else None
 
 
+def mark_of(token: str) -> bytes:
+    """The entry in the environment of every process of the attempt with this token."""
+    return f"{TOKEN_VARIABLE}={token}".encode()
+
+
 def carry_token(token: str, place: int | None) -> None:
     """Mark this forked child, and all that it forks, with `token`."""
     if place is not None:
@@ -90,7 +95,7 @@ def kill_orphans(token: str, *, but: Collection[int] = ()) -> None:
     Args:
         but: children that are known to be something else.
     """
-    mark = f"{TOKEN_VARIABLE}={token}".encode()
+    mark = mark_of(token)
     deadline = time.monotonic() + DEATH_SECONDS
     while found := [pid for pid in children() if pid not in but and _is_marked_or_dying(pid, mark)]:
         for pid in found:

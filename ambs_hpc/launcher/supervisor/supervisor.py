@@ -39,6 +39,8 @@ UNFORKABLE = (
     "{}: {}. Its evaluations run in interpreters of their own instead, which import it anew. "
     "Say warm=False in the problem to have them run so from the start"
 )
+# A command that usually takes less is started without the kernel's promise to end it with us: it costs 1 ms.
+BRIEF_SECONDS = 5.0
 UNKNOWN_STATUS = signal.SIGKILL  # of a fork whose server died between its end and telling us
 
 
@@ -63,6 +65,7 @@ class Supervisor:
         self._limits, self._kernel_kills = LimitKeeper(), KernelKills()
         self._cores = os.sched_getaffinity(0)
         self._has_warned = False
+        self._usual_seconds = float("inf")  # that attempts take
         self._heartbeat_due = time.monotonic()
         process_tree.become_subreaper()
         self._fork_server = None if objective is None else ForkServerClient(*objective)
@@ -139,7 +142,8 @@ class Supervisor:
                 running = self._fork_server.start(request, len(self._running))
             else:
                 is_command = request.arguments is not None
-                running = start_command(request if is_command else function_main.unforked(request))
+                request = request if is_command else function_main.unforked(request)
+                running = start_command(request, dies_with_us=self._usual_seconds >= BRIEF_SECONDS)
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             self._report(outcome.not_started(request, error))
             return
@@ -223,7 +227,10 @@ class Supervisor:
         process_tree.kill_orphans(running.request.token, but=others)
         if running.ended_by is None and self._kernel_kills.explains(status):
             running.ended_by = "kernel"
-        self._ended.append(_Ended(running, status, time.time(), time.monotonic() + TERM_DOUBT_SECONDS))
+        now = time.time()
+        known, seconds = self._usual_seconds, now - running.started_at
+        self._usual_seconds = seconds if known == float("inf") else 0.8 * known + 0.2 * seconds
+        self._ended.append(_Ended(running, status, now, time.monotonic() + TERM_DOUBT_SECONDS))
         self._report_ended()
 
     def _report_ended(self) -> None:

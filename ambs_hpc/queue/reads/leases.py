@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from ambs_hpc.queue.schema.tables import campaign, evaluation, evaluation_event, is_running
+from ambs_hpc.queue.schema.tables import campaign, evaluation, evaluation_event, is_running, launcher
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.states import Move
 
@@ -20,6 +20,7 @@ class Lease:
 
     Args:
         token: of its claim; an outcome that lies there counts only with it.
+        survives_in: who runs it on when its launcher dies; empty for nobody.
     """
 
     id: int
@@ -29,6 +30,7 @@ class Lease:
     token: str
     launcher_id: int
     run_directory: str
+    survives_in: str
 
 
 def held(connection: Connection, launcher_ids: Collection[int] | None = None) -> list[Lease]:
@@ -43,8 +45,10 @@ def held(connection: Connection, launcher_ids: Collection[int] | None = None) ->
             evaluation.c.claim_token,
             evaluation.c.launcher_id,
             campaign.c.run_directory,
+            launcher.c.survives_in,
         )
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
+        .join(launcher, launcher.c.id == evaluation.c.launcher_id)
         .where(is_running, *mine)
         .order_by(evaluation.c.id)
     )

@@ -98,7 +98,10 @@ def outcomes(executor: ProcessExecutor, number: int) -> list[Outcome]:
 
 
 def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def shell(text: str) -> list[str]:
@@ -303,6 +306,22 @@ def test_nothing_survives_a_killed_launcher(victims: str, tmp_path: Path) -> Non
         ]
         assert len(supervisors) == 1
     for pid in [*supervisors, launcher.pid]:
+        os.kill(pid, signal.SIGKILL)
+    launcher.wait()
+    wait_until(lambda: marked(mark) == [])
+
+
+def test_a_command_does_not_survive_when_all_are_killed_at_once(tmp_path: Path) -> None:
+    """`pkill -9` knows no order: launcher, supervisor and reaper die before any of them can do something."""
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", ALONE.replace("(setsid sleep 603 &); ", "exec "), tmp_path]
+    )
+    mark = wait_for_token(tmp_path, count=1)
+    doomed = [launcher.pid, *(pid for pid in process_tree.all_processes() if parent_of(pid) == launcher.pid)]
+    assert len(doomed) == 3
+    for pid in doomed:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in doomed:
         os.kill(pid, signal.SIGKILL)
     launcher.wait()
     wait_until(lambda: marked(mark) == [])

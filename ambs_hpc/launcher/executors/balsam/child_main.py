@@ -27,7 +27,7 @@ from ambs_hpc.launcher.supervisor.fork_server import ERROR_CHARACTERS, load_func
 from ambs_hpc.launcher.supervisor.forked import enter_attempt, flush
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES, is_first_rank
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, from_json
-from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
+from ambs_hpc.launcher.supervisor.orphan_reaper import DEATH_SECONDS, kill_marked
 from ambs_hpc.launcher.supervisor.random_seed import load_generators
 from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import REQUEST, start_command
@@ -202,7 +202,8 @@ def _watch_over(running: RunningAttempt) -> None:
         os.close(writing)
         os.read(reading, 1)
         process_tree.kill_group(running.pid)
-        kill_marked(f"{process_tree.TOKEN_VARIABLE}={running.request.token}".encode())
+        time.sleep(DEATH_SECONDS)
+        kill_marked([process_tree.mark_of(running.request.token)])
     finally:
         os._exit(0)
 
