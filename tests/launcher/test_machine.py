@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
-from ambs_hpc.launcher.machine import visible_gpus
+from ambs_hpc.launcher.machine import gpu_ids, gpu_variable, this_machine, usable_cores, visible_gpus
+
+KFD = "sys/class/kfd/kfd/topology/nodes"
+PROCESSOR = "cpu_cores_count 64\nsimd_count 0\ndrm_render_minor 0\n"
 
 
 @pytest.mark.parametrize(
@@ -12,6 +19,8 @@ from ambs_hpc.launcher.machine import visible_gpus
     [
         ("-1", ()),
         ("NoDevFiles", ()),
+        ("void", ()),
+        ("None", ()),
         ("", ()),
         ("0,-1,1", ("0",)),
         ("0, 1", ("0", "1")),
@@ -21,3 +30,89 @@ from ambs_hpc.launcher.machine import visible_gpus
 def test_hidden_gpus_are_no_gpus(value: str, gpus: tuple[str, ...]) -> None:
     """An evaluation that needs one must not be started without."""
     assert visible_gpus(value) == gpus
+
+
+def tree(root: Path, files: Mapping[str, str]) -> Path:
+    """A folder with these files, in place of the root."""
+    for name, content in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    return root
+
+
+def amd_gpu(minor: int) -> str:
+    return f"cpu_cores_count 0\nsimd_count 440\ndrm_render_minor {minor}\n"
+
+
+DRIVER = {"dev/kfd": ""}
+RENDER_NODES = {f"dev/dri/renderD{minor}": "" for minor in (128, 129)}
+TOPOLOGY = {
+    f"{KFD}/0/properties": PROCESSOR,
+    **{f"{KFD}/{node}/properties": amd_gpu(127 + node) for node in (1, 2, 3)},
+}
+PONTE_VECCHIO = {"vendor": "0x8086", "class": "0x038000"}
+LAPTOP = {"vendor": "0x8086", "class": "0x030000"}
+
+
+def cards(*kinds: Mapping[str, str]) -> dict[str, str]:
+    """Files of the kernel about graphics cards, and about a connector of the first one."""
+    listed = {
+        f"sys/class/drm/card{index}/device/{name}": value
+        for index, kind in enumerate(kinds)
+        for name, value in kind.items()
+    }
+    return {**listed, "sys/class/drm/card0-DP-1/device/vendor": "0x8086"}
+
+
+@pytest.mark.parametrize(
+    ("files", "variable", "gpus"),
+    [
+        ({**DRIVER, **RENDER_NODES}, "ROCR_VISIBLE_DEVICES", ("0", "1")),
+        # A container with two of the three GPUs that the topology of its machine shows.
+        ({**DRIVER, **RENDER_NODES, **TOPOLOGY}, "ROCR_VISIBLE_DEVICES", ("0", "1")),
+        (cards(PONTE_VECCHIO, PONTE_VECCHIO), "ZE_AFFINITY_MASK", ("0", "1")),
+    ],
+    ids=["AMD without topology", "AMD", "Intel"],
+)
+def test_gpus_are_found_by_what_the_kernel_shows(
+    files: Mapping[str, str], variable: str, gpus: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A workstation has no scheduler that names them."""
+    root = tree(tmp_path, files)
+    assert (gpu_variable({}, root), gpu_ids({}, root)) == (variable, gpus)
+
+
+def test_a_laptops_screen_is_no_gpu_for_evaluations(tmp_path: Path) -> None:
+    """Nor is a processor in the topology of AMD's driver."""
+    root = tree(tmp_path, {**cards(LAPTOP), **DRIVER, f"{KFD}/0/properties": PROCESSOR})
+    assert gpu_variable({}, root) == "CUDA_VISIBLE_DEVICES"
+
+
+def test_what_a_person_or_scheduler_named_wins_over_what_is_found(tmp_path: Path) -> None:
+    """Also when it is none at all."""
+    root = tree(tmp_path, {**DRIVER, **RENDER_NODES})
+    assert gpu_ids({"ROCR_VISIBLE_DEVICES": "1"}, root) == ("1",)
+    assert gpu_ids({"ROCR_VISIBLE_DEVICES": "none"}, root) == ()
+
+
+@pytest.mark.parametrize(
+    ("limit", "here", "cores"),
+    [
+        (None, 6, [0, 2, 4, 6]),
+        (9.0, 6, [0, 2, 4, 6]),
+        (2.5, 6, [0, 6]),
+        (1.0, 4, [4]),
+        (0.2, 5, [0]),
+    ],
+)
+def test_processor_time_limits_the_cores(limit: float | None, here: int, cores: list[int]) -> None:
+    """More evaluations than that would only slow each other down; one can always run."""
+    assert usable_cores([0, 2, 4, 6], limit, here) == cores
+
+
+def test_gpus_are_counted_or_named() -> None:
+    """A name goes to the evaluation as it is."""
+    assert this_machine(None, 2).gpus == ("0", "1")
+    assert this_machine(None, ["GPU-aa", "3"]).gpus == ("GPU-aa", "3")
+    assert set(this_machine(None, 0).cores) <= os.sched_getaffinity(0)

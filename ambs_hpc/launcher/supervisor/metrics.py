@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DEEPEST = 50  # levels of lists and dicts; a cycle is deeper than any
-LONGEST_BYTES = 16 << 20  # of all metrics together, as JSON
+LONGEST_BYTES = 3 << 20  # of all metrics together, as JSON
 
 
 def read_metrics(metrics: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
