@@ -39,11 +39,24 @@ class DatabaseUnreachable(DatabaseError):
 
 
 class DatabaseRefused(DatabaseError):
-    """The database answered and said no (password, user, name); waiting does not help."""
+    """The database said no.
+
+    Args:
+        passes: whether it may say yes later without anybody's doing (a name service, a restart, a full
+            server): programs that have been connected wait, a person at a prompt is told.
+    """
+
+    def __init__(self, message: str, *, passes: bool = False) -> None:
+        super().__init__(message)
+        self.passes = passes
 
 
 class DatabaseLocked(DatabaseError):
     """Another process holds the SQLite file for longer than we wait."""
+
+
+class LauncherForgotten(DatabaseError):
+    """The database does not know this launcher: it went back to an older copy."""
 
 
 class SchemaMismatch(DatabaseError):

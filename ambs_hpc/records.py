@@ -194,6 +194,7 @@ class NewLauncher:
     Args:
         host, pid, process_started: identity of the process on its machine; `process_started` (field 22 of
             /proc/PID/stat, clock ticks) tells a reused pid from the original.
+        namespace: within which its pid means this process (see `identity`); empty where it is not known.
         slots: evaluations of the smallest shape that it can run at once, >= 1.
         allocation_id: our id of the batch allocation around it, None when started by hand.
         survives_in: who runs its evaluations on when it dies, as "balsam SITE"; empty for nobody. A launcher
@@ -206,6 +207,7 @@ class NewLauncher:
     slots: int
     allocation_id: int | None = None
     survives_in: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ STALE_AFTER_SECONDS = 60.0
 # What survives its launcher (a Balsam site's evaluations) is given up only after this silence.
 SURVIVOR_SILENCE_SECONDS = 900.0
 
+# A launcher that was started by hand on a host that cannot be asked is given up after this silence.
+HAND_STARTED_SILENCE_SECONDS = 900.0
+
 # Between two looks for evaluations of dead launchers.
 SWEEP_SECONDS = 15.0
 

@@ -58,7 +58,7 @@ EXECUTORS = PACKAGE / "launcher" / "executors"
 # What each of the executors' files may import from the supervisor.
 FACE = {"client", "messages", "outcome", "process_tree"}
 SUPERVISOR_FOR = {
-    "parsl/node_main.py": FACE | {"function_main"},
+    "parsl/node_main.py": FACE | {"function_main", "outer_launch"},
     "balsam/executor.py": FACE | {"spawn"},
     "balsam/files.py": FACE | {"spawn"},
     # It stands in for the supervisor where Balsam starts each evaluation by itself.

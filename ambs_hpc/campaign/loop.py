@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING, Any, cast
 from ambs_hpc import identity
 from ambs_hpc.campaign.creation import searcher_for
 from ambs_hpc.clock import Clock
-from ambs_hpc.errors import CampaignConflict, DatabaseLocked, DatabaseUnreachable, SpaceExhausted
+from ambs_hpc.errors import (
+    CampaignConflict,
+    DatabaseLocked,
+    DatabaseRefused,
+    DatabaseUnreachable,
+    SpaceExhausted,
+)
 from ambs_hpc.queue import (
+    Proposed,
     counts,
+    database_uid,
     enqueue,
     finished_since,
     leave_search,
     live_launchers,
+    marks_of,
     proposals_of,
+    reading,
     search_heartbeat,
     take_search,
     transaction,
@@ -66,6 +76,10 @@ class Progress:
         return (spent or self.exhausted) and self.ended >= self.proposed
 
 
+class _BehindUs(Exception):
+    """What the search knows is not what the database has."""
+
+
 class SearchLoop:
     """Drives one campaign's searcher; at most one live loop owns a campaign.
 
@@ -77,6 +91,7 @@ class SearchLoop:
         self._engine, self._campaign, self._slots, self._clock = engine, campaign, slots, clock
         self._owner = str(identity.this_process())
         self._searcher = searcher_for(campaign.definition)
+        self._database_uid = ""
         self._cursor = 0
         self._proposed = 0
         self._unsaved: list[Proposal] = []  # asked, but the database did not confirm them
@@ -91,20 +106,7 @@ class SearchLoop:
         Raises:
             CampaignConflict: another live search owns it.
         """
-        with transaction(self._engine) as connection:
-            taken = take_search(
-                connection,
-                self._campaign.id,
-                self._owner,
-                stale_after_seconds=STALE_AFTER_SECONDS,
-                is_gone=lambda owner: identity.is_gone(identity.ProcessIdentity.parse(owner)),
-            )
-            if not taken:
-                raise CampaignConflict(
-                    f"Another search of campaign {self._campaign.name!r} is alive. Wait for it or stop it; "
-                    "any number of launchers may serve it: `ambs launch`."
-                )
-            self._restore(connection)
+        self._rebuild()
 
     def step(self) -> Progress:
         """Learn from what has ended and propose what is missing, without waiting for either."""
@@ -126,10 +128,19 @@ class SearchLoop:
             leave_search(connection, self._campaign.id, self._owner)
 
     def _step(self) -> Progress:
+        try:
+            return self._advance()
+        except _BehindUs as error:
+            logger.warning("%s; the search is rebuilt from what the database has", error)
+            self._rebuild()
+            return self._progress
+
+    def _advance(self) -> Progress:
         if self._unsaved:
             self._save()
         with transaction(self._engine) as connection:
-            self._keep_ownership(connection)
+            is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
+            self._check(connection, says_it_lives=is_due)
             finished = finished_since(connection, self._campaign.id, self._cursor)
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)
@@ -140,15 +151,31 @@ class SearchLoop:
         self._progress = Progress(by_state, self._proposed, budget, self._exhausted)
         return self._progress
 
-    def _keep_ownership(self, connection: Connection) -> None:
-        if self._clock.monotonic() - self._last_heartbeat < SEARCH_HEARTBEAT_SECONDS:
+    def _check(self, connection: Connection, *, says_it_lives: bool) -> None:
+        """Make sure that the database knows all that we have seen in it, and that the campaign is ours.
+
+        Raises:
+            _BehindUs: it went back to an older copy, or the campaign was another search's for a while.
+            DatabaseRefused: another database stands at its address.
+        """
+        marks = marks_of(connection, self._campaign.id)
+        if marks.enqueued < self._proposed or marks.sequence < self._cursor:
+            raise _BehindUs(f"the database went back: it has {marks.enqueued} of {self._proposed} proposals")
+        if not says_it_lives:
             return
+        self._refuse_another_database(connection)
         if not search_heartbeat(connection, self._campaign.id, self._owner):
-            raise CampaignConflict(
-                f"Another search took campaign {self._campaign.name!r} over while this one could not reach "
-                "the database. This one ends; nothing is lost."
-            )
+            raise _BehindUs("the campaign is not this search's any more")
         self._last_heartbeat = self._clock.monotonic()
+
+    def _refuse_another_database(self, connection: Connection) -> None:
+        uid = database_uid(connection)
+        self._database_uid = self._database_uid or uid
+        if uid != self._database_uid:
+            raise DatabaseRefused(
+                f"Another database stands where that of campaign {self._campaign.name!r} stood. Put the old "
+                "one back; nothing was written to this one."
+            )
 
     def _missing(self, connection: Connection, by_state: Mapping[State, int]) -> int:
         """The number of proposals wanted now: a few more than the slots can hold, never above the budget."""
@@ -189,6 +216,7 @@ class SearchLoop:
         """Enqueue the unsaved proposals; after a lost commit, only those that the database does not have."""
         new = [self._evaluation(index, proposal) for index, proposal in enumerate(self._unsaved)]
         with transaction(self._engine) as connection:
+            self._check(connection, says_it_lives=True)
             stored = {row.ordinal for row in proposals_of(connection, self._campaign.id, self._proposed)}
             enqueue(connection, self._campaign.id, [one for one in new if one.ordinal not in stored])
         self._proposed += len(new)
@@ -203,10 +231,36 @@ class SearchLoop:
             time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
         )
 
-    def _restore(self, connection: Connection) -> None:
-        rows = list(proposals_of(connection, self._campaign.id))
-        if not rows:
-            return
+    def _rebuild(self) -> None:
+        """Take the campaign and begin again from what the database holds.
+
+        No transaction is open while the searcher learns it: launchers would wait for that.
+
+        Raises:
+            CampaignConflict: another live search has it.
+        """
+        with transaction(self._engine) as connection:
+            self._refuse_another_database(connection)
+            taken = take_search(
+                connection,
+                self._campaign.id,
+                self._owner,
+                stale_after_seconds=STALE_AFTER_SECONDS,
+                is_gone=lambda owner: identity.is_gone(identity.ProcessIdentity.parse(owner)),
+            )
+            if not taken:
+                raise CampaignConflict(
+                    f"Another search of campaign {self._campaign.name!r} is alive. Wait for it or stop it; "
+                    "any number of launchers may serve it: `ambs launch`."
+                )
+        with reading(self._engine) as connection:
+            rows = proposals_of(connection, self._campaign.id)
+        self._searcher = searcher_for(self._campaign.definition)
+        self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
+        if rows:
+            self._restore(rows)
+
+    def _restore(self, rows: Sequence[Proposed]) -> None:
         ended = sorted((row for row in rows if row.state.is_final), key=lambda row: row.sequence)
         observations = [
             Observation(row.proposal.configuration, row.objective)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -35,6 +36,7 @@ from ambs_hpc.cli.commands import (
     submit,
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
+from ambs_hpc.cli.shared.terminal import HarmlessFormatter, echo, write, write_traceback
 from ambs_hpc.errors import AmbsError
 
 HELP = f"""Asynchronous model-based search that keeps a whole supercomputer allocation busy.
@@ -55,7 +57,7 @@ app = typer.Typer(
 def print_version(is_asked: bool) -> None:
     """Print name and version, and end, if that is what was asked for."""
     if is_asked:
-        typer.echo(f"ambs_hpc {__version__}")
+        echo(f"ambs_hpc {__version__}")
         raise typer.Exit
 
 
@@ -96,16 +98,23 @@ app.add_typer(allocations.app, name="allocations")
 def main() -> None:
     """Run the command line; every error becomes one message on stderr and an exit code."""
     level = os.environ.get("AMBS_LOG", "WARNING").upper()
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(HarmlessFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale without a sign that a text has is no error
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="ambs")
     except AmbsError as error:
-        sys.stderr.write(f"ambs: {error}\n")
+        write(f"ambs: {error}\n", err=True)
         logging.getLogger(__name__).debug("raised here", exc_info=True)
         sys.exit(EXIT_ERROR)
     except BrokenPipeError:  # `ambs list | head` is not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001 (the border of the process)
+        write_traceback(error)  # Python's own would print a stored text raw
+        sys.exit(EXIT_ERROR)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 import shutil
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError
+from ambs_hpc.identity import user_name
+from ambs_hpc.launcher.environment import variables_of_supervisors
 from ambs_hpc.launcher.machine import gpu_ids, this_machine
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Share
@@ -60,7 +61,7 @@ def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) ->
     with reading(engine) as connection:
         one = get_allocation(connection, int(text))
     folder = Path(str(one.request["folder"]))
-    its_scheduler = scheduler(one.scheduler, user=getpass.getuser(), folder=folder / FOLDER)
+    its_scheduler = scheduler(one.scheduler, user=user_name(), folder=folder / FOLDER)
     here = its_scheduler.current_allocation(environ, lambda file: Path(file).read_text())
     ends_at = now + 60 * float(str(one.request["minutes"]))
     if here is not None:
@@ -103,7 +104,9 @@ def granted_nodes(site: Site, names: Sequence[str], own: str) -> NodePool:
 
     def launch_on(node: str) -> Sequence[str]:
         name = granted[node]
-        return () if name in is_here else command_on_node(site, name, processors, os.environ)
+        if name in is_here:
+            return ()
+        return command_on_node(site, name, processors, variables_of_supervisors(os.environ))
 
     def launch_ranks(shares: Sequence[Share], per_node: int, variables: Collection[str]) -> Sequence[str]:
         hosts = [granted[share.node] for share in shares]
@@ -112,7 +115,8 @@ def granted_nodes(site: Site, names: Sequence[str], own: str) -> NodePool:
         )
 
     def launch_on_all(nodes: Sequence[str]) -> Sequence[str]:
-        return command_on_nodes(site, [granted[node] for node in nodes], processors, os.environ)
+        hosts = [granted[node] for node in nodes]
+        return command_on_nodes(site, hosts, processors, variables_of_supervisors(os.environ))
 
     return NodePool(
         tuple(replace(shape, name=node) for node in granted),

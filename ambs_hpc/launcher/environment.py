@@ -1,33 +1,60 @@
-"""Which environment variables a program of ours gets: decided here and nowhere else; pure."""
+"""Which environment variables a program of ours gets: decided here and nowhere else; pure.
+
+Two neighbours hold what has to lie further down: `schedulers.submit_environment` what a submission gets, and
+`supervisor.outer_launch` what a supervisor takes away, on its node, from what its evaluations get.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from ambs_hpc.launcher.supervisor.outer_launch import without_outer_launch
+from ambs_hpc.launcher.supervisor.process_tree import LAUNCHER_VARIABLE, TOKEN_VARIABLE
 from ambs_hpc.threads import THREAD_VARIABLES
 
 # One variable a vendor names the GPUs that a process may use.
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
 SECRETS = ("AMBS_DB", "PGPASSWORD")
-# Where programs and libraries are: launch commands that pass no environment must pass these.
-PLACES = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "HOME", "VIRTUAL_ENV", "CONDA_PREFIX")
+# Options of launch commands in the form of variables. Each would change where supervisors and ranks run, how
+# long they live, or what stands between their messages; ours are on the command line. Options that describe
+# the allocation itself (memory, GPUs, threads of a core) stay: the script's directives made them.
+LAUNCH_OPTIONS = frozenset(
+    {
+        *("SLURM_BCAST", "SLURM_DIST_PLANESIZE", "SLURM_EXACT", "SLURM_EXCLUSIVE", "SLURM_HINT"),
+        *("SLURM_IMMEDIATE", "SLURM_LABELIO", "SLURM_NO_KILL", "SLURM_OPEN_MODE", "SLURM_OVERCOMMIT"),
+        *("SLURM_OVERLAP", "SLURM_REMOTE_CWD", "SLURM_SPREAD_JOB", "SLURM_STDERRMODE", "SLURM_STDINMODE"),
+        *("SLURM_STDOUTMODE", "SLURM_THREADS", "SLURM_TIMELIMIT", "SLURM_UNBUFFEREDIO"),
+        *("SLURM_USE_MIN_NODES", "SLURM_WAIT", "SLURM_WHOLE", "SLURM_WORKING_DIR"),
+        *("HYDRA_BINDING", "HYDRA_ENV", "HYDRA_HOST_FILE", "HYDRA_MAPPING", "HYDRA_MEMBIND"),
+        *("MPIEXEC_TIMEOUT", "HYDRA_PREPEND_PATTERN"),
+    }
+)
 
 
-def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The launcher's variables that what it starts may see: no GPUs of the whole node, no password."""
-    hidden = {*GPU_VARIABLES, *SECRETS}
-    return {name: value for name, value in environ.items() if name not in hidden}
+def launch_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a launch command, and on every node what it starts, gets of the launcher's variables.
+
+    No GPUs of the whole node, no password, no options in the form of variables, and nothing of a launch
+    command around the launcher itself.
+    """
+    hidden = {*GPU_VARIABLES, *SECRETS, *LAUNCH_OPTIONS}
+    return {name: value for name, value in without_outer_launch(environ).items() if name not in hidden}
 
 
 def supervisor_environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
-    """What a supervisor is started with.
+    """What a supervisor is started with, here or through a launch command: the same on all nodes.
 
     Args:
         threads: of numeric libraries, which read it when they are imported; 0 says nothing. Counts that a
             person has set win.
     """
     counts = dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {}
-    return {**counts, **inherited_environment(environ)}
+    return {**counts, **launch_environment(environ)}
+
+
+def variables_of_supervisors(environ: Mapping[str, str]) -> list[str]:
+    """The variables that a supervisor may be started with, by name: some launch commands pass no others."""
+    return sorted({*launch_environment(environ), *THREAD_VARIABLES, TOKEN_VARIABLE, LAUNCHER_VARIABLE})
 
 
 def search_environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
@@ -45,6 +72,11 @@ def gpu_environment(variable: str | None, gpus: Sequence[str]) -> dict[str, str]
     return {} if variable is None else {variable: ",".join(gpus)}
 
 
-def forwarded_variables(names: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """The variables that a launch command has to pass to other nodes: these, and where programs are."""
-    return [*names, *(name for name in PLACES if name in environ)]
+def variables_of_ranks(own: Collection[str], environ: Mapping[str, str]) -> list[str]:
+    """The variables that ranks see, by name: some launch commands pass no others.
+
+    Args:
+        own: of their attempt.
+        environ: the launcher's, with what the script has set up.
+    """
+    return sorted({*own, *launch_environment(environ)})

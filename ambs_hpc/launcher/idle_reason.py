@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ambs_hpc.launcher.campaigns import Campaigns
-from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.queue import has_ready
 
 if TYPE_CHECKING:
@@ -22,19 +22,23 @@ class Moment:
         floor_seconds: what an evaluation of which little is known is expected to take.
         is_draining: whether nothing is leased any more.
         next_id: the evaluation that room is kept for.
+        has_room: whether slots are free.
+        troubles: what keeps evaluations from starting.
     """
 
     seconds_left: float
     floor_seconds: float
     is_draining: bool
     next_id: int | None
+    has_room: bool
+    troubles: Sequence[str]
 
 
-def why_idle(connection: Connection, campaigns: Campaigns, executor: Executor, moment: Moment) -> str:
+def why_idle(connection: Connection, campaigns: Campaigns, moment: Moment) -> str:
     """Why slots are idle; empty when no slot is idle or lost and no campaign is refused."""
     words = [f"refuses {name}: {why.splitlines()[0]}" for name, why in campaigns.refused.items()]
-    words += executor.troubles
-    if executor.room() is not None:
+    words += moment.troubles
+    if moment.has_room:
         words.append(_free_because(connection, campaigns, moment))
     return "; ".join(words)
 

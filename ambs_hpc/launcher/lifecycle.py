@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
+from ambs_hpc.launcher.database_calls import CallsBeside
 from ambs_hpc.launcher.executors.balsam.takeover import succeed
 from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.protocol import Executor
@@ -26,9 +27,9 @@ from ambs_hpc.launcher.runtime_estimate import floor_seconds
 from ambs_hpc.launcher.search_process import SearchProcess
 from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
 from ambs_hpc.queue import (
-    end_launcher,
     find_campaign,
     list_campaigns,
+    patient,
     reading,
     register_launcher,
     transaction,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
-REPORT_SECONDS = 30.0  # to report what ended when the database is away at the end
+REPORT_SECONDS = 10.0  # to report what ended when the database is away at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class LauncherSettings:
     Args:
         campaigns: names of those to serve; empty serves all.
         slots: evaluations at once, sharing processors if need be; None: as many as fit.
-        gpus: GPUs of this machine; None looks for them.
+        gpus: names of this machine's GPUs; None looks for them.
         max_minutes: time limit of this launcher; evaluations that cannot end within it are not started.
         grace_seconds: between TERM and KILL.
         notice_seconds: at the time limit TERM comes this much earlier, so that evaluations can write
@@ -67,7 +68,7 @@ class LauncherSettings:
 
     campaigns: Sequence[str] = ()
     slots: int | None = None
-    gpus: int | None = None
+    gpus: Sequence[str] | None = None
     max_minutes: float | None = None
     grace_seconds: float = 10.0
     notice_seconds: float | None = None
@@ -99,6 +100,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         NotFound: a campaign of that name does not exist.
         AmbsError: the executor cannot be had.
     """
+    engine = patient(engine)
     lifeline = start_orphan_reaper(str(identity.this_process()))
     with reading(engine) as connection:
         only = _campaign_ids(connection, settings.campaigns)
@@ -113,7 +115,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         begun.executor.close()
         os.close(lifeline)
     tally = begun.loop.tally
-    _report_end(engine, begun.launcher_id, begun.loop, reason)
+    _report_end(begun.loop, reason)
     logger.info("launcher ended id=%d reason=%s tally=%s", begun.launcher_id, reason, tally)
     return LauncherEnd(tally, reason)
 
@@ -138,12 +140,15 @@ def _begin_on_nodes(
         node_pool = NodePool((node,), gpu_variable())
     packing = Packing(node_pool.nodes, settings.slots)
     slots = settings.slots or sum(len(node.cores) for node in node_pool.nodes)
+    introduction = _introduction(slots, node_pool.allocation_id)
     with transaction(engine) as connection:
         name = chosen(settings.executor, node_pool, connection, only)
-        executor = make_executor(name, packing, node_pool, settings.grace_seconds, settings.slots)
-        launcher_id = register_launcher(connection, _introduction(slots, node_pool.allocation_id))
+        launcher_id = register_launcher(connection, introduction)
+    executor = make_executor(name, packing, node_pool, settings.grace_seconds, settings.slots)
     logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(node_pool.nodes), slots)
-    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
+    loop = LauncherLoop(
+        engine, launcher_id, executor, clock, only=only, calls=CallsBeside(), introduction=introduction
+    )
     return _Begun(launcher_id, loop, executor, packing)
 
 
@@ -157,7 +162,9 @@ def _begin_on_balsam(
     with transaction(engine) as connection:
         launcher_id = register_launcher(connection, introduction)
     logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
-    loop = LauncherLoop(engine, launcher_id, executor, clock, only=only)
+    loop = LauncherLoop(
+        engine, launcher_id, executor, clock, only=only, calls=CallsBeside(), introduction=introduction
+    )
     succeed(engine, launcher_id, loop, executor, only, STALE_AFTER_SECONDS)
     return _Begun(launcher_id, loop, executor, packing)
 
@@ -272,7 +279,7 @@ def _largest_cores(engine: Engine, only: Sequence[int] | None) -> int:
 
 def _introduction(slots: int, allocation_id: int | None, survives_in: str = "") -> NewLauncher:
     who = identity.this_process()
-    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, survives_in)
+    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, survives_in, who.namespace)
 
 
 def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | None:
@@ -288,9 +295,8 @@ def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | N
     return ids
 
 
-def _report_end(engine: Engine, launcher_id: int, loop: LauncherLoop, reason: str) -> None:
+def _report_end(loop: LauncherLoop, reason: str) -> None:
     try:
-        with transaction(engine) as connection:
-            end_launcher(connection, launcher_id, loop.stats(connection, reason))
+        loop.say_end(reason)
     except (DatabaseUnreachable, DatabaseLocked) as error:
         logger.warning("the end could not be recorded, the missing heartbeat will tell: %s", error)

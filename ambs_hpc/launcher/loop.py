@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ambs_hpc import timing
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher.campaigns import Campaigns
-from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
-from ambs_hpc.launcher.idle_reason import Moment, why_idle
-from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
-from ambs_hpc.queue import (
-    claim,
-    complete,
-    fail,
-    heartbeat,
-    is_search_alive,
-    release,
-    transaction,
+from ambs_hpc.launcher.database_calls import CallsAtOnce, DatabaseAnswer, DatabaseCalls
+from ambs_hpc.launcher.exchange import (
+    PATIENCE_SECONDS,
+    ExchangeOrder,
+    ExchangeReply,
+    LauncherDatabase,
+    Utilisation,
 )
-from ambs_hpc.records import Claim, LauncherStats, Outcome, Resources
+from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
+from ambs_hpc.launcher.idle_reason import Moment
+from ambs_hpc.records import Claim, NewLauncher, Outcome, Resources
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -42,6 +40,14 @@ AHEAD_PER_SLOT_AT_MOST = 32
 CLAIM_AT_MOST = 1000
 # So often the first in the queue is leased though it does not fit, so that small ones do not starve it.
 HEAD_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A call to the database that has begun, and what is done with its answer."""
+
+    answer: DatabaseAnswer[Any]
+    finish: Callable[[Any], None]
 
 
 @dataclass
@@ -65,11 +71,21 @@ class LauncherLoop:
         clock: Clock,
         *,
         only: Sequence[int] | None,
+        calls: DatabaseCalls | None = None,
+        introduction: NewLauncher | None = None,
     ) -> None:
-        """`only`: ids of the campaigns to serve; None serves all."""
-        self._engine, self._id, self._executor, self._clock = engine, launcher_id, executor, clock
+        """
+        Args:
+            only: ids of the campaigns to serve; None serves all.
+            calls: how the database is called; None waits for each of its answers.
+            introduction: with which it registers again in a database that went back to an older copy.
+        """
+        self._executor, self._clock = executor, clock
         self._campaigns = Campaigns(only)
-        self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
+        self._database = LauncherDatabase(
+            engine, launcher_id, self._campaigns, calls or CallsAtOnce(), introduction
+        )
+        self._under_way: _UnderWay | None = None
         self._waiting: list[Claim] = []  # leased, not started
         self._next: int | None = None  # of those, the one that room is kept for
         self._head_at = float("-inf")  # when the first in the queue is leased next, whatever its shape
@@ -116,11 +132,11 @@ class LauncherLoop:
         """Do one round: take what ended, start what waits, exchange with the database."""
         self._take(self._executor.poll(min(wait_seconds, self._until_due())))
         self._start_waiting()
-        now = self._clock.monotonic()
-        if now < self._away_until or (now < self._exchange_at and self._is_stocked):
-            return
         try:
-            self._exchange()
+            if self._under_way is None:
+                self._under_way = self._begin_call()
+            if self._under_way is not None and self._under_way.answer.wait(PATIENCE_SECONDS):
+                self._finish_call(self._under_way)
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, evaluations run on: %s", error)
             self._away_until = self._clock.monotonic() + timing.DATABASE_RETRY_SECONDS
@@ -141,27 +157,27 @@ class LauncherLoop:
         self._executor.cancel(list(self._held), grace_seconds)
 
     def has_search(self) -> bool:
-        """Whether any campaign that we serve has a live search."""
-        with transaction(self._engine) as connection:
-            served = self._campaigns.served(connection)
-            ids: Sequence[int | None] = [None] if served is None else served
-            return any(is_search_alive(connection, one, timing.STALE_AFTER_SECONDS) for one in ids)
+        """As `LauncherDatabase.has_search`."""
+        return self._database.has_search()
 
-    def stats(self, connection: Connection, ended: str = "") -> LauncherStats:
-        """How many evaluations there is room for, how busy it was, and why slots are idle.
+    def say_end(self, reason: str) -> None:
+        """As `LauncherDatabase.say_end`."""
+        self._database.say_end(self._utilisation(reason))
 
-        Args:
-            ended: why the launcher has ended; empty while it lives.
-        """
+    def _utilisation(self, ended: str = "") -> Utilisation:
         if self._shape is not None:
             self._most = max(self._most, self._executor.most(self._shape))
         now = self._clock.monotonic()
-        is_draining = not (self._claiming or ended)
-        moment = Moment(self.deadline - now, self.floor_seconds, is_draining, self._next)
-        idle = why_idle(connection, self._campaigns, self._executor, moment)
-        words = "; ".join(filter(None, (ended and f"ended ({ended})", idle)))
+        moment = Moment(
+            self.deadline - now,
+            self.floor_seconds,
+            not (self._claiming or ended),
+            self._next,
+            self._executor.room() is not None,
+            self._executor.troubles,
+        )
         busy = self._busy_seconds + sum(now - begun for begun in self._begun.values())
-        return LauncherStats(self._most or None, busy, words)
+        return Utilisation(self._most or None, busy, moment, ended)
 
     # -- what ended ---------------------------------------------------------------------------------
 
@@ -240,44 +256,61 @@ class LauncherLoop:
 
     # -- the database -------------------------------------------------------------------------------
 
-    def _exchange(self) -> None:
-        """Record all that piled up and lease what the slots lack, in one transaction."""
+    def _begin_call(self) -> _UnderWay | None:
+        """Begin the call that is due; None when none is."""
         now = self._clock.monotonic()
+        if now < self._away_until or (now < self._exchange_at and self._is_stocked):
+            return None
+        order = self._order(now)
+        if order is not None:
+            return _UnderWay(self._database.begin_exchange(order), partial(self._hear, order, now))
+        if now >= self._sweep_at:
+            self._sweep_at = now + timing.SWEEP_SECONDS
+            return _UnderWay(self._database.begin_sweep(self._clock.now()), lambda _swept: None)
+        return None
+
+    def _finish_call(self, under_way: _UnderWay) -> None:
+        self._under_way = None
+        under_way.finish(under_way.answer.result())
+
+    def _order(self, now: float) -> ExchangeOrder | None:
+        """All that piled up and what the slots lack; None when there is nothing to tell or to ask."""
         wanted = self._wanted() if now >= self._ask_at else 0
         is_heartbeat_due = now >= self._heartbeat_at
         if not (self._ended or wanted or is_heartbeat_due or (self._waiting and not self._claiming)):
-            return
-        recorded = list(self._ended)
-        given_back = [] if self._claiming else list(self._waiting)
-        with transaction(self._engine) as connection:
-            self._record(connection, recorded, given_back)
-            claims = self._lease(connection, wanted)
-            held = heartbeat(connection, self._id, self.stats(connection)) if is_heartbeat_due else None
-        self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
-        del self._ended[: len(recorded)]
-        self._waiting = self._waiting[len(given_back) :]
-        self._count(recorded)
-        self._pace(now, wanted, claims)
-        self._waiting += claims
-        if held is not None:
-            self._heartbeat_at = now + timing.LAUNCHER_HEARTBEAT_SECONDS
-            self._compare(held)
-        self._start_waiting()
-        if now >= self._sweep_at:
-            self._sweep_at = now + timing.SWEEP_SECONDS
-            self._schedulers.look(self._clock.now())
-            recover_and_sweep(self._engine, timing.STALE_AFTER_SECONDS)
+            return None
+        capacity = None
+        if wanted > 0 and self._next is None and now >= self._head_at:
+            self._head_at = now + HEAD_SECONDS
+            capacity = self._executor.capacity()
+        return ExchangeOrder(
+            ended=list(self._ended),
+            given_back=[] if self._claiming else list(self._waiting),
+            wanted=wanted,
+            # Full: ahead of time, of the shape that will be free.
+            room=self._executor.room() or self._shape,
+            capacity=capacity,
+            # What does not fit an empty machine never does: lease one, to tell so instead of waiting.
+            fits_anything=self.is_idle,
+            seconds_left=self.deadline - now,
+            floor_seconds=self.floor_seconds,
+            heartbeat=self._utilisation() if is_heartbeat_due else None,
+        )
 
-    def _record(
-        self, connection: Connection, ended: Sequence[Outcome | Interrupted], given_back: Sequence[Claim]
-    ) -> None:
-        outcomes = [one for one in ended if isinstance(one, Outcome)]
-        complete(connection, self._id, [one for one in outcomes if one.failure is None])
-        fail(connection, self._id, [one for one in outcomes if one.failure is not None])
-        for reason, started, pairs in _by_reason(ended):
-            release(connection, self._id, pairs, interrupted=started, reason=reason)
-        pairs = [(one.id, one.attempt) for one in given_back]
-        release(connection, self._id, pairs, interrupted=False, reason="not started")
+    def _hear(self, order: ExchangeOrder, asked_at: float, reply: ExchangeReply) -> None:
+        """Go on with what the database said."""
+        self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
+        del self._ended[: len(order.ended)]
+        self._waiting = self._waiting[len(order.given_back) :]
+        self._count(order.ended)
+        self._pace(asked_at, order.wanted, reply.claims)
+        if reply.claims:
+            self._shape = reply.claims[-1].resources
+        self._waiting += self._without_too_long(reply.claims, order.seconds_left)
+        if reply.held is not None:
+            self._heartbeat_at = asked_at + timing.LAUNCHER_HEARTBEAT_SECONDS
+            self._compare(reply.held)
+        self._start_waiting()
 
     def _wanted(self) -> int:
         if not self._claiming or (self._executor.room() is None and not self._is_short):
@@ -307,33 +340,6 @@ class LauncherLoop:
         """Whether the slots can go on for a while without the database."""
         return self._claiming and 2 * len(self._waiting) >= self._most_held
 
-    def _lease(self, connection: Connection, wanted: int) -> list[Claim]:
-        if wanted <= 0:
-            return []
-        left = self.deadline - self._clock.monotonic()
-        too_long = self._campaigns.too_long(left, self.floor_seconds)
-        lease = partial(
-            claim,
-            connection,
-            self._id,
-            time_left_seconds=None if left == float("inf") else left,
-            campaign_ids=self._campaigns.served(connection, too_long),
-        )
-        claims: list[Claim] = []
-        now = self._clock.monotonic()
-        if self._next is None and now >= self._head_at:
-            self._head_at = now + HEAD_SECONDS
-            claims = lease(1, room=self._executor.capacity())
-        # Full: ahead of time, of the shape that will be free.
-        claims += lease(wanted - len(claims), room=self._executor.room() or self._shape)
-        if not claims and self.is_idle:
-            # What does not fit an empty machine never does: lease one, to tell so instead of waiting.
-            claims = lease(1)
-        for one in claims:
-            self._shape = one.resources
-            self._campaigns.meet(connection, one)
-        return self._without_too_long(claims, left)
-
     def _without_too_long(self, claims: Sequence[Claim], left: float) -> list[Claim]:
         """Release those of campaigns seen for the first time that would hardly end in time."""
         too_long = self._campaigns.too_long(left, self.floor_seconds)
@@ -351,6 +357,8 @@ class LauncherLoop:
 
     def _until_due(self) -> float:
         """Seconds until the database is to be asked again."""
+        if self._under_way is not None:
+            return FIRST_ASK_SECONDS
         due = self._heartbeat_at
         if self._claiming and self._executor.room() is not None:
             due = min(due, self._ask_at)
@@ -384,13 +392,3 @@ class LauncherLoop:
         self._waiting = [one for one in self._waiting if (one.id, one.attempt) in held]
         unknown = [Interrupted(*pair, "lease was not confirmed", started=False) for pair in held - mine]
         self._ended += unknown
-
-
-def _by_reason(
-    ended: Sequence[Outcome | Interrupted],
-) -> list[tuple[str, bool, list[tuple[int, int]]]]:
-    groups: dict[tuple[str, bool], list[tuple[int, int]]] = {}
-    for one in ended:
-        if isinstance(one, Interrupted):
-            groups.setdefault((one.reason, one.started), []).append((one.id, one.attempt))
-    return [(reason, started, pairs) for (reason, started), pairs in groups.items()]

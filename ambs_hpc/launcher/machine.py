@@ -3,67 +3,90 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ambs_hpc.launcher.control_group import memory_limit_bytes, processor_limit
 from ambs_hpc.launcher.environment import GPU_VARIABLES
+from ambs_hpc.launcher.gpu_devices import amd_gpus, intel_gpus, nvidia_gpus
 from ambs_hpc.launcher.packing import Node
 
-ASK_GPUS_SECONDS = 20
-NO_GPUS = ("NoDevFiles", "void", "none")  # of older Slurm, and of container runtimes
+# Of older Slurm, of container runtimes, and of people.
+NO_GPUS = ("nodevfiles", "void", "none", "null", "no")
+_NVIDIA, _AMD, _, _INTEL = GPU_VARIABLES
+_ROOT = Path("/")
+_LAST_PROCESSOR_FIELD = 39  # proc(5): the processor that a process was last on
 
 
-def this_machine(slots: int | None, gpus: int | None, *, largest_cores: int = 1) -> Node:
+def this_machine(slots: int | None, gpus: int | Sequence[str] | None, *, largest_cores: int = 1) -> Node:
     """This host as a node.
 
     Args:
         slots: evaluations that shall run at once; processors are then shared when there are too few.
-        gpus: number of GPUs; None looks for them.
+        gpus: names of GPUs, or how many; None looks for them.
         largest_cores: cores of one evaluation, for that sharing.
     """
-    cores = sorted(os.sched_getaffinity(0))
+    cores = usable_cores(sorted(os.sched_getaffinity(0)), processor_limit(), _last_processor())
     wanted = (slots or 0) * largest_cores
     shared = [cores[index % len(cores)] for index in range(max(wanted, len(cores)))]
-    ids = gpu_ids() if gpus is None else tuple(str(index) for index in range(gpus))
-    return Node(socket.gethostname(), tuple(shared), ids, memory_gib())
+    if isinstance(gpus, int):
+        gpus = [str(index) for index in range(gpus)]
+    names = gpu_ids() if gpus is None else tuple(gpus)
+    return Node(socket.gethostname(), tuple(shared), names, memory_gib())
 
 
-def gpu_variable() -> str:
-    """The one variable by which an evaluation's GPUs are named on this machine."""
+def usable_cores(allowed: Sequence[int], limit: float | None, here: int) -> list[int]:
+    """As many of the allowed processors as there is processor time for, at least one.
+
+    Args:
+        allowed: numbers of processors, ascending; not empty.
+        limit: processor time, seconds per second; None without a limit.
+        here: the first to take, if it is allowed. Containers side by side see all processors of their
+            machine: were each to take the lowest numbers, all would crowd on the same ones.
+    """
+    number = len(allowed) if limit is None else min(len(allowed), max(1, int(limit)))
+    if number == len(allowed):
+        return list(allowed)
+    first = allowed.index(here) if here in allowed else 0
+    return sorted(allowed[(first + index) % len(allowed)] for index in range(number))
+
+
+def gpu_variable(environ: Mapping[str, str] = os.environ, root: Path = _ROOT) -> str:
+    """The one variable by which an evaluation's GPUs are named on this machine.
+
+    Args:
+        root: where /dev and /sys are found.
+    """
     for name in GPU_VARIABLES:
-        if os.environ.get(name):
+        if environ.get(name):
             return name
-    if Path("/dev/kfd").exists() and not Path("/dev/nvidiactl").exists():
-        return "ROCR_VISIBLE_DEVICES"
-    return GPU_VARIABLES[0]
+    if not (root / "dev/nvidiactl").exists():
+        if amd_gpus(root):
+            return _AMD
+        if intel_gpus(root):
+            return _INTEL
+    return _NVIDIA
 
 
-def gpu_ids() -> tuple[str, ...]:
-    """The GPUs that we were given, else all that NVIDIA's tool lists."""
-    given = os.environ.get(gpu_variable())
+def gpu_ids(environ: Mapping[str, str] = os.environ, root: Path = _ROOT) -> tuple[str, ...]:
+    """The GPUs that we were given, else all of this machine's vendor.
+
+    Args:
+        root: where /dev and /sys are found.
+    """
+    variable = gpu_variable(environ, root)
+    given = environ.get(variable)
     if given is not None:
         return visible_gpus(given)
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ()
-    try:
-        listed = subprocess.run(
-            [program, "--query-gpu=index", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=ASK_GPUS_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return tuple(listed.stdout.split()) if listed.returncode == 0 else ()
+    if variable == _NVIDIA:
+        return nvidia_gpus()
+    return tuple(map(str, range(amd_gpus(root) if variable == _AMD else intel_gpus(root))))
 
 
 def visible_gpus(value: str) -> tuple[str, ...]:
     """The GPUs that a vendor's variable names; -1 hides itself and all behind it."""
-    if value.strip() in NO_GPUS:
+    if value.strip().lower() in NO_GPUS:
         return ()
     names = [part.strip() for part in value.split(",")]
     if "-1" in names:
@@ -72,12 +95,12 @@ def visible_gpus(value: str) -> tuple[str, ...]:
 
 
 def memory_gib() -> float:
-    """Physical memory, or this control group's limit when that is smaller."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limits = [pages]
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limits.append(int(Path(file).read_text()))
-        except (OSError, ValueError):  # absent, or "max"
-            continue
-    return min(limits) / 2**30
+    """Physical memory, or the limit of the control groups around us when that is smaller."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = memory_limit_bytes()
+    return (physical if limit is None else min(physical, limit)) / 2**30
+
+
+def _last_processor() -> int:
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()  # the name may hold blanks
+    return int(fields[_LAST_PROCESSOR_FIELD - 3])

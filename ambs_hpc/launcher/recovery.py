@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import threading
 import time
@@ -34,6 +33,7 @@ from ambs_hpc.queue import (
 from ambs_hpc.records import Launcher, Outcome
 from ambs_hpc.schedulers import Backoff
 from ambs_hpc.sites.allocations import refresh
+from ambs_hpc.timing import HAND_STARTED_SILENCE_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -124,7 +124,7 @@ class SchedulerWatch:
 
     def _ask(self, now: float) -> None:
         try:
-            refreshed = refresh(self._engine, getpass.getuser(), now)
+            refreshed = refresh(self._engine, identity.user_name(), now)
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, schedulers are asked later: %s", error)
             return
@@ -134,8 +134,10 @@ class SchedulerWatch:
 def evidence(launcher: Launcher, allocation_states: Mapping[int, str]) -> Evidence:
     """What follows for a launcher; `allocation_states` are of allocations whose schedulers were asked."""
     who = launcher.identity
-    gone = identity.is_gone(identity.ProcessIdentity(who.host, who.pid, who.process_started))
+    gone = identity.is_gone(identity.ProcessIdentity(who.host, who.pid, who.process_started, who.namespace))
     if gone is not None:
         return Evidence.GONE_FOR_CERTAIN if gone else Evidence.ALIVE
-    state = allocation_states.get(who.allocation_id) if who.allocation_id is not None else None
-    return Evidence.GONE if state in OVER else Evidence.UNKNOWN
+    if who.allocation_id is None:  # nobody can be asked about a launcher that was started by hand elsewhere
+        is_silent = launcher.heartbeat_age_seconds > HAND_STARTED_SILENCE_SECONDS
+        return Evidence.GONE if is_silent and not who.survives_in else Evidence.UNKNOWN
+    return Evidence.GONE if allocation_states.get(who.allocation_id) in OVER else Evidence.UNKNOWN

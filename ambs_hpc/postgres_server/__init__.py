@@ -3,9 +3,19 @@
 from ambs_hpc.postgres_server.server import (
     ServerOptions,
     ServerStatus,
+    reader_instead,
+    role_url,
     server_status,
     start_server,
     stop_server,
 )
 
-__all__ = ["ServerOptions", "ServerStatus", "server_status", "start_server", "stop_server"]
+__all__ = [
+    "ServerOptions",
+    "ServerStatus",
+    "reader_instead",
+    "role_url",
+    "server_status",
+    "start_server",
+    "stop_server",
+]

@@ -10,20 +10,21 @@ import subprocess
 from ambs_hpc.errors import DatabaseError, DatabaseRefused, UsageError
 from ambs_hpc.postgres_server.files import (
     DATABASE,
-    ROLE,
+    OWNER_ROLE,
     ServerFolder,
     is_certificate,
     names_of_this_host,
     write_private,
 )
 from ambs_hpc.postgres_server.programs import Programs
+from ambs_hpc.postgres_server.roles import run_single_user
 
 CERTIFICATE_DAYS = 3650
 _ADMINISTRATOR = "ambs_admin"  # owns the cluster and cannot log in: no access rule lets it
 
 
 def make_cluster(folder: ServerFolder, programs: Programs) -> None:
-    """Create data directory, role, database and password; what an interrupted attempt left is replaced."""
+    """Create data directory, owner, database and password; what an interrupted attempt left is replaced."""
     if folder.url.is_file():
         raise DatabaseRefused(
             f"{folder.data} is gone, but {folder.url} is there. Restore it, or remove {folder.path}."
@@ -38,20 +39,12 @@ def make_cluster(folder: ServerFolder, programs: Programs) -> None:
         *("--locale=C", "--data-checksums", "--no-instructions", "--no-sync"),
     )
     password = secrets.token_urlsafe(24)
-    # Single-user mode reads statements from its input: the password is on no command line and in no log.
-    said = programs.run(
-        *("postgres", "--single", "-D", str(folder.data), "-c", "password_encryption=scram-sha-256"),
-        *("-c", "log_statement=none", "-c", "log_min_error_statement=panic", "template1"),
-        input_text=(
-            f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{password}';\n"
-            f"CREATE DATABASE {DATABASE} OWNER {ROLE} TEMPLATE template0;\n"
-        ),
-    )
-    if "ERROR" in said or "FATAL" in said:  # single-user mode goes on after an error and exits with 0
-        raise DatabaseRefused(
-            f"PostgreSQL could not make its role and database: {said.replace(password, '...')}"
-        )
-    write_private(folder.passwords, f"*:*:*:{ROLE}:{password}\n")
+    statements = [
+        f"CREATE ROLE {OWNER_ROLE} LOGIN CREATEDB PASSWORD '{password}';",
+        f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE} TEMPLATE template0;",
+    ]
+    run_single_user(folder, programs, "template1", statements, (password,))
+    write_private(folder.passwords, f"*:*:*:{OWNER_ROLE}:{password}\n")
 
 
 def make_certificate(folder: ServerFolder, programs: Programs) -> bool:

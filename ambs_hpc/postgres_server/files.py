@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-ROLE = "ambs"
+OWNER_ROLE = "ambs"
+ROLES = {"runner": "ambs_runner", "reader": "ambs_reader"}  # besides the owner
 DATABASE = "ambs"
 INCLUDE = "include = 'ambs.conf'"
 
@@ -38,13 +39,21 @@ class ServerFolder:
 
     @property
     def url(self) -> Path:
-        """The URL by which clients connect; it holds no password."""
+        """The URL by which clients connect as the owner; it holds no password."""
         return self.path / "url"
 
     @property
     def passwords(self) -> Path:
-        """The password in the form that libpq reads; mode 0600."""
+        """The owner's password in the form that libpq reads; mode 0600."""
         return self.path / "pgpass"
+
+    def url_file(self, role: str) -> Path:
+        """The URL for one of `ROLES`, in a folder that --db takes; it holds no password."""
+        return self.path / role / "url"
+
+    def password_file(self, role: str) -> Path:
+        """The password of one of `ROLES`; mode 0600."""
+        return self.path / role / "pgpass"
 
     @property
     def certificate(self) -> Path:
@@ -88,9 +97,17 @@ class ServerFolder:
 
         return make_url(self.url.read_text().strip()).port if self.url.is_file() else None
 
-    def write_url(self, host: str, port: int, *, tls: bool) -> str:
-        """Write the file by which clients find the server; returns the URL."""
-        query = {"passfile": str(self.passwords)}
+    def write_urls(self, host: str, port: int, *, tls: bool) -> str:
+        """Write the files by which clients find the server, one a role; returns the owner's URL."""
+        for role, name in ROLES.items():
+            made = self._url(name, self.password_file(role), host, port, tls=tls)
+            write_private(self.url_file(role), made + "\n")
+        text = self._url(OWNER_ROLE, self.passwords, host, port, tls=tls)
+        write_private(self.url, text + "\n")
+        return text
+
+    def _url(self, role: str, passwords: Path, host: str, port: int, *, tls: bool) -> str:
+        query = {"passfile": str(passwords)}
         if tls:
             # The certificate is its own authority: it proves the server whatever name is used to connect.
             query |= {
@@ -100,14 +117,13 @@ class ServerFolder:
             }
         else:
             query |= {"sslmode": "disable"}
-        made = URL.create("postgresql", ROLE, None, host, port, DATABASE, query)
-        text = made.render_as_string(hide_password=False)
-        write_private(self.url, text + "\n")
-        return text
+        made = URL.create("postgresql", role, None, host, port, DATABASE, query)
+        return made.render_as_string(hide_password=False)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write the file whole or not at all; only its owner may read it."""
+    """Write the file whole or not at all; only its owner may read it, or enter a folder made for it."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -118,9 +134,13 @@ def write_private(path: Path, text: str) -> None:
 
 
 def access_rules(*, tls: bool) -> str:
-    """The text of pg_hba.conf: one role, from anywhere, by scram; with TLS, never without."""
+    """The text of pg_hba.conf: our roles, from anywhere, by scram; with TLS, never without."""
     kind = "hostssl" if tls else "host"
-    return f"# written by ambs db start\n{kind} all {ROLE} all scram-sha-256\n"
+    return (
+        "# written by ambs db start\n"
+        f"{kind} all {OWNER_ROLE} all scram-sha-256\n"
+        f"{kind} {DATABASE} {','.join(ROLES.values())} all scram-sha-256\n"
+    )
 
 
 def settings(listen: str, port: int, folder: ServerFolder, *, tls: bool, durable: bool) -> str:

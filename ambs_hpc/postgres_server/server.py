@@ -13,8 +13,17 @@ from ambs_hpc.errors import DatabaseRefused
 from ambs_hpc.file_systems import network_file_system
 from ambs_hpc.postgres_server.binaries import find_binaries
 from ambs_hpc.postgres_server.cluster import make_certificate, make_cluster
-from ambs_hpc.postgres_server.files import INCLUDE, Owner, ServerFolder, access_rules, settings, write_private
+from ambs_hpc.postgres_server.files import (
+    INCLUDE,
+    OWNER_ROLE,
+    Owner,
+    ServerFolder,
+    access_rules,
+    settings,
+    write_private,
+)
 from ambs_hpc.postgres_server.programs import Programs, server_user
+from ambs_hpc.postgres_server.roles import make_roles
 
 PORT_ATTEMPTS = 5
 START_SECONDS = 60
@@ -81,6 +90,7 @@ def start_server(options: ServerOptions, environment: Mapping[str, str]) -> Serv
         if version is None:
             make_cluster(folder, programs)
         _remove_stale_pid(folder)
+        make_roles(folder, programs)
         notes = _note_places(folder)
         tls = make_certificate(folder, programs)
         if not tls:
@@ -130,6 +140,40 @@ def server_status(folder_path: Path) -> ServerStatus:
     url = make_url(text)
     tls = url.query.get("sslmode") != "disable"
     return ServerStatus(_answers(folder), text, str(url.host), int(url.port or 0), tls)
+
+
+def role_url(folder_path: Path, role: str) -> str:
+    """How to connect as another role than the owner, without the password.
+
+    Args:
+        role: "runner", which works on rows and makes no tables, or "reader", which only reads.
+
+    Raises:
+        DatabaseRefused: there is no server, or none that has this role.
+    """
+    folder = ServerFolder(folder_path.absolute())
+    if not folder.url_file(role).is_file():
+        raise DatabaseRefused(
+            f"The server of {folder.path} has no {role}. `ambs db start` makes it, of a server that runs "
+            "after `ambs db stop`."
+        )
+    return folder.url_file(role).read_text().strip()
+
+
+def reader_instead(url: str) -> str:
+    """The reader's URL where `url` is the owner's of a private server that has one; else `url` itself."""
+    from sqlalchemy import make_url
+
+    given = make_url(url)
+    passwords = given.query.get("passfile")
+    if given.username != OWNER_ROLE or not isinstance(passwords, str):
+        return url
+    try:
+        reader = make_url(ServerFolder(Path(passwords).parent).url_file("reader").read_text().strip())
+    except OSError:
+        return url
+    same_place = (given.host, given.port, given.database) == (reader.host, reader.port, reader.database)
+    return reader.render_as_string(hide_password=False) if same_place else url
 
 
 @contextlib.contextmanager
@@ -218,7 +262,7 @@ def _start(
         # Before the start, so that a killed `ambs db start` leaves no server that is recorded nowhere.
         folder.write_owner(Owner(socket.gethostname(), chosen))
         if _try_start(folder, programs):
-            text = folder.write_url(host, chosen, tls=tls)
+            text = folder.write_urls(host, chosen, tls=tls)
             if before not in (None, chosen):
                 notes += (
                     f"The port changed from {before} to {chosen}: start again what uses this database.",

@@ -10,15 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from ambs_hpc.errors import ObjectiveNotAllowed
+from ambs_hpc.identity import home_folder
 from ambs_hpc.problem.objective import objective_digest
 
 
 def allow_list_file() -> Path:
-    """The file `objectives.allowed` in $AMBS_CONFIG_DIR, or under $XDG_CONFIG_HOME, or under ~/.config."""
+    """The file `objectives.allowed` in $AMBS_CONFIG_DIR, or under $XDG_CONFIG_HOME, or under ~/.config.
+
+    Raises:
+        UsageError: none of these is known.
+    """
     own = os.environ.get("AMBS_CONFIG_DIR")
     if own:
         return Path(own) / "objectives.allowed"
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    base = os.environ.get("XDG_CONFIG_HOME") or home_folder() / ".config"
     return Path(base) / "ambs_hpc" / "objectives.allowed"
 
 

@@ -12,6 +12,7 @@ from ambs_hpc.queue.reads.allocations import (
     list_allocations,
 )
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
+from ambs_hpc.queue.reads.database_identity import database_uid
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.reports import (
@@ -27,11 +28,18 @@ from ambs_hpc.queue.reads.reports import (
     show_evaluation,
     throughput,
 )
-from ambs_hpc.queue.reads.search_feed import Proposed, finished_since, proposals_of, recent_run_seconds
+from ambs_hpc.queue.reads.search_feed import (
+    Marks,
+    Proposed,
+    finished_since,
+    marks_of,
+    proposals_of,
+    recent_run_seconds,
+)
 from ambs_hpc.queue.reads.sql_console import run_read_only_sql
 from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
-from ambs_hpc.queue.sql.transactions import reading, transaction
+from ambs_hpc.queue.sql.transactions import patient, reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
     note_allocation_state,
     note_refused,
@@ -66,6 +74,7 @@ __all__ = [
     "Evidence",
     "FailureGroup",
     "Lease",
+    "Marks",
     "NotifyChannel",
     "Proposed",
     "Released",
@@ -79,6 +88,7 @@ __all__ = [
     "complete",
     "counts",
     "create_campaign",
+    "database_uid",
     "database_url",
     "end_launcher",
     "ended_attempts",
@@ -101,10 +111,12 @@ __all__ = [
     "list_campaigns",
     "list_evaluations",
     "live_launchers",
+    "marks_of",
     "note_allocation_state",
     "note_refused",
     "note_submitted",
     "open_database",
+    "patient",
     "prepare_allocation",
     "proposals_of",
     "reading",

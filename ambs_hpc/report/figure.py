@@ -30,7 +30,8 @@ def draw_campaign(name: str, direction: str, ended: Sequence[EndedEvaluation], f
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_objectives(above, direction, ended)
     _draw_busy(below, ended)
-    above.set_title(f"{name}: {len(ended)} evaluations ended")
+    # A name with two $ in it is no formula.
+    above.set_title(f"{name}: {len(ended)} evaluations ended", parse_math=False)
     figure.savefig(file, dpi=150)
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ambs_hpc.errors import SubmissionUnclear
 from ambs_hpc.schedulers.protocol import Scheduler
+from ambs_hpc.schedulers.submit_environment import overruling, submit_environment
 from ambs_hpc.schedulers.values import (
     Completed,
     CouldNotAsk,
@@ -37,6 +38,7 @@ _USER_FORMATS = (
     "SLURM_BITSTR_LEN",
     "SCANCEL_",
 )
+_SUBMIT_OPTIONS = ("SBATCH_", "PBS_DPREFIX", "QSUB_")
 
 
 def ask(
@@ -59,7 +61,7 @@ def ask(
     """
     caller = os.environ if environ is None else environ
     for _ in range(_MOST_QUESTIONS):
-        completed = _run(command, dict(caller) if command.inherits else _neutral(caller), timeout_seconds)
+        completed = _run(command, _environment(command, caller), timeout_seconds)
         if isinstance(completed, CouldNotAsk):
             return completed
         answer = command.read(completed)
@@ -81,8 +83,16 @@ def submit(
         SubmissionRejected: the scheduler refused the script.
         SubmissionUnclear: no answer, and nothing found yet: call `find` before submitting again.
     """
+    command = scheduler.submit(request)
+    options = _options(command, os.environ if environ is None else environ)
+    if options:
+        logger.warning(
+            "%s does not get %s: the request decides. Options belong to ambs, or to `directives` of the site",
+            command.argv[0],
+            ", ".join(options),
+        )
     try:
-        return ask(scheduler.submit(request), environ=environ)
+        return ask(command, environ=environ)
     except SubmissionUnclear:
         found = ask(scheduler.find(request), environ=environ)
         if isinstance(found, CouldNotAsk) or not found:
@@ -107,6 +117,16 @@ def end_of_walltime(
     if status is None or status.ends_at is None:
         return CouldNotAsk(scheduler.name, f"it names no end for allocation {here.scheduler_id}")
     return status.ends_at
+
+
+def _options(command: SchedulerCommand[Answer], caller: Mapping[str, str]) -> list[str]:
+    """Variables that a person has set as options; those of an allocation around us are nobody's wish."""
+    hidden = overruling(command.argv[0], caller) if command.inherits else []
+    return [name for name in hidden if name.startswith(_SUBMIT_OPTIONS)]
+
+
+def _environment(command: SchedulerCommand[Answer], caller: Mapping[str, str]) -> dict[str, str]:
+    return submit_environment(command.argv[0], caller) if command.inherits else _neutral(caller)
 
 
 def _neutral(environ: Mapping[str, str]) -> dict[str, str]:

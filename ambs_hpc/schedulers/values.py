@@ -184,8 +184,9 @@ class SchedulerCommand(Generic[Answer]):
             SubmissionRejected and SubmissionUnclear.
         directory: where the command is run; None for anywhere.
         evidence: a file that the scheduler writes; its text is passed to `read`.
-        inherits: run in the caller's unchanged environment, because the scheduler copies it into the
-            allocation; all other commands run with fixed language and time zone.
+        inherits: run in the caller's environment, because the scheduler copies it into the allocation, but
+            without the variables that would overrule the request; all other commands run with fixed language
+            and time zone.
     """
 
     argv: tuple[str, ...]

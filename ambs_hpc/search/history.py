@@ -96,8 +96,7 @@ class History:
         """Append an observation; it replaces an earlier one of the same row."""
         key = row.tobytes()
         self._resolve(key)
-        if key in self._observed:
-            self._forget(key)
+        self.forget([key])
         if self.count == len(self._objectives):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
             self._objectives = np.concatenate([self._objectives, np.zeros_like(self._objectives)])
@@ -117,11 +116,24 @@ class History:
             self.resolved.append(key)
         self.known.add(key)
 
-    def _forget(self, key: bytes) -> None:
-        """Remove the observation as if it had never been told; the order of the others stays."""
-        place = self._observed[key]
-        kept = [(self._rows[i].copy(), float(self._objectives[i])) for i in range(self.count) if i != place]
-        self.count, self._observed, self._ranking = 0, {}, []
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Remove observations as if they had never been told; the order of the others stays.
+
+        Costs O(observations) whatever the number of keys, and nothing when none of them is known.
+        """
+        places = {self._observed[key] for key in keys if key in self._observed}
+        if not places:
+            return
+        keep = np.ones(self.count, dtype=bool)
+        keep[list(places)] = False
+        shifted = np.cumsum(keep) - 1  # the new place of each that stays
+        left = int(keep.sum())
+        self._rows[:left], self._objectives[:left] = self.rows[keep], self.objectives[keep]
+        self._observed = {
+            key: int(shifted[place]) for key, place in self._observed.items() if place not in places
+        }
+        self._ranking = [
+            (value, int(shifted[place])) for value, place in self._ranking if place not in places
+        ]
+        self.count = left
         self.generation += 1
-        for row, objective in kept:
-            self.observe(row, objective)

@@ -48,6 +48,7 @@ class HistorySearcher:
         """The history holds the observations; the first ones prepare the strategy."""
         rows = [(self._encoding.encode(one.configuration), self._internal(one)) for one in observations]
         is_first = bool(rows) and not self._history.count
+        self._history.forget([row.tobytes() for row, _ in rows])  # of evaluations that ran again
         for row, objective in rows:
             self._history.observe(row, objective)
         if is_first:  # of a new search or of a restored one: libraries and first models delay no ask

@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from ambs_hpc.errors import SiteInvalid, nearest
+from ambs_hpc.sites.yaml_file import read_yaml
 
 FILE = "ambs.yml"
 HEAD = """# The defaults for the options of commands in this campaign folder.
@@ -49,11 +50,7 @@ def read_folder(folder: Path) -> FolderSettings:
     file = folder / FILE
     if not file.is_file():
         return FolderSettings()
-    try:
-        plain: Any = yaml.safe_load(file.read_text()) or {}
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SiteInvalid(file, line, "file", f"not YAML: {error.problem}") from error
+    plain: Any = read_yaml(file) or {}
     if isinstance(plain, dict):
         for key in plain:
             if key not in FolderSettings.__struct_fields__:

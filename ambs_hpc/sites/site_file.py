@@ -14,11 +14,11 @@ from ambs_hpc.errors import NotFound, SiteInvalid, nearest
 from ambs_hpc.sites.data_files import site_configs_folder
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier
 from ambs_hpc.sites.profile_checks import profile_errors
+from ambs_hpc.sites.yaml_file import read_nodes, read_yaml
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "": Site, "node": NodeShape, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
 }  # fmt: skip
-WORD, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 def site_names() -> list[str]:
@@ -67,7 +67,7 @@ def check_site(file: Path, plain: Mapping[str, Any]) -> Site:
 
 def line_of(file: Path, path: str) -> int:
     """The line, from 1, where `path` ("queues.debug.tiers[0].max_minutes") or its nearest parent stands."""
-    node: yaml.Node | None = yaml.compose(_text(file), Loader=yaml.SafeLoader)
+    node = read_nodes(file)
     line = 1
     for key in re.findall(r"[^.\[\]]+", path):
         child = _child(node, key)
@@ -123,51 +123,10 @@ def _read(file: Path, folder: Path | None, children: tuple[Path, ...]) -> dict[s
 
 
 def _plain(file: Path) -> dict[str, Any]:
-    """The plain values of a file, in which no key occurs twice."""
-    text = _text(file)
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        own = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SiteInvalid(file, line, "file", f"not YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError) as error:  # a character, or a date, that cannot be
-        raise SiteInvalid(file, 1, "file", f"not YAML: {error}") from error
+    own = read_yaml(file)
     if not isinstance(own, dict):
         raise SiteInvalid(file, 1, "file", "a site is a mapping of keys to values")
-    _refuse_keys(file, tree)
     return own
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SiteInvalid(file, 1, "file", "not text in UTF-8") from error
-    except OSError as error:
-        raise SiteInvalid(file, 1, "file", f"cannot be read: {error.strerror}") from error
-
-
-def _refuse_keys(file: Path, node: yaml.Node | None) -> None:
-    """Refuse duplicate keys, of which YAML silently takes the last, and words that it reads as bool."""
-    if isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_keys(file, value)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: dict[str, int] = {}
-    for name, value in node.value:
-        line = name.start_mark.line + 1
-        if name.tag not in (WORD, MERGE):
-            raise SiteInvalid(
-                file, line, str(name.value), "YAML does not read this as a word; put it in quotes"
-            )
-        if name.tag == WORD:
-            if name.value in seen:
-                before = seen[name.value]
-                raise SiteInvalid(file, line, name.value, f"given on line {before} already; give it once")
-            seen[name.value] = line
-        _refuse_keys(file, value)
 
 
 def _named(path: str, plain: Mapping[str, Any]) -> str:

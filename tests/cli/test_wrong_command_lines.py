@@ -41,6 +41,11 @@ WRONG = {
     "missing folder": (["status", "--db", "no/such/folder/ambs.db"], ERROR, ["no/such/folder"]),
     "not a database": (["status", "--db", "problem.py"], ERROR, ["problem.py", "not a"]),
     "no database": (["status", "--db", "absent.db"], ERROR, ["absent.db"]),
+    "a password for ambs.yml": (
+        ["init", "--site", "local", "--db", "postgresql://db/x?password=secret"],
+        ERROR,
+        ["no password belongs in ambs.yml", "~/.pgpass"],
+    ),
     "no server": (
         ["status", "--db", "postgresql://me:secret@127.0.0.1:9/none"],
         ERROR,

@@ -87,7 +87,7 @@ def test_launch_commands_pass_all_that_supervisors_are_started_with() -> None:
     """Without its thread count a module would take all cores, without a token its processes are not found."""
     passed = environment.variables_of_supervisors({**NODE, "PMI_RANK": "0"})
     started = environment.supervisor_environment(NODE, 2)
-    assert passed == sorted({*started, "AMBS_ATTEMPT_TOKEN"})
+    assert passed == sorted({*started, "AMBS_ATTEMPT_TOKEN", "AMBS_LAUNCHER"})
 
 
 def test_threads_that_a_person_set_win() -> None:
@@ -105,6 +105,7 @@ def test_no_gpus_are_an_empty_list() -> None:
     assert environment.gpu_environment(None, []) == {}
 
 
-def test_launch_commands_pass_where_programs_are() -> None:
-    """Some pass no environment by themselves."""
-    assert environment.forwarded_variables(["X"], NODE) == ["X", "PATH", "HOME"]
+def test_ranks_see_what_the_script_has_set_up() -> None:
+    """Some launch commands pass no environment by themselves, and nodes must not differ by it."""
+    mine = {**NODE, "MYDATA": "/data", "PMI_RANK": "0"}
+    assert environment.variables_of_ranks({"X": "1"}, mine) == ["HOME", "MYDATA", "PATH", "X"]

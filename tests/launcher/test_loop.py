@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import DatabaseUnreachable, ShapeNeverFits
-from ambs_hpc.launcher import loop as loop_module
+from ambs_hpc.launcher import exchange as exchange_module
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing
@@ -200,7 +200,7 @@ def test_results_wait_for_the_database(
         def away(_: object) -> object:
             raise DatabaseUnreachable("gone")
 
-        patch.setattr(loop_module, "transaction", away)
+        patch.setattr(exchange_module, "transaction", away)
         for evaluation_id in list(executor.running):
             executor.end(evaluation_id)
         rounds(loop, 10)

@@ -19,12 +19,15 @@ from ambs_hpc.errors import DatabaseRefused, UsageError
 from ambs_hpc.postgres_server import (
     ServerOptions,
     ServerStatus,
+    role_url,
     server_status,
     start_server,
     stop_server,
 )
 from ambs_hpc.postgres_server.binaries import find_binaries
-from ambs_hpc.postgres_server.files import Owner, ServerFolder
+from ambs_hpc.postgres_server.files import ROLES, Owner, ServerFolder
+from ambs_hpc.postgres_server.programs import Programs, server_user
+from ambs_hpc.postgres_server.roles import run_single_user
 from ambs_hpc.queue import database_url, find_campaign, open_database, reading, transaction
 from tests import databases
 from tests.queue import stock
@@ -66,8 +69,13 @@ def test_life_of_a_server(campaign_folder: Path) -> None:
     os.kill(killed, signal.SIGKILL)
     databases.wait_until(lambda: not server_status(campaign_folder / "ambs-db").running)
     databases.wait_until(lambda: not children_of_dead(campaign_folder))
+    forget_roles(campaign_folder)
     assert start(campaign_folder).port == status.port  # launchers that wait for it find it
     engine = open_database(url)
+    with reading(engine) as connection:
+        assert find_campaign(connection, "digits") is not None
+    engine.dispose()
+    engine = open_database(role_url(campaign_folder / "ambs-db", "reader"))  # of tables older than the role
     with reading(engine) as connection:
         assert find_campaign(connection, "digits") is not None
     engine.dispose()
@@ -75,6 +83,17 @@ def test_life_of_a_server(campaign_folder: Path) -> None:
     assert stop_server(campaign_folder / "ambs-db", None, os.environ) is True
     assert server_status(campaign_folder / "ambs-db").running is False
     assert stop_server(campaign_folder / "ambs-db", None, os.environ) is False
+
+
+def forget_roles(campaign_folder: Path) -> None:
+    """As if the server had been made before there were other roles than the owner."""
+    folder = ServerFolder(campaign_folder / "ambs-db")
+    (folder.data / "postmaster.pid").unlink(missing_ok=True)  # of the killed one
+    programs = Programs(find_binaries(None, os.environ), server_user(), os.environ)
+    statements = [f"DROP OWNED BY {name}; DROP ROLE {name};" for name in ROLES.values()]
+    run_single_user(folder, programs, "ambs", statements, ())
+    for role in ROLES:
+        shutil.rmtree(folder.path / role)
 
 
 def children_of_dead(campaign_folder: Path) -> bool:
@@ -94,24 +113,22 @@ def test_secrets_stay_secret(campaign_folder: Path) -> None:
     """Nothing that can be shown holds the password, and its file is private."""
     status = start(campaign_folder)
     folder = ServerFolder(campaign_folder / "ambs-db")
-    password = folder.passwords.read_text().strip().rsplit(":", 1)[1]
-    assert len(password) >= 32
-    assert {
-        file.name: oct(file.stat().st_mode & 0o777) for file in (folder.passwords, folder.url, folder.key)
-    } == {
-        "pgpass": "0o600",
-        "url": "0o600",
-        "server.key": "0o600",
-    }
+    private = [folder.passwords, folder.url, folder.key]
+    private += [file for role in ROLES for file in (folder.password_file(role), folder.url_file(role))]
+    assert {oct(file.stat().st_mode & 0o777) for file in private} == {"0o600"}
+    files = [folder.passwords, *map(folder.password_file, ROLES)]
+    passwords = [file.read_text().strip().rsplit(":", 1)[1] for file in files]
+    assert all(len(password) >= 32 for password in passwords)
+    assert len(set(passwords)) == 3
+    urls = [status.url, *(role_url(folder.path, role) for role in ROLES)]
     assert oct(folder.data.stat().st_mode & 0o777) == "0o700"
-    assert password not in status.url
-    assert password not in folder.log.read_text()
+    said = "".join([*urls, folder.log.read_text()])
     shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
     assert "postgres" in shown
-    assert password not in shown
-    for file in folder.data.rglob("*"):
-        if file.is_file():
-            assert password.encode() not in file.read_bytes(), file
+    data = b"".join(file.read_bytes() for file in folder.data.rglob("*") if file.is_file())
+    for password in passwords:
+        assert password not in said + shown
+        assert password.encode() not in data
 
 
 def test_only_scram_over_tls_is_let_in(campaign_folder: Path) -> None:

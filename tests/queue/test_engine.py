@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,37 @@ def test_other_urls_are_refused_without_the_password(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         database_url(url, {}, HOME)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db/x?PASSWORD=secret",
+        "postgresql://db/x?sslpassword=secret&sslkey=k",
+        "postgresql://db/x?oauth_client_secret=secret",
+        "postgresql://db/x?dsn=password%3Dsecret",
+        "postgresql://me:%00secret@db/x",
+        "postgresql://me:secret@[::1/x",
+        "postgresql://me:secret@db:port/x",
+        "host=db user=me password=secret",
+        "postgresql:me:secret@db/x",
+        "jdbc:postgresql:me:secret@db/x",
+    ],
+)
+def test_a_password_in_a_strange_place_is_not_shown(url: str) -> None:
+    """Where it could not be masked, it is refused; neither the message nor the traceback has it."""
+    for place in ({"given": url, "environment": {}}, {"given": None, "environment": {"AMBS_DB": url}}):
+        with pytest.raises(UsageError, match=r"pgpass") as caught:
+            database_url(directory=HOME, **place)  # type: ignore[arg-type]
+        assert "secret" not in "".join(traceback.format_exception(caught.value)).replace("_secret", "")
+
+
+def test_a_password_in_the_query_is_used_and_masked() -> None:
+    """As libpq takes it, with or without a user beside it."""
+    for given in ("postgresql://me@db/x?password=s%40cret", "postgresql://db/x?password=s%40cret"):
+        url = make_url(database_url(given, {}, HOME))
+        assert (url.password, dict(url.query)) == ("s@cret", {})
+        assert "cret" not in f"{url} {url!r}"
 
 
 def refused(url: str, kind: type[DatabaseError], **options: bool) -> str:
@@ -198,5 +230,5 @@ def test_sqlite_is_opened_for_many_processes(sqlite_url: str) -> None:
             connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
-    assert answers == ["wal", 1, 1, 30_000]
+    assert answers == ["wal", 1, 1, 10_000]
     engine.dispose()

@@ -21,16 +21,16 @@ from ambs_hpc.sites import (
 
 COMMANDS = {
     "perlmutter-gpu": "srun --nodes=1 --ntasks=1 --ntasks-per-node=1 --nodelist=n7 --cpus-per-task=128 "
-    "--overlap --cpu-bind=none --kill-on-bad-exit=1 --mem=0",
-    "polaris": "mpiexec -n 1 --ppn 1 --hosts n7 --depth 64 --cpu-bind none",
-    "cooley": "mpirun -n 1 -ppn 1 -hosts n7 -bind-to none",
+    "--export=ALL --overlap --cpu-bind=none --kill-on-bad-exit=1 --mem=0",
+    "polaris": "mpiexec -n 1 --ppn 1 --hosts n7 --envall --depth 64 --cpu-bind none",
+    "cooley": "mpirun -n 1 -ppn 1 -hosts n7 -genvall -bind-to none",
     "theta": "aprun -n 1 -N 1 -L n7 -d 256 -cc none",
 }
 RANKS = {
-    "srun": "srun --nodes=2 --ntasks=4 --ntasks-per-node=2 --nodelist=a,b --cpus-per-task=2 --overlap "
-    "--cpu-bind=mask_cpu:0x3,0x30 --kill-on-bad-exit=1",
-    "pals": "mpiexec -n 4 --ppn 2 --hosts a,b --depth 2 --cpu-bind list:0,1:4,5",
-    "hydra": "mpiexec -n 4 -ppn 2 -hosts a,b -bind-to user:0+1,4+5",
+    "srun": "srun --nodes=2 --ntasks=4 --ntasks-per-node=2 --nodelist=a,b --cpus-per-task=2 --export=ALL "
+    "--overlap --cpu-bind=mask_cpu:0x3,0x30 --kill-on-bad-exit=1",
+    "pals": "mpiexec -n 4 --ppn 2 --hosts a,b --envall --depth 2 --cpu-bind list:0,1:4,5",
+    "hydra": "mpiexec -n 4 -ppn 2 -hosts a,b -genvall -bind-to user:0+1,4+5",
     "openmpi": "mpirun -n 4 --host a:2,b:2 --map-by ppr:2:node --bind-to none -x AMBS_RESULT -x PATH",
     "aprun": "aprun -n 4 -N 2 -L a,b -d 2 -cc 0,1:4,5",
 }

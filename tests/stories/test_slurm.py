@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,23 @@ from ambs_hpc import Problem
 problem = Problem(name="p", space={"x": (0.0, 1.0)}, objective="model:train", time_limit_seconds=30)
 """
 MODEL = """
-import socket, time
+import os, socket, subprocess, sys, time
 def train(configuration):
     time.sleep(0.5)
     return {"objective": configuration["x"], "host": socket.gethostname()}
+def looks(configuration):
+    named = ("MYDATA", "MY_ENV", "PMI_RANK", "SLURM_PROCID", "SLURM_STEP_ID")
+    step = ["srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + socket.gethostname()]
+    initialise = "import ctypes; print(ctypes.CDLL(%r).MPI_Init(None, None))"
+    library = os.path.join(sys.prefix, "lib", "libmpi.so.12")
+    return {
+        "objective": configuration["x"],
+        "seen": " ".join(name for name in named if name in os.environ),
+        "step": said([*step, "sh", "-c", "echo $(hostname) $MYDATA"]),
+        "mpi": said([sys.executable, "-c", initialise % library]) if os.path.exists(library) else "0",
+    }
+def said(command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 """
 
 pytestmark = [
@@ -39,11 +53,13 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class LoginNode(Shell):
-    """A shell with Slurm's commands."""
+    """A shell with Slurm's commands, and with variables of its user."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, **slurm_cluster().environment, "AMBS_DB": ""}
+        return {**super().environment, **slurm_cluster().environment, "AMBS_DB": "", **self.variables}
 
     def allocations(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.ambs("allocations", "--json"))
@@ -103,6 +119,42 @@ def test_campaign_uses_every_node(login: LoginNode) -> None:
     assert {row["allocation"] for row in rows} == {login.allocations()[0]["scheduler_id"]}
     login.ambs("allocations", "cancel", "1")  # or it would wait for more until its idle time is over
     wait_until(lambda: login.state() in ("ENDED", "VANISHED"), 60)
+
+
+def test_neither_a_shell_nor_srun_changes_what_evaluations_get(login: LoginNode) -> None:
+    """The request decides over the shell; all nodes see the script's variables; no evaluation is a rank."""
+    login.write("problem.py", PROBLEM.replace("train", "looks"))
+    variables = f"{{AMBS_CONFIG_DIR: {login.folder / 'config'}, MY_ENV: mine}}"
+    preamble = "preamble: [export MYDATA=/data, export SLURM_LABELIO=1]"
+    launch = "launch: {family: srun, flags: [--mpi=pmi2]}"
+    login.write("here.yml", f"extends: slurm\nenvironment: {variables}\n{preamble}\n{launch}\n")
+    stock(login, 8)
+    options = {"SBATCH_PARTITION": "debug", "SBATCH_TIMELIMIT": "1", "SBATCH_REQUEUE": "1"}
+    outer = {"SLURM_NTASKS": "7", "SLURM_STEP_ID": "3", "SLURM_CPU_BIND": "cores", "SBATCH_EXPORT": "NONE"}
+    elsewhere = {"SBATCH_OUTPUT": str(login.folder / "elsewhere")}
+    replace(login, variables={**options, **outer, **elsewhere}).ambs("submit", "-n", "2", "-t", "3")
+    told = dict(word.split("=", 1) for word in job_of(login).split() if "=" in word)
+    assert [told[key] for key in ("Partition", "TimeLimit", "Requeue")] == ["batch", "00:03:00", "0"]
+    assert told["StdOut"].startswith(str(login.folder / "ambs-allocations"))
+    wait_until(
+        lambda: login.rows("select state from v_evaluations where state in ('READY', 'RUNNING')") == [], 60
+    )
+    rows = login.rows("select state, node, error, metrics from v_evaluations")
+    assert {row["state"] for row in rows} == {"DONE"}, rows
+    assert {row["node"] for row in rows} == {"n1", "n2"}
+    for row in rows:
+        found = json.loads(row["metrics"]) if isinstance(row["metrics"], str) else row["metrics"]
+        assert found == {"seen": "MYDATA MY_ENV", "step": f"{row['node']} /data", "mpi": "0"}
+    login.ambs("allocations", "cancel", "1")
+    wait_until(lambda: all_over(login), 60)
+
+
+def job_of(login: LoginNode) -> str:
+    """What Slurm knows of the newest allocation."""
+    command = ["scontrol", "show", "job", str(login.allocations()[0]["scheduler_id"])]
+    return subprocess.run(
+        command, env=login.environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 def test_life_of_an_allocation(login: LoginNode) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database
+from ambs_hpc.cli.shared.terminal import echo
 
 app = typer.Typer(help="Batch allocations: list, cancel.", rich_markup_mode=None, invoke_without_command=True)
 SHOWN = 20
@@ -30,15 +31,15 @@ def list_allocations(
     if context.invoked_subcommand is not None:
         return
     from ambs_hpc import queue
-    from ambs_hpc.cli.shared.allocation_request import user_name
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import duration, print_json, print_table
+    from ambs_hpc.identity import user_name
     from ambs_hpc.sites import refresh
 
     engine = open_engine(db)
     refreshed = refresh(engine, user_name(), time.time())
     for unanswered in refreshed.unheard:
-        typer.echo(f"note: {unanswered}. States are as they were.", err=True)
+        echo(f"note: {unanswered}. States are as they were.", err=True)
     with queue.reading(engine) as connection:
         found = queue.list_allocations(connection, limit=None if every else SHOWN)
     if as_json:
@@ -64,12 +65,12 @@ def cancel(
     db: Database = None,
 ) -> None:
     """Ask the scheduler to end an allocation; its evaluations go back to the queue."""
-    from ambs_hpc.cli.shared.allocation_request import user_name
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.errors import AmbsError
+    from ambs_hpc.identity import user_name
     from ambs_hpc.sites import cancel_allocation
 
     objection = cancel_allocation(open_engine(db), number, user_name())
     if objection:
         raise AmbsError(f"The scheduler did not end allocation {number}: {objection}")
-    typer.echo(f"allocation {number}: its end was asked for, `ambs allocations` shows when it has come")
+    echo(f"allocation {number}: its end was asked for, `ambs allocations` shows when it has come")

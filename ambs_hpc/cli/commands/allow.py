@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from ambs_hpc.cli.commands.run import RunRoot
 from ambs_hpc.cli.shared.options import ProblemFile
+from ambs_hpc.cli.shared.terminal import echo
 
 
 def allow_problem(problem: ProblemFile, runs: RunRoot = Path("ambs-runs")) -> None:
@@ -18,4 +17,4 @@ def allow_problem(problem: ProblemFile, runs: RunRoot = Path("ambs-runs")) -> No
     loaded = load_problem(problem)
     allow(loaded.problem.objective_json, str(loaded.directory))
     allow_runs(str(runs.absolute()))
-    typer.echo(f"Registered in {allow_list_file()}")
+    echo(f"Registered in {allow_list_file()}")

@@ -23,6 +23,7 @@ from ambs_hpc.cli.shared.allocation_request import (
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.launcher_options import ExecutorChoice, LauncherOptions, Notice
 from ambs_hpc.cli.shared.options import CampaignName, Database
+from ambs_hpc.cli.shared.terminal import echo
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -57,10 +58,11 @@ def autosubmit(
     db: Database = None,
 ) -> None:
     """Submit an allocation if evaluations wait for one, in one pass for cron; never for an empty queue."""
-    from ambs_hpc.cli.shared.allocation_request import script_settings, user_name
+    from ambs_hpc.cli.shared.allocation_request import script_settings
     from ambs_hpc.cli.shared.launcher_options import refuse_notice_without_time
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.errors import AmbsError, UsageError
+    from ambs_hpc.identity import user_name
     from ambs_hpc.schedulers import Backoff
     from ambs_hpc.sites import Policy, minutes_of, refresh
 
@@ -85,7 +87,7 @@ def autosubmit(
                 if not watch:
                     raise
                 words, gave_up = f"{error}", False
-            typer.echo(words)
+            echo(words)
             if gave_up:
                 raise typer.Exit(EXIT_ERROR)
             if not watch:
@@ -111,8 +113,9 @@ def one_pass(
     from dataclasses import replace
 
     from ambs_hpc import queue
-    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, user_name
+    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of
     from ambs_hpc.errors import UsageError
+    from ambs_hpc.identity import user_name
     from ambs_hpc.sites import check_request, decide, submit_allocation
 
     backlog = backlog_of(engine, campaign)

@@ -8,6 +8,7 @@ import typer
 
 from ambs_hpc.cli.commands.rerun import Ids
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.terminal import echo
 
 
 def cancel(
@@ -33,7 +34,7 @@ def cancel(
     if as_json:
         print_json({"cancelled": moved})
     else:
-        typer.echo(f"{len(moved)} evaluations cancelled")
+        echo(f"{len(moved)} evaluations cancelled")
     missing = sorted(set(ids or ()) - set(moved))
     if missing:
         raise NotFound(f"Ended already, or not there: {', '.join(map(str, missing))}.")

@@ -19,6 +19,7 @@ from ambs_hpc.cli.shared.allocation_request import (
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.terminal import echo
 
 
 def check(
@@ -45,7 +46,7 @@ def check(
     try:
         backlog = backlog_of(open_engine(db), campaign)
     except DatabaseError as error:
-        typer.echo(f"note: the evaluations were not looked at: {error}", err=True)
+        echo(f"note: the evaluations were not looked at: {error}", err=True)
         backlog = None
     report = check_request(profile, request, backlog)
     if as_json:
@@ -53,5 +54,5 @@ def check(
     else:
         write_report(profile, report)
         if not report.problems:
-            typer.echo("It would be accepted, as far as this profile knows.")
+            echo("It would be accepted, as far as this profile knows.")
     raise typer.Exit(EXIT_ERROR if report.problems else 0)

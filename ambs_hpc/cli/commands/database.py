@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database
+from ambs_hpc.cli.shared.terminal import echo, write
 
 if TYPE_CHECKING:
     from ambs_hpc.postgres_server import ServerStatus
@@ -52,7 +52,7 @@ def stop(folder: Folder = FOLDER, binaries: Binaries = None) -> None:
     """Shut it down cleanly; its data stay."""
     from ambs_hpc.postgres_server import stop_server
 
-    typer.echo("stopped" if stop_server(folder, binaries, os.environ) else "it was not running")
+    echo("stopped" if stop_server(folder, binaries, os.environ) else "it was not running")
 
 
 @app.command()
@@ -64,11 +64,26 @@ def status(folder: Folder = FOLDER, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def url(folder: Folder = FOLDER) -> None:
+def url(
+    folder: Folder = FOLDER,
+    reader: Annotated[
+        bool, typer.Option("--reader", help="As the role that may only read, for others and dashboards.")
+    ] = False,
+    runner: Annotated[
+        bool, typer.Option("--runner", help="As the role of searches and launchers, which makes no tables.")
+    ] = False,
+) -> None:
     """Print how to connect; the password is not in it."""
-    from ambs_hpc.postgres_server import server_status
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.postgres_server import role_url, server_status
 
-    typer.echo(server_status(folder).url)
+    if reader and runner:
+        raise UsageError("One role at a time: --reader or --runner.")
+    owners = server_status(folder).url
+    if reader or runner:
+        echo(role_url(folder, "reader" if reader else "runner"))
+    else:
+        echo(owners)
 
 
 @app.command()
@@ -78,7 +93,7 @@ def upgrade(db: Database = None) -> None:
     from ambs_hpc.queue import upgrade_database
 
     old, new = upgrade_database(chosen_database(db))
-    typer.echo(f"schema {new}: nothing to do" if old == new else f"schema {old or 'none'} upgraded to {new}")
+    echo(f"schema {new}: nothing to do" if old == new else f"schema {old or 'none'} upgraded to {new}")
 
 
 def _tell(seen: ServerStatus, *, as_json: bool) -> None:
@@ -87,6 +102,6 @@ def _tell(seen: ServerStatus, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(seen))
         return
-    typer.echo(f"{'running' if seen.running else 'not running'}: {seen.url}")
+    echo(f"{'running' if seen.running else 'not running'}: {seen.url}")
     for note in seen.notes:
-        sys.stderr.write(f"note: {note}\n")
+        write(f"note: {note}\n", err=True)

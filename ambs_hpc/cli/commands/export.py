@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ambs_hpc.cli.shared.options import CampaignName, Database
+from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,15 @@ def export(
     campaign: CampaignName = None,
     db: Database = None,
 ) -> None:
-    """Write every evaluation: one column for each parameter (p:NAME) and metric (m:NAME)."""
+    """Write every evaluation: one column for each parameter (p:NAME) and metric (m:NAME).
+
+    In CSV, a text that a spreadsheet would take for a formula begins with an apostrophe; JSON and Parquet
+    hold the exact texts.
+    """
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.errors import UsageError, nearest
+    from ambs_hpc.report.table_export import csv_text, write_parquet
 
     if form not in FORMATS:
         raise UsageError(f"{form}: no such format. {nearest(form, FORMATS)}")
@@ -41,13 +47,15 @@ def export(
     flat = [flattened(row) for row in rows]
     if form == "parquet":
         assert output is not None
-        _write_parquet(flat, output)
+        write_parquet(flat, output)
         return
-    text = _csv(flat) if form == "csv" else _json(flat)
-    if output is None:
-        sys.stdout.write(text)
+    text = csv_text(flat) if form == "csv" else _json(flat)
+    if output is not None:
+        output.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    elif sys.stdout.isatty():
+        write(text)
     else:
-        output.write_text(text)
+        sys.stdout.write(text)  # exact: another program reads it
 
 
 def flattened(row: EvaluationRow) -> dict[str, Any]:
@@ -65,44 +73,7 @@ def flattened(row: EvaluationRow) -> dict[str, Any]:
     }
 
 
-def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _columns(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def _json(rows: Sequence[dict[str, Any]]) -> str:
     import json
 
-    return json.dumps(rows, indent=2) + "\n"
-
-
-def _write_parquet(rows: Sequence[dict[str, Any]], file: Path) -> None:
-    from ambs_hpc.errors import UsageError
-
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError("parquet needs pyarrow: pip install 'ambs-hpc[parquet]'.") from error
-    columns = {name: _uniform([row.get(name) for row in rows]) for name in _columns(rows)}
-    pyarrow.parquet.write_table(pyarrow.table(columns), file)
-
-
-def _uniform(values: list[Any]) -> list[Any]:
-    """A column of one type: choices of several types, and nested metrics, become texts."""
-    kinds = {type(value) for value in values if value is not None}
-    if len(kinds) <= 1 and not kinds & {dict, list}:
-        return values
-    if kinds <= {int, float}:
-        return [None if value is None else float(value) for value in values]
-    return [None if value is None else str(value) for value in values]
+    return json.dumps(rows, indent=2).replace("\x7f", "\\u007f") + "\n"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.shared.terminal import echo
+
 
 def init(
     site: Annotated[
@@ -25,12 +27,15 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace an ambs.yml that is there.")] = False,
 ) -> None:
     """Write ambs.yml, which the other commands read; asks for the site only if it is not given."""
+    from sqlalchemy import make_url
+
     from ambs_hpc.errors import UsageError
+    from ambs_hpc.queue import database_url
     from ambs_hpc.sites import FolderSettings, load_site, site_names, write_folder
 
     if (folder / "ambs.yml").exists() and not force:
         raise UsageError(f"{folder / 'ambs.yml'} is there already. Edit it, or replace it with --force.")
-    if "@" in database and ":" in database.partition("://")[2].partition("@")[0]:
+    if database and make_url(database_url(database, {}, folder)).password:
         raise UsageError("--db: no password belongs in ambs.yml. Leave it out and put it in ~/.pgpass.")
     name = site or typer.prompt(f"Site ({', '.join(site_names())})", default="local")
     profile = load_site(name, folder if folder.is_dir() else None)
@@ -38,8 +43,8 @@ def init(
     if profile.project_required and not project and site is None:
         payer = typer.prompt("Project that pays")
     settings = FolderSettings(name, payer, queue, database, list(preamble or []))
-    typer.echo(f"Wrote {write_folder(folder, settings)}")
+    echo(f"Wrote {write_folder(folder, settings)}")
     if profile.retired:
-        typer.echo(f"{name} was retired on {profile.retired}.", err=True)
+        echo(f"{name} was retired on {profile.retired}.", err=True)
     if profile.project_required and not payer:
-        typer.echo(f"{name} needs a project: set `project` in ambs.yml, or give -A.", err=True)
+        echo(f"{name} needs a project: set `project` in ambs.yml, or give -A.", err=True)

@@ -10,8 +10,9 @@ import typer
 
 from ambs_hpc.cli.commands.run import MaxEvaluations
 from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
-from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Notice, WithSearch
+from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Gpus, Notice, WithSearch
 from ambs_hpc.cli.shared.options import AsJson, Database
+from ambs_hpc.cli.shared.terminal import echo
 
 if TYPE_CHECKING:
     from ambs_hpc.launcher.lifecycle import LauncherEnd
@@ -28,9 +29,7 @@ def launch(
         int | None,
         typer.Option("--slots", min=1, metavar="K", help="Evaluations at once; by default as many as fit."),
     ] = None,
-    gpus: Annotated[
-        int | None, typer.Option("--gpus", min=0, help="GPUs of this machine; by default detected.")
-    ] = None,
+    gpus: Gpus = None,
     max_minutes: Annotated[
         float | None, typer.Option("--max-minutes", min=0.01, metavar="M", help="End after this time.")
     ] = None,
@@ -59,27 +58,35 @@ def launch(
 
     Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, returns them to the queue.
     """
+    from ambs_hpc.cli.shared.database_wait import once_it_answers
     from ambs_hpc.cli.shared.launcher_options import (
+        gpu_names,
         refuse_half_a_balsam,
         refuse_notice_without_time,
         search_command,
     )
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.clock import SystemClock
-    from ambs_hpc.launcher.allocation import current_node_pool
+    from ambs_hpc.launcher.allocation import VARIABLE, current_node_pool
     from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
 
     refuse_half_a_balsam(executor, balsam_site)
     refuse_notice_without_time(notice, None if max_minutes is None else 60 * max_minutes)
+    names = gpu_names(gpus)
     search = search_command(with_search, max_evaluations, db)
-    engine = open_engine(db, create=with_search is not None)
-    node_pool = current_node_pool(engine, os.environ, time.time())
+    is_in_allocation = VARIABLE in os.environ
+    engine = once_it_answers(
+        lambda: open_engine(db, create=with_search is not None), is_in_allocation=is_in_allocation
+    )
+    node_pool = once_it_answers(
+        lambda: current_node_pool(engine, os.environ, time.time()), is_in_allocation=is_in_allocation
+    )
     if node_pool is not None and node_pool.seconds_left is not None:
         left = node_pool.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
     ending = (max_minutes, grace, notice, idle_exit)
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, gpus, *ending, parent_pipe, search, node_pool, executor, balsam_site
+        tuple(campaign or ()), slots, names, *ending, parent_pipe, search, node_pool, executor, balsam_site
     )
     end = run_launcher(engine, settings, SystemClock())
     _tell(end, as_json=as_json)
@@ -107,7 +114,7 @@ def _tell(end: LauncherEnd, *, as_json: bool) -> None:
             }
         )
     else:
-        typer.echo(f"{tally.done} done, {tally.failed} failed, {tally.interrupted} interrupted; {end.reason}")
+        echo(f"{tally.done} done, {tally.failed} failed, {tally.interrupted} interrupted; {end.reason}")
     if tally.refused:
         told = "\n".join(f"Campaign {name!r}: {why}" for name, why in tally.refused.items())
         raise ObjectiveUnloadable(f"Some evaluations cannot be run by this launcher.\n{told}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database, Limit
+from ambs_hpc.cli.shared.terminal import echo
 
 COLUMNS = ("id", "campaign", "state", "objective", "attempt", "seconds", "node", "configuration")
 
@@ -41,7 +42,7 @@ def list_evaluations(
         return
     print_table(COLUMNS, (_cells(row) for row in rows))
     if len(found) > limit:
-        typer.echo(f"Only the first {limit}; more with -n.", err=True)
+        echo(f"Only the first {limit}; more with -n.", err=True)
 
 
 def _cells(row: object) -> tuple[object, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +14,8 @@ import typer
 
 from ambs_hpc.cli.commands.show import EvaluationId
 from ambs_hpc.cli.shared.options import Database
+from ambs_hpc.cli.shared.terminal import HarmlessOutput
+from ambs_hpc.errors import NotFound
 
 FOLLOW_SECONDS = 0.3
 CHUNK_BYTES = 1 << 16
@@ -27,9 +32,12 @@ def logs(
     ] = False,
     db: Database = None,
 ) -> None:
-    """Print stdout or stderr of an evaluation."""
+    r"""Print stdout or stderr of an evaluation.
+
+    Control characters are written out, as \x1b; on a terminal, colours stay. The file that `ambs show` names
+    has the exact bytes.
+    """
     from ambs_hpc.cli.shared.options import open_engine
-    from ambs_hpc.errors import NotFound
     from ambs_hpc.launcher.paths import attempt_folder
     from ambs_hpc.queue import reading, show_evaluation
 
@@ -50,23 +58,35 @@ def logs(
     _print(file, follow=follow, has_ended=has_ended)
 
 
-def _print(file: Path, *, follow: bool, has_ended: object) -> None:
+def _print(file: Path, *, follow: bool, has_ended: Callable[[], bool]) -> None:
+    shown = HarmlessOutput(colours=sys.stdout.isatty())
     position = 0
     while True:
-        ended = not follow or (callable(has_ended) and has_ended())
-        position = _print_from(file, position)
+        ended = not follow or has_ended()
+        position = _print_from(file, position, shown)
         if ended:
+            sys.stdout.write(shown.end())
             return
         time.sleep(FOLLOW_SECONDS)
 
 
-def _print_from(file: Path, position: int) -> int:
-    """Write the file's contents from `position` on; the new position."""
-    if not file.exists():
+def _print_from(file: Path, position: int, shown: HarmlessOutput) -> int:
+    """Write the file's contents from `position` on; the new position.
+
+    Raises:
+        NotFound: it is no regular file.
+    """
+    try:
+        descriptor = os.open(
+            file, os.O_RDONLY | os.O_NONBLOCK
+        )  # a named pipe in its place would be waited for
+    except FileNotFoundError:
         return position
-    with file.open("rb") as log:
+    with open(descriptor, "rb") as log:  # noqa: PTH123 (a descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotFound(f"{file} is no regular file, so the evaluation has put something in its place.")
         log.seek(position)
         while chunk := log.read(CHUNK_BYTES):
-            sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+            sys.stdout.write(shown.feed(chunk))
+        sys.stdout.flush()
         return log.tell()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.shared.options import CampaignName, Database
+from ambs_hpc.cli.shared.terminal import echo
 
 Output = Annotated[
     Path | None,
@@ -38,4 +39,4 @@ def plot(campaign: CampaignName = None, output: Output = None, db: Database = No
     ]
     file = output or Path(f"{chosen.name}.png")
     draw_campaign(chosen.name, chosen.definition.direction, ended, file)
-    typer.echo(f"Wrote {file}")
+    echo(f"Wrote {file}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.terminal import echo
 
 Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers of evaluations.")]
 
@@ -44,7 +45,7 @@ def rerun(
     if as_json:
         print_json({"rerun": moved, "left": missing})
     else:
-        typer.echo(
+        echo(
             f"{len(moved)} evaluations are READY again"
             + (": start a launcher, or `ambs run`" if moved else "")
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database
+from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
     from ambs_hpc.queue import EvaluationStory
@@ -52,15 +52,15 @@ def _folder(story: EvaluationStory) -> str:
 def _write(story: EvaluationStory) -> None:
     from ambs_hpc.cli.shared.output import cell, print_table, utc
 
-    row, proposal, write = story.row, story.proposal, sys.stdout.write
+    row, proposal = story.row, story.proposal
     kind = f" {row.failure_kind.value}" if row.failure_kind else ""
-    write(f"evaluation {row.id} of {row.campaign}, number {row.ordinal}: {row.state.value}{kind}\n")
+    write(f"evaluation {row.id} of {cell(row.campaign)}, number {row.ordinal}: {row.state.value}{kind}\n")
     write(f"objective      {cell(row.objective) or 'none'}\n")
     if row.metrics:
         write(f"metrics        {cell(dict(row.metrics))}\n")
     write("configuration\n")
     for name, value in row.configuration.items():
-        write(f"  {name} = {cell(value)}\n")
+        write(f"  {cell(name)} = {cell(value)}\n")
     write(f"proposed as    {proposal.kind}")
     if proposal.mean is not None:
         write(f": mean {cell(proposal.mean)}, std {cell(proposal.std)}")

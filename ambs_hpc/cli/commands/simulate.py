@@ -15,6 +15,7 @@ import typer
 from ambs_hpc.cli.commands.run import Option, parse_options
 from ambs_hpc.cli.shared.options import AsJson
 from ambs_hpc.cli.shared.simulated_machine import MachineOptions
+from ambs_hpc.cli.shared.terminal import echo
 from ambs_hpc.search import DEFAULT_METHOD
 from ambs_hpc.threads import THREAD_VARIABLES
 
@@ -115,7 +116,7 @@ def simulate(
     if figure is not None:
         _draw(f"{load}, {method}", results, figure)
         if not as_json:
-            typer.echo(f"Wrote {figure}")
+            echo(f"Wrote {figure}")
 
 
 def _node_counts(text: str) -> list[int]:

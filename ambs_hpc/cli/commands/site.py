@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.options import AsJson
+from ambs_hpc.cli.shared.terminal import echo, write
 
 app = typer.Typer(help="Machines: list, show, check.", rich_markup_mode=None, no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="SITE", help="Name of a site, or the path of a site file.")]
@@ -53,7 +53,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(msgspec.to_builtins(site))
         return
-    sys.stdout.write(site_text(site))
+    write(site_text(site))
 
 
 @app.command()
@@ -69,7 +69,7 @@ def validate(
         print_json(verdicts)
     for verdict in [] if as_json else verdicts:
         wrong = verdict["message"]
-        typer.echo(wrong or f"{verdict['file']}: valid", err=wrong is not None)
+        echo(str(wrong or f"{verdict['file']}: valid"), err=wrong is not None)
     raise typer.Exit(0 if all(verdict["valid"] for verdict in verdicts) else EXIT_ERROR)
 
 

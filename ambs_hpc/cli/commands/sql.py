@@ -17,11 +17,12 @@ def sql(
     as_json: AsJson = False,
 ) -> None:
     """Run a read-only query; the database itself refuses anything else."""
-    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.options import chosen_database, open_engine
     from ambs_hpc.cli.shared.output import print_json, print_table
+    from ambs_hpc.postgres_server import reader_instead
     from ambs_hpc.queue import run_read_only_sql
 
-    columns, rows = run_read_only_sql(open_engine(db), query)
+    columns, rows = run_read_only_sql(open_engine(reader_instead(chosen_database(db))), query)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:

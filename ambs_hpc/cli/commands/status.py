@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     for one in told:
         _write(one)
     if not told:
-        sys.stdout.write("No campaign yet: ambs run PROBLEM\n")
+        write("No campaign yet: ambs run PROBLEM\n")
     slots = sum(one.identity.slots for one in alive)
-    sys.stdout.write(f"launchers alive: {len(launchers)}, slots: {slots}\n")
+    write(f"launchers alive: {len(launchers)}, slots: {slots}\n")
     for told_of in launchers:
         _write_launcher(told_of)
     waiting = sum(one["counts"]["READY"] for one in told)
     if waiting and not launchers:
-        sys.stdout.write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
+        write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
         if last is not None:
             _write_launcher(last, last=True)
 
@@ -94,7 +94,7 @@ def _launcher_status(connection: Connection, one: Launcher) -> dict[str, Any]:
 
 
 def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
-    from ambs_hpc.cli.shared.output import duration
+    from ambs_hpc.cli.shared.output import cell, duration
 
     which = f"{'last ' if last else ''}launcher {told['id']}"
     where = f" in {told['allocation']}" if told["allocation"] else ""
@@ -102,19 +102,18 @@ def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
     if told["utilisation"] is not None:
         words[0] += f", {told['utilisation']:.0%} of slot-time so far"
     if told["idle"]:
-        words.append(told["idle"])
+        words.append(cell(told["idle"]))
     if last and not told["ended"]:
         words.append(f"no sign of life for {duration(told['heartbeat_age_seconds'])}")
-    sys.stdout.write(f"  {which} on {told['host']}{where}: {'; '.join(words)}\n")
+    write(f"  {which} on {cell(told['host'])}{where}: {'; '.join(words)}\n")
 
 
 def _write(told: dict[str, Any]) -> None:
     from ambs_hpc.cli.shared.output import cell, duration
 
-    write = sys.stdout.write
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in told["counts"].items() if number)
     budget = f" of {told['max_evaluations']}" if told["max_evaluations"] else ""
-    write(f"{told['campaign']} ({told['method']}){budget}: {numbers or 'nothing yet'}\n")
+    write(f"{cell(told['campaign'])} ({told['method']}){budget}: {numbers or 'nothing yet'}\n")
     if told["best"]:
         write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
     if told["per_hour"]:
@@ -122,4 +121,4 @@ def _write(told: dict[str, Any]) -> None:
     write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
         like = f"ambs logs {group['example_id']} --stderr"
-        write(f"  {group['number']} x {group['kind']}: {group['signature']} ({like})\n")
+        write(f"  {group['number']} x {group['kind']}: {cell(group['signature'])} ({like})\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +28,7 @@ from ambs_hpc.cli.shared.launcher_options import (
     WithSearch,
 )
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
     from ambs_hpc.sites import AllocationRequest, Backlog, Site
@@ -60,7 +60,6 @@ def submit(
         request_of,
         script_settings,
         tell_submitted,
-        user_name,
         write_report,
     )
     from ambs_hpc.cli.shared.launcher_options import (
@@ -69,6 +68,7 @@ def submit(
         refuse_what_does_not_go_together,
     )
     from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.identity import user_name
     from ambs_hpc.sites import check_request, script_of, submit_allocation
 
     wanted = Wanted(nodes, time, queue, project, filesystems, attrs, chain, site)
@@ -84,7 +84,7 @@ def submit(
     searching = {} if with_search is None else {"searching": True}
     if dry_run:
         write_report(profile, check_request(profile, request), to_stderr=True)
-        sys.stdout.write(script_of(profile, request, settings, 0))
+        write(script_of(profile, request, settings, 0))
         return
     engine = open_engine(db, create=with_search is not None)
     _check(profile, request, replace(backlog_of(engine, campaign), **searching))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambs_hpc.cli.shared.launcher_options import LauncherOptions
+from ambs_hpc.cli.shared.terminal import echo, write
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
@@ -136,17 +136,16 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
 
 def write_report(site: Site, report: CheckReport, *, to_stderr: bool = False) -> None:
     """Print problems, warnings and the price of a request."""
-    stream = sys.stderr if to_stderr else sys.stdout
     for problem in report.problems:
-        stream.write(f"problem: {problem}\n")
+        write(f"problem: {problem}\n", err=to_stderr)
     for warning in report.warnings:
-        stream.write(f"note: {warning}\n")
+        write(f"note: {warning}\n", err=to_stderr)
     if report.charged_hours is not None:
         queue = site.queues[report.queue]
         unit = "node-hours" if queue.unit == "node" else "GPU-hours"
-        stream.write(f"{report.queue} charges up to {report.charged_hours:g} {unit}.\n")
+        write(f"{report.queue} charges up to {report.charged_hours:g} {unit}.\n", err=to_stderr)
     if report.cheapest and report.cheapest != report.queue:
-        stream.write(f"The cheapest queue that takes it: {report.cheapest}.\n")
+        write(f"The cheapest queue that takes it: {report.cheapest}.\n", err=to_stderr)
 
 
 def tell_submitted(submitted: Sequence[Allocation], where: str, *, as_json: bool) -> None:
@@ -157,9 +156,4 @@ def tell_submitted(submitted: Sequence[Allocation], where: str, *, as_json: bool
         print_json([{"id": one.id, "scheduler_id": one.scheduler_id} for one in submitted])
         return
     for one in submitted:
-        typer.echo(f"allocation {one.id}: {one.scheduler_id} {where}; see `ambs allocations`")
-
-
-def user_name() -> str:
-    """The name of the user that this process runs as."""
-    return getpass.getuser()
+        echo(f"allocation {one.id}: {one.scheduler_id} {where}; see `ambs allocations`")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ambs_hpc.cli.shared.allocation_request import Wanted, tell_submitted, user_name
+from ambs_hpc.cli.shared.allocation_request import Wanted, tell_submitted
+from ambs_hpc.cli.shared.terminal import echo, write
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -39,16 +39,17 @@ def submit_via_balsam(
         UsageError: an option is missing or wrong.
         AmbsError: Balsam refused the batch job, or could not be asked.
     """
+    from ambs_hpc.identity import user_name
     from ambs_hpc.sites import submit_batch
 
     batch, request = _asked(engine, wanted, balsam_site, campaign)
     if dry_run:
-        sys.stdout.write(batch.text(request))
+        write(batch.text(request))
         return
     submitted = [submit_batch(engine, batch, request, user_name()) for _ in range(wanted.chain)]
     tell_submitted(submitted, f"of Balsam site {balsam_site}", as_json=as_json)
     if not as_json:
-        typer.echo(f"Evaluations go there by: ambs launch --executor balsam --balsam-site {balsam_site}")
+        echo(f"Evaluations go there by: ambs launch --executor balsam --balsam-site {balsam_site}")
 
 
 def _asked(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from ambs_hpc.campaign import SearchSettings, define_campaign, searcher_for
 from ambs_hpc.cli.shared.output import cell, print_json
+from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.problem import load_problem
 
 SHOWN = 3
@@ -35,4 +35,4 @@ def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool
     lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in plan.items()]
     lines += ["parameters", *(f"  {text}" for text in parameters.values())]
     lines += ["first proposals", *(f"  {cell(one)}" for one in first)]
-    sys.stdout.write("\n".join([*lines, "Nothing was stored or started.\n"]))
+    write("\n".join([*lines, "Nothing was stored or started.\n"]))

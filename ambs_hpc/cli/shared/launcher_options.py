@@ -34,6 +34,14 @@ ExecutorChoice = Annotated[
 BalsamSiteName = Annotated[
     str, typer.Option("--balsam-site", metavar="NAME", help="Site of your Balsam account.")
 ]
+Gpus = Annotated[
+    str | None,
+    typer.Option(
+        "--gpus",
+        metavar="K|NAMES",
+        help="GPUs of this machine: how many, or which, as 0,2 (one: 2,); by default detected.",
+    ),
+]
 WithSearch = Annotated[
     Path | None,
     typer.Option(
@@ -64,6 +72,30 @@ class LauncherOptions:
             "--executor": None if self.executor == "auto" else self.executor,
         }
         return [word for name, value in given.items() if value is not None for word in (name, str(value))]
+
+
+def gpu_names(text: str | None) -> list[str] | None:
+    """The names that the option --gpus gives: "2" is the first two, "0,2" and "GPU-aa,GPU-bb" are themselves.
+
+    Returns:
+        None without the option, and [] for "0".
+
+    Raises:
+        UsageError: a name is empty, or there is twice the same.
+    """
+    from ambs_hpc.errors import UsageError
+
+    if text is None:
+        return None
+    if text.strip().isdecimal():
+        return [str(index) for index in range(int(text))]
+    names = [name.strip() for name in text.removesuffix(",").split(",")]
+    if len(set(names)) < len(names) or any(not name or name.startswith("-") for name in names):
+        raise UsageError(
+            f"--gpus {text!r}: give a number, as 2, or names that differ, as 0,2 or GPU-aa,GPU-bb. "
+            "A single name that is a number has a comma behind it: 2,"
+        )
+    return names
 
 
 def search_command(problem: Path | None, max_evaluations: int | None, db: str | None) -> list[str]:

@@ -7,28 +7,32 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
+from ambs_hpc.cli.shared.terminal import harmless, write
+
 
 def print_json(value: object) -> None:
-    """Print a JSON document on stdout; times are numbers of seconds since 1970 UTC."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+    """Print a JSON document on stdout; times are numbers of seconds since 1970 UTC.
+
+    Texts are exact: JSON writes what is not printable ASCII as an escape, so that nothing has to be changed.
+    """
+    sys.stdout.write(json.dumps(value, indent=2, default=str).replace("\x7f", "\\u007f") + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print aligned columns on a terminal, tab-separated lines into a pipe."""
     if not sys.stdout.isatty():
-        sys.stdout.write("\t".join(columns) + "\n")
-        for row in rows:
-            sys.stdout.write("\t".join(cell(value) for value in row) + "\n")
+        for line in (columns, *rows):
+            write("\t".join(cell(value) for value in line) + "\n")
         return
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(harmless(cell(column))), overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell(value)) for value in row))
+        table.add_row(*(Text(harmless(cell(value))) for value in row))  # a Text has no markup
     Console().print(table)
 
 
@@ -39,7 +43,7 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return " ".join(f"{name}={cell(item)}" for name, item in value.items())
+        return " ".join(f"{cell(name)}={cell(item)}" for name, item in value.items())
     return " ".join(str(value).split())
 
 

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from ambs_hpc.cli.shared.output import duration
+from ambs_hpc.cli.shared.output import cell, duration
+from ambs_hpc.cli.shared.terminal import harmless, write
 from ambs_hpc.states import State
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ProgressLines:
         self._next = time.monotonic() + LOG_LINE_SECONDS
         left = remaining_seconds(progress, time.monotonic() - self._began)
         ending = f", about {duration(left)} left" if left is not None else ""
-        sys.stderr.write(f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n")
+        write(f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n", err=True)
         sys.stderr.flush()
 
     def close(self) -> None:
@@ -72,21 +73,21 @@ class ProgressBar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),  # a name may look like markup
             BarColumn(),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
-        self._row = self._bar.add_task(name, total=None, text="starting")
+        self._row = self._bar.add_task(harmless(cell(name)), total=None, text="starting")
         self._bar.start()
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
         """Redraw the bar."""
         text = describe(progress, best) + (f" | {note}" if note else "")
-        self._bar.update(self._row, total=progress.budget, completed=progress.ended, text=text)
+        self._bar.update(self._row, total=progress.budget, completed=progress.ended, text=harmless(text))
 
     def close(self) -> None:
         """Leave the bar as it is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -16,10 +15,11 @@ from ambs_hpc.cli.shared.launcher_process import LauncherProcess
 from ambs_hpc.cli.shared.options import chosen_database, open_engine
 from ambs_hpc.cli.shared.progress_display import Display, open_display
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
+from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.errors import AmbsError, DatabaseError
 from ambs_hpc.problem import load_problem
-from ambs_hpc.queue import NotifyChannel, wait_for_change
+from ambs_hpc.queue import NotifyChannel, patient, wait_for_change
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -42,6 +42,7 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
     wanted = define_campaign(load_problem(problem_file), settings)
     engine = open_engine(db, create=True)
     campaign = open_campaign(engine, wanted, settings)
+    engine = patient(engine)
     search = SearchLoop(engine, campaign, None, SystemClock())
     search.open()
     url = chosen_database(db)
@@ -56,7 +57,7 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
         pair.end()
     write_summary(summary_of(engine, campaign), as_json=as_json)
     if not done and not as_json:
-        sys.stderr.write("ambs: stopped before it was done; the same command goes on.\n")
+        write("ambs: stopped before it was done; the same command goes on.\n", err=True)
     return 0 if done else EXIT_STOPPED
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.progress_display import open_display
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
+from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.problem import load_problem
-from ambs_hpc.queue import NotifyChannel, wait_for_change
+from ambs_hpc.queue import NotifyChannel, patient, wait_for_change
 
 POLL_SECONDS = 0.5
 
@@ -24,6 +24,7 @@ def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None
     wanted = define_campaign(load_problem(problem_file), settings)
     engine = open_engine(db, create=True)
     campaign = open_campaign(engine, wanted, settings)
+    engine = patient(engine)
     search = SearchLoop(engine, campaign, settings.slots, SystemClock())
     search.open()
     signalled: list[int] = []
@@ -47,5 +48,5 @@ def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None
     timed_out = time.monotonic() > deadline
     if progress.is_complete or (timed_out and not signalled):
         return 0
-    sys.stderr.write("ambs: stopped before it was done; the same command goes on.\n")
+    write("ambs: stopped before it was done; the same command goes on.\n", err=True)
     return EXIT_STOPPED

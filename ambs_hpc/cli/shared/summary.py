@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ambs_hpc.cli.shared.output import cell, print_json
+from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.queue import EvaluationRow, best, counts, list_evaluations, reading
 from ambs_hpc.states import State
@@ -59,8 +59,7 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
         print_json(asdict(summary))
         return
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in summary.counts.items() if number)
-    write = sys.stdout.write
-    write(f"\nCampaign {summary.campaign}: {numbers or 'nothing yet'}\n")
+    write(f"\nCampaign {cell(summary.campaign)}: {numbers or 'nothing yet'}\n")
     if summary.best is None:
         if summary.counts[State.FAILED.value]:
             write("Nothing succeeded. What went wrong: ambs status, ambs logs ID --stderr\n")
@@ -69,7 +68,7 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     write(f"Best objective ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
     width = max(len(name) for name in summary.best.configuration)
     for name, value in summary.best.configuration.items():
-        write(f"  {name:<{width}}  {cell(value)}\n")
+        write(f"  {cell(name):<{width}}  {cell(value)}\n")
     first = summary.first
     if first is not None and first.id != summary.best.id:
         told = cell(first.objective) if first.objective is not None else first.state.value.lower()

@@ -1,17 +1,22 @@
-"""Whether nodes can still be reached, found out beside the loop."""
+"""Whether nodes can still be reached, and folders be written, found out beside the loop."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
 from collections.abc import Collection
 
-from ambs_hpc.launcher.environment import inherited_environment
+from ambs_hpc.launcher.environment import launch_environment
+from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.node_pool import LaunchOn
+from ambs_hpc.launcher.supervisor.outcome import obstacle_to_writing
 
 PATIENCE_SECONDS = 60.0  # a launch command may take so long to give a dead node up
 PROGRAM = "true"
+LOOK_SECONDS = 3.0  # between two looks at a folder
+ROOM_BYTES = 1 << 20  # that a folder must take before anything is started again: more than what failed
 
 
 class Probe:
@@ -44,10 +49,32 @@ class Probe:
                 process.wait()
 
 
+class FolderProbe:
+    """Looks every LOOK_SECONDS whether a folder can be written, until it can."""
+
+    def __init__(self, folder: str) -> None:
+        """`folder`: the run directory of the evaluations that could not write."""
+        self.folder = folder
+        self._lookout = Lookout(
+            lambda: not obstacle_to_writing(folder, ROOM_BYTES, is_synced=True), LOOK_SECONDS
+        )
+
+    def is_writable(self) -> bool:
+        """Whether it could be written when it was last looked at."""
+        return self._lookout.is_yes()
+
+
+def unwritable(run_directory: str, why: str) -> str:
+    """In words for people, that nothing can be written there; `why` as the system says it."""
+    is_full = why in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+    until = "there is room" if is_full else "it can be written"
+    return f"runs folder {run_directory}: {why}; nothing is started until {until}"
+
+
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
-        env=inherited_environment(os.environ),
+        env=launch_environment(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -7,7 +7,6 @@ import functools
 import os
 import shutil
 import stat
-import subprocess
 import time
 from pathlib import Path
 
@@ -121,8 +120,9 @@ def _parent_death_setter() -> tuple[str, ...] | None:
     path = shutil.which(setter)
     if path is None:
         return None
-    tried = subprocess.run([path, *options, "true"], capture_output=True, check=False)
-    return (path, *options) if tried.returncode == 0 else None
+    quietly = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
+    pid = os.posix_spawn(path, [path, *options, "true"], os.environ, file_actions=quietly)
+    return (path, *options) if os.waitpid(pid, 0)[1] == 0 else None
 
 
 @functools.cache

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.queue.reads.sql_functions import refuse_effective_functions
 from ambs_hpc.queue.sql.transactions import reading
 
 TIMEOUT_SECONDS = 60.0
@@ -17,6 +20,9 @@ _STEPS_BETWEEN_CHECKS = 10_000
 _ALLOWED = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 )
+# Of the last two, a build of SQLite may have what its shell has.
+_REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "writefile", "edit"})
+_LONGEST_VALUE_BYTES = 1 << 26  # SQLite's own limit would let one zeroblob() take all memory
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 
 
@@ -24,7 +30,8 @@ def run_read_only_sql(engine: Engine, statement: str, timeout_seconds: float = T
     """The column names and rows of one statement.
 
     Raises:
-        UsageError: it writes, is more than one statement, takes too long, or is wrong.
+        UsageError: it writes, acts outside its transaction (on other sessions, locks, files), is more than
+            one statement, takes too long, or is wrong.
     """
     if not statement.strip(" ;\n\t"):
         raise UsageError("There is no statement. Give one SELECT, in quotes.")
@@ -40,6 +47,7 @@ def _postgresql(engine: Engine, statement: str, timeout_seconds: float) -> Answe
     with reading(engine) as connection:
         try:
             connection.execute(_SET_UP, values)
+            refuse_effective_functions(connection, values["statement"])
             connection.exec_driver_sql(_OPEN)
             result = connection.exec_driver_sql("FETCH ALL FROM ambs_answer")
             return list(result.keys()), [tuple(row) for row in result]
@@ -64,16 +72,22 @@ def _sqlite(engine: Engine, statement: str, timeout_seconds: float) -> Answer:
     if file in (None, "", ":memory:"):
         raise UsageError("A database in memory has no file that a second, reading connection could open.")
     deadline = time.monotonic() + timeout_seconds
+    refused: list[str] = []
     # A connection of its own: what is forbidden here must stay allowed elsewhere.
-    connection = sqlite3.connect(str(file), timeout=timeout_seconds, isolation_level=None)
+    address = f"file:{quote(str(Path(file).absolute()))}?mode=ro"
+    connection = sqlite3.connect(address, timeout=timeout_seconds, isolation_level=None, uri=True)
     try:
         connection.execute("PRAGMA query_only=ON")
-        connection.set_authorizer(_authorize)
+        if hasattr(connection, "setlimit"):  # Python 3.11
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE_BYTES)
+        connection.set_authorizer(lambda action, *details: _authorize(refused, action, details))
         connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
         cursor = connection.execute(statement)
         return [column[0] for column in cursor.description or ()], cursor.fetchall()
     except (sqlite3.Error, sqlite3.Warning) as error:
         said = "it took too long" if "interrupted" in str(error) else str(error)
+        if refused:
+            said = f"{refused[0]} is not accepted ({said})"
         raise UsageError(
             f"The database refused the statement: {said}. Only one SELECT is allowed."
         ) from error
@@ -81,7 +95,24 @@ def _sqlite(engine: Engine, statement: str, timeout_seconds: float) -> Answer:
         connection.close()
 
 
-def _authorize(action: int, *details: str | None) -> int:
-    if action == sqlite3.SQLITE_FUNCTION and "load_extension" in details:
+def _authorize(refused: list[str], action: int, details: tuple[str | None, ...]) -> int:
+    """SQLite's question whether a statement may do something; a refusal is noted in `refused`."""
+    if action == sqlite3.SQLITE_FUNCTION and _REFUSED_FUNCTIONS & set(details):
+        refused.append(f"the function {details[1]}")
         return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+    if action in _ALLOWED:
+        return sqlite3.SQLITE_OK
+    what = " ".join(word for word in details[:2] if word)
+    refused.append(f"{_ACTIONS.get(action, 'a change')} {what}".strip())
+    return sqlite3.SQLITE_DENY
+
+
+_ACTIONS = {
+    sqlite3.SQLITE_ATTACH: "ATTACH",
+    sqlite3.SQLITE_DETACH: "DETACH",
+    sqlite3.SQLITE_PRAGMA: "PRAGMA",
+    sqlite3.SQLITE_TRANSACTION: "transaction control:",
+    sqlite3.SQLITE_INSERT: "INSERT into",
+    sqlite3.SQLITE_UPDATE: "UPDATE of",
+    sqlite3.SQLITE_DELETE: "DELETE from",
+}

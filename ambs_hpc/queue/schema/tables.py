@@ -143,6 +143,7 @@ launcher = Table(
     Column("busy_seconds", Double, nullable=False, server_default="0"),
     Column("idle", Text, nullable=False, server_default=""),
     Column("survives_in", Text, nullable=False, server_default=""),
+    Column("namespace", Text, nullable=False, server_default=""),
     CheckConstraint("slots >= 1", name="slots"),
 )
 

@@ -21,12 +21,26 @@ _WRONG_SETTINGS = re.compile(
     r"invalid (sslmode|connection option|port)|could not translate host name",
     re.IGNORECASE,
 )
+# Of a server: connections cut off by an administrator, a crash, a shutdown, a full server.
+_GONE_CODES = ("08", "57P", "53", "25P03")
+_BUSY_CODES = {
+    "40P01": "another transaction was in the way",
+    "40001": "another transaction was in the way",
+    "55P03": "somebody holds a lock for too long: see pg_stat_activity",
+    "57014": "a statement took too long",
+}
+# While a copy is restored, or before a search has made them.
+_MISSING_CODES = ("42P01", "3D000", "3F000")
 _NO_SPACE = re.compile(r"disk is full|disk I/O error|No space left", re.IGNORECASE)
 
 
 @contextmanager
-def translated(url: URL) -> Iterator[None]:
-    """Raise our errors for the driver's; violated constraints are our own mistakes and pass through."""
+def translated(url: URL, *, is_patient: bool = False) -> Iterator[None]:
+    """Raise our errors for the driver's; violated constraints are our own mistakes and pass through.
+
+    Args:
+        is_patient: a refusal that passes is no more than an absence.
+    """
     try:
         yield
     except IntegrityError:
@@ -35,6 +49,8 @@ def translated(url: URL) -> Iterator[None]:
         ours = translation(url, error)
         if ours is None:
             raise
+        if is_patient and isinstance(ours, DatabaseRefused) and ours.passes:
+            ours = DatabaseUnreachable(str(ours))
         raise ours from error
 
 
@@ -66,11 +82,12 @@ def _from_sqlite(url: URL, said: str) -> DatabaseError | None:
     if "unable to open" in said:
         return DatabaseRefused(
             f"Could not open {file} ({said}). The folder and the file must be writable; else give "
-            "another to --db."
+            "another to --db.",
+            passes=True,
         )
     if "readonly" in said or "read-only" in said:
         return DatabaseRefused(
-            f"{file} may not be written by this user ({said}). Copy it, or change its mode."
+            f"{file} may not be written by this user ({said}). Copy it, or change its mode.", passes=True
         )
     if _NO_SPACE.search(said):
         return DatabaseUnreachable(f"{file} cannot be written now: {said}. Free space on its file system.")
@@ -79,17 +96,21 @@ def _from_sqlite(url: URL, said: str) -> DatabaseError | None:
 
 def _from_postgresql(url: URL, said: str, code: str | None, invalidated: bool) -> DatabaseError | None:
     where = shown(url)
-    if code in {"40P01", "40001", "55P03"}:
-        return DatabaseLocked(f"{where}: another transaction was in the way ({said}). Try again.")
+    if code in _BUSY_CODES:
+        return DatabaseLocked(f"{where}: {_BUSY_CODES[code]} ({said}). Try again.")
     if code == "25006":
-        return DatabaseRefused(f"{where} only serves reading ({said}). Give the primary server's address.")
+        words = f"{where} only serves reading ({said}). Give the primary server's address."
+        return DatabaseRefused(words, passes=True)
+    if code in _MISSING_CODES:
+        words = f"{where} holds no tables of ours ({said}). Start a campaign there, or correct --db."
+        return DatabaseRefused(words, passes=True)
     if code == "42501":
         return DatabaseRefused(f"{where}: this user lacks a right ({said}). Ask the database's owner for it.")
     if _NO_SPACE.search(said):
         return DatabaseUnreachable(
             f"{where} cannot write now: {said}. Free space on the server's file system."
         )
-    lost = invalidated or (code or "").startswith(("08", "57P", "53"))
+    lost = invalidated or (code or "").startswith(_GONE_CODES)
     if code is not None and not lost:
         return None
     if lost or _COMING_BACK.search(said):
@@ -97,7 +118,8 @@ def _from_postgresql(url: URL, said: str, code: str | None, invalidated: bool) -
     if _WRONG_SETTINGS.search(said):
         return DatabaseRefused(
             f"{where} refused the connection: {said}. Check user, password (PGPASSWORD, ~/.pgpass), database "
-            "name and TLS settings in --db or $AMBS_DB."
+            "name and TLS settings in --db or $AMBS_DB.",
+            passes=True,
         )
     if "could not connect" in said or "connection" in said.lower() or "timeout" in said:
         return DatabaseUnreachable(

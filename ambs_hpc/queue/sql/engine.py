@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import StaticPool
 
 from ambs_hpc.errors import DatabaseRefused, NetworkFileSystem, UsageError
@@ -22,8 +23,20 @@ DEFAULT_FILE = "ambs.db"
 CONNECTION_FILE = Path("ambs-db") / "url"  # written by `ambs db start`; holds no password
 OLDEST_POSTGRESQL = 13
 OLDEST_SQLITE = (3, 35)  # RETURNING
-LOCK_WAIT_SECONDS = 30.0
+# Every wait has an end, of which long-running programs try again.
+LOCK_WAIT_SECONDS = 10.0
+STATEMENT_SECONDS = 120.0
+IDLE_IN_TRANSACTION_SECONDS = 60.0  # ours hold none open while anything else happens
 CONNECT_SECONDS = 10
+# Parts of a connection string: as the name of a file, each would be shown with the password in it.
+_NO_PATH = re.compile(
+    r"^\s*(jdbc:)?(postgres(ql)?|sqlite)(\+\w+)?:|\b(password|passwd|dbname|host)\s*=", re.I
+)
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|^dsn$", re.IGNORECASE)
+_UNREADABLE = (
+    "The database URL cannot be read. Write sqlite:///FILE or postgresql://USER@HOST:PORT/NAME; "
+    "percent-encode special characters of a password, or better keep it in ~/.pgpass."
+)
 
 
 def database_url(given: str | None, environment: Mapping[str, str], directory: Path | str) -> str:
@@ -43,6 +56,8 @@ def database_url(given: str | None, environment: Mapping[str, str], directory: P
         connection_file = folder / CONNECTION_FILE
         return _read(connection_file) if connection_file.is_file() else _sqlite(folder / DEFAULT_FILE)
     if "://" not in text:
+        if _NO_PATH.search(text):
+            raise UsageError(_UNREADABLE)
         return _from_path(folder / Path(text).expanduser())
     url = _parsed(text)
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
@@ -105,7 +120,45 @@ def _sqlite_engine(url: URL, create: bool, allow_network: bool) -> Engine:
     engine = create_engine(url, connect_args=waits)
     # WAL shares memory between the processes of one host, which a network file system does not give.
     _begin_by_hand(engine, journal_mode="delete" if network else "wal")
+    _watch_file(engine, Path(str(url.database)))
     return engine
+
+
+def _watch_file(engine: Engine, file: Path) -> None:
+    """Notice that the file was removed or replaced: writes would go into one that has no name any more."""
+    seen: list[tuple[int, int]] = []
+
+    def current() -> tuple[int, int] | None:
+        try:
+            status = file.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    @event.listens_for(engine, "do_connect")
+    def refuse_to_make_it_again(*_: object) -> None:
+        if seen and current() is None:
+            raise _removed(file)
+
+    @event.listens_for(engine, "connect")
+    def remember(_connection: object, record: Any) -> None:
+        record.info["file"] = current()
+        seen.append(record.info["file"])
+
+    @event.listens_for(engine, "checkout")
+    def compare(_connection: object, record: Any, _proxy: object) -> None:
+        found = current()
+        if found is None:
+            raise _removed(file)
+        if found != record.info["file"]:
+            raise DisconnectionError  # the pool opens the new file instead
+
+
+def _removed(file: Path) -> DatabaseRefused:
+    return DatabaseRefused(
+        f"{file} was removed or moved while it was in use: nothing can be stored any more. Put it back, or "
+        "begin anew. Results of evaluations that ended since lie in their folders."
+    )
 
 
 def _checked_file(file: Path, create: bool, allow_network: bool) -> bool:
@@ -122,7 +175,7 @@ def _checked_file(file: Path, create: bool, allow_network: bool) -> bool:
         )
     if not create and not file.exists():
         raise DatabaseRefused(
-            f"There is no database {file}. Start a campaign here, or give --db or $AMBS_DB."
+            f"There is no database {file}. Start a campaign here, or give --db or $AMBS_DB.", passes=True
         )
     return network is not None
 
@@ -170,10 +223,10 @@ def _postgresql_engine(url: URL) -> Engine:
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "ambs",
         # A server whose machine died sends nothing: without these a launcher would wait for hours.
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
         "keepalives_count": 3,
-        "tcp_user_timeout": 60_000,  # ms
+        "tcp_user_timeout": 25_000,  # ms
     }
     engine = create_engine(
         url,
@@ -189,6 +242,12 @@ def _postgresql_engine(url: URL) -> Engine:
             # takes a queue of thousands for a handful, which it then collects and sorts at each claim. Not by
             # the connection's `options`, which poolers refuse.
             cursor.execute("SET random_page_cost = 1.1; SET enable_bitmapscan = off; SET jit = off")
+            # Somebody's open psql must not hold us for ever, nor a stopped program of ours the others.
+            cursor.execute(
+                f"SET lock_timeout = '{LOCK_WAIT_SECONDS:g}s'; "
+                f"SET statement_timeout = '{STATEMENT_SECONDS:g}s'; "
+                f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS:g}s'"
+            )
         connection.commit()
 
     with translated(url), engine.connect() as connection:
@@ -205,10 +264,9 @@ def _parsed(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise UsageError(
-            "The database URL cannot be read. Write sqlite:///FILE or postgresql://USER@HOST:PORT/NAME; "
-            "percent-encode special characters of a password, or better keep it in ~/.pgpass."
-        ) from None
+        raise UsageError(_UNREADABLE) from None
+    if "\0" in f"{url.username}{url.password}{url.host}{url.database}{url.query}":
+        raise UsageError(_UNREADABLE)
     if url.drivername in {"postgres", "postgresql", "postgresql+psycopg2"}:
         return _with_password_in_its_place(url.set(drivername="postgresql+psycopg2"))
     if url.get_backend_name() == "sqlite":
@@ -219,10 +277,17 @@ def _parsed(text: str) -> URL:
 def _with_password_in_its_place(url: URL) -> URL:
     """A password that stands in the query, as libpq takes it, is masked nowhere: move it before the host."""
     query = {name: value for name, value in url.query.items() if name != "password"}
+    for name in query:
+        if _SECRET_NAME.search(name):
+            raise UsageError(
+                f"The database URL has {name} in its query, where it would be shown. Keep passwords in "
+                "~/.pgpass, and such a setting in ~/.pg_service.conf (?service=NAME)."
+            )
     password = url.query.get("password")
     if password is None:
         return url
-    return url.set(password=password if isinstance(password, str) else password[-1], query=query)
+    one = password if isinstance(password, str) else password[-1]
+    return url.set(username=url.username or "", password=one, query=query)  # without a user it would be lost
 
 
 def _from_path(path: Path) -> str:

@@ -60,7 +60,13 @@ def campaign_value(row: DatabaseRow) -> Campaign:
 def launcher_value(row: DatabaseRow) -> Launcher:
     """A row of `launcher` with the column `heartbeat_age`."""
     identity = NewLauncher(
-        row.host, row.pid, row.process_started, row.slots, row.allocation_id, row.survives_in
+        row.host,
+        row.pid,
+        row.process_started,
+        row.slots,
+        row.allocation_id,
+        row.survives_in,
+        row.namespace,
     )
     seconds = row.heartbeat_at - row.started_at
     return Launcher(

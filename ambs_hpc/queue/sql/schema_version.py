@@ -25,7 +25,8 @@ def check_or_create(engine: Engine, *, create: bool) -> None:
     if revision is None:
         if not create:
             raise DatabaseRefused(
-                f"{shown(engine.url)} holds no campaigns yet (no tables of ours). Start one, or correct --db."
+                f"{shown(engine.url)} holds no campaigns yet (no tables). Start one, or correct --db.",
+                passes=True,
             )
         upgrade(engine)
     elif revision != migrate.REVISIONS[-1]:
@@ -41,6 +42,8 @@ def upgrade(engine: Engine) -> tuple[str, str]:
     newest = migrate.REVISIONS[-1]
     with transaction(engine) as connection:
         if connection.dialect.name == "postgresql":
+            # A large table takes its time, and so does another program that makes the tables.
+            connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
         old = migrate.stored_revision(connection) or ""
         if old and old not in migrate.REVISIONS:

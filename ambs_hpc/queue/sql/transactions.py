@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Engine
 
 from ambs_hpc.queue.sql.driver_errors import translated
 
-WRITES = "ambs_writes"  # execution option: begin with the write lock
+# Execution options: begin with the write lock; take what passes for an absence (see `patient`).
+WRITES, PATIENT = "ambs_writes", "ambs_patient"
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         DatabaseLocked: another transaction was in the way for too long, or in a circle; try again.
     """
     with (
-        translated(engine.url),
+        translated(engine.url, is_patient=_is_patient(engine)),
         engine.connect().execution_options(**{WRITES: True}) as connection,
         connection.begin(),
     ):
@@ -40,8 +41,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
         DatabaseUnreachable: no answer.
     """
     with (
-        translated(engine.url),
+        translated(engine.url, is_patient=_is_patient(engine)),
         engine.connect().execution_options(postgresql_readonly=True) as connection,
         connection.begin(),
     ):
         yield connection
+
+
+def patient(engine: Engine) -> Engine:
+    """The engine for a long-running program that has been connected.
+
+    What refuses a connection now did not before (a name service, a full server, a certificate, tables that
+    are being restored), so it is taken for DatabaseUnreachable, which such a program waits for.
+    """
+    return engine.execution_options(**{PATIENT: True})
+
+
+def _is_patient(engine: Engine) -> bool:
+    return bool(engine.get_execution_options().get(PATIENT))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from ambs_hpc.errors import NotFound
+from ambs_hpc.errors import LauncherForgotten
 from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.records import LauncherStats, NewLauncher
@@ -19,6 +19,7 @@ def register_launcher(connection: Connection, new: NewLauncher) -> int:
         slots=new.slots,
         allocation_id=new.allocation_id,
         survives_in=new.survives_in,
+        namespace=new.namespace,
         started_at=now(connection),
         heartbeat_at=now(connection),
     )
@@ -26,7 +27,10 @@ def register_launcher(connection: Connection, new: NewLauncher) -> int:
 
 
 def heartbeat(
-    connection: Connection, launcher_id: int, stats: LauncherStats | None = None
+    connection: Connection,
+    launcher_id: int,
+    stats: LauncherStats | None = None,
+    who: NewLauncher | None = None,
 ) -> set[tuple[int, int]]:
     """Store that the launcher is alive; returns the (id, attempt) pairs that it still holds.
 
@@ -35,21 +39,29 @@ def heartbeat(
 
     Args:
         stats: how busy it is; None leaves what is stored.
+        who: as it was registered. A database that went back to an older copy may have given its id again.
 
     Raises:
-        NotFound: there is no such launcher.
+        LauncherForgotten: there is no such launcher in this database.
     """
     statement = (
         update(launcher)
-        .where(launcher.c.id == launcher_id)
+        .where(launcher.c.id == launcher_id, *_is_process(who))
         .values(heartbeat_at=now(connection), **_stats_values(stats))
     )
     if connection.execute(statement).rowcount != 1:
-        raise NotFound(f"There is no launcher {launcher_id} in this database. Was another one given before?")
+        raise LauncherForgotten(f"There is no launcher {launcher_id} of this process in this database.")
     held = select(evaluation.c.id, evaluation.c.attempt).where(
         is_running, evaluation.c.launcher_id == launcher_id
     )
     return {(row.id, row.attempt) for row in connection.execute(held)}
+
+
+def _is_process(who: NewLauncher | None) -> list[ColumnElement[bool]]:
+    if who is None:
+        return []
+    column = launcher.c
+    return [column.host == who.host, column.pid == who.pid, column.process_started == who.process_started]
 
 
 def end_launcher(connection: Connection, launcher_id: int, stats: LauncherStats | None = None) -> None:

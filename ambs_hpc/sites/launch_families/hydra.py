@@ -10,6 +10,7 @@ def arguments(ranks: Ranks) -> list[str]:
     lists = ",".join("+".join(map(str, cores)) for cores in ranks.cores)
     return [
         *("-n", str(ranks.total), "-ppn", str(ranks.per_node), "-hosts", ",".join(ranks.nodes)),
+        "-genvall",
         *("-bind-to", f"user:{lists}" if lists else "none"),
         *([] if ranks.stand_together else ["-disable-auto-cleanup"]),
     ]

@@ -10,6 +10,7 @@ def arguments(ranks: Ranks) -> list[str]:
     lists = ":".join(",".join(map(str, cores)) for cores in ranks.cores)
     return [
         *("-n", str(ranks.total), "--ppn", str(ranks.per_node), "--hosts", ",".join(ranks.nodes)),
+        "--envall",
         *("--depth", str(ranks.processors_per_rank), "--cpu-bind", f"list:{lists}" if lists else "none"),
         *([] if ranks.stand_together else ["--no-abort-on-failure"]),
     ]

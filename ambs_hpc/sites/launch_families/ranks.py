@@ -17,7 +17,7 @@ class Ranks:
         depth: processors that a copy may use, where `cores` is empty.
         stand_together: whether the death of one copy ends the others, as MPI programs need it.
         variables: names of the environment variables that the copies must see. Every family but Open MPI
-            passes all variables.
+            passes all variables, and says so where it has an option for that.
     """
 
     nodes: Sequence[str]

@@ -66,7 +66,7 @@ def train(configuration):
     return 0.125
 
 if __name__ == "__main__":
-    told = json.loads(sys.argv[1])
+    told = json.load(open(sys.argv[1]))
     print("AMBS-RESULT: 0.125" if told["prints"] else "no result", flush=True)
     act(told)
 """
@@ -117,7 +117,7 @@ instructions = st.fixed_dictionaries(
     {
         "leavings": leavings,
         "end": ends,
-        "signal": st.sampled_from([1, 3, 6, 9, 11, 15, 34, 40, 64]),
+        "signal": st.sampled_from([6, 9, 11, 15, 34, 40, 64]),
         "prints": st.booleans(),
         "is_command": st.booleans(),
     }
@@ -171,9 +171,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneNode]:
 @given(told=instructions)
 def test_leavings_cost_their_evaluation_at_most(node: OneNode, told: dict[str, Any]) -> None:
     """Folders, pipes, links, devices, ten gigabytes of nothing, deep and huge JSON, under names of ours."""
-    program = (
-        [sys.executable, str(node.folder / "fuzzed.py"), json.dumps(told)] if told["is_command"] else None
-    )
+    script, file = node.folder / "fuzzed.py", node.folder / "told.json"
+    file.write_text(json.dumps(told))
+    program = [sys.executable, str(script), str(file)] if told["is_command"] else None
     hostile = node.start(program, told, LIMIT_SECONDS if told["end"] == "hang" else 60.0)
     neighbour = node.start(["sh", "-c", "sleep 0.05; echo AMBS-RESULT: 2"], {}, 30.0)
     known = node.supervisors()

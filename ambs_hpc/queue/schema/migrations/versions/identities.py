@@ -1,4 +1,4 @@
-"""A database, a campaign and a claim have random identities."""
+"""A database, a campaign and a claim have random identities; a launcher says where its pid is its own."""
 
 import secrets
 import time
@@ -19,6 +19,7 @@ def upgrade() -> None:
     )
     op.add_column("campaign", sa.Column("uid", sa.Text(), nullable=False, server_default=""))
     op.add_column("evaluation", sa.Column("claim_token", sa.Text(), nullable=False, server_default=""))
+    op.add_column("launcher", sa.Column("namespace", sa.Text(), nullable=False, server_default=""))
     op.add_column("evaluation_event", sa.Column("claim_token", sa.Text()))
     connection = op.get_bind()
     connection.execute(

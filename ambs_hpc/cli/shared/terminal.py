@@ -1,0 +1,93 @@
+"""The one way to the terminal: what the command line prints cannot control the terminal that shows it.
+
+Names, errors and metrics come from a database, logs from other people's programs. Raw, they could move the
+cursor over what stands there, set the clipboard, or show letters in another order than they have.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import re
+import sys
+
+# All control characters of ASCII and Latin-1 but tab and line feed; marks that reorder text; separators of
+# lines and paragraphs; halves of surrogate pairs, which no encoding can write.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_COLOUR = re.compile("(\x1b\\[[0-9;:]{0,32}m)")  # SGR: colours, bold, underlined
+_UNFINISHED = re.compile("\r$|\x1b(\\[[0-9;:]{0,32})?$")  # more text may make it a line end, or a colour
+_NO_COLOUR = "\x1b[0m"
+
+
+def harmless(text: str) -> str:
+    r"""The text with each control character written out, as \x1b or \u202e; tabs and line ends stay."""
+    return _CONTROLS.sub(lambda found: _written_out(found[0]), text)
+
+
+class HarmlessOutput:
+    """Makes the output of a program harmless, piece by piece.
+
+    A carriage return begins a new line instead of overwriting one; bytes that are no UTF-8 are written out.
+
+    Args:
+        colours: keep sequences that only set colours; otherwise they are left out.
+    """
+
+    def __init__(self, *, colours: bool) -> None:
+        self._colours = colours
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._held = ""
+
+    def feed(self, data: bytes) -> str:
+        """What can be shown of the output up to here."""
+        text = self._held + self._decoder.decode(data)
+        unfinished = _UNFINISHED.search(text)
+        end = unfinished.start() if unfinished else len(text)
+        self._held = text[end:]
+        return self._shown(text[:end])
+
+    def end(self) -> str:
+        """What is left at the end of the output; colours are over."""
+        text = self._shown(self._held + self._decoder.decode(b"", final=True))
+        self._held = ""
+        return text + (_NO_COLOUR if self._colours else "")
+
+    def _shown(self, text: str) -> str:
+        lines = text.replace("\r\n", "\n").replace("\r", "\n")
+        parts = _COLOUR.split(lines)  # every second one is a colour
+        parts[0::2] = [harmless(part) for part in parts[0::2]]
+        return "".join(parts if self._colours else parts[0::2])
+
+
+def write(text: str, *, err: bool = False) -> None:
+    """Write the text on stdout or stderr, harmless."""
+    (sys.stderr if err else sys.stdout).write(harmless(text))
+
+
+def echo(line: str, *, err: bool = False) -> None:
+    """Write a line on stdout or stderr, harmless."""
+    write(f"{line}\n", err=err)
+
+
+def write_traceback(error: BaseException) -> None:
+    """Write the traceback of an unexpected error on stderr, harmless."""
+    import traceback
+
+    write("".join(traceback.format_exception(error)), err=True)
+
+
+class HarmlessFormatter(logging.Formatter):
+    """Formats log records: no control characters, and no message that looks like several records."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's own name)
+        return harmless(super().formatMessage(record)).replace("\n", "\n    ")
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 (logging's own name)
+        return harmless(super().formatException(ei))  # type: ignore[arg-type]  # passed on as it came
+
+
+def _written_out(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

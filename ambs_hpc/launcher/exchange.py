@@ -1,0 +1,235 @@
+"""What a launcher and the database tell each other: what ended, what is leased, that the launcher lives."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.exc import IntegrityError
+
+from ambs_hpc import timing
+from ambs_hpc.errors import DatabaseUnreachable, LauncherForgotten
+from ambs_hpc.launcher.campaigns import Campaigns
+from ambs_hpc.launcher.database_calls import DatabaseAnswer, DatabaseCalls
+from ambs_hpc.launcher.executors.protocol import Interrupted
+from ambs_hpc.launcher.idle_reason import Moment, why_idle
+from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
+from ambs_hpc.queue import (
+    claim,
+    complete,
+    end_launcher,
+    fail,
+    heartbeat,
+    is_search_alive,
+    register_launcher,
+    release,
+    transaction,
+)
+from ambs_hpc.records import Claim, LauncherStats, NewLauncher, Outcome, Resources
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+PATIENCE_SECONDS = 0.5  # for an answer; then the launcher goes on without, and looks again soon
+LAST_WORDS_SECONDS = 5.0  # for the record of its end
+
+
+@dataclass(frozen=True, slots=True)
+class Utilisation:
+    """How busy a launcher is, as far as it knows without the database.
+
+    Args:
+        slots: evaluations at once; None when it knows no better than at its start.
+        busy_seconds: of all its slots together, since its start.
+        ended: why it has ended; empty while it lives.
+    """
+
+    slots: int | None
+    busy_seconds: float
+    moment: Moment
+    ended: str = ""
+
+    def stats(self, connection: Connection, campaigns: Campaigns) -> LauncherStats:
+        """The same with the reasons why slots are idle."""
+        idle = why_idle(connection, campaigns, self.moment)
+        words = "; ".join(filter(None, (self.ended and f"ended ({self.ended})", idle)))
+        return LauncherStats(self.slots, self.busy_seconds, words)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeOrder:
+    """What an exchange is to do.
+
+    Args:
+        ended: to be recorded.
+        given_back: leased, and never started.
+        wanted: evaluations to lease, at most.
+        room: the largest shape that fits, or will fit when something ends; None leases nothing but the first.
+        capacity: the largest shape that ever fits, when the first in the queue is leased whatever its shape.
+        fits_anything: nothing runs: lease one of any shape, to tell of one that never fits.
+        seconds_left: until nothing may run any more; infinity without a limit.
+        floor_seconds: what an evaluation of which little is known is expected to take.
+        heartbeat: how busy the launcher is, when it is to say that it lives.
+    """
+
+    ended: Sequence[Outcome | Interrupted]
+    given_back: Sequence[Claim]
+    wanted: int
+    room: Resources | None
+    capacity: Resources | None
+    fits_anything: bool
+    seconds_left: float
+    floor_seconds: float
+    heartbeat: Utilisation | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeReply:
+    """What came of it: new claims, and the (id, attempt) pairs that are held, if it said that it lives."""
+
+    claims: Sequence[Claim]
+    held: set[tuple[int, int]] | None
+
+
+class LauncherDatabase:
+    """The database as one launcher uses it, by calls that it need not wait for.
+
+    A call that fails with DatabaseUnreachable or DatabaseLocked has left nothing known of what was done; it
+    may be made again.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        launcher_id: int,
+        campaigns: Campaigns,
+        calls: DatabaseCalls,
+        introduction: NewLauncher | None = None,
+    ) -> None:
+        """`introduction`: with which the launcher registers again where the database has forgotten it."""
+        self._engine, self._id, self._campaigns, self._calls = engine, launcher_id, campaigns, calls
+        self._introduction = introduction
+        self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
+
+    def begin_exchange(self, order: ExchangeOrder) -> DatabaseAnswer[ExchangeReply]:
+        """Begin an exchange, in one transaction."""
+        return self._calls.begin(partial(self._exchange, order))
+
+    def begin_sweep(self, now: float) -> DatabaseAnswer[int]:
+        """Begin to look for what dead launchers hold; `now` in seconds since 1970 UTC."""
+        return self._calls.begin(partial(self._sweep, now))
+
+    def has_search(self) -> bool:
+        """Whether any campaign that we serve has a live search.
+
+        Raises:
+            DatabaseUnreachable, DatabaseLocked: it could not be found out at once.
+        """
+        return self._ask(self._read_searches, PATIENCE_SECONDS)
+
+    def say_end(self, last: Utilisation) -> None:
+        """Record that the launcher has ended, and why.
+
+        Raises:
+            DatabaseUnreachable, DatabaseLocked: it could not be recorded.
+        """
+        self._ask(partial(self._end, last), LAST_WORDS_SECONDS)
+
+    def _ask(self, call: Callable[[], Result], patience_seconds: float) -> Result:
+        answer = self._calls.begin(call)
+        if not answer.wait(patience_seconds):
+            raise DatabaseUnreachable(f"the database has not answered within {patience_seconds:g} s")
+        return answer.result()
+
+    def _exchange(self, order: ExchangeOrder) -> ExchangeReply:
+        try:
+            return self._exchange_once(order)
+        except (LauncherForgotten, IntegrityError) as error:
+            if self._introduction is None or self._is_known():
+                raise
+            with transaction(self._engine) as connection:
+                self._id = register_launcher(connection, self._introduction)
+            logger.warning(
+                "the database went back to an older copy: registered again id=%d (%s)", self._id, error
+            )
+            return ExchangeReply([], set())  # what it does not know of cannot be ours
+
+    def _is_known(self) -> bool:
+        """Whether the database has this launcher; a constraint was then violated by a mistake of ours."""
+        with transaction(self._engine) as connection:
+            try:
+                heartbeat(connection, self._id, who=self._introduction)
+            except LauncherForgotten:
+                return False
+        return True
+
+    def _exchange_once(self, order: ExchangeOrder) -> ExchangeReply:
+        with transaction(self._engine) as connection:
+            _record(connection, self._id, order)
+            claims = _lease(connection, self._id, self._campaigns, order)
+            held = None
+            if order.heartbeat is not None:
+                stats = order.heartbeat.stats(connection, self._campaigns)
+                held = heartbeat(connection, self._id, stats, self._introduction)
+        return ExchangeReply(claims, held)
+
+    def _sweep(self, now: float) -> int:
+        self._schedulers.look(now)
+        return recover_and_sweep(self._engine, timing.STALE_AFTER_SECONDS)
+
+    def _read_searches(self) -> bool:
+        with transaction(self._engine) as connection:
+            served = self._campaigns.served(connection)
+            ids: Sequence[int | None] = [None] if served is None else served
+            return any(is_search_alive(connection, one, timing.STALE_AFTER_SECONDS) for one in ids)
+
+    def _end(self, last: Utilisation) -> None:
+        with transaction(self._engine) as connection:
+            end_launcher(connection, self._id, last.stats(connection, self._campaigns))
+
+
+def _record(connection: Connection, launcher_id: int, order: ExchangeOrder) -> None:
+    outcomes = [one for one in order.ended if isinstance(one, Outcome)]
+    complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
+    fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
+    for reason, started, pairs in _by_reason(order.ended):
+        release(connection, launcher_id, pairs, interrupted=started, reason=reason)
+    pairs = [(one.id, one.attempt) for one in order.given_back]
+    release(connection, launcher_id, pairs, interrupted=False, reason="not started")
+
+
+def _lease(
+    connection: Connection, launcher_id: int, campaigns: Campaigns, order: ExchangeOrder
+) -> list[Claim]:
+    if order.wanted <= 0:
+        return []
+    too_long = campaigns.too_long(order.seconds_left, order.floor_seconds)
+    lease = partial(
+        claim,
+        connection,
+        launcher_id,
+        time_left_seconds=None if order.seconds_left == float("inf") else order.seconds_left,
+        campaign_ids=campaigns.served(connection, too_long),
+    )
+    claims = lease(1, room=order.capacity) if order.capacity is not None else []
+    claims += lease(order.wanted - len(claims), room=order.room)
+    if not claims and order.fits_anything:
+        claims = lease(1)
+    for one in claims:
+        campaigns.meet(connection, one)
+    return claims
+
+
+def _by_reason(ended: Sequence[Outcome | Interrupted]) -> list[tuple[str, bool, list[tuple[int, int]]]]:
+    groups: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+    for one in ended:
+        if isinstance(one, Interrupted):
+            groups.setdefault((one.reason, one.started), []).append((one.id, one.attempt))
+    return [(reason, started, pairs) for (reason, started), pairs in groups.items()]
