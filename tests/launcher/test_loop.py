@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher import exchange as exchange_module
+from ambs_hpc.launcher.database_calls import DatabaseCalls
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing
@@ -121,12 +122,22 @@ class Stage:
                 [NewEvaluation(index, Proposal({"x": 1.0}, "random"), shape) for index in range(number)],
             )
 
-    def launcher(self, cores: int = 2) -> tuple[LauncherLoop, FakeExecutor]:
+    def launcher(
+        self, cores: int = 2, calls: DatabaseCalls | None = None
+    ) -> tuple[LauncherLoop, FakeExecutor]:
         executor = FakeExecutor(self.clock, cores)
+        # A host of its own, so that nobody takes it for a dead process of this one.
+        introduction = NewLauncher("elsewhere", 1, 1, cores)
         with transaction(self.engine) as connection:
-            # A host of its own, so that nobody takes it for a dead process of this one.
-            launcher_id = register_launcher(connection, NewLauncher("elsewhere", 1, 1, cores))
-        return LauncherLoop(self.engine, launcher_id, executor, self.clock, only=[self.campaign_id]), executor
+            launcher_id = register_launcher(connection, introduction)
+        only = [self.campaign_id]
+        loop = LauncherLoop(
+            *(self.engine, launcher_id, executor, self.clock),
+            only=only,
+            calls=calls,
+            introduction=introduction,
+        )
+        return loop, executor
 
     def states(self) -> dict[State, int]:
         with transaction(self.engine) as connection:

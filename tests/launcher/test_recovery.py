@@ -12,12 +12,14 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
+from ambs_hpc.identity import pid_namespace
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.paths import attempt_folder
-from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
+from ambs_hpc.launcher.recovery import SchedulerWatch, evidence, recover_and_sweep
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, to_json
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
 from ambs_hpc.queue import (
+    Evidence,
     claim,
     list_evaluations,
     note_allocation_state,
@@ -25,9 +27,9 @@ from ambs_hpc.queue import (
     prepare_allocation,
     transaction,
 )
-from ambs_hpc.records import Claim
+from ambs_hpc.records import Claim, Launcher, NewLauncher
 from ambs_hpc.states import State
-from ambs_hpc.timing import SURVIVOR_SILENCE_SECONDS
+from ambs_hpc.timing import HAND_STARTED_SILENCE_SECONDS, SURVIVOR_SILENCE_SECONDS
 from tests.queue import stock
 
 STALE_AFTER_SECONDS = 60.0
@@ -135,6 +137,31 @@ def test_what_a_dead_launcher_left_running_ends_before_its_successor_begins(scen
         other.kill()
         its_own.kill()
         other.wait()
+
+
+def launcher_of(host: str, namespace: str = "", silent_seconds: float = 0.0, **fields: object) -> Launcher:
+    identity = NewLauncher(host, NO_PID, 1, 2, namespace=namespace, **fields)  # type: ignore[arg-type]
+    return Launcher(1, identity, silent_seconds, ended=False)
+
+
+def test_a_pid_means_something_in_its_own_namespace_only() -> None:
+    """Two containers of one host name took each other for dead, and swept each other for ever."""
+    here = socket.gethostname()
+    assert evidence(launcher_of(here, pid_namespace()), {}) is Evidence.GONE_FOR_CERTAIN
+    assert evidence(launcher_of(here, "of another"), {}) is Evidence.UNKNOWN
+
+
+def test_a_launcher_by_hand_is_given_up_after_long_silence() -> None:
+    """Nobody can be asked about it; in an allocation the scheduler is, and Balsam's evaluations run on."""
+    nearly, over = HAND_STARTED_SILENCE_SECONDS - 1.0, HAND_STARTED_SILENCE_SECONDS + 1.0
+    assert evidence(launcher_of("elsewhere", silent_seconds=nearly), {}) is Evidence.UNKNOWN
+    assert evidence(launcher_of("elsewhere", silent_seconds=over), {}) is Evidence.GONE
+    in_allocation = launcher_of("elsewhere", silent_seconds=over, allocation_id=3)
+    assert evidence(in_allocation, {}) is Evidence.UNKNOWN
+    assert (
+        evidence(launcher_of("elsewhere", silent_seconds=over, survives_in="balsam x"), {})
+        is Evidence.UNKNOWN
+    )
 
 
 def leave_outcome(claimed: Claim, runs: Path, token: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.shared.terminal import write
-from ambs_hpc.timing import STALE_AFTER_SECONDS
+from ambs_hpc.timing import HAND_STARTED_SILENCE_SECONDS, STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,7 +20,7 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     """Show counts, best objective, rate, failures by cause, live launchers and searches."""
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.queue import last_launcher, list_campaigns, live_launchers, reading
+    from ambs_hpc.queue import holders, last_launcher, list_campaigns, live_launchers, reading
 
     with reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
@@ -28,10 +28,15 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
         told = [_campaign_status(connection, one) for one in chosen]
         alive = live_launchers(connection, STALE_AFTER_SECONDS)
         launchers = [_launcher_status(connection, one) for one in alive]
+        silent = [
+            _launcher_status(connection, one)
+            for one in holders(connection)
+            if not one.ended and one.heartbeat_age_seconds > STALE_AFTER_SECONDS
+        ]
         newest = None if alive else last_launcher(connection)
         last = None if newest is None else _launcher_status(connection, newest)
     if as_json:
-        print_json({"campaigns": told, "launchers": launchers, "last_launcher": last})
+        print_json({"campaigns": told, "launchers": launchers, "silent": silent, "last_launcher": last})
         return
     for one in told:
         _write(one)
@@ -41,6 +46,8 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     write(f"launchers alive: {len(launchers)}, slots: {slots}\n")
     for told_of in launchers:
         _write_launcher(told_of)
+    for told_of in silent:
+        _write_silent(told_of)
     waiting = sum(one["counts"]["READY"] for one in told)
     if waiting and not launchers:
         write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
@@ -106,6 +113,19 @@ def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
     if last and not told["ended"]:
         words.append(f"no sign of life for {duration(told['heartbeat_age_seconds'])}")
     write(f"  {which} on {cell(told['host'])}{where}: {'; '.join(words)}\n")
+
+
+def _write_silent(told: dict[str, Any]) -> None:
+    """Say who holds evaluations and gives no sign of life, and what becomes of them."""
+    from ambs_hpc.cli.shared.output import cell, duration
+
+    silence = duration(told["heartbeat_age_seconds"])
+    if told["allocation"]:
+        then = f"its evaluations are freed when the scheduler says that {told['allocation']} is over"
+    else:
+        then = f"it is given up after {duration(HAND_STARTED_SILENCE_SECONDS)}, by a launcher that is alive"
+    who = f"launcher {told['id']} on {cell(told['host'])}"
+    write(f"  {who} holds {told['running']} evaluations and has been silent for {silence}: {then}\n")
 
 
 def _write(told: dict[str, Any]) -> None:

@@ -1,0 +1,181 @@
+"""A search knows when what it remembers is not what the database has, and keeps nobody waiting meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from ambs_hpc.campaign import SearchLoop
+from ambs_hpc.campaign import loop as loop_module
+from ambs_hpc.clock import ManualClock
+from ambs_hpc.errors import CampaignConflict, DatabaseRefused
+from ambs_hpc.problem import Problem
+from ambs_hpc.queue import claim, complete, counts, proposals_of, reading, transaction
+from ambs_hpc.records import Campaign, Observation, Proposal
+from ambs_hpc.search import Searcher
+from ambs_hpc.timing import SEARCH_HEARTBEAT_SECONDS
+from tests.queue import stock
+
+PROBLEM = Problem(name="digits", space={"lr": (0.0, 1.0), "layers": (1, 9)}, objective="model:train")
+
+
+def campaign_of(connection: Connection, budget: int = 12) -> Campaign:
+    problem = {key: value for key, value in PROBLEM.to_json().items() if key != "name"}
+    return stock.campaign(
+        connection, problem=problem, method="random", method_options={}, max_evaluations=budget
+    )
+
+
+def searching(engine: Engine, budget: int = 12, slots: int = 4) -> tuple[SearchLoop, Campaign, ManualClock]:
+    clock = ManualClock()
+    with transaction(engine) as connection:
+        campaign = campaign_of(connection, budget)
+    loop = SearchLoop(engine, campaign, slots, clock)
+    loop.open()
+    return loop, campaign, clock
+
+
+def finish(engine: Engine, number: int) -> None:
+    with transaction(engine) as connection:
+        launcher_id = stock.launcher(connection)
+        complete(connection, launcher_id, stock.successes(claim(connection, launcher_id, number)))
+
+
+def ordinals(engine: Engine, campaign: Campaign) -> list[int]:
+    with reading(engine) as connection:
+        return [row.ordinal for row in proposals_of(connection, campaign.id)]
+
+
+def go_back(engine: Engine, kept: int) -> None:
+    """As an older copy is: it knows of the first evaluations only, and of no ending."""
+    with transaction(engine) as connection:
+        connection.execute(text("DELETE FROM evaluation_event"))
+        connection.execute(text("DELETE FROM evaluation WHERE ordinal >= :kept"), {"kept": kept})
+        connection.execute(
+            text(
+                "UPDATE evaluation SET state = 'READY', objective = NULL, finished_at = NULL, "
+                "finish_sequence = NULL, launcher_id = NULL, attempt = 0"
+            )
+        )
+        connection.execute(
+            text("UPDATE campaign_progress SET enqueued = :kept, done = 0, finish_sequence = 0"),
+            {"kept": kept},
+        )
+
+
+def test_a_database_that_went_back_is_noticed(any_engine: Engine) -> None:
+    """It proposed nothing more, and waited for ever for what the database did not have."""
+    loop, campaign, _ = searching(any_engine)
+    loop.step()
+    finish(any_engine, 3)
+    loop.step()
+    go_back(any_engine, 2)
+    for _ in range(12):
+        progress = loop.step()
+        finish(any_engine, 4)
+    assert progress.is_complete
+    assert ordinals(any_engine, campaign) == list(range(12))
+    with reading(any_engine) as connection:
+        assert sum(counts(connection, campaign.id).values()) == 12
+
+
+def test_another_database_is_not_written_to(any_engine: Engine) -> None:
+    """Somebody began anew under the same address."""
+    loop, campaign, clock = searching(any_engine)
+    loop.step()
+    with transaction(any_engine) as connection:
+        connection.execute(text("UPDATE database_identity SET uid = 'another'"))
+    before = ordinals(any_engine, campaign)
+    clock.sleep(SEARCH_HEARTBEAT_SECONDS)
+    with pytest.raises(DatabaseRefused, match="Another database"):
+        loop.step()
+    assert ordinals(any_engine, campaign) == before
+
+
+def owned_by(engine: Engine, owner: str) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text("UPDATE campaign_progress SET search_owner = :owner"), {"owner": owner})
+
+
+def test_a_search_that_lost_its_campaign_proposes_nothing(any_engine: Engine) -> None:
+    """Both would take the same ordinals, and the budget would be spent twice."""
+    loop, campaign, _ = searching(any_engine)
+    loop.step()
+    finish(any_engine, 4)
+    before = ordinals(any_engine, campaign)
+    owned_by(any_engine, "elsewhere:1:1")
+    with transaction(any_engine) as connection:
+        connection.execute(text("UPDATE campaign_progress SET search_heartbeat_at = 4e9"))
+    with pytest.raises(CampaignConflict, match="alive"):
+        loop.step()
+    assert ordinals(any_engine, campaign) == before
+
+
+def test_a_campaign_that_nobody_holds_is_taken_again(any_engine: Engine) -> None:
+    """The other search ended while this one could not reach the database."""
+    loop, campaign, clock = searching(any_engine)
+    loop.step()
+    with transaction(any_engine) as connection:
+        connection.execute(
+            text("UPDATE campaign_progress SET search_owner = NULL, search_heartbeat_at = NULL")
+        )
+    clock.sleep(SEARCH_HEARTBEAT_SECONDS)
+    for _ in range(8):
+        progress = loop.step()
+        finish(any_engine, 4)
+    assert progress.is_complete
+    assert ordinals(any_engine, campaign) == list(range(12))
+
+
+class WatchedSearcher:
+    """Fails when it has to work while a transaction is open."""
+
+    def __init__(self, searcher: Searcher, is_open: Sequence[object]) -> None:
+        self._searcher, self._is_open = searcher, is_open
+
+    def ask(self, n: int) -> list[Proposal]:
+        assert not self._is_open
+        return self._searcher.ask(n)
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        assert not self._is_open
+        self._searcher.tell(observations)
+
+    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
+        assert not self._is_open
+        self._searcher.restore(proposals, observations)
+
+
+def test_no_transaction_is_open_while_the_search_works(
+    any_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers that report would wait until a forest is trained."""
+    is_open: list[Engine] = []
+
+    def watched(begin: object) -> object:
+        @contextmanager
+        def opened(engine: Engine) -> Iterator[Connection]:
+            with begin(engine) as connection:  # type: ignore[operator]
+                is_open.append(engine)
+                try:
+                    yield connection
+                finally:
+                    is_open.pop()
+
+        return opened
+
+    made = loop_module.searcher_for
+    monkeypatch.setattr(loop_module, "transaction", watched(transaction))
+    monkeypatch.setattr(loop_module, "reading", watched(reading))
+    monkeypatch.setattr(loop_module, "searcher_for", lambda one: WatchedSearcher(made(one), is_open))
+    loop, campaign, clock = searching(any_engine)
+    loop.step()
+    finish(any_engine, 4)
+    loop.step()
+    again = SearchLoop(any_engine, campaign, 4, clock)
+    again.open()
+    assert again.step().proposed >= 4

@@ -1,0 +1,89 @@
+"""A database that does not answer keeps a launcher from nothing but the database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from ambs_hpc.errors import DatabaseUnreachable
+from ambs_hpc.launcher import exchange as exchange_module
+from ambs_hpc.launcher.database_calls import CallsBeside
+from ambs_hpc.queue import transaction
+from ambs_hpc.states import State
+from tests.launcher.test_loop import Stage, _own_allow_list, rounds  # noqa: F401  by itself
+
+
+def test_a_call_that_hangs_is_left_alone() -> None:
+    """The next one is refused until it has ended; then its own answer is there."""
+    calls, gate = CallsBeside(), threading.Event()
+    hanging = calls.begin(lambda: gate.wait(30))
+    assert not hanging.wait(0.05)
+    with pytest.raises(DatabaseUnreachable, match="has not answered"):
+        calls.begin(lambda: 1)
+    gate.set()
+    assert hanging.wait(5)
+    assert hanging.result() is True
+    assert calls.begin(lambda: 7).wait(5)
+
+
+def test_an_error_is_raised_where_the_answer_is_asked_for() -> None:
+    """Not in the thread, where nobody would see it."""
+
+    def fail() -> None:
+        raise DatabaseUnreachable("gone")
+
+    answer = CallsBeside().begin(fail)
+    assert answer.wait(5)
+    with pytest.raises(DatabaseUnreachable, match="gone"):
+        answer.result()
+
+
+def test_a_launcher_goes_on_while_the_database_hangs(
+    any_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ends meanwhile is recorded when it answers again; what it had leased in that answer is started."""
+    stage = Stage(any_engine, tmp_path, 5)
+    loop, executor = stage.launcher(calls=CallsBeside())
+    rounds(loop)
+    gate = threading.Event()
+
+    @contextmanager
+    def slow(engine: Engine) -> Iterator[Connection]:
+        gate.wait(30)
+        with transaction(engine) as connection:
+            yield connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange_module, "transaction", slow)
+        executor.end(next(iter(executor.running)))
+        begun = time.monotonic()
+        rounds(loop, 2)
+        assert time.monotonic() - begun < 3.0
+        loop.stop(grace_seconds=1.0)
+        assert executor.cancelled
+        gate.set()
+        rounds(loop, 4)
+    assert stage.states()[State.DONE] == 1
+
+
+def test_a_launcher_that_the_database_forgot_registers_again(any_engine: Engine, tmp_path: Path) -> None:
+    """The database went back to a copy from before it began: what it holds is not known there."""
+    stage = Stage(any_engine, tmp_path, 2)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    assert len(executor.running) == 2
+    with transaction(any_engine) as connection:
+        connection.execute(text("UPDATE evaluation SET state = 'READY', launcher_id = NULL"))
+        connection.execute(text("DELETE FROM evaluation_event"))
+        connection.execute(text("DELETE FROM launcher"))
+    stage.clock.sleep(5.0)
+    rounds(loop)
+    assert sorted(executor.cancelled) == [1, 2]
+    with transaction(any_engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM launcher")).scalar() == 1
