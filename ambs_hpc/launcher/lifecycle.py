@@ -6,15 +6,16 @@ import logging
 import os
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
 from ambs_hpc.launcher.database_calls import CallsBeside
+from ambs_hpc.launcher.database_wait import once_it_answers
 from ambs_hpc.launcher.executors.balsam.takeover import succeed
 from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.protocol import Executor
@@ -27,7 +28,6 @@ from ambs_hpc.launcher.runtime_estimate import floor_seconds
 from ambs_hpc.launcher.search_process import SearchProcess
 from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
 from ambs_hpc.queue import (
-    find_campaign,
     list_campaigns,
     patient,
     reading,
@@ -38,9 +38,10 @@ from ambs_hpc.records import NewLauncher, Resources
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 WAIT_SECONDS = 0.5
 REPORT_SECONDS = 10.0  # to report what ended when the database is away at the end
@@ -79,6 +80,11 @@ class LauncherSettings:
     executor: ExecutorName = "auto"
     balsam_site: str = ""
 
+    def once_it_answers(self, call: Callable[[], Result]) -> Result:
+        """As `database_wait.once_it_answers`, for as long as this launcher may wait at its start."""
+        is_in_allocation = self.node_pool is not None and self.node_pool.allocation_id is not None
+        return once_it_answers(call, is_in_allocation=is_in_allocation)
+
     @property
     def last_seconds(self) -> float:
         """Between TERM and KILL at the time limit."""
@@ -102,8 +108,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
     """
     engine = patient(engine)
     lifeline = start_orphan_reaper(str(identity.this_process()))
-    with reading(engine) as connection:
-        only = _campaign_ids(connection, settings.campaigns)
+    only = settings.once_it_answers(lambda: _campaign_ids(engine, settings.campaigns))
     begin = _begin_on_balsam if settings.executor == "balsam" else _begin_on_nodes
     begun = begin(engine, settings, clock, only)
     search = SearchProcess(settings.search, clock) if settings.search else None
@@ -136,14 +141,15 @@ def _begin_on_nodes(
     """With an executor that starts evaluations itself."""
     node_pool = settings.node_pool
     if node_pool is None:
-        node = this_machine(settings.slots, settings.gpus, largest_cores=_largest_cores(engine, only))
+        largest = settings.once_it_answers(lambda: _largest_cores(engine, only))
+        node = this_machine(settings.slots, settings.gpus, largest_cores=largest)
         node_pool = NodePool((node,), gpu_variable())
     packing = Packing(node_pool.nodes, settings.slots)
     slots = settings.slots or sum(len(node.cores) for node in node_pool.nodes)
     introduction = _introduction(slots, node_pool.allocation_id)
-    with transaction(engine) as connection:
-        name = chosen(settings.executor, node_pool, connection, only)
-        launcher_id = register_launcher(connection, introduction)
+    name, launcher_id = settings.once_it_answers(
+        lambda: _chosen_and_registered(engine, settings.executor, node_pool, only, introduction)
+    )
     executor = make_executor(name, packing, node_pool, settings.grace_seconds, settings.slots)
     logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(node_pool.nodes), slots)
     loop = LauncherLoop(
@@ -159,14 +165,30 @@ def _begin_on_balsam(
     site = settings.balsam_site
     executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots)
     introduction = _introduction(executor.most(Resources()), None, survives_in=f"balsam {site}")
-    with transaction(engine) as connection:
-        launcher_id = register_launcher(connection, introduction)
+    launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
     loop = LauncherLoop(
         engine, launcher_id, executor, clock, only=only, calls=CallsBeside(), introduction=introduction
     )
     succeed(engine, launcher_id, loop, executor, only, STALE_AFTER_SECONDS)
     return _Begun(launcher_id, loop, executor, packing)
+
+
+def _chosen_and_registered(
+    engine: Engine,
+    executor: ExecutorName,
+    node_pool: NodePool,
+    only: Sequence[int] | None,
+    introduction: NewLauncher,
+) -> tuple[ExecutorName, int]:
+    with reading(engine) as connection:
+        name = chosen(executor, node_pool, connection, only)
+    return name, _registered(engine, introduction)
+
+
+def _registered(engine: Engine, introduction: NewLauncher) -> int:
+    with transaction(engine) as connection:
+        return register_launcher(connection, introduction)
 
 
 class _Watch:
@@ -282,17 +304,15 @@ def _introduction(slots: int, allocation_id: int | None, survives_in: str = "") 
     return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, survives_in, who.namespace)
 
 
-def _campaign_ids(connection: Connection, names: Sequence[str]) -> list[int] | None:
+def _campaign_ids(engine: Engine, names: Sequence[str]) -> list[int] | None:
     if not names:
         return None
-    ids = []
+    with reading(engine) as connection:
+        known = {one.name: one.id for one in list_campaigns(connection)}
     for name in names:
-        campaign = find_campaign(connection, name)
-        if campaign is None:
-            known = [one.name for one in list_campaigns(connection)]
+        if name not in known:
             raise NotFound(f"There is no campaign {name!r} to launch. {nearest(name, known)}")
-        ids.append(campaign.id)
-    return ids
+    return [known[name] for name in names]
 
 
 def _report_end(loop: LauncherLoop, reason: str) -> None:

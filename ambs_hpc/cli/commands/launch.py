@@ -58,7 +58,6 @@ def launch(
 
     Ctrl-C lets running evaluations end; TERM, or Ctrl-C again, returns them to the queue.
     """
-    from ambs_hpc.cli.shared.database_wait import once_it_answers
     from ambs_hpc.cli.shared.launcher_options import (
         gpu_names,
         refuse_half_a_balsam,
@@ -68,6 +67,7 @@ def launch(
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.clock import SystemClock
     from ambs_hpc.launcher.allocation import VARIABLE, current_node_pool
+    from ambs_hpc.launcher.database_wait import once_it_answers
     from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
 
     refuse_half_a_balsam(executor, balsam_site)
