@@ -1,13 +1,22 @@
-"""The campaigns that a launcher serves: how theirs are run, how long they take, which it must refuse."""
+"""The campaigns that a launcher serves: how theirs are run, how long they take, which it must refuse.
+
+The loop asks in its own thread, the exchange with the database in another one.
+"""
 
 from __future__ import annotations
 
+import errno
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ambs_hpc.clock import Clock, SystemClock
 from ambs_hpc.errors import ObjectiveNotAllowed
 from ambs_hpc.launcher.evaluation_spec import EvaluationSpec
+from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.executors.protocol import Unloadable
 from ambs_hpc.launcher.runtime_estimate import RECENT, RuntimeEstimate
 from ambs_hpc.launcher.supervisor.messages import StartRequest
@@ -19,25 +28,64 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# A module that could not be imported is tried again after so long, and twice as long after each failure.
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 60.0, 600.0
+LOOK_SECONDS = 2.0  # between two looks at its file: when that has changed it is tried at once
+MOST_TRIES = 4  # that a launcher waits for, with nothing else to do
+# What Python says where a file system fails for a while; anything else is the module's own fault.
+PASSING_ERRORS = tuple(
+    os.strerror(one)
+    for one in (errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.ESHUTDOWN)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _FailedImport:
+    """The import of a campaign's module, which has failed.
+
+    Args:
+        tries: in a row since its file has changed.
+        retry_at: on the monotonic clock.
+        may_pass: whether the module, or its file system, may be well again without a person's doing.
+        change: whether the module's file has changed since.
+    """
+
+    tries: int
+    retry_at: float
+    may_pass: bool
+    change: Lookout
+
 
 class Campaigns:
     """What a launcher finds out about each campaign once, at its first claim."""
 
-    def __init__(self, only: Sequence[int] | None) -> None:
+    def __init__(self, only: Sequence[int] | None, clock: Clock | None = None) -> None:
         """`only`: ids of those to serve; None serves all."""
-        self._only = only
+        self._only, self._clock = only, clock or SystemClock()
         self._specs: dict[int, EvaluationSpec] = {}
         self._runtime_estimates: dict[int, RuntimeEstimate] = {}
         self._refused: set[int] = set()
+        self._failed_imports: dict[int, _FailedImport] = {}  # until an evaluation has a value
+        self._has_run: set[int] = set()  # those of which an evaluation had a value here
         self.refused: dict[str, str] = {}  # by name: why none of it is run here
 
     @property
     def has_refused_all(self) -> bool:
-        """Whether nothing is left to serve."""
-        return self._only is not None and self._refused.issuperset(self._only)
+        """Whether nothing is left to serve, and nothing that was refused may be served again by itself."""
+        return self._only is not None and self._refused.issuperset(self._only) and not self.awaits_import
+
+    @property
+    def awaits_import(self) -> bool:
+        """Whether a module that could not be imported may be well again soon.
+
+        One that has worked here before, or whose file system failed; a person's broken module is not such.
+        """
+        failed = list(self._failed_imports.items())
+        return any(one.may_pass and campaign_id in self._refused for campaign_id, one in failed)
 
     def served(self, connection: Connection, but_for: Sequence[int] = ()) -> Sequence[int] | None:
-        """Ids of those to lease from; None for all there are."""
+        """Ids of those to lease from; None for all there are. Imports that are due are tried again."""
+        self._retry_imports()
         without = self._refused.union(but_for)
         if not without:
             return self._only
@@ -50,13 +98,14 @@ class Campaigns:
         if campaign_id in self._specs or campaign_id in self._refused:
             return
         try:
-            self._specs[campaign_id] = EvaluationSpec(get_campaign(connection, campaign_id))
+            spec = EvaluationSpec(get_campaign(connection, campaign_id))
         except ObjectiveNotAllowed as error:
             self.refuse(claim, str(error))
             return
         self._runtime_estimates[campaign_id] = RuntimeEstimate(
             recent_run_seconds(connection, campaign_id, RECENT)
         )
+        self._specs[campaign_id] = spec  # last: who finds it here finds the estimate too
 
     def is_refused(self, claim: Claim) -> bool:
         """Whether evaluations of its campaign are not run here."""
@@ -67,9 +116,10 @@ class Campaigns:
         self._refuse(claim.campaign_id, claim.campaign, why)
 
     def refuse_function(self, unloadable: Unloadable) -> None:
-        """Refuse the campaigns whose function cannot be loaded."""
-        for campaign_id, spec in self._specs.items():
-            if spec.runs(unloadable.function, unloadable.directory):
+        """Refuse the campaigns whose function cannot be loaded, for a while."""
+        for campaign_id, spec in list(self._specs.items()):
+            if spec.runs(unloadable.function, unloadable.directory) and campaign_id not in self._refused:
+                self._failed_imports[campaign_id] = self._failed_import(campaign_id, unloadable)
                 self._refuse(campaign_id, spec.campaign, f"cannot be imported:\n{unloadable.error}")
 
     def start_request(self, claim: Claim) -> StartRequest:
@@ -78,17 +128,19 @@ class Campaigns:
 
     def note_run(self, claim: Claim, seconds: float) -> None:
         """Note the run time of an evaluation that ended with a value."""
+        self._has_run.add(claim.campaign_id)
+        self._failed_imports.pop(claim.campaign_id, None)
         self._runtime_estimates[claim.campaign_id].note(seconds)
 
     def too_long(self, seconds_left: float, floor_seconds: float) -> list[int]:
         """Ids of campaigns met whose evaluations would hardly end in time."""
         if seconds_left == float("inf"):
             return []
-        return [one for one in self._specs if self._expected(one, floor_seconds) > seconds_left]
+        return [one for one in list(self._specs) if self._expected(one, floor_seconds) > seconds_left]
 
     def is_out_of_time(self, seconds_left: float, floor_seconds: float) -> bool:
         """Whether no campaign that was met and is served could still end an evaluation in time."""
-        served = self._specs.keys() - self._refused
+        served = set(self._specs) - self._refused
         return bool(served) and served.issubset(self.too_long(seconds_left, floor_seconds))
 
     def _expected(self, campaign_id: int, floor_seconds: float) -> float:
@@ -100,3 +152,46 @@ class Campaigns:
             logger.error("campaign refused campaign=%s: %s", name, why)
             self._refused.add(campaign_id)
             self.refused[name] = why
+
+    def _failed_import(self, campaign_id: int, unloadable: Unloadable) -> _FailedImport:
+        before = self._failed_imports.get(campaign_id)
+        tries = 1 if before is None or before.change.is_yes() else before.tries + 1
+        pause_seconds = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (tries - 1))
+        has_worked = campaign_id in self._has_run or any(one in unloadable.error for one in PASSING_ERRORS)
+        return _FailedImport(
+            tries,
+            self._clock.monotonic() + pause_seconds,
+            has_worked and tries < MOST_TRIES,
+            Lookout(_change_of(unloadable.function, unloadable.directory), LOOK_SECONDS),
+        )
+
+    def _retry_imports(self) -> None:
+        """Serve those again whose import is due, until it fails again."""
+        for campaign_id, failed in list(self._failed_imports.items()):
+            is_due = self._clock.monotonic() >= failed.retry_at or failed.change.is_yes()
+            if is_due and campaign_id in self._refused:
+                name = self._specs[campaign_id].campaign
+                logger.info("import is tried again campaign=%s tries=%d", name, failed.tries)
+                self.refused.pop(name, None)
+                self._refused.discard(campaign_id)
+
+
+def _change_of(function: str, directory: str) -> Callable[[], bool]:
+    """A question: whether the file of "module:function" is another one than at the first time."""
+    stem = Path(directory, *function.partition(":")[0].split("."))
+    seen: list[object] = []
+
+    def has_changed() -> bool:
+        seen.append([_stamp(file) for file in (stem.with_suffix(".py"), stem / "__init__.py")])
+        return seen[-1] != seen[0]
+
+    return has_changed
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """What tells two versions of a file apart; None where it is not, or cannot be reached."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

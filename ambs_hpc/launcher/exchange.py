@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -154,6 +154,8 @@ class LauncherDatabase:
         except (LauncherForgotten, IntegrityError) as error:
             if self._introduction is None or self._is_known():
                 raise
+            # The copy may not have our allocation, or mean another by its id.
+            self._introduction = replace(self._introduction, allocation_id=None)
             with transaction(self._engine) as connection:
                 self._id = register_launcher(connection, self._introduction)
             logger.warning(

@@ -36,7 +36,7 @@ class Moment:
 
 def why_idle(connection: Connection, campaigns: Campaigns, moment: Moment) -> str:
     """Why slots are idle; empty when no slot is idle or lost and no campaign is refused."""
-    words = [f"refuses {name}: {why.splitlines()[0]}" for name, why in campaigns.refused.items()]
+    words = [f"refuses {name}: {why.splitlines()[0]}" for name, why in list(campaigns.refused.items())]
     words += moment.troubles
     if moment.has_room:
         words.append(_free_because(connection, campaigns, moment))

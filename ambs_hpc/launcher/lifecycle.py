@@ -20,13 +20,14 @@ from ambs_hpc.launcher.executors.balsam.takeover import succeed
 from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.launcher.executors.registry import balsam_executor, chosen, make_executor, shapes_waiting
-from ambs_hpc.launcher.loop import LauncherLoop, Tally
+from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.runtime_estimate import floor_seconds
 from ambs_hpc.launcher.search_process import SearchProcess
 from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
+from ambs_hpc.launcher.tally import Tally
 from ambs_hpc.queue import (
     list_campaigns,
     patient,
@@ -266,11 +267,15 @@ class _Watch:
 
     def _parent_died(self) -> bool:
         pipe = self._settings.parent_pipe
-        return pipe is not None and bool(select.select([pipe], [], [], 0)[0])
+        if pipe is None:
+            return False
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _has_been_idle(self, *, is_searching: bool) -> bool:
         """Nothing to do, and nobody who might think of something that we could do, for long enough."""
-        if not self._loop.is_idle:
+        if not self._loop.is_idle or self._loop.is_paused or self._loop.awaits_import:
             self._idle_since = None
             return False
         now = self._clock.monotonic()

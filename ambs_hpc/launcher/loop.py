@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from ambs_hpc.launcher.exchange import (
 )
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
+from ambs_hpc.launcher.tally import Tally
 from ambs_hpc.records import Claim, NewLauncher, Outcome, Resources
 
 if TYPE_CHECKING:
@@ -50,16 +51,6 @@ class _UnderWay:
     finish: Callable[[Any], None]
 
 
-@dataclass
-class Tally:
-    """What a launcher has done so far."""
-
-    done: int = 0
-    failed: int = 0
-    interrupted: int = 0
-    refused: dict[str, str] = field(default_factory=dict)  # by campaign's name: why none of it is run here
-
-
 class LauncherLoop:
     """One launcher; `step` is driven by a loop of its caller, on a real clock or a virtual one."""
 
@@ -81,7 +72,7 @@ class LauncherLoop:
             introduction: with which it registers again in a database that went back to an older copy.
         """
         self._executor, self._clock = executor, clock
-        self._campaigns = Campaigns(only)
+        self._campaigns = Campaigns(only, clock)
         self._database = LauncherDatabase(
             engine, launcher_id, self._campaigns, calls or CallsAtOnce(), introduction
         )
@@ -111,6 +102,17 @@ class LauncherLoop:
     def is_idle(self) -> bool:
         """Nothing runs, waits to be started, or has to be recorded."""
         return not (self._held or self._waiting or self._ended or self._dying)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether there is no room although nothing runs: the nodes are in trouble that may pass."""
+        is_empty = not (self._held or self._dying or self._next is not None)
+        return is_empty and self._executor.room() is None
+
+    @property
+    def awaits_import(self) -> bool:
+        """Whether a module that could not be imported is tried again."""
+        return self._campaigns.awaits_import
 
     @property
     def has_refused_all(self) -> bool:
@@ -214,6 +216,10 @@ class LauncherLoop:
     def _start_waiting(self) -> None:
         if not self._claiming:
             return
+        if self.is_paused:  # others may run what waits here
+            for one in self._waiting:
+                self._give_back(one, "nothing can be started here")
+            self._waiting = []
         still_waiting: list[Claim] = []
         self._waiting.sort(key=lambda one: one.id != self._next)
         for index, one in enumerate(self._waiting):
@@ -261,12 +267,12 @@ class LauncherLoop:
         now = self._clock.monotonic()
         if now < self._away_until or (now < self._exchange_at and self._is_stocked):
             return None
+        if now >= self._sweep_at:  # first: a launcher that asks an empty queue always has an order
+            self._sweep_at = now + timing.SWEEP_SECONDS
+            return _UnderWay(self._database.begin_sweep(self._clock.now()), lambda _swept: None)
         order = self._order(now)
         if order is not None:
             return _UnderWay(self._database.begin_exchange(order), partial(self._hear, order, now))
-        if now >= self._sweep_at:
-            self._sweep_at = now + timing.SWEEP_SECONDS
-            return _UnderWay(self._database.begin_sweep(self._clock.now()), lambda _swept: None)
         return None
 
     def _finish_call(self, under_way: _UnderWay) -> None:
@@ -302,7 +308,7 @@ class LauncherLoop:
         self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
         del self._ended[: len(order.ended)]
         self._waiting = self._waiting[len(order.given_back) :]
-        self._count(order.ended)
+        self.tally.note(order.ended)
         self._pace(asked_at, order.wanted, reply.claims)
         if reply.claims:
             self._shape = reply.claims[-1].resources
@@ -313,7 +319,7 @@ class LauncherLoop:
         self._start_waiting()
 
     def _wanted(self) -> int:
-        if not self._claiming or (self._executor.room() is None and not self._is_short):
+        if not self._claiming or self.is_paused or (self._executor.room() is None and not self._is_short):
             return 0
         if self._shape is None:
             return 1  # it tells how large they are: with a guess we might lease many that then wait
@@ -365,15 +371,6 @@ class LauncherLoop:
         if self._ended:
             due = self._exchange_at if self._is_stocked else float("-inf")
         return max(0.0, max(due, self._away_until) - self._clock.monotonic())
-
-    def _count(self, recorded: Sequence[Outcome | Interrupted]) -> None:
-        for one in recorded:
-            if isinstance(one, Interrupted):
-                self.tally.interrupted += one.started
-            elif one.failure is None:
-                self.tally.done += 1
-            else:
-                self.tally.failed += 1
 
     def _compare(self, held: set[tuple[int, int]]) -> None:
         """End what the queue took from us; give back what a commit of unknown end gave us."""

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ambs_hpc.launcher.control_group import memory_limit_bytes, processor_limit
 from ambs_hpc.launcher.environment import GPU_VARIABLES
-from ambs_hpc.launcher.gpu_devices import amd_gpus, intel_gpus, nvidia_gpus
+from ambs_hpc.launcher.hardware.control_group import memory_limit_bytes, processor_limit
+from ambs_hpc.launcher.hardware.gpu_devices import amd_gpus, intel_gpus, nvidia_gpus
 from ambs_hpc.launcher.packing import Node
 
 # Of older Slurm, of container runtimes, and of people.

@@ -128,6 +128,7 @@ class Packing:
         self._next: int | None = None  # the evaluation that nodes are kept for
         self._kept: set[str] = set()
         self._suspended: set[str] = set()
+        self._limits: dict[str, int] = {}  # how many more may begin on a node
 
     def place(self, shape: Resources, evaluation_id: int | None = None) -> Slot | None:
         """Occupy a slot; None when there is no room now.
@@ -138,20 +139,28 @@ class Packing:
         if self._slots_left < 1:
             return None
         is_next = evaluation_id is not None and evaluation_id == self._next
-        nodes = self._not_in(self._suspended) if is_next else self._open
+        nodes = self._not_in(self._closed) if is_next else self._open
         fitting = sorted((free for free in nodes if free.fits(shape)), key=lambda free: len(free.cores))
         if len(fitting) < shape.nodes:
             return None
         if evaluation_id is not None:
             self.stop_keeping(evaluation_id)
         self._slots_left -= 1
-        return Slot(tuple(free.take(shape) for free in fitting[: shape.nodes]))
+        slot = Slot(tuple(free.take(shape) for free in fitting[: shape.nodes]))
+        if self._limits:
+            for share in slot.shares:
+                if share.node in self._limits:
+                    self._limits[share.node] -= 1
+        return slot
 
     def keep_for(self, evaluation_id: int, shape: Resources) -> None:
-        """Let nothing else begin on the nodes that come nearest to fit, unless they are kept already."""
-        if self._next is not None:
+        """Let nothing else begin on the nodes that come nearest to fit, unless some are kept already.
+
+        None is kept while too few may be used: it is not other evaluations then that stand in its way.
+        """
+        able = [free for free in self._not_in(self._closed) if free.could_fit(shape)]
+        if self._next is not None or len(able) < shape.nodes:
             return
-        able = [free for free in self._free if free.could_fit(shape)]
         able.sort(key=lambda free: (len(free.gpus), len(free.cores)), reverse=True)
         self._next, self._kept = evaluation_id, {free.node.name for free in able[: shape.nodes]}
 
@@ -172,6 +181,7 @@ class Packing:
         lost = self._by_name.pop(node, None)
         if lost is not None:
             self._free.remove(lost)
+        self._limits.pop(node, None)
         if node in self._kept:
             self._next, self._kept = None, set()  # who waits asks again
 
@@ -182,6 +192,13 @@ class Packing:
     def resume(self, node: str) -> None:
         """Use it again."""
         self._suspended.discard(node)
+
+    def limit(self, node: str, most: int | None) -> None:
+        """Let at most so many more evaluations begin there, 0 for none; None ends the limit."""
+        if most is None:
+            self._limits.pop(node, None)
+        else:
+            self._limits[node] = most
 
     @property
     def nodes(self) -> list[str]:
@@ -239,7 +256,14 @@ class Packing:
     @property
     def _open(self) -> list[_Free]:
         """Nodes on which any evaluation may begin."""
-        return self._not_in(self._kept | self._suspended)
+        return self._not_in(self._kept | self._closed)
+
+    @property
+    def _closed(self) -> set[str]:
+        """Nodes on which nothing may begin now."""
+        if not self._limits:
+            return self._suspended
+        return self._suspended.union(node for node, most in self._limits.items() if most < 1)
 
     def _not_in(self, closed: Collection[str]) -> list[_Free]:
         return [free for free in self._free if free.node.name not in closed] if closed else self._free
@@ -248,6 +272,8 @@ class Packing:
         if shape.takes_whole_nodes:
             return 1
         by = [len(free.cores) // shape.cores]
+        if free.node.name in self._limits:
+            by.append(self._limits[free.node.name])
         if shape.gpus:
             by.append(len(free.gpus) // shape.gpus)
         if shape.memory_gib and free.memory_gib != UNLIMITED_GIB:

@@ -59,7 +59,8 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
             outcomes = [outcome for owner, outcome in found if owner == launcher_id]
             complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
             fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
-        swept = sweep(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
+        # Who has died since the files were read is left for the next time: its results were not looked for.
+        swept = sweep(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone, leases=held)
     for one in swept:  # somebody else may still have it, where a launcher was outlived
         files.call_off(attempt_folder(one.run_directory, one.ordinal, one.attempt), time.time())
     logger.info("dead launchers held=%d harvested=%d swept=%d", len(held), len(found), len(swept))
@@ -94,7 +95,7 @@ def liveness_of(engine: Engine, stale_after_seconds: float) -> Callable[[Launche
 def late_allocations(engine: Engine, stale_after_seconds: float) -> list[int]:
     """Allocations in which a launcher that holds evaluations has not sent a heartbeat for so long."""
     with reading(engine) as connection:
-        late = [one for one in holders(connection) if one.heartbeat_age_seconds > stale_after_seconds]
+        late = [one for one in holders(connection) if abs(one.heartbeat_age_seconds) > stale_after_seconds]
     return [one.identity.allocation_id for one in late if one.identity.allocation_id is not None]
 
 

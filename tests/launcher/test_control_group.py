@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.launcher.control_group import memory_limit_bytes, processor_limit
+from ambs_hpc.launcher.hardware.control_group import memory_limit_bytes, processor_limit
 
 GIB = 2**30
 STEP = "system.slice/slurmstepd.scope/job_77/step_batch/user/task_0"

@@ -175,3 +175,40 @@ def test_several_nodes_are_whole_ones() -> None:
     assert [len(share.cores) for share in slot.shares] == [16, 16]
     assert packing.place(Resources(nodes=2)) is None
     assert packing.capacity() == Resources(cores=16, gpus=4, memory_gib=64.0, nodes=3, whole_node=True)
+
+
+def test_a_node_may_be_limited_to_some_more_evaluations() -> None:
+    """One that was in trouble is tried with one evaluation before it gets as many as fit."""
+    packing = Packing([Node("a", (0, 1, 2)), Node("b", (0, 1))])
+    packing.limit("a", 0)
+    packing.limit("b", 1)
+    assert packing.count(Resources()) == 1
+    slot = packing.place(Resources())
+    assert slot is not None
+    assert slot.node == "b"
+    assert packing.place(Resources()) is None
+    assert packing.room() is None
+    packing.free(slot)
+    assert packing.count(Resources()) == 0, "a limit counts what begins, not what runs"
+    packing.limit("b", None)
+    assert packing.count(Resources()) == 2
+    assert packing.most(Resources()) == 5
+    packing.limit("a", None)
+    assert packing.count(Resources()) == 5
+
+
+def test_nodes_in_trouble_are_not_kept() -> None:
+    """A large evaluation would wait for one of them while another node could be had."""
+    packing = Packing([Node("a", (0, 1, 2)), Node("b", (0, 1))])
+    small = packing.place(Resources())
+    assert small is not None
+    assert small.node == "b"
+    large = Resources(cores=2)
+    packing.limit("a", 0)
+    packing.keep_for(2, large)
+    packing.free(small)
+    assert packing.place(Resources(), 3) is None, "b is kept"
+    assert packing.place(large, 2) is not None
+    packing.keep_for(4, Resources(cores=3))
+    packing.limit("a", None)
+    assert packing.count(Resources(cores=3)) == 1, "nothing was kept while no node could be"

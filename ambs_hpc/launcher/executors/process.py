@@ -12,12 +12,15 @@ from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.environment import supervisor_environment
 from ambs_hpc.launcher.executors.node_health import Probe
+from ambs_hpc.launcher.executors.node_pauses import NodePauses
+from ambs_hpc.launcher.executors.open_files import allow_supervisors
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.executors.start_request import never_fits, placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing, Slot
+from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor import process_tree
-from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, wait_for_any
+from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, close_all, wait_for_any
 from ambs_hpc.launcher.supervisor.messages import Alive, AttemptReport, ImportFailed, Message, StartRequest
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.records import Claim, Outcome, Resources
@@ -48,6 +51,8 @@ class ProcessExecutor:
     def __init__(self, packing: Packing, node_pool: NodePool, grace_seconds: float) -> None:
         """`packing` is of the nodes of `node_pool`; `grace_seconds` are between TERM and KILL."""
         self._packing, self._node_pool, self._grace_seconds = packing, node_pool, grace_seconds
+        self._pauses = NodePauses(packing)
+        self._usual_limits = allow_supervisors(len(node_pool.nodes))
         self._deaths: Counter[str] = Counter()
         self._supervisors: dict[SupervisorKey, SupervisorClient] = {}
         self._slots: dict[int, Slot] = {}
@@ -74,7 +79,7 @@ class ProcessExecutor:
 
     @property
     def troubles(self) -> Sequence[str]:
-        return lost(self._lost_nodes)
+        return [*lost(self._lost_nodes), *self._pauses.troubles]
 
     def start(self, claim: Claim, request: StartRequest) -> bool:
         if self._packing.never_fits(claim.resources):
@@ -95,6 +100,7 @@ class ProcessExecutor:
             self._packing.free(slot)
             raise
         self._slots[claim.id] = slot
+        self._pauses.note_start(claim, slot)
         if request.has_ranks:
             self._with_ranks.add(claim.id)
         self._supervisor(key).start(request)
@@ -110,6 +116,7 @@ class ProcessExecutor:
                 ended += self._reap(supervisor)
             elif supervisor.key.alone_for is not None and not supervisor.running:
                 self._dismiss(supervisor)
+        self._pauses.look()
         return ended + self._reap_silent() + self._hear_probes()
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
@@ -123,8 +130,8 @@ class ProcessExecutor:
     def close(self) -> None:
         for probe in self._all_probes():
             probe.close()
-        for supervisor in list(self._supervisors.values()):
-            self._dismiss(supervisor)
+        close_all(list(self._supervisors.values()))
+        self._supervisors.clear()
 
     # -- where it starts ----------------------------------------------------------------------------
 
@@ -140,7 +147,9 @@ class ProcessExecutor:
         if supervisor is None:
             launch = self._node_pool.launch_on(key.node) if key.node else ()
             environment = {**supervisor_environment(os.environ, key.threads), **self._mark}
-            supervisor = self._supervisors[key] = SupervisorClient(key, environment, launch)
+            supervisor = self._supervisors[key] = SupervisorClient(
+                key, environment, launch, self._usual_limits
+            )
         return supervisor
 
     def _makes_way(self, slot: Slot, key: SupervisorKey, *, needs_command: bool) -> bool:
@@ -179,17 +188,23 @@ class ProcessExecutor:
         return self._note_report(supervisor, message)
 
     def _note_report(self, supervisor: SupervisorClient, report: AttemptReport) -> list[Ended]:
-        request = supervisor.running.pop(report.id)
+        request = supervisor.running.pop(report.id, None)
+        if request is None:
+            return []  # some launch commands repeat lines
+        slot = self._slots[report.id]
+        if report.unwritable:
+            self._pauses.note_unwritable(slot, run_directory_of(request.folder), report.unwritable)
         if report.is_on_disk:
             report = read_outcome(request.folder, report.attempt, request.token) or report
         self._suspects.discard(report.id)
         self._deaths.pop(supervisor.key.node, None)
         if report.stopped:
             self._free(report.id)
-            return [Interrupted(report.id, report.attempt, report.stopped)]
+            return [Interrupted(report.id, report.attempt, report.stopped, started=report.has_begun)]
         outcome = outcome_of(report)
+        self._pauses.note_outcome(slot, outcome)
         if report.id in self._with_ranks and outcome.failure is FailureKind.ERROR:
-            nodes = [share.node for share in self._slots[report.id].shares]
+            nodes = [share.node for share in slot.shares]
             self._probes[report.id] = (outcome, Probe(self._node_pool.launch_on, nodes))
             return []
         self._free(report.id)
@@ -289,6 +304,7 @@ class ProcessExecutor:
         logger.error("node given up node=%s", node)
         self._lost_nodes.append(node)
         self._packing.lose(node)
+        self._pauses.note_lost(node)
 
     def _dismiss(self, supervisor: SupervisorClient) -> None:
         del self._supervisors[supervisor.key]
@@ -299,6 +315,7 @@ class ProcessExecutor:
         slot = self._slots.pop(evaluation_id, None)
         if slot is not None:
             self._packing.free(slot)
+            self._pauses.note_end(evaluation_id)
 
 
 def outcome_of(report: AttemptReport) -> Outcome:

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
-from ambs_hpc.launcher.environment import attempt_environment, forwarded_variables, gpu_environment
+from ambs_hpc.launcher.environment import attempt_environment, gpu_environment, variables_of_ranks
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Slot
 from ambs_hpc.launcher.supervisor.messages import StartRequest
@@ -88,7 +88,7 @@ def bounded(
 def _as_ranks(request: StartRequest, resources: Resources, slot: Slot, node_pool: NodePool) -> StartRequest:
     """The same through the launch command, which itself may run on any processor of this node."""
     assert request.arguments is not None
-    variables = forwarded_variables(list(request.environment), os.environ)
+    variables = variables_of_ranks(request.environment, os.environ)
     try:
         command = node_pool.launch_ranks(slot.shares, resources.ranks_per_node, variables)
     except UsageError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import select
 import socket
@@ -11,16 +13,30 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ambs_hpc.launcher.supervisor.messages import Message, StartRequest, StopOrder, decoded, encoded
+from ambs_hpc.launcher.supervisor.messages import (
+    Alive,
+    AttemptReport,
+    ImportFailed,
+    Message,
+    StartRequest,
+    StopOrder,
+    decoded_from_line,
+    encoded,
+)
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_ROOM, TOKEN_VARIABLE
 from ambs_hpc.launcher.supervisor.transport import Transport
 
+logger = logging.getLogger(__name__)
+
 END_SECONDS = 10.0
+DEATH_SECONDS = 2.0  # a killed process that has not vanished by then hangs in the kernel
 ABANDON_SECONDS = 1.0  # for a launch command to end when its node says nothing any more
 # A supervisor on another node that says nothing for so long is lost with its node: it beats every 10 s.
 # Before its first word an interpreter has to come from a file system that a thousand others read at once.
 SILENCE_SECONDS = 60.0
 GREETING_SECONDS = 180.0
+MOST_TOLD = 5  # kinds of lines by others that are logged, and of each
+TOLD_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +61,17 @@ class SupervisorClient:
     """A supervisor that has been started; requests wait in the socket while it imports its module."""
 
     def __init__(
-        self, key: SupervisorKey, environment: Mapping[str, str], launch: Sequence[str] = ()
+        self,
+        key: SupervisorKey,
+        environment: Mapping[str, str],
+        launch: Sequence[str] = (),
+        prefix: Sequence[str] = (),
     ) -> None:
         """
         Args:
             environment: what the supervisor, and all that it starts, gets.
             launch: the command that starts a program on the key's node; () on this one.
+            prefix: a command that starts another one, and becomes it.
         """
         self.key = key
         self.running: dict[int, StartRequest] = {}  # by evaluation
@@ -58,13 +79,16 @@ class SupervisorClient:
         self.has_greeted = False
         self.unloadable: str | None = None
         self._heard_at = time.monotonic()
+        self._foreign: set[str] = set()  # kinds of lines that have been logged
         environment = {**environment, TOKEN_VARIABLE: "." * TOKEN_ROOM}
         program = [sys.executable, "-m", "ambs_hpc.launcher.supervisor"]
         function = [] if key.function is None else [key.function, key.directory]
         if launch:
-            self._transport, self._process = _over_pipes([*launch, *program, "-", *function], environment)
+            self._transport, self._process = _over_pipes(
+                [*prefix, *launch, *program, "-", *function], environment
+            )
         else:
-            self._transport, self._process = _over_socket(program, function, environment)
+            self._transport, self._process = _over_socket([*prefix, *program], function, environment)
 
     @property
     def pid(self) -> int:
@@ -97,15 +121,37 @@ class SupervisorClient:
             if received is None:
                 self.is_dead = True
                 return messages
-            if received:
-                self._heard_at = time.monotonic()
-            messages += [decoded(one) for one in received]
+            messages += [message for line in received for message in self._understood(line)]
             if not received and not self._has_more():
                 return messages
 
+    def _understood(self, line: bytes) -> list[Message]:
+        """The message in a line; [] where a launch command or a tool of the site has written it.
+
+        A message of ours that others have written into cannot be read, nor be asked for again: its sender is
+        taken for dead, and what it ran is found by its files.
+        """
+        try:
+            message = decoded_from_line(line)
+        except ValueError as error:
+            logger.error("broken message node=%s: %s", self.key.node, error)
+            self.is_dead = True
+            return []
+        if isinstance(message, Alive | AttemptReport | ImportFailed):
+            self._heard_at = time.monotonic()
+            return [message]
+        text = line[:TOLD_CHARACTERS].decode(errors="replace")
+        kind = "".join(one for one in text if one.isalpha())[:20]
+        if kind not in self._foreign and len(self._foreign) < MOST_TOLD:
+            self._foreign.add(kind)
+            logger.info("no message of a supervisor node=%s: %r", self.key.node, text)
+        return []
+
     def _has_more(self) -> bool:
         """Whether more can be read now: an error of the socket hides messages that came before it."""
-        return bool(select.select([self._transport], [], [], 0)[0])
+        poll = select.poll()  # select knows descriptors below 1024 only
+        poll.register(self._transport, select.POLLIN)
+        return bool(poll.poll(0))
 
     @property
     def has_unsent(self) -> bool:
@@ -120,16 +166,36 @@ class SupervisorClient:
 
     def close(self) -> None:
         """End the supervisor with all that it runs, and wait until it is gone."""
+        close_all([self])
+
+    def _hang_up(self) -> float:
+        """Let it see the end of the transport, by which it ends; how long it may take, in seconds."""
         patience = END_SECONDS
         if self.is_silent:
             self._process.terminate()  # Slurm's command then ends what it had started
             patience = ABANDON_SECONDS
         self._transport.close()
-        try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        return patience
+
+    def _is_gone_by(self, deadline: float) -> bool:
+        """Whether its process has ended, waiting until the deadline on the monotonic clock."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+            return True
+        return False
+
+
+def close_all(supervisors: Sequence[SupervisorClient]) -> None:
+    """End supervisors with all that they run, all at once: it takes as long as the slowest of them."""
+    begun = time.monotonic()
+    deadlines = [(begun + one._hang_up(), one) for one in supervisors]
+    left = [one for deadline, one in deadlines if not one._is_gone_by(deadline)]
+    for one in left:
+        one._process.kill()
+    dead_by = time.monotonic() + DEATH_SECONDS
+    for one in left:
+        if not one._is_gone_by(dead_by):
+            logger.error("process %d cannot be killed", one.pid)
 
 
 def _over_socket(

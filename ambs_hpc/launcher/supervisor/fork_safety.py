@@ -75,7 +75,9 @@ def _can_run_in_fork(runtimes: Sequence[str]) -> bool:
     if pid == 0:
         _try_regions(runtimes, writer)
     os.close(writer)
-    select.select([reader], [], [], TRIAL_SECONDS)  # readable when the fork has ended
+    poll = select.poll()  # select knows descriptors below 1024 only
+    poll.register(reader, select.POLLIN)
+    poll.poll(1000 * TRIAL_SECONDS)  # readable when the fork has ended
     os.close(reader)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -35,7 +35,11 @@ def run_attempt(requests: socket.socket, objective: Objective, token_place: int 
             os._exit(0)
         started_at, request = taken_from(packet)
         process_tree.carry_token(request.token, token_place)
-        enter_attempt(request)
+        try:
+            enter_attempt(request)
+        except OSError as error:
+            status = outcome.UNENTERED_STATUS if outcome.node_trouble(error) else status
+            raise
         status = outcome.run_function(request, objective, started_at)
     except BaseException:  # noqa: BLE001  the border of the process: nothing may return into the fork server
         sys.excepthook(*sys.exc_info())

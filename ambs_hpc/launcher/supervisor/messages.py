@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
@@ -105,6 +106,8 @@ class AttemptReport:
         has_begun: whether its program was started.
         token: of the attempt; an outcome file counts only with its own attempt's.
         is_on_disk: the report was too long for a message: the outcome file has it.
+        unwritable: why the node could not write into the attempt's folder, in the system's words; "" where it
+            could. Nothing else can be started there before that has passed.
     """
 
     id: int
@@ -121,6 +124,7 @@ class AttemptReport:
     has_begun: bool = True
     is_on_disk: bool = False
     token: str = ""
+    unwritable: str = ""
 
 
 Message = StartRequest | StopOrder | Alive | ImportFailed | SupervisorDied | AttemptReport
@@ -136,6 +140,7 @@ KINDS: dict[str, type[Any]] = {
     "report": AttemptReport,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
+_SAID = re.compile(rb'{"kind": "(alive|import_failed|report)"')  # begins what a supervisor says
 _FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _NAMES}
 
 
@@ -151,10 +156,28 @@ def decoded(text: bytes | str) -> Message:
         ValueError: no message of ours.
     """
     said = json.loads(text)
-    kind = KINDS.get(said.pop("kind", None)) if isinstance(said, dict) else None
+    name = said.pop("kind", None) if isinstance(said, dict) else None
+    kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ValueError(f"no message of ours: {text[:200]!r}")
     return _made(kind, said)  # type: ignore[no-any-return]  # of the kinds of Message
+
+
+def decoded_from_line(line: bytes) -> Message | None:
+    """The supervisor's message that ends a line; None for a line that others have written.
+
+    They may also have written before it on its line.
+
+    Raises:
+        ValueError: a message that others have written into.
+    """
+    found = _SAID.search(line)
+    if found is None:
+        return None
+    try:
+        return decoded(line[found.start() :])
+    except RecursionError as error:
+        raise ValueError(f"nested too deeply: {line[:200]!r}") from error
 
 
 def to_json(value: StartRequest | AttemptReport) -> str:
@@ -187,6 +210,7 @@ def is_sound(report: AttemptReport) -> bool:
         and (report.exit_status is None or type(report.exit_status) is int)
         and isinstance(report.metrics, dict)
         and is_json_tree(report.metrics)
+        and not report.unwritable  # which only a supervisor finds out, and tells
     )
 
 

@@ -1,14 +1,58 @@
-"""Metrics as JSON values: whatever is wrong with one costs that metric, never the objective."""
+"""What an objective returned: a finite number, and metrics as JSON values.
+
+Whatever is wrong with a metric costs that metric, never the objective.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 DEEPEST = 50  # levels of lists and dicts; a cycle is deeper than any
 LONGEST_BYTES = 3 << 20  # of all metrics together, as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedResult:
+    """The result of an attempt: an objective with metrics, or a failure kind with an error."""
+
+    objective: float | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    failure: str | None = None
+    error: str = ""
+
+
+def parse_result(value: object) -> ParsedResult:
+    """Read what an objective returned: a finite number, or a dict with `objective` and JSON metrics."""
+    if type(value) is float and math.isfinite(value):  # most are, and the rest is costly in a fresh fork
+        return ParsedResult(value)
+    metrics: Mapping[Any, Any] = {}
+    if isinstance(value, Mapping):
+        if "objective" not in value:
+            return bad_result(f"the result {_short(value)} has no 'objective'")
+        metrics = {name: item for name, item in value.items() if not _is_objective(name)}
+        value = value["objective"]
+    try:
+        number = float(value)  # type: ignore[arg-type]  # anything may come, and float says what is a number
+    except OverflowError:
+        return bad_result("the objective is too large for a floating point number")
+    except Exception:  # noqa: BLE001  the border to a person's classes: `__float__` may raise anything
+        return bad_result(f"the objective {_short(value)} is not a number")
+    if isinstance(value, str | bytes) or not math.isfinite(number):
+        return bad_result(f"the objective {_short(value)} is not a finite number")
+    kept, left_out = read_metrics(metrics)
+    for sentence in left_out:
+        print(f"ambs: {sentence}", file=sys.stderr)  # noqa: T201  beside what the evaluation printed
+    return ParsedResult(number, kept)
+
+
+def bad_result(error: str) -> ParsedResult:
+    """The failure of an evaluation that ended well and left no finite number."""
+    return ParsedResult(failure="BAD_RESULT", error=error)
 
 
 def read_metrics(metrics: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -31,6 +75,18 @@ def read_metrics(metrics: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]
             continue
         kept[name] = plain
     return kept, left_out
+
+
+def _is_objective(name: object) -> bool:
+    return isinstance(name, str) and name == "objective"
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  the border to a person's classes: `__repr__` may raise anything
+        text = f"of type {type(value).__name__}, which cannot be shown ({type(error).__name__})"
+    return text if len(text) <= 200 else text[:200] + "..."
 
 
 def _key(key: object) -> str:

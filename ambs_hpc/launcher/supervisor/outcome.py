@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-import math
 import os
 import signal
 import stat
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest, from_json, is_sound, to_json
-from ambs_hpc.launcher.supervisor.metrics import read_metrics
+from ambs_hpc.launcher.supervisor.metrics import ParsedResult, bad_result, parse_result
 from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_generators
 from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 
@@ -27,18 +28,15 @@ TAIL_BYTES = 2000
 SEARCHED_BYTES = 65536
 LONGEST_FILE_BYTES = 4 << 20  # of a result or an outcome: its supervisor reads so much in half a second
 SYNC_FROM_SECONDS = 1.0
+# Errors by which a file system says that it, or the way to it, fails: no evaluation's fault.
+NODE_TROUBLES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
+PROBE_BYTES = 1 << 16
+UNENTERED_STATUS = 213  # of a fork whose node could not write into its folder; hardly a program's own
+PASSING_TROUBLE = "an error that has passed"
+ROOM_SECONDS = 600.0  # a value may have taken hours: so long it waits for room on the disk
+ROOM_LOOK_SECONDS = 1.0
 TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)  # by a signal; by a shell whose command was
 Folder = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedResult:
-    """The result of an attempt: an objective with metrics, or a failure kind with an error."""
-
-    objective: float | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    failure: str | None = None
-    error: str = ""
 
 
 def run_function(
@@ -53,7 +51,8 @@ def run_function(
             seed_generators(int(request.environment[SEED_VARIABLE]))
         said = parse_result(objective(dict(request.configuration)))
     except SystemExit as error:
-        return _exit_status(error)
+        status = _exit_status(error)
+        return 1 if status == UNENTERED_STATUS else status
     except MemoryError:
         traceback.print_exc()
         failed = ParsedResult(failure="OUT_OF_MEMORY", error=_last_traceback())
@@ -68,11 +67,30 @@ def report_of(running: RunningAttempt, status: int, finished_at: float) -> Attem
     """The report of an attempt whose process has ended, with its outcome on disk.
 
     `stopped` says why it ended before it had anything to say: an interruption, no outcome. A TERM that
-    nobody but the evaluation itself can have sent is its own failure.
+    nobody but the evaluation itself can have sent is its own failure. What failed in a folder that its node
+    cannot write was interrupted.
     """
+    request, code = running.request, os.waitstatus_to_exitcode(status)
+    if code == UNENTERED_STATUS and request.arguments is None:
+        why = obstacle_to_writing(request.folder)
+        # A program that ends so by itself must not run again without end: that has begun, and counts.
+        return _kept_from_writing(
+            request, running.started_at, code, why or PASSING_TROUBLE, has_begun=not why
+        )
+    report = _end_of(running, code, finished_at)
+    if report.failure not in (None, "OUT_OF_MEMORY"):
+        why = obstacle_to_writing(request.folder)
+        if why:
+            with contextlib.suppress(OSError):  # a later launcher would count the failure
+                os.unlink(f"{request.folder}/{OUTCOME}")  # noqa: PTH108  as with `write_outcome`
+            return _kept_from_writing(request, running.started_at, code, why, has_begun=True)
+    return report
+
+
+def _end_of(running: RunningAttempt, code: int, finished_at: float) -> AttemptReport:
+    """The report by its exit status and by what it left; on disk, where that can be written."""
     request = running.request
     is_command = request.arguments is not None and not request.reads_request
-    code = os.waitstatus_to_exitcode(status)
     left = None if is_command else read_outcome(request.folder, request.attempt, request.token)
     if left is not None and (left.failure is None or running.ended_by is None):
         # Its slot is free when its process is gone, not when it had its result: a GPU's memory takes a while.
@@ -87,7 +105,9 @@ def report_of(running: RunningAttempt, status: int, finished_at: float) -> Attem
     try:
         write_outcome(request.folder, report)
     except OSError as error:  # it may have removed its folder: the launcher hears of its end all the same
-        print(f"outcome of {request.folder} could not be written: {error}", file=sys.stderr)  # noqa: T201
+        with contextlib.suppress(OSError):  # the log may be on the same disk
+            print(f"outcome of {request.folder} could not be written: {error}", file=sys.stderr)  # noqa: T201
+        return replace(report, unwritable=node_trouble(error))
     return report
 
 
@@ -109,28 +129,44 @@ def not_started(request: StartRequest, error: Exception) -> AttemptReport:
     return _report(request, now, now, None, said)
 
 
-def parse_result(value: object) -> ParsedResult:
-    """Read what an objective returned: a finite number, or a dict with `objective` and JSON metrics."""
-    if type(value) is float and math.isfinite(value):  # most are, and the rest is costly in a fresh fork
-        return ParsedResult(value)
-    metrics: Mapping[Any, Any] = {}
-    if isinstance(value, Mapping):
-        if "objective" not in value:
-            return _bad(f"the result {_short(value)} has no 'objective'")
-        metrics = {name: item for name, item in value.items() if not _is_objective(name)}
-        value = value["objective"]
+def not_begun(request: StartRequest, error: Exception) -> AttemptReport:
+    """The same, or the report of an interruption where the node was at fault."""
+    why = node_trouble(error)
+    return (
+        _kept_from_writing(request, time.time(), None, why, has_begun=False)
+        if why
+        else not_started(request, error)
+    )
+
+
+def node_trouble(error: Exception) -> str:
+    """What the node's file system says, when the error is its fault; "" when it is not."""
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno in NODE_TROUBLES else ""
+
+
+def obstacle_to_writing(folder: Folder, size_bytes: int = PROBE_BYTES, *, is_synced: bool = False) -> str:
+    """What keeps its node from writing into the folder, found by trying; "" for nothing.
+
+    Free space alone does not show quotas. A folder that is missing, or not ours to write, is no such thing.
+
+    Args:
+        is_synced: whether to wait until the disk has it: some file systems tell a quota only then.
+    """
+    name = f"{folder}/.ambs-probe.{os.getpid()}.{time.time_ns()}"
     try:
-        number = float(value)  # type: ignore[arg-type]  # anything may come, and float says what is a number
-    except OverflowError:
-        return _bad("the objective is too large for a floating point number")
-    except Exception:  # noqa: BLE001  the border to a person's classes: `__float__` may raise anything
-        return _bad(f"the objective {_short(value)} is not a number")
-    if isinstance(value, str | bytes) or not math.isfinite(number):
-        return _bad(f"the objective {_short(value)} is not a finite number")
-    kept, left_out = read_metrics(metrics)
-    for sentence in left_out:
-        print(f"ambs: {sentence}", file=sys.stderr)  # noqa: T201  beside what the evaluation printed
-    return ParsedResult(number, kept)
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                _write_all(descriptor, bytes(size_bytes))
+                if is_synced:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        finally:
+            os.unlink(name)  # noqa: PTH108  as with `write_outcome`
+    except OSError as error:
+        return node_trouble(error)
+    return ""
 
 
 def command_result(folder: Folder) -> ParsedResult | None:
@@ -168,14 +204,21 @@ def write_outcome(folder: Folder, report: AttemptReport) -> None:
     temporary = f"{folder}/{OUTCOME}.{os.getpid()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
-        content = memoryview(to_json(report).encode())
-        while content:
-            content = content[os.write(descriptor, content) :]
+        _write_all(descriptor, to_json(report).encode())
         if report.finished_at - report.started_at >= SYNC_FROM_SECONDS:
             os.fsync(descriptor)
+    except OSError:
+        os.unlink(temporary)  # noqa: PTH108  its beginning takes room on a full disk
+        raise
     finally:
         os.close(descriptor)
     os.replace(temporary, f"{folder}/{OUTCOME}")  # noqa: PTH105  as with `_content`
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def tail(file: Folder, size: int = TAIL_BYTES) -> str:
@@ -232,14 +275,34 @@ def _failure(running: RunningAttempt, code: int, said: ParsedResult | None) -> P
         return ParsedResult(failure="ERROR", error=f"exit status {code}")
     if said is not None:
         return said
-    return _bad(f"no result: neither a line '{MARK} NUMBER' on stdout nor the file $AMBS_RESULT")
+    return bad_result(f"no result: neither a line '{MARK} NUMBER' on stdout nor the file $AMBS_RESULT")
 
 
 def _leave(request: StartRequest, started_at: float, said: ParsedResult, status: int) -> int:
+    """Leave the outcome on disk; a value waits until there is room, for ROOM_SECONDS at most."""
     if said.failure is not None:
         sys.stderr.flush()
-    write_outcome(request.folder, _report(request, started_at, time.time(), None, said))
-    return status
+    report = _report(request, started_at, time.time(), None, said)
+    patience = 0.0 if said.failure is not None else ROOM_SECONDS
+    while True:
+        try:
+            write_outcome(request.folder, report)
+        except OSError as error:
+            if not node_trouble(error) or patience <= 0:
+                raise
+        else:
+            return status
+        time.sleep(ROOM_LOOK_SECONDS)
+        patience -= ROOM_LOOK_SECONDS
+
+
+def _kept_from_writing(
+    request: StartRequest, started_at: float, exit_status: int | None, why: str, *, has_begun: bool
+) -> AttemptReport:
+    """The report of an attempt that its node ended, by not writing into its folder."""
+    stopped = f"{request.folder} could not be written: {why}"
+    report = _report(request, started_at, time.time(), exit_status, stopped=stopped)
+    return replace(report, has_begun=has_begun, unwritable=why)
 
 
 def _report(
@@ -294,9 +357,9 @@ def _read_result(read: Callable[[], str | None]) -> ParsedResult | None:
         text = read()
         return None if text is None else parse_result(_number_or_json(text))
     except (RecursionError, MemoryError):
-        return _bad("the result is nested too deeply, or too large")
+        return bad_result("the result is nested too deeply, or too large")
     except (ValueError, OSError) as error:
-        return _bad(f"the result cannot be read ({error})")
+        return bad_result(f"the result cannot be read ({error})")
 
 
 def _number_or_json(text: str) -> object:
@@ -315,24 +378,8 @@ def _with_stderr(error: str, directory: str) -> str:
     return f"{error}\n{lines}" if lines else error
 
 
-def _bad(error: str) -> ParsedResult:
-    return ParsedResult(failure="BAD_RESULT", error=error)
-
-
-def _is_objective(name: object) -> bool:
-    return isinstance(name, str) and name == "objective"
-
-
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal other than the first and the last
         return f"signal {number}"
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001  the border to a person's classes: `__repr__` may raise anything
-        text = f"of type {type(value).__name__}, which cannot be shown ({type(error).__name__})"
-    return text if len(text) <= 200 else text[:200] + "..."

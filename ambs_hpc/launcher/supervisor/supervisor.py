@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import sys
 import time
@@ -131,7 +132,7 @@ class Supervisor:
         try:
             make_new_folder(request.folder)
         except OSError as error:
-            self._report(outcome.not_started(request, error))
+            self._report(outcome.not_begun(request, error))
             return
         self._begin(request)
 
@@ -145,7 +146,9 @@ class Supervisor:
                 request = request if is_command else function_main.unforked(request)
                 running = start_command(request, dies_with_us=self._usual_seconds >= BRIEF_SECONDS)
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
-            self._report(outcome.not_started(request, error))
+            report = outcome.not_begun(request, error)
+            _remove_unused(request, report)
+            self._report(report)
             return
         if running is not None:
             self._running[running.pid] = running
@@ -155,7 +158,8 @@ class Supervisor:
         usable = [core for core in cores if core in self._cores]
         if cores and not usable and not self._has_warned:
             self._has_warned = True
-            print(f"cores {cores} are not on this node: evaluations are not bound", file=sys.stderr)  # noqa: T201
+            with contextlib.suppress(OSError):  # a full disk
+                print(f"cores {cores} are not on this node: evaluations are not bound", file=sys.stderr)  # noqa: T201
         return usable
 
     def _hear_fork_server(self) -> bool:
@@ -241,7 +245,9 @@ class Supervisor:
                 one.running.ended_by = "stopped"  # by somebody who terminates all that runs here
             is_explained = one.running.ended_by is not None or not outcome.is_termination(one.status)
             if is_explained or time.monotonic() >= one.doubtful_until:
-                self._report(outcome.report_of(one.running, one.status, one.finished_at))
+                report = outcome.report_of(one.running, one.status, one.finished_at)
+                _remove_unused(one.running.request, report)
+                self._report(report)
             else:
                 doubtful.append(one)
         self._ended = doubtful
@@ -275,3 +281,9 @@ class Supervisor:
         if self._fork_server is not None:
             self._fork_server.close()
         process_tree.kill_children()
+
+
+def _remove_unused(request: StartRequest, report: AttemptReport) -> None:
+    """Remove the new folder of an attempt that never began: on a full disk it takes what others need."""
+    if not report.has_begun:
+        shutil.rmtree(request.folder, ignore_errors=True)

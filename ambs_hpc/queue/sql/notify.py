@@ -83,7 +83,9 @@ class _PostgreSQLWatch:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            select.select([self._connection], [], [], left)
+            poll = select.poll()  # `select` knows no descriptor above 1024
+            poll.register(self._connection, select.POLLIN)
+            poll.poll(1000 * left)
 
     def close(self) -> None:
         with contextlib.suppress(Exception):

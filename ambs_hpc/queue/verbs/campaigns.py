@@ -92,7 +92,8 @@ def take_search(
     if held.search_owner not in (None, owner):
         gone = is_gone(held.search_owner)
         if gone is None:
-            gone = read_now(connection) - held.search_heartbeat_at > stale_after_seconds
+            # In the future when the database's clock was set back; a search that lives corrects it soon.
+            gone = abs(read_now(connection) - held.search_heartbeat_at) > stale_after_seconds
         if not gone:
             return False
     connection.execute(

@@ -55,7 +55,13 @@ def held_by_dead(connection: Connection, *, stale_after_seconds: float, is_gone:
     return held(connection, [one.id for one in dead]) if dead else []
 
 
-def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: LivenessOf) -> list[Released]:
+def sweep(
+    connection: Connection,
+    *,
+    stale_after_seconds: float,
+    is_gone: LivenessOf,
+    leases: Collection[Lease] | None = None,
+) -> list[Released]:
     """Take from dead launchers what they hold; each counts as an interruption.
 
     A launcher is dead when it ended in order, when the evidence is certain, or when its heartbeat is late by
@@ -67,6 +73,7 @@ def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Livene
         is_gone: the evidence about a launcher. True stands for GONE_FOR_CERTAIN, False for ALIVE and None for
             UNKNOWN. It must answer from memory, because a transaction is open: ask processes and schedulers
             about the `holders` before.
+        leases: only these: those of which it is known that they left no result. None for all.
     """
     found = dead_holders(connection, stale_after_seconds, is_gone)
     dead = _last_heartbeats(connection, [one.id for one in found if not _may_survive(one)])
@@ -76,6 +83,9 @@ def sweep(connection: Connection, *, stale_after_seconds: float, is_gone: Livene
     ids = connection.execute(select(evaluation.c.id).where(is_running, mine)).scalars().all()
     counters = CounterChanges.of_evaluations(connection, ids)
     rows = lock_rows(connection, is_running, mine, id_in(connection, evaluation.c.id, ids))
+    if leases is not None:
+        read = {(one.id, one.attempt) for one in leases}
+        rows = [row for row in rows if (row.id, row.attempt) in read]
     interruptions = [Interruption(row, dead[row.launcher_id]) for row in rows]
     release_rows(connection, interruptions, counters, Move.SWEEP, "launcher died")
     return [
@@ -108,7 +118,8 @@ def _is_dead(one: Launcher, stale_after_seconds: float, is_gone: LivenessOf) -> 
     verdict = is_gone(one)
     if verdict is Evidence.GONE_FOR_CERTAIN or verdict is True:
         return True
-    return verdict is Evidence.GONE and one.heartbeat_age_seconds > stale_after_seconds
+    # A heartbeat from the future is of before the database's clock was set back; who lives corrects it soon.
+    return verdict is Evidence.GONE and abs(one.heartbeat_age_seconds) > stale_after_seconds
 
 
 def _may_survive(one: Launcher) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
 from ambs_hpc.identity import start_time, this_process
-from ambs_hpc.launcher.executors import registry
+from ambs_hpc.launcher.executors import node_health, registry
 from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
 from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
 from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
@@ -24,6 +25,8 @@ from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
+from ambs_hpc.launcher.supervisor.messages import StartRequest
+from ambs_hpc.launcher.supervisor.outcome import not_begun
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
@@ -468,6 +471,51 @@ def test_long_names_of_temporary_folders_do_no_harm(
     executor.start(*work(tmp_path, 1, shell("echo AMBS-RESULT: 1; echo $TMPDIR >&2")))
     assert outcome(executor).objective == 1.0
     assert (tmp_path / "attempt-1" / "stderr").read_text() == f"{long}\n"
+
+
+class PoolWithoutRoom:
+    """A pool whose workers find no room for the folders of what they are asked to start."""
+
+    workers, has_had_workers, age_seconds = 2, True, 0.0
+
+    def __init__(self, _plan: object) -> None:
+        self.requests: list[StartRequest] = []
+
+    def submit(self, request: StartRequest) -> None:
+        self.requests.append(request)
+
+    def answers(self, _timeout_seconds: float) -> list[parsl_pool.Answer]:
+        said, self.requests = self.requests, []
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return [parsl_pool.Answer(one.id, not_begun(one, error)) for one in said]
+
+    def failure(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self.requests.clear()
+
+
+def test_nothing_starts_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not begin counts against nothing; the reason is told until there is room."""
+    monkeypatch.setattr(parsl_executor, "Pool", PoolWithoutRoom)
+    monkeypatch.setattr(node_health, "LOOK_SECONDS", 0.05)
+    full = [os.strerror(errno.ENOSPC)]
+    monkeypatch.setattr(node_health, "obstacle_to_writing", lambda *_, **__: "".join(full))
+    executor = make(tmp_path)
+    executor.start(*work(tmp_path, 1, function="environment"))
+    (said,) = ended(executor)
+    assert isinstance(said, Interrupted)
+    assert not said.started
+    assert "No space left on device" in said.reason
+    assert (executor.room(), executor.count(ONE_GPU)) == (None, 0)
+    (told,) = executor.troubles
+    assert told.endswith("No space left on device; nothing is started until there is room")
+    full.clear()
+    wait_until(lambda: executor.poll(0.01) or executor.room() is not None)
+    assert executor.count(ONE_GPU) == 2
+    assert executor.troubles == []
+    executor.close()
 
 
 def test_missing_parsl_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

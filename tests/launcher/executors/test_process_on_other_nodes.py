@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Collection, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import ShapeNeverFits
+from ambs_hpc.launcher.executors import node_pauses
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
 from ambs_hpc.launcher.node_pool import NodePool, on_no_nodes
@@ -276,3 +278,42 @@ def supervisors() -> set[int]:
         for pid in process_tree.children()
         if process_tree.state_of(pid) not in "ZX" and program in Path(f"/proc/{pid}/cmdline").read_bytes()
     }
+
+
+def test_a_node_on_which_everything_fails_does_not_eat_the_queue(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbour shows that the program is well; it gets one evaluation now and then, and is told."""
+    monkeypatch.setattr(node_pauses, "BLACK_HOLE_SECONDS", 0.2)
+    text = f'[ "$PRETENDED_NODE" != bad ] || [ -e {folder}/mended ] || {{ echo no GPU >&2; exit 1; }}'
+    command = ["sh", "-c", f"{text}; sleep 0.05; echo AMBS-RESULT: 1"]
+    executor, numbers = make(("good", "bad")), itertools.count(1)
+    said: list[Outcome] = []
+
+    def run_one_more() -> bool:
+        while executor.count(ONE_CORE):
+            assert executor.start(*work(folder, next(numbers), None, command))
+        said.extend(one for one in executor.poll(0.05) if isinstance(one, Outcome))
+        return bool(executor.troubles)
+
+    wait_until(run_one_more, 20)
+    (told,) = executor.troubles
+    assert told.startswith("node bad: 8 evaluations in a row failed within 5 s")
+    assert "(no GPU)" in told
+    assert sum(one.failure is not None for one in said) == 8
+    (folder / "mended").touch()
+    wait_until(lambda: not run_one_more(), 20)
+    wait_until(lambda: not run_one_more() and {one.node for one in said[-4:]} == {"good", "bad"}, 20)
+    assert sum(one.failure is not None for one in said) == 8
+    executor.close()
+
+
+def test_launch_commands_may_say_what_they_like(folder: Path) -> None:
+    """Tools of a site print to the output of every program, before it and after it."""
+    noisy = 'echo XALT tracking enabled; printf "loading... "; "$@"; echo Application 7 resources: utime ~0s'
+    executor = make(("there",), launch_on=lambda _node: ("sh", "-c", noisy, "launch"))
+    executor.start(*work(folder, 1, "where"))
+    (said,) = ended(executor, 1)
+    assert isinstance(said, Outcome)
+    assert said.objective == 1.0
+    executor.close()

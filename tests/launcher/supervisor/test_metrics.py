@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from ambs_hpc.launcher.supervisor.metrics import read_metrics
-from ambs_hpc.launcher.supervisor.outcome import parse_result
+from ambs_hpc.launcher.supervisor.metrics import parse_result, read_metrics
 
 
 class Rude:

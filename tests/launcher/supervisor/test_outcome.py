@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ambs_hpc.launcher.supervisor import outcome
-from ambs_hpc.launcher.supervisor.messages import FAILURES, AttemptReport
+from ambs_hpc.launcher.supervisor.messages import FAILURES, AttemptReport, StartRequest, is_sound
+from ambs_hpc.launcher.supervisor.metrics import parse_result
+from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 from ambs_hpc.states import FailureKind
 
 
 @pytest.mark.parametrize("value", [1.5, 2, True, {"objective": 1.5, "epochs": 3}])
 def test_numbers_are_results(value: object) -> None:
     """Whatever Python counts as a finite number."""
-    said = outcome.parse_result(value)
+    said = parse_result(value)
     assert said.failure is None
     assert said.objective is not None
     assert math.isfinite(said.objective)
@@ -27,16 +32,14 @@ def test_numbers_are_results(value: object) -> None:
 )
 def test_anything_else_is_a_bad_result(value: object) -> None:
     """It fails with its reason instead of poisoning the model."""
-    assert outcome.parse_result(value).failure == "BAD_RESULT"
+    assert parse_result(value).failure == "BAD_RESULT"
 
 
 def test_numbers_of_libraries_are_taken() -> None:
     """Training code returns numpy scalars, and arrays among its metrics."""
     import numpy as np
 
-    said = outcome.parse_result(
-        {"objective": np.float32(0.5), "curve": np.array([1.0, 2.0]), "nan": float("nan")}
-    )
+    said = parse_result({"objective": np.float32(0.5), "curve": np.array([1.0, 2.0]), "nan": float("nan")})
     assert said.objective == 0.5
     assert said.metrics["curve"] == [1.0, 2.0]
 
@@ -121,3 +124,73 @@ def test_outcome_of_another_attempt_is_not_taken(tmp_path: Path) -> None:
     assert outcome.read_outcome(tmp_path, 1) == report
     (tmp_path / ".ambs-outcome.json").write_text('{"id": 1, "att')
     assert outcome.read_outcome(tmp_path, 1) is None
+
+
+REQUEST = StartRequest(7, 2, {}, "/runs/000/7-2", ["true"])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_what_a_failing_file_system_kept_from_beginning_was_interrupted(number: int) -> None:
+    """It is the node's trouble, with the folder and the system's words."""
+    said = outcome.not_begun(REQUEST, OSError(number, os.strerror(number), "stdout"))
+    assert said.failure is None
+    assert not said.has_begun
+    assert said.unwritable == os.strerror(number)
+    assert said.stopped == f"/runs/000/7-2 could not be written: {os.strerror(number)}"
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "no program"), ValueError("NUL")])
+def test_what_cannot_be_started_for_another_reason_has_failed(error: Exception) -> None:
+    """A missing program is missing everywhere."""
+    said = outcome.not_begun(REQUEST, error)
+    assert (said.failure, said.unwritable, said.stopped) == ("ERROR", "", "")
+
+
+@pytest.mark.parametrize(("ended_by", "is_interrupted"), [(None, True), ("time", True), ("memory", False)])
+def test_a_failure_where_nothing_can_be_written_was_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_by: str | None, *, is_interrupted: bool
+) -> None:
+    """But for one that its memory limit has ended; what it left must not be counted by a later launcher."""
+    monkeypatch.setattr(outcome, "obstacle_to_writing", lambda _folder: "No space left on device")
+    request = replace(REQUEST, folder=str(tmp_path), time_limit_seconds=1.0)
+    running = RunningAttempt(request, 1, 0.0, 0.0, ended_by)
+    said = outcome.report_of(running, 1 << 8, 1.0)
+    assert bool(said.stopped) == is_interrupted
+    assert said.has_begun
+    assert (tmp_path / outcome.OUTCOME).exists() != is_interrupted
+
+
+def test_a_result_counts_wherever_it_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That its outcome file cannot be written is told beside it."""
+
+    def full(_descriptor: int, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "stdout").write_text("AMBS-RESULT: 2\n")
+    monkeypatch.setattr(outcome, "_write_all", full)
+    said = outcome.report_of(RunningAttempt(replace(REQUEST, folder=str(tmp_path)), 1, 0.0, 0.0), 0, 1.0)
+    assert (said.objective, said.stopped, said.unwritable) == (2.0, "", "No space left on device")
+    assert [file.name for file in tmp_path.iterdir()] == ["stdout"]
+
+
+def test_no_evaluation_can_say_that_its_node_cannot_write() -> None:
+    """Nothing would be started there any more."""
+    report = AttemptReport(1, 1, "n", 0.0, 1.0, objective=1.0)
+    assert is_sound(report)
+    assert not is_sound(replace(report, unwritable="No space left on device"))
+
+
+@pytest.mark.parametrize(("obstacle", "has_begun"), [("No space left on device", False), ("", True)])
+def test_a_fork_that_could_not_enter_its_folder_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, obstacle: str, *, has_begun: bool
+) -> None:
+    """A program may end with the same status: where all can be written it counts, lest it run for ever."""
+    monkeypatch.setattr(outcome, "obstacle_to_writing", lambda _folder: obstacle)
+    request = replace(REQUEST, folder=str(tmp_path), arguments=None, function="module:function")
+    said = outcome.report_of(RunningAttempt(request, 1, 0.0, 0.0), outcome.UNENTERED_STATUS << 8, 1.0)
+    assert "could not be written" in said.stopped
+    assert said.has_begun == has_begun
+    of_command = outcome.report_of(
+        RunningAttempt(replace(request, arguments=["x"]), 1, 0.0, 0.0), outcome.UNENTERED_STATUS << 8, 1.0
+    )
+    assert (of_command.failure is None) == bool(obstacle)

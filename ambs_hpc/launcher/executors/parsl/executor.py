@@ -15,13 +15,14 @@ from pathlib import Path
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
-from ambs_hpc.launcher.executors.node_health import Probe
+from ambs_hpc.launcher.executors.node_health import FolderProbe, Probe, unwritable
 from ambs_hpc.launcher.executors.parsl.pool import Answer, Pool, PoolPlan, require_parsl
 from ambs_hpc.launcher.executors.process import blamed, lost, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.executors.start_request import placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
+from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, SupervisorDied
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.records import Claim, Resources
@@ -70,15 +71,20 @@ class ParslExecutor:
         self._deaths: Counter[int] = Counter()  # of supervisors and workers, by evaluation
         self._pools = self._failures = 0
         self._probe: Probe | None = None  # of the nodes of a pool that failed
+        self._unwritable: tuple[FolderProbe, str] | None = None  # with the words for people
 
     # -- what fits ----------------------------------------------------------------------------------
 
     def count(self, shape: Resources) -> int:
+        if self._unwritable is not None:
+            return 0
         if self._shape is None:
             return 0 if shape.needs_launch_command else self._packing.count(shape)
         return self._free if self._fits(shape) else 0
 
     def room(self) -> Resources | None:
+        if self._unwritable is not None:
+            return None
         if self._shape is None:
             room = self._packing.room()
             return None if room is None else replace(room, nodes=1)
@@ -102,11 +108,13 @@ class ParslExecutor:
     @property
     def troubles(self) -> Sequence[str]:
         left = self._packing.nodes
-        return lost([node.name for node in self._node_pool.nodes if node.name not in left])
+        told = [] if self._unwritable is None else [self._unwritable[1]]
+        return [*lost([node.name for node in self._node_pool.nodes if node.name not in left]), *told]
 
     @property
     def _free(self) -> int:
-        return 0 if self._probe is not None else max(0, self._workers - len(self._running))
+        is_paused = self._probe is not None or self._unwritable is not None
+        return 0 if is_paused else max(0, self._workers - len(self._running))
 
     @property
     def _workers(self) -> int:
@@ -146,6 +154,8 @@ class ParslExecutor:
         return True
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
+        if self._unwritable is not None and self._unwritable[0].is_writable():
+            self._unwritable = None
         if self._pool is None:
             time.sleep(timeout_seconds if self._probe is None else min(timeout_seconds, PROBE_SECONDS))
             self._hear_probe()
@@ -232,11 +242,20 @@ class ParslExecutor:
             return [self._died(request, "supervising process died")]
         self._failures = 0
         self._deaths.pop(request.id, None)
+        if report.unwritable:
+            self._note_unwritable(run_directory_of(request.folder), report.unwritable)
         if report.is_on_disk:
             report = read_outcome(request.folder, request.attempt, request.token) or report
         if report.stopped:
-            return [Interrupted(request.id, request.attempt, report.stopped)]
+            return [Interrupted(request.id, request.attempt, report.stopped, started=report.has_begun)]
         return [outcome_of(report)]
+
+    def _note_unwritable(self, run_directory: str, why: str) -> None:
+        """Start nothing until this node can write there: Parsl chooses the node, so all of them pause."""
+        if self._unwritable is None:
+            told = unwritable(run_directory, why)
+            logger.warning("all nodes pause: %s", told)
+            self._unwritable = FolderProbe(run_directory), told
 
     def _died(self, request: StartRequest, reason: str) -> Ended:
         """The end of an attempt whose supervisor or worker died, in which nothing else ran."""

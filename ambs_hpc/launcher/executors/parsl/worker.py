@@ -14,7 +14,12 @@ from pathlib import Path
 
 from ambs_hpc.launcher.environment import gpu_environment, supervisor_environment
 from ambs_hpc.launcher.supervisor import process_tree
-from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, wait_for_any
+from ambs_hpc.launcher.supervisor.client import (
+    SupervisorClient,
+    SupervisorKey,
+    close_all,
+    wait_for_any,
+)
 from ambs_hpc.launcher.supervisor.messages import (
     AttemptReport,
     ImportFailed,
@@ -97,8 +102,7 @@ class Worker:
     def _end_with_the_pool(self) -> None:
         """End when the process that hands out work has died: nobody would take the results."""
         if os.getppid() != self._parent:
-            for supervisor in self._supervisors.values():
-                supervisor.close()
+            close_all(list(self._supervisors.values()))
             os._exit(LOST_STATUS)
 
 

@@ -1,0 +1,149 @@
+"""Nodes on which nothing is started for now, and the one evaluation that then tries each of them again.
+
+A node pauses when it cannot write an evaluation's folder, or when everything fails on it at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ambs_hpc.launcher.executors.black_hole import BlackHoles
+from ambs_hpc.launcher.executors.node_health import LOOK_SECONDS, FolderProbe, unwritable
+from ambs_hpc.launcher.packing import Packing, Slot
+from ambs_hpc.records import Claim, Outcome
+
+logger = logging.getLogger(__name__)
+
+BLACK_HOLE_SECONDS = 60.0  # until a node on which everything failed is tried again
+LONGEST_SECONDS = 60.0  # until a node is tried again that cannot write what this one can
+TRIAL_SECONDS = 10.0  # what has run for so long after a pause shows that its node is well
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """Why nothing is started on a node.
+
+    Args:
+        over_at: when it may end, on the monotonic clock.
+        folder: that must be writable before; None for none.
+    """
+
+    why: str
+    over_at: float
+    folder: FolderProbe | None = None
+
+    @property
+    def is_over(self) -> bool:
+        can_write = self.folder is None or self.folder.is_writable()
+        return can_write and time.monotonic() >= self.over_at
+
+
+@dataclass
+class _Trial:
+    """A node that has paused and may run one evaluation; `begun_at` on the monotonic clock."""
+
+    why: str
+    evaluation_id: int | None = None
+    begun_at: float = float("inf")
+
+
+class NodePauses:
+    """Limits what begins on nodes in trouble; told of every evaluation that starts and ends."""
+
+    def __init__(self, packing: Packing) -> None:
+        self._packing = packing
+        self._has_others = len(packing.nodes) > 1
+        self._black_holes = BlackHoles()
+        self._pauses: dict[str, _Pause] = {}
+        self._trials: dict[str, _Trial] = {}
+        self._in_a_row: Counter[str] = Counter()  # pauses of a node without a trial that went well
+
+    @property
+    def troubles(self) -> list[str]:
+        """Why nothing is started, and on which nodes, in words for people."""
+        words = [(pause.why, node) for node, pause in self._pauses.items()]
+        words += [(f"{one.why}; one evaluation tries it again", node) for node, one in self._trials.items()]
+        told: dict[str, list[str]] = {}
+        for why, node in words:
+            told.setdefault(why, []).append(node)
+        return [self._told(why, nodes) for why, nodes in told.items()]
+
+    def note_start(self, claim: Claim, slot: Slot) -> None:
+        """An evaluation was started."""
+        if self._has_others and len(slot.shares) == 1:
+            self._black_holes.note_start(claim.id, claim.campaign_id, slot.node)
+        for share in slot.shares if self._trials else ():
+            trial = self._trials.get(share.node)
+            if trial is not None and trial.evaluation_id is None:
+                trial.evaluation_id, trial.begun_at = claim.id, time.monotonic()
+
+    def note_outcome(self, slot: Slot, outcome: Outcome) -> None:
+        """An evaluation has ended with an outcome; `note_end` follows."""
+        if self._has_others:
+            why = self._black_holes.note_outcome(outcome)
+            if why:
+                self._pause(slot.node, _Pause(why, time.monotonic() + BLACK_HOLE_SECONDS))
+
+    def note_unwritable(self, slot: Slot, run_directory: str, why: str) -> None:
+        """The folder of an evaluation could not be written; `why` as the system says it."""
+        told = unwritable(run_directory, why)
+        probe = self._probe_of(run_directory)
+        for share in slot.shares:
+            # When this node can write, that one still may not: it is tried less and less often.
+            patience = LOOK_SECONDS * (2.0 ** min(10, self._in_a_row[share.node]) - 1)
+            over_at = time.monotonic() + min(LONGEST_SECONDS, patience)
+            self._pause(share.node, _Pause(told, over_at, probe))
+
+    def note_end(self, evaluation_id: int) -> None:
+        """An evaluation has ended, however it did."""
+        if self._has_others:
+            self._black_holes.note_interruption(evaluation_id)
+        for node in [node for node, one in self._trials.items() if one.evaluation_id == evaluation_id]:
+            self._use_again(node)
+
+    def note_lost(self, node: str) -> None:
+        """The node is given up."""
+        self._pauses.pop(node, None)
+        self._trials.pop(node, None)
+
+    def look(self) -> None:
+        """Have nodes tried whose pause is over, and use those again on which the trial goes on."""
+        for node, pause in list(self._pauses.items()):
+            if pause.is_over:
+                del self._pauses[node]
+                self._trials[node] = _Trial(pause.why)
+                self._packing.limit(node, 1)
+        long_ago = time.monotonic() - TRIAL_SECONDS
+        for node in [node for node, one in self._trials.items() if one.begun_at < long_ago]:
+            self._use_again(node)
+
+    def _probe_of(self, run_directory: str) -> FolderProbe:
+        """One for all nodes that wait for the same folder."""
+        for pause in self._pauses.values():
+            if pause.folder is not None and pause.folder.folder == run_directory:
+                return pause.folder
+        return FolderProbe(run_directory)
+
+    def _pause(self, node: str, pause: _Pause) -> None:
+        if node not in self._packing.nodes:
+            return
+        self._trials.pop(node, None)
+        if node not in self._pauses:
+            self._in_a_row[node] += 1
+            self._pauses[node] = pause
+            self._packing.limit(node, 0)
+            logger.warning("node paused node=%s: %s", node, pause.why)
+
+    def _use_again(self, node: str) -> None:
+        del self._trials[node]
+        del self._in_a_row[node]
+        self._packing.limit(node, None)
+        logger.info("node used again node=%s", node)
+
+    def _told(self, why: str, nodes: Sequence[str]) -> str:
+        is_everywhere = set(nodes) == set(self._packing.nodes)
+        return why if is_everywhere else f"node {', '.join(nodes)}: {why}"

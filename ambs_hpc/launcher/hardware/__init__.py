@@ -1,0 +1,1 @@
+"""What the kernel says about this machine: limits of control groups, GPUs."""

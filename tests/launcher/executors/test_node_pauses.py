@@ -1,0 +1,180 @@
+"""A node in trouble gets nothing, then one evaluation, then everything again."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.launcher.executors import node_health, node_pauses
+from ambs_hpc.launcher.executors.black_hole import MOST_QUICK
+from ambs_hpc.launcher.executors.node_pauses import NodePauses
+from ambs_hpc.launcher.packing import Node, Packing, Slot
+from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.states import FailureKind
+from tests.databases import wait_until
+
+ONE_CORE = Resources()
+NO_SPACE = os.strerror(errno.ENOSPC)
+
+
+class Disk:
+    """A disk that is full until it is not."""
+
+    def __init__(self) -> None:
+        self.trouble, self.looks = NO_SPACE, 0
+
+    def obstacle(self, _folder: str, _size_bytes: int, *, is_synced: bool) -> str:
+        assert is_synced
+        self.looks += 1
+        return self.trouble
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    made = Disk()
+    monkeypatch.setattr(node_health, "obstacle_to_writing", made.obstacle)
+    monkeypatch.setattr(node_health, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(node_pauses, "LOOK_SECONDS", 0.01)
+    return made
+
+
+class Nodes:
+    """Nodes of four cores, and what runs there."""
+
+    def __init__(self, *names: str) -> None:
+        self.packing = Packing([Node(name, (0, 1, 2, 3)) for name in names])
+        self.pauses = NodePauses(self.packing)
+        self.number = 0
+
+    def start(self) -> tuple[int, Slot] | None:
+        self.number += 1
+        slot = self.packing.place(ONE_CORE, self.number)
+        if slot is None:
+            return None
+        claim = Claim(self.number, 1, "c", self.number, 1, "t", {}, ONE_CORE, None)
+        self.pauses.note_start(claim, slot)
+        return self.number, slot
+
+    def end(self, begun: tuple[int, Slot] | None, failure: FailureKind | None = None) -> None:
+        assert begun is not None
+        number, slot = begun
+        objective = 1.0 if failure is None else None
+        outcome = Outcome(
+            number, 1, "t", 0.0, 1.0, slot.node, objective=objective, failure=failure, error="no"
+        )
+        self.pauses.note_outcome(slot, outcome)
+        self.leave(begun)
+
+    def leave(self, begun: tuple[int, Slot]) -> None:
+        self.packing.free(begun[1])
+        self.pauses.note_end(begun[0])
+
+    def count(self) -> int:
+        self.pauses.look()
+        return self.packing.count(ONE_CORE)
+
+
+def test_nothing_starts_until_there_is_room(disk: Disk) -> None:
+    """The reason is told; then one evaluation tries, and all slots follow."""
+    nodes = Nodes("n")
+    begun = nodes.start()
+    assert begun is not None
+    nodes.pauses.note_unwritable(begun[1], "/runs/c", NO_SPACE)
+    nodes.leave(begun)
+    wait_until(lambda: nodes.count() == 0 and disk.looks > 2)
+    assert nodes.packing.room() is None
+    assert nodes.start() is None
+    words = "runs folder /runs/c: No space left on device; nothing is started until there is room"
+    assert nodes.pauses.troubles == [words]
+    disk.trouble = ""
+    wait_until(lambda: nodes.count() == 1)
+    trial = nodes.start()
+    assert nodes.start() is None
+    assert nodes.pauses.troubles == [f"{words}; one evaluation tries it again"]
+    nodes.end(trial)
+    assert nodes.count() == 4
+    assert nodes.pauses.troubles == []
+
+
+def test_a_trial_need_not_end(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations may take hours: one that goes on for a while shows that its node is well."""
+    monkeypatch.setattr(node_pauses, "TRIAL_SECONDS", 0.05)
+    disk.trouble = ""
+    nodes = Nodes("n")
+    begun = nodes.start()
+    assert begun is not None
+    nodes.pauses.note_unwritable(begun[1], "/runs/c", NO_SPACE)
+    wait_until(lambda: nodes.count() == 1)
+    assert nodes.start() is not None
+    wait_until(lambda: nodes.count() == 2)
+
+
+def test_a_node_that_alone_cannot_write_is_tried_less_and_less(disk: Disk) -> None:
+    """Its mount is stale: this one can write, and each try costs an attempt."""
+    nodes = Nodes("n", "m")
+    disk.trouble = ""
+    stale = os.strerror(errno.ESTALE)
+    first, second = nodes.start(), nodes.start()
+    assert first is not None
+    assert second is not None
+    assert first[1].node == second[1].node == "n"
+    nodes.pauses.note_unwritable(first[1], "/runs/c", stale)
+    nodes.leave(first)
+    assert nodes.pauses.troubles == [
+        f"node n: runs folder /runs/c: {stale}; nothing is started until it can be written"
+    ]
+    wait_until(lambda: nodes.count() == 5)  # four of the other node's, one of its own
+    nodes.pauses.note_unwritable(second[1], "/runs/c", stale)
+    nodes.pauses.note_unwritable(second[1], "/runs/c", stale)  # while it pauses: counted once
+    assert nodes.count() == 4
+    wait_until(lambda: nodes.count() == 5)
+
+
+def test_a_black_hole_gets_one_evaluation_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until one does not fail at once."""
+    monkeypatch.setattr(node_pauses, "BLACK_HOLE_SECONDS", 0.1)
+    nodes = Nodes("n", "m")
+    on_n = [nodes.start() for _ in range(4)]
+    nodes.end(nodes.start())  # on the other one
+    for begun in on_n:
+        nodes.end(begun, FailureKind.ERROR)
+    for _ in range(MOST_QUICK - 4):
+        nodes.end(nodes.start(), FailureKind.ERROR)
+    assert nodes.count() == 4
+    (told,) = nodes.pauses.troubles
+    assert told.startswith("node n: 8 evaluations in a row failed within 5 s")
+    full = [nodes.start() for _ in range(4)]
+    wait_until(lambda: nodes.count() == 1)
+    nodes.end(nodes.start(), FailureKind.ERROR)
+    assert nodes.count() == 0
+    wait_until(lambda: nodes.count() == 1)
+    nodes.end(nodes.start())
+    assert nodes.count() == 4
+    for begun in full:
+        nodes.end(begun)
+    assert nodes.pauses.troubles == []
+
+
+def test_a_lost_node_is_no_trouble_any_more(disk: Disk) -> None:
+    """It is told as lost."""
+    nodes = Nodes("n", "m")
+    begun = nodes.start()
+    assert begun is not None
+    nodes.pauses.note_unwritable(begun[1], "/runs/c", NO_SPACE)
+    nodes.packing.lose("n")
+    nodes.pauses.note_lost("n")
+    assert nodes.pauses.troubles == []
+    nodes.leave(begun)
+    nodes.pauses.note_unwritable(begun[1], "/runs/c", NO_SPACE)
+    assert nodes.pauses.troubles == []
+
+
+def test_a_folder_that_can_be_written_is_found_so(tmp_path: Path) -> None:
+    """By making and writing a file, of which nothing stays; one that is gone will be made again."""
+    for folder in (tmp_path, tmp_path / "gone"):
+        probe = node_health.FolderProbe(str(folder))
+        wait_until(probe.is_writable)
+    assert list(tmp_path.iterdir()) == []
