@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DEMO := demo
 TEST_PROCESSES ?= 2
 PYTEST_OPTIONS ?=
+SEEDS ?= 10000
+FIRST_SEED ?= 0
 # What depends most on the versions of libraries and of Python, and takes no more than minutes.
 # Optuna's old TPE and ten thousand proposals take minutes by themselves, and say nothing more about versions.
 UNIT_TESTS := tests/problem tests/search tests/queue tests/sites tests/report
@@ -13,7 +15,7 @@ UV := $(BIN)/uv
 # Without it uv would download a Python that is missing here.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-balsam test-lowest test-python lint install install-test clean
+.PHONY: demo test test-balsam test-faults test-lowest test-python lint install install-test clean
 
 demo: install
 	mkdir -p $(DEMO)
@@ -24,6 +26,10 @@ test: install-test
 
 test-balsam: install-test
 	$(BIN)/python -m pytest -m balsam tests/balsam
+
+# Campaigns under faults, each by a seed of its own: make test-faults SEEDS=10000 FIRST_SEED=0
+test-faults: install-test
+	$(BIN)/python -m ambs_hpc.simulate.faults.main --seeds $(SEEDS) --first $(FIRST_SEED) --processes $(TEST_PROCESSES)
 
 # With the lowest versions that pyproject.toml declares, on the lowest Python: make test-lowest PYTHON=python3.10
 test-lowest: .venv-lowest/installed-test

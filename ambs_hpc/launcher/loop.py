@@ -22,6 +22,7 @@ from ambs_hpc.launcher.exchange import (
 )
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
+from ambs_hpc.launcher.runtime_estimate import with_possible_run_time
 from ambs_hpc.launcher.tally import Tally
 from ambs_hpc.records import Claim, NewLauncher, Outcome, Resources
 
@@ -100,8 +101,8 @@ class LauncherLoop:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing runs, waits to be started, or has to be recorded."""
-        return not (self._held or self._waiting or self._ended or self._dying)
+        """Nothing runs, waits to be started, has to be recorded, or may just be leased."""
+        return not (self._held or self._waiting or self._ended or self._dying or self._under_way)
 
     @property
     def is_paused(self) -> bool:
@@ -188,6 +189,9 @@ class LauncherLoop:
             if isinstance(one, Unloadable):
                 self._campaigns.refuse_function(one)
                 continue
+            begun = self._begun.get(one.id)
+            if begun is not None and isinstance(one, Outcome):
+                one = with_possible_run_time(one, self._clock.monotonic() - begun)
             self._busy_seconds += self._occupied_seconds(one)
             claimed = self._held.get(one.id)
             if claimed is not None and claimed.attempt == one.attempt:

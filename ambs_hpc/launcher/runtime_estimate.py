@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
+
+from ambs_hpc.records import Outcome
 
 RECENT = 200  # endings that count: what a search tries becomes slower or faster as it goes on
 FEW = 10  # with fewer than so many a quantile says little
@@ -21,6 +24,18 @@ def floor_seconds(seconds: float) -> float:
         seconds: that a launcher has in all.
     """
     return min(FLOOR_SECONDS, FLOOR_SHARE * seconds)
+
+
+def with_possible_run_time(outcome: Outcome, most_seconds: float) -> Outcome:
+    """The outcome with a run time that it can have had: its host's clock may have stepped while it ran.
+
+    A wrong one would be kept, and launchers with less time left would start no more of its campaign.
+
+    Args:
+        most_seconds: since it was started, by a clock that never steps.
+    """
+    seconds = min(max(0.0, outcome.finished_at - outcome.started_at), most_seconds)
+    return replace(outcome, finished_at=outcome.started_at + seconds)
 
 
 class RuntimeEstimate:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +18,7 @@ from ambs_hpc.records import Campaign, NewCampaign, NewLauncher
 from ambs_hpc.search import DEFAULT_METHOD
 from ambs_hpc.simulate.loads import NamedLoad
 from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, busy_seconds
+from ambs_hpc.simulate.scratch_folder import scratch_folder
 from ambs_hpc.simulate.shared_database import SharedDatabase
 from ambs_hpc.simulate.simulated_allocations import SimulatedAllocation, most_slots, slot_seconds
 from ambs_hpc.simulate.simulated_executor import Load, Ran, SimulatedExecutor
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 # As `ambs run` and `ambs launch` wait.
 SEARCH_WAIT_SECONDS, LAUNCHER_WAIT_SECONDS = 0.2, 0.5
-MEMORY = Path("/dev/shm")
-CONFIG_VARIABLE = "AMBS_CONFIG_DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ def simulate(
     Raises:
         UsageError: the search method or one of its options does not exist.
     """
-    with _scratch() as folder:
+    with scratch_folder() as folder:
         campaign = _SimulatedCampaign(settings, folder)
         try:
             campaign.world.run(60 * settings.minutes, shown)
@@ -217,20 +213,3 @@ def _definition(settings: SimulationSettings, folder: Path) -> NewCampaign:
         max_failures=problem.max_failures,
         max_interruptions=problem.max_interruptions,
     )
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder in memory where there is one, which also holds the allow-list: the user's stays untouched."""
-    before = os.environ.get(CONFIG_VARIABLE)
-    with tempfile.TemporaryDirectory(
-        prefix="ambs-simulate-", dir=MEMORY if MEMORY.is_dir() else None
-    ) as name:
-        os.environ[CONFIG_VARIABLE] = name
-        try:
-            yield Path(name)
-        finally:
-            if before is None:
-                del os.environ[CONFIG_VARIABLE]
-            else:
-                os.environ[CONFIG_VARIABLE] = before

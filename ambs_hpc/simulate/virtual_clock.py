@@ -31,6 +31,7 @@ class VirtualTime:
         self._back = threading.Semaphore(0)
         self._turns = 0  # of several actors with the same time, the one that waits longest is next
         self._timelines: list[Timeline] = []
+        self._end_at = START
         self._error: BaseException | None = None
 
     def add(self, name: str, body: Callable[[Timeline], None], *, starts_after: float = 0.0) -> Timeline:
@@ -49,7 +50,7 @@ class VirtualTime:
         Raises:
             BaseException: the exception of an actor, after all have ended.
         """
-        end = START + seconds
+        end = self._end_at = START + seconds
         try:
             while self._error is None and (alive := [one for one in self._timelines if not one.has_ended]):
                 chosen = earliest(alive)
@@ -63,6 +64,13 @@ class VirtualTime:
         if self._error is not None:
             raise self._error
         shown(seconds)
+
+    def is_next(self, timeline: Timeline) -> bool:
+        """Whether the running actor, which begins to wait, would get the next turn itself."""
+        if self.is_over or timeline.wakes_at >= self._end_at:
+            return False
+        others = (one for one in self._timelines if one is not timeline and not one.has_ended)
+        return all(one.wakes_at > timeline.wakes_at for one in others)
 
     def yield_turn(self, timeline: Timeline) -> None:
         """The running actor begins to wait."""
@@ -125,6 +133,9 @@ class Timeline:
         """
         self.wakes_at = max(moment, self.now())
         self.cpu_seconds = self.spent_cpu_seconds()
+        if self._world.is_next(self):
+            self._begin_turn()  # without two changes of threads
+            return
         self._world.yield_turn(self)
         self._pause()
 
@@ -155,6 +166,9 @@ class Timeline:
         self._go.acquire()
         if self._world.is_over:
             raise SimulationOver
+        self._begin_turn()
+
+    def _begin_turn(self) -> None:
         self._began_at = self.wakes_at
         self._began_cpu = time.process_time()
 
