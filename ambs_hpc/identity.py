@@ -72,7 +72,11 @@ def is_gone(identity: ProcessIdentity) -> bool | None:
     """Whether the process has ended; None when it cannot be asked: of another host, boot or PID namespace."""
     if identity.host != socket.gethostname() or identity.namespace not in ("", pid_namespace()):
         return None
-    if start_time(identity.pid) == identity.started:
+    try:
+        started = start_time(identity.pid)
+    except PermissionError:  # of another user, where /proc hides them
+        return None
+    if started == identity.started:
         return False
     return None if _is_hidden(identity.pid) else True
 

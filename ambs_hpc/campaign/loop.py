@@ -19,6 +19,7 @@ from ambs_hpc.errors import (
 )
 from ambs_hpc.queue import (
     Proposed,
+    campaign_uid,
     counts,
     database_uid,
     enqueue,
@@ -92,6 +93,7 @@ class SearchLoop:
         self._owner = str(identity.this_process())
         self._searcher = searcher_for(campaign.definition)
         self._database_uid = ""
+        self._is_rebuilt = False
         self._cursor = 0
         self._proposed = 0
         self._unsaved: list[Proposal] = []  # asked, but the database did not confirm them
@@ -128,6 +130,8 @@ class SearchLoop:
             leave_search(connection, self._campaign.id, self._owner)
 
     def _step(self) -> Progress:
+        if not self._is_rebuilt:
+            self._rebuild()
         try:
             return self._advance()
         except _BehindUs as error:
@@ -171,10 +175,11 @@ class SearchLoop:
     def _refuse_another_database(self, connection: Connection) -> None:
         uid = database_uid(connection)
         self._database_uid = self._database_uid or uid
-        if uid != self._database_uid:
+        is_ours = campaign_uid(connection, self._campaign.id) == self._campaign.definition.uid
+        if uid != self._database_uid or not is_ours:
             raise DatabaseRefused(
-                f"Another database stands where that of campaign {self._campaign.name!r} stood. Put the old "
-                "one back; nothing was written to this one."
+                f"Another database, or one without campaign {self._campaign.name!r}, stands where its own "
+                "stood. Put that one back; nothing was written to this one."
             )
 
     def _missing(self, connection: Connection, by_state: Mapping[State, int]) -> int:
@@ -239,6 +244,7 @@ class SearchLoop:
         Raises:
             CampaignConflict: another live search has it.
         """
+        self._is_rebuilt = False  # until all of it is done: what follows may fail half-way
         with transaction(self._engine) as connection:
             self._refuse_another_database(connection)
             taken = take_search(
@@ -259,6 +265,7 @@ class SearchLoop:
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
         if rows:
             self._restore(rows)
+        self._is_rebuilt = True
 
     def _restore(self, rows: Sequence[Proposed]) -> None:
         ended = sorted((row for row in rows if row.state.is_final), key=lambda row: row.sequence)

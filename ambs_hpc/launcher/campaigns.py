@@ -20,7 +20,7 @@ from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.executors.protocol import Unloadable
 from ambs_hpc.launcher.runtime_estimate import RECENT, RuntimeEstimate
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.queue import get_campaign, list_campaigns, recent_run_seconds
+from ambs_hpc.queue import campaign_uid, get_campaign, list_campaigns, recent_run_seconds
 from ambs_hpc.records import Claim
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Campaigns:
     def __init__(self, only: Sequence[int] | None, clock: Clock | None = None) -> None:
         """`only`: ids of those to serve; None serves all."""
         self._only, self._clock = only, clock or SystemClock()
+        self._uids: dict[int, str | None] = {}
         self._specs: dict[int, EvaluationSpec] = {}
         self._runtime_estimates: dict[int, RuntimeEstimate] = {}
         self._refused: set[int] = set()
@@ -92,10 +93,20 @@ class Campaigns:
         known = self._only if self._only is not None else [one.id for one in list_campaigns(connection)]
         return [campaign_id for campaign_id in known if campaign_id not in without]
 
-    def meet(self, connection: Connection, claim: Claim) -> None:
-        """Find out how to run the campaign of a claim; refuse an objective that is not registered here."""
+    def meet(self, connection: Connection, claims: Sequence[Claim]) -> None:
+        """Find out how to run the campaigns of claims; refuse objectives that are not registered here."""
+        for one in {one.campaign_id: one for one in claims}.values():
+            self._meet(connection, one)
+
+    def _meet(self, connection: Connection, claim: Claim) -> None:
         campaign_id = claim.campaign_id
-        if campaign_id in self._specs or campaign_id in self._refused:
+        uid = campaign_uid(connection, campaign_id)
+        if self._uids.setdefault(campaign_id, uid) != uid:  # the database went back, and gave its id again
+            self._uids[campaign_id] = uid
+            self._failed_imports.pop(campaign_id, None)
+            self._has_run.discard(campaign_id)
+            self._refused.discard(campaign_id)
+        elif campaign_id in self._specs or campaign_id in self._refused:
             return
         try:
             spec = EvaluationSpec(get_campaign(connection, campaign_id))

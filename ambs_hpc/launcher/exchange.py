@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import IntegrityError
 
 from ambs_hpc import timing
-from ambs_hpc.errors import DatabaseUnreachable, LauncherForgotten
+from ambs_hpc.errors import DatabaseRefused, DatabaseUnreachable, LauncherForgotten
 from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.database_calls import DatabaseAnswer, DatabaseCalls
 from ambs_hpc.launcher.executors.protocol import Interrupted
@@ -20,6 +20,7 @@ from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.queue import (
     claim,
     complete,
+    database_uid,
     end_launcher,
     fail,
     heartbeat,
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 PATIENCE_SECONDS = 0.5  # for an answer; then the launcher goes on without, and looks again soon
+SEARCH_PATIENCE_SECONDS = 1.5  # whether a search lives is asked when nothing runs
 LAST_WORDS_SECONDS = 5.0  # for the record of its end
 
 
@@ -116,6 +118,7 @@ class LauncherDatabase:
         """`introduction`: with which the launcher registers again where the database has forgotten it."""
         self._engine, self._id, self._campaigns, self._calls = engine, launcher_id, campaigns, calls
         self._introduction = introduction
+        self._database_uid = ""
         self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
 
     def begin_exchange(self, order: ExchangeOrder) -> DatabaseAnswer[ExchangeReply]:
@@ -132,7 +135,7 @@ class LauncherDatabase:
         Raises:
             DatabaseUnreachable, DatabaseLocked: it could not be found out at once.
         """
-        return self._ask(self._read_searches, PATIENCE_SECONDS)
+        return self._ask(self._read_searches, SEARCH_PATIENCE_SECONDS)
 
     def say_end(self, last: Utilisation) -> None:
         """Record that the launcher has ended, and why.
@@ -154,6 +157,7 @@ class LauncherDatabase:
         except (LauncherForgotten, IntegrityError) as error:
             if self._introduction is None or self._is_known():
                 raise
+            self._refuse_another_database()
             # The copy may not have our allocation, or mean another by its id.
             self._introduction = replace(self._introduction, allocation_id=None)
             with transaction(self._engine) as connection:
@@ -162,6 +166,13 @@ class LauncherDatabase:
                 "the database went back to an older copy: registered again id=%d (%s)", self._id, error
             )
             return ExchangeReply([], set())  # what it does not know of cannot be ours
+
+    def _refuse_another_database(self) -> None:
+        with transaction(self._engine) as connection:
+            if database_uid(connection) != self._database_uid:
+                raise DatabaseRefused(
+                    "Another database stands where this launcher's stood. Put the old one back."
+                )
 
     def _is_known(self) -> bool:
         """Whether the database has this launcher; a constraint was then violated by a mistake of ours."""
@@ -174,6 +185,7 @@ class LauncherDatabase:
 
     def _exchange_once(self, order: ExchangeOrder) -> ExchangeReply:
         with transaction(self._engine) as connection:
+            self._database_uid = self._database_uid or database_uid(connection)
             _record(connection, self._id, order)
             claims = _lease(connection, self._id, self._campaigns, order)
             held = None
@@ -224,8 +236,7 @@ def _lease(
     claims += lease(order.wanted - len(claims), room=order.room)
     if not claims and order.fits_anything:
         claims = lease(1)
-    for one in claims:
-        campaigns.meet(connection, one)
+    campaigns.meet(connection, claims)
     return claims
 
 

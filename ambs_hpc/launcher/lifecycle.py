@@ -107,6 +107,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
         NotFound: a campaign of that name does not exist.
         AmbsError: the executor cannot be had.
     """
+    begun_at = clock.monotonic()
     engine = patient(engine)
     lifeline = start_orphan_reaper(str(identity.this_process()))
     only = settings.once_it_answers(lambda: _campaign_ids(engine, settings.campaigns))
@@ -114,7 +115,7 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
     begun = begin(engine, settings, clock, only)
     search = SearchProcess(settings.search, clock) if settings.search else None
     try:
-        reason = _Watch(begun.loop, begun.packing, settings, clock, search).run()
+        reason = _Watch(begun.loop, begun.packing, settings, clock, search, begun_at).run()
     finally:
         if search is not None:
             search.end()
@@ -202,13 +203,15 @@ class _Watch:
         settings: LauncherSettings,
         clock: Clock,
         search: SearchProcess | None,
+        begun_at: float,
     ) -> None:
+        """`begun_at`: monotonic, from which the time limit counts."""
         self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
         self._search = search
         self._signals: list[int] = []
         if settings.max_minutes is not None:
             seconds = 60 * settings.max_minutes - settings.last_seconds
-            loop.deadline = clock.monotonic() + seconds
+            loop.deadline = begun_at + seconds
             loop.floor_seconds = floor_seconds(seconds)
         self._ending: str | None = None
         self._is_stopping = False
@@ -224,7 +227,7 @@ class _Watch:
             self._look_around()
             if self._ending is None:
                 continue
-            if self._loop.is_idle:
+            if self._loop.is_idle and not self._loop.is_asking:
                 return self._ending
             if self._loop.is_quiet:
                 quiet_since = quiet_since or self._clock.monotonic()
@@ -278,6 +281,8 @@ class _Watch:
         if not self._loop.is_idle or self._loop.is_paused or self._loop.awaits_import:
             self._idle_since = None
             return False
+        if self._loop.is_asking:
+            return False
         now = self._clock.monotonic()
         if self._idle_since is None:
             self._idle_since = now
@@ -289,7 +294,7 @@ class _Watch:
         if not is_complete and now - self._idle_since < self._settings.idle_exit_seconds:
             return False
         try:
-            searching = self._loop.has_search()
+            searching = self._loop.database.has_search()
         except (DatabaseUnreachable, DatabaseLocked):
             searching = True  # could not ask
         if searching:

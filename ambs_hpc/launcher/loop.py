@@ -22,8 +22,7 @@ from ambs_hpc.launcher.exchange import (
 )
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
-from ambs_hpc.launcher.runtime_estimate import with_possible_run_time
-from ambs_hpc.launcher.tally import Tally
+from ambs_hpc.launcher.tally import BusyTime, Tally
 from ambs_hpc.records import Claim, NewLauncher, Outcome, Resources
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class LauncherLoop:
         """
         self._executor, self._clock = executor, clock
         self._campaigns = Campaigns(only, clock)
-        self._database = LauncherDatabase(
+        self.database = LauncherDatabase(
             engine, launcher_id, self._campaigns, calls or CallsAtOnce(), introduction
         )
         self._under_way: _UnderWay | None = None
@@ -86,8 +85,7 @@ class LauncherLoop:
         self._ended: list[Outcome | Interrupted] = []  # not yet recorded
         self._shape: Resources | None = None  # of the last lease: how many more may fit
         self._most_held = 1
-        self._begun: dict[int, float] = {}  # monotonic, of those that occupy a slot
-        self._busy_seconds = 0.0  # of those that have ended
+        self._busy = BusyTime()
         self._most = 0  # evaluations at once, of the smallest shape seen
         self._exchange_at = float("-inf")  # when the next is due, unless slots would wait
         self._mean_seconds = float("inf")
@@ -101,8 +99,13 @@ class LauncherLoop:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing runs, waits to be started, has to be recorded, or may just be leased."""
-        return not (self._held or self._waiting or self._ended or self._dying or self._under_way)
+        """Nothing runs, waits to be started, or has to be recorded."""
+        return not (self._held or self._waiting or self._ended or self._dying)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the database has not answered yet: something may just be leased."""
+        return self._under_way is not None
 
     @property
     def is_paused(self) -> bool:
@@ -146,8 +149,7 @@ class LauncherLoop:
 
     def resume(self, connection: Connection, adopted: Sequence[Claim]) -> None:
         """Hold the attempts of a predecessor; they are started as if we had leased them."""
-        for one in adopted:
-            self._campaigns.meet(connection, one)
+        self._campaigns.meet(connection, adopted)
         self._waiting += adopted
 
     def drain(self) -> None:
@@ -159,13 +161,9 @@ class LauncherLoop:
         self._claiming = False
         self._executor.cancel(list(self._held), grace_seconds)
 
-    def has_search(self) -> bool:
-        """As `LauncherDatabase.has_search`."""
-        return self._database.has_search()
-
     def say_end(self, reason: str) -> None:
         """As `LauncherDatabase.say_end`."""
-        self._database.say_end(self._utilisation(reason))
+        self.database.say_end(self._utilisation(reason))
 
     def _utilisation(self, ended: str = "") -> Utilisation:
         if self._shape is not None:
@@ -179,20 +177,16 @@ class LauncherLoop:
             self._executor.room() is not None,
             self._executor.troubles,
         )
-        busy = self._busy_seconds + sum(now - begun for begun in self._begun.values())
-        return Utilisation(self._most or None, busy, moment, ended)
+        return Utilisation(self._most or None, self._busy.total(now), moment, ended)
 
     # -- what ended ---------------------------------------------------------------------------------
 
     def _take(self, ended: Sequence[Ended]) -> None:
-        for one in ended:
-            if isinstance(one, Unloadable):
-                self._campaigns.refuse_function(one)
+        for told in ended:
+            if isinstance(told, Unloadable):
+                self._campaigns.refuse_function(told)
                 continue
-            begun = self._begun.get(one.id)
-            if begun is not None and isinstance(one, Outcome):
-                one = with_possible_run_time(one, self._clock.monotonic() - begun)
-            self._busy_seconds += self._occupied_seconds(one)
+            one = self._busy.end(told, self._clock.monotonic())
             claimed = self._held.get(one.id)
             if claimed is not None and claimed.attempt == one.attempt:
                 del self._held[one.id]
@@ -201,12 +195,6 @@ class LauncherLoop:
                 self._dying.discard(one.id)
             if isinstance(one, Outcome):
                 self._learn_duration(claimed, one)
-
-    def _occupied_seconds(self, one: Outcome | Interrupted) -> float:
-        """Slot-time of an attempt as the database counts it: from the start of its process, if known."""
-        now = self._clock.monotonic()
-        held = now - self._begun.pop(one.id, now)
-        return one.finished_at - one.started_at if isinstance(one, Outcome) else held
 
     def _learn_duration(self, claimed: Claim | None, outcome: Outcome) -> None:
         seconds = outcome.finished_at - outcome.started_at
@@ -220,10 +208,6 @@ class LauncherLoop:
     def _start_waiting(self) -> None:
         if not self._claiming:
             return
-        if self.is_paused:  # others may run what waits here
-            for one in self._waiting:
-                self._give_back(one, "nothing can be started here")
-            self._waiting = []
         still_waiting: list[Claim] = []
         self._waiting.sort(key=lambda one: one.id != self._next)
         for index, one in enumerate(self._waiting):
@@ -238,6 +222,8 @@ class LauncherLoop:
                 still_waiting.append(one)
                 self._next = self._next or one.id
         self._waiting = still_waiting
+        if not (self._held or self._dying) and self._executor.room() is None:
+            self._give_all_back("nothing can be started here")  # others may run it
         self._most_held = max(self._most_held, len(self._held))
 
     def _start(self, one: Claim) -> bool:
@@ -250,7 +236,7 @@ class LauncherLoop:
             return True
         if started:
             self._held[one.id] = one
-            self._begun[one.id] = self._clock.monotonic()
+            self._busy.begin(one.id, self._clock.monotonic())
             if self._next == one.id:
                 self._next = None
         return started
@@ -258,6 +244,11 @@ class LauncherLoop:
     def _give_back(self, one: Claim, reason: str) -> None:
         self._ended.append(Interrupted(one.id, one.attempt, reason, started=False))
         self._keep_no_room(one.id)
+
+    def _give_all_back(self, reason: str) -> None:
+        for one in self._waiting:
+            self._give_back(one, reason)
+        self._waiting = []
 
     def _keep_no_room(self, evaluation_id: int) -> None:
         if self._next == evaluation_id:
@@ -273,10 +264,10 @@ class LauncherLoop:
             return None
         if now >= self._sweep_at:  # first: a launcher that asks an empty queue always has an order
             self._sweep_at = now + timing.SWEEP_SECONDS
-            return _UnderWay(self._database.begin_sweep(self._clock.now()), lambda _swept: None)
+            return _UnderWay(self.database.begin_sweep(self._clock.now()), lambda _swept: None)
         order = self._order(now)
         if order is not None:
-            return _UnderWay(self._database.begin_exchange(order), partial(self._hear, order, now))
+            return _UnderWay(self.database.begin_exchange(order), partial(self._hear, order, now))
         return None
 
     def _finish_call(self, under_way: _UnderWay) -> None:
@@ -316,11 +307,24 @@ class LauncherLoop:
         self._pace(asked_at, order.wanted, reply.claims)
         if reply.claims:
             self._shape = reply.claims[-1].resources
+        self._drop_former({one.id for one in reply.claims})
         self._waiting += self._without_too_long(reply.claims, order.seconds_left)
         if reply.held is not None:
             self._heartbeat_at = asked_at + timing.LAUNCHER_HEARTBEAT_SECONDS
             self._compare(reply.held)
         self._start_waiting()
+
+    def _drop_former(self, ids: set[int]) -> None:
+        """End former attempts of what was leased anew: they had been taken from us, and we had not heard."""
+        for evaluation_id in ids.intersection(one.id for one in self._waiting):
+            self._keep_no_room(evaluation_id)
+        self._waiting = [one for one in self._waiting if one.id not in ids]
+        former = ids.intersection(self._held)
+        if former:
+            self._executor.cancel(former, grace_seconds=5.0)
+        for evaluation_id in former:
+            del self._held[evaluation_id]
+            self._dying.add(evaluation_id)
 
     def _wanted(self) -> int:
         if not self._claiming or self.is_paused or (self._executor.room() is None and not self._is_short):

@@ -78,8 +78,9 @@ def _kill_what_lives_on(held: Sequence[Lease]) -> None:
 def outcome_on_disk(held: Lease) -> Outcome | None:
     """The outcome that this attempt wrote before its launcher died, if it did."""
     folder = attempt_folder(held.run_directory, held.ordinal, held.attempt)
-    report = read_outcome(folder, held.attempt, held.token)
-    return None if report is None else replace(outcome_of(report), id=held.id)
+    # Claims from before there were tokens in the database have none; their files have.
+    report = read_outcome(folder, held.attempt, held.token or None)
+    return None if report is None else replace(outcome_of(report), id=held.id, token=held.token)
 
 
 def liveness_of(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:

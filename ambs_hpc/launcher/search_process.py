@@ -12,7 +12,7 @@ from functools import partial
 from ambs_hpc.clock import Clock
 from ambs_hpc.launcher.environment import search_environment
 from ambs_hpc.launcher.supervisor.client import END_SECONDS
-from ambs_hpc.launcher.supervisor.process_tree import die_with_parent
+from ambs_hpc.launcher.supervisor.process_tree import die_with_parent, waited_for
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class SearchProcess:
             self._child.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             self._command,
             env=search_environment(os.environ, THREADS),
             stdin=subprocess.DEVNULL,
@@ -76,6 +76,8 @@ class SearchProcess:
             start_new_session=True,
             preexec_fn=partial(_give_way, os.getpid()),
         )
+        waited_for.add(child.pid)
+        return child
 
 
 def _give_way(parent: int) -> None:

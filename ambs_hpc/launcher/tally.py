@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ambs_hpc.launcher.executors.protocol import Interrupted
+from ambs_hpc.launcher.runtime_estimate import with_possible_run_time
 from ambs_hpc.records import Outcome
 
 
@@ -27,3 +28,32 @@ class Tally:
                 self.done += 1
             else:
                 self.failed += 1
+
+
+class BusyTime:
+    """How long slots were occupied, by a clock that never steps; all times are seconds."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, float] = {}  # by evaluation
+        self._ended_seconds = 0.0
+
+    def begin(self, evaluation_id: int, now: float) -> None:
+        """An evaluation takes its slot."""
+        self._begun[evaluation_id] = now
+
+    def end(self, ended: Outcome | Interrupted, now: float) -> Outcome | Interrupted:
+        """A slot is free; returns what ended, with a run time that it can have had.
+
+        Counted as the database counts it: from the start of its process, if that is known.
+        """
+        begun = self._begun.pop(ended.id, None)
+        if isinstance(ended, Interrupted):
+            self._ended_seconds += 0.0 if begun is None else now - begun
+            return ended
+        ended = ended if begun is None else with_possible_run_time(ended, now - begun)
+        self._ended_seconds += ended.finished_at - ended.started_at
+        return ended
+
+    def total(self, now: float) -> float:
+        """Of all slots together, since the start."""
+        return self._ended_seconds + sum(now - begun for begun in self._begun.values())

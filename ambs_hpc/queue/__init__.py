@@ -12,7 +12,7 @@ from ambs_hpc.queue.reads.allocations import (
     list_allocations,
 )
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
-from ambs_hpc.queue.reads.database_identity import database_uid
+from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.reports import (
@@ -81,6 +81,7 @@ __all__ = [
     "Throughput",
     "adopt",
     "best",
+    "campaign_uid",
     "cancel",
     "change_budget",
     "claim",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.campaign import loop as loop_module
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.errors import CampaignConflict, DatabaseRefused
+from ambs_hpc.errors import CampaignConflict, DatabaseRefused, DatabaseUnreachable
 from ambs_hpc.problem import Problem
 from ambs_hpc.queue import claim, complete, counts, proposals_of, reading, transaction
 from ambs_hpc.records import Campaign, Observation, Proposal
@@ -96,9 +96,54 @@ def test_another_database_is_not_written_to(any_engine: Engine) -> None:
     assert ordinals(any_engine, campaign) == before
 
 
-def owned_by(engine: Engine, owner: str) -> None:
+def test_a_campaign_that_got_the_id_again_is_not_taken(any_engine: Engine) -> None:
+    """The database went back to before this campaign, and somebody has begun another one since."""
+    loop, campaign, clock = searching(any_engine)
+    loop.step()
+    with transaction(any_engine) as connection:
+        connection.execute(text("UPDATE campaign SET uid = 'another'"))
+    before = ordinals(any_engine, campaign)
+    clock.sleep(SEARCH_HEARTBEAT_SECONDS)
+    with pytest.raises(DatabaseRefused, match="without campaign 'digits'"):
+        loop.step()
+    assert ordinals(any_engine, campaign) == before
+
+
+def test_half_a_rebuild_is_begun_again(any_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The campaign was another search's for a while, and the database went away while this one read it."""
+    loop, campaign, clock = searching(any_engine)
+    loop.step()
+    other = SearchLoop(any_engine, campaign, 8, clock)
+    owned_by(any_engine, None)
+    other.open()
+    other.step()
+    owned_by(any_engine, None)
+    clock.sleep(SEARCH_HEARTBEAT_SECONDS)
+
+    def away(_: object) -> object:
+        raise DatabaseUnreachable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop_module, "reading", away)
+        assert loop.step().database_away
+    for _ in range(12):
+        progress = loop.step()
+        finish(any_engine, 4)
+    assert progress.is_complete
+    assert ordinals(any_engine, campaign) == list(range(12))
+    with reading(any_engine) as connection:
+        rows = proposals_of(connection, campaign.id)
+    assert len({str(sorted(row.proposal.configuration.items())) for row in rows}) == 12
+
+
+def owned_by(engine: Engine, owner: str | None) -> None:
+    """`owner` is a search that has just said that it lives; None for nobody."""
     with transaction(engine) as connection:
-        connection.execute(text("UPDATE campaign_progress SET search_owner = :owner"), {"owner": owner})
+        if owner is None:
+            values = "search_owner = NULL, search_heartbeat_at = NULL"
+            connection.execute(text(f"UPDATE campaign_progress SET {values}"))
+        else:
+            connection.execute(text("UPDATE campaign_progress SET search_owner = :owner"), {"owner": owner})
 
 
 def test_a_search_that_lost_its_campaign_proposes_nothing(any_engine: Engine) -> None:
@@ -117,10 +162,7 @@ def test_a_campaign_that_nobody_holds_is_taken_again(any_engine: Engine) -> None
     """The other search ended while this one could not reach the database."""
     loop, campaign, clock = searching(any_engine)
     loop.step()
-    with transaction(any_engine) as connection:
-        connection.execute(
-            text("UPDATE campaign_progress SET search_owner = NULL, search_heartbeat_at = NULL")
-        )
+    owned_by(any_engine, None)
     clock.sleep(SEARCH_HEARTBEAT_SECONDS)
     for _ in range(8):
         progress = loop.step()

@@ -38,7 +38,7 @@ class Stage:
             self.id = create_campaign(connection, new).id
             self.claim = Claim(1, 1, "c", 1, self.id, "t", {}, Resources(), None)
             self.campaigns = Campaigns([self.id], self.clock)
-            self.campaigns.meet(connection, self.claim)
+            self.campaigns.meet(connection, [self.claim])
 
     def fail(self, error: str = BROKEN) -> None:
         self.campaigns.refuse_function(Unloadable("model:measure", str(self.folder), error))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from ambs_hpc.errors import DatabaseUnreachable
 from ambs_hpc.launcher import exchange as exchange_module
 from ambs_hpc.launcher.database_calls import CallsBeside
-from ambs_hpc.queue import transaction
+from ambs_hpc.queue import cancel, rerun, transaction
 from ambs_hpc.states import State
 from tests.launcher.test_loop import Stage, _own_allow_list, rounds  # noqa: F401  by itself
 
@@ -87,3 +87,42 @@ def test_a_launcher_that_the_database_forgot_registers_again(any_engine: Engine,
     assert sorted(executor.cancelled) == [1, 2]
     with transaction(any_engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM launcher")).scalar() == 1
+
+
+def test_a_campaign_that_got_the_id_again_is_run_by_its_own_program(
+    any_engine: Engine, tmp_path: Path
+) -> None:
+    """The database was restored: what the launcher knows of a number may be of another campaign."""
+    stage = Stage(any_engine, tmp_path, 3)
+    loop, executor = stage.launcher(cores=1)
+    rounds(loop)
+    (first,) = executor.running.values()
+    with transaction(any_engine) as connection:
+        connection.execute(text("UPDATE campaign SET uid = 'another', run_directory = '/not/registered'"))
+    executor.end(first.claim.id)
+    rounds(loop)
+    assert not executor.running
+    assert "/not/registered" in loop.tally.refused["c"]
+
+
+def test_a_former_attempt_ends_before_its_successor_begins(any_engine: Engine, tmp_path: Path) -> None:
+    """Cancelled and rerun between two heartbeats: it was started twice, and one of them never ended."""
+    stage = Stage(any_engine, tmp_path, 1)
+    loop, executor = stage.launcher(cores=2)
+    rounds(loop)
+    (former,) = executor.running.values()
+    with transaction(any_engine) as connection:
+        cancel(connection, ids=[former.claim.id])
+        rerun(connection, ids=[former.claim.id])
+    loop._heartbeat_at = float("inf")  # it leases before it hears
+    rounds(loop)
+    assert executor.cancelled == [former.claim.id]
+    assert executor.running == {former.claim.id: former}
+    executor.end(former.claim.id, interrupted=True)
+    rounds(loop)
+    (successor,) = executor.running.values()
+    assert successor.claim.attempt == 2
+    executor.end(successor.claim.id)
+    rounds(loop)
+    assert stage.states() == {State.DONE: 1}
+    assert loop.is_idle

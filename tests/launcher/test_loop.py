@@ -353,6 +353,7 @@ def test_next_launcher_knows_what_others_saw(any_engine: Engine, tmp_path: Path)
     stage = Stage(any_engine, tmp_path, 20)
     loop, executor = stage.launcher(cores=12)
     rounds(loop)
+    stage.clock.sleep(90.0)
     for evaluation_id in list(executor.running)[:12]:
         executor.end(evaluation_id, seconds=90.0)
     rounds(loop, 1)

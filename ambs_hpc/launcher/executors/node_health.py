@@ -12,6 +12,7 @@ from ambs_hpc.launcher.environment import launch_environment
 from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.node_pool import LaunchOn
 from ambs_hpc.launcher.supervisor.outcome import obstacle_to_writing
+from ambs_hpc.launcher.supervisor.process_tree import waited_for
 
 PATIENCE_SECONDS = 60.0  # a launch command may take so long to give a dead node up
 PROGRAM = "true"
@@ -27,6 +28,7 @@ class Probe:
         self._give_up_at = time.monotonic() + PATIENCE_SECONDS
         commands = {node: reach(node) for node in nodes}
         self._asked = {node: _start([*command, PROGRAM]) for node, command in commands.items() if command}
+        waited_for.update(self.pids)
 
     @property
     def pids(self) -> set[int]:
@@ -47,6 +49,7 @@ class Probe:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        waited_for.difference_update(self.pids)
 
 
 class FolderProbe:

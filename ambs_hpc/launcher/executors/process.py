@@ -188,9 +188,10 @@ class ProcessExecutor:
         return self._note_report(supervisor, message)
 
     def _note_report(self, supervisor: SupervisorClient, report: AttemptReport) -> list[Ended]:
-        request = supervisor.running.pop(report.id, None)
-        if request is None:
+        request = supervisor.running.get(report.id)
+        if request is None or (request.attempt, request.token) != (report.attempt, report.token):
             return []  # some launch commands repeat lines
+        del supervisor.running[report.id]
         slot = self._slots[report.id]
         if report.unwritable:
             self._pauses.note_unwritable(slot, run_directory_of(request.folder), report.unwritable)

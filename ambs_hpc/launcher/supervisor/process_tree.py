@@ -18,6 +18,9 @@ LAUNCHER_VARIABLE = "AMBS_LAUNCHER"  # which process's, in the environment of al
 TOKEN_ROOM = 160  # bytes kept free for a token in the environment that a supervisor starts with
 DEATH_SECONDS = 2.0  # a killed process that does not vanish by then hangs in the kernel
 
+# Children of this process whose exit status somebody asks for: who else collected it would make it a success.
+waited_for: set[int] = set()
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _prctl = _libc.prctl
 _libc.getenv.restype = ctypes.c_void_p
@@ -97,7 +100,8 @@ def kill_orphans(token: str, *, but: Collection[int] = ()) -> None:
     """
     mark = mark_of(token)
     deadline = time.monotonic() + DEATH_SECONDS
-    while found := [pid for pid in children() if pid not in but and _is_marked_or_dying(pid, mark)]:
+    known = waited_for.union(but)
+    while found := [pid for pid in children() if pid not in known and _is_marked_or_dying(pid, mark)]:
         for pid in found:
             _kill(pid)
         while found and time.monotonic() < deadline:
@@ -140,7 +144,7 @@ def is_child(pid: int) -> bool:
 def reap(*, but: Collection[int]) -> None:
     """Collect the dead among the children that nobody else waits for."""
     for pid in children():
-        if pid not in but:
+        if pid not in but and pid not in waited_for:
             os.waitpid(pid, os.WNOHANG)
 
 

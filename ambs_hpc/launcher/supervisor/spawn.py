@@ -108,6 +108,8 @@ def _dying_with_us(arguments: list[str]) -> list[str]:
         return arguments
     program = shutil.which(arguments[0])
     if program is None:
+        if "/" in arguments[0]:
+            os.stat(arguments[0])  # noqa: PTH116  raises what the file system says: `which` hides it
         number = errno.EACCES if os.path.exists(arguments[0]) else errno.ENOENT  # noqa: PTH110
         raise OSError(number, os.strerror(number), arguments[0])
     return [*setter, program, *arguments[1:]]

@@ -74,6 +74,9 @@ def _from_sqlite(url: URL, said: str) -> DatabaseError | None:
             f"Could not lock {file}: another process has been writing to it for too long ({said}). Find it "
             f"with `fuser {file}` and end it, or wait; for many writers, use PostgreSQL (`ambs db start`)."
         )
+    if "no such table" in said:
+        words = f"{file} holds no tables of ours ({said}). Start a campaign there, or correct --db."
+        return DatabaseRefused(words, passes=True)
     if "not a database" in said or "malformed" in said:
         return DatabaseRefused(
             f"{file} cannot be read as a SQLite database ({said}). Give another file to --db, or "

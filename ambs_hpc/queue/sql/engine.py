@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import StaticPool
 
-from ambs_hpc.errors import DatabaseRefused, NetworkFileSystem, UsageError
+from ambs_hpc.errors import DatabaseRefused, DatabaseUnreachable, NetworkFileSystem, UsageError
 from ambs_hpc.file_systems import network_file_system
 from ambs_hpc.queue.sql import schema_version
 from ambs_hpc.queue.sql.driver_errors import shown, translated
@@ -131,8 +131,10 @@ def _watch_file(engine: Engine, file: Path) -> None:
     def current() -> tuple[int, int] | None:
         try:
             status = file.stat()
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise DatabaseUnreachable(f"{file} cannot be looked at now: {error}") from error
         return status.st_dev, status.st_ino
 
     @event.listens_for(engine, "do_connect")

@@ -110,7 +110,7 @@ class FaultSettings:
 def settings_of(seed: int) -> FaultSettings:
     """The settings of a seed: a random half of all kinds, because faults hide one another."""
     random = np.random.default_rng((seed, SETTINGS_STREAM))
-    kinds = frozenset(kind for kind in OFTEN if random.random() < 0.5)
+    kinds: frozenset[FaultKind] = frozenset(kind for kind in OFTEN if random.random() < 0.5)
     if random.random() < DATABASE_BACK_SHARE:
         kinds |= {FaultKind.DATABASE_BACK}
     run_seconds = float(random.choice([0.5, 5.0, 20.0, 60.0]))

@@ -25,7 +25,7 @@ from ambs_hpc.launcher.executors.start_request import bounded
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, to_json
-from ambs_hpc.launcher.supervisor.outcome import not_started, read_outcome
+from ambs_hpc.launcher.supervisor.outcome import not_begun, read_outcome
 from ambs_hpc.launcher.supervisor.spawn import REQUEST, make_folder
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.schedulers.balsam.values import Job
@@ -159,7 +159,7 @@ class BalsamExecutor:
             try:
                 _hand_over(request, run_directory)
             except OSError as error:
-                self._finish(running, outcome_of(not_started(request, error)))
+                self._finish(running, _not_begun(request, error))
                 return True
         job = new_job(claim, request, self._packing, self._grace_seconds)
         self._link.create(key, job, may_exist=is_known)
@@ -194,10 +194,15 @@ class BalsamExecutor:
             if running is None:
                 continue
             claim, folder = running.claim, running.request.folder
-            if files.take(folder, time.time()):  # it has not begun, and now never will
+            try:
+                is_ours = files.take(folder, time.time())
+                if not is_ours:
+                    files.ask_to_stop(folder, grace_seconds)
+            except OSError as error:
+                logger.warning("evaluation %d could not be asked to stop: %s", claim.id, error)
+                continue
+            if is_ours:  # it had not begun, and now never will
                 self._finish(running, Interrupted(claim.id, claim.attempt, "stopped", started=False))
-            else:
-                files.ask_to_stop(folder, grace_seconds)
 
     def succeed(
         self, adopted: Collection[Key], run_directories: Collection[str], read_books: ReadBooks
@@ -353,6 +358,14 @@ def _hand_over(request: StartRequest, run_directory: str) -> None:
     with open(temporary, "w") as file:  # noqa: PTH123  once for every evaluation
         file.write(to_json(request))
     os.replace(temporary, f"{folder}/{REQUEST}")  # noqa: PTH105
+
+
+def _not_begun(request: StartRequest, error: OSError) -> Outcome | Interrupted:
+    """Of an attempt that could not be handed over: where the file system is at fault it is no failure."""
+    report = not_begun(request, error)
+    if report.stopped:
+        return Interrupted(request.id, request.attempt, report.stopped, started=False)
+    return outcome_of(report)
 
 
 def _end_orphan(job: Job) -> None:
