@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -57,7 +57,8 @@ SCHEDULED = (
     FaultKind.TOLD_EARLY,
 )
 DATABASE_BACK_SHARE = 0.15  # of all seeds: fewer invariants can be checked there
-OFTEN = tuple(kind for kind in FaultKind if kind is not FaultKind.DATABASE_BACK)
+DRAWN_LAST = (FaultKind.DATABASE_BACK, FaultKind.CLOCK_STEP_IN_RUN)
+OFTEN = tuple(kind for kind in FaultKind if kind not in DRAWN_LAST)
 # A launcher's own intervals between heartbeats and between questions, and longer ones, which cost less.
 HEARTBEAT_SECONDS, IDLE_SECONDS = (2.0, 20.0), (0.5, 10.0)
 SWEEP_SECONDS = 40.0  # between two looks for dead launchers; their own interval costs more
@@ -115,7 +116,7 @@ def settings_of(seed: int) -> FaultSettings:
         kinds |= {FaultKind.DATABASE_BACK}
     run_seconds = float(random.choice([0.5, 5.0, 20.0, 60.0]))
     shares = [OWN_INTERVALS_SHARE, 1.0 - OWN_INTERVALS_SHARE]
-    return FaultSettings(
+    settings = FaultSettings(
         seed,
         kinds,
         budget=int(random.integers(4, 8 if run_seconds > 20.0 else 25)),
@@ -132,3 +133,6 @@ def settings_of(seed: int) -> FaultSettings:
         idle_seconds=float(random.choice(IDLE_SECONDS, p=shares)),
         calls_beside=bool(random.random() < 0.7),
     )
+    if random.random() < 0.5:
+        settings = replace(settings, kinds=kinds | {FaultKind.CLOCK_STEP_IN_RUN})
+    return settings
