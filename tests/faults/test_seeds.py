@@ -13,7 +13,7 @@ import pytest
 
 from ambs_hpc.simulate.faults import FaultBench, FaultKind, FaultSettings, settings_of
 
-SEEDS_OF_A_TEST, TESTS = 10, 6
+SEEDS_OF_A_TEST, TESTS = 10, 3
 NOTHING: frozenset[FaultKind] = frozenset()
 
 
