@@ -235,6 +235,14 @@ MUTATIONS = [
     ),
     Mutation("the sweep does not look on disk", the_sweep_does_not_look_on_disk, DEATHS, 0, "nobody looked"),
     Mutation("a retry is not counted", a_retry_is_not_counted, frozenset({K.KILL}), 0, "failures"),
-    Mutation("what runs is claimed again", what_runs_is_claimed_again, frozenset({K.KILL}), 0, "claim from"),
+    Mutation(
+        "what runs is claimed again",
+        what_runs_is_claimed_again,
+        frozenset(),
+        3,
+        "claim from",
+        # Launchers then take from each other without end: without faults a short run shows it.
+        {"bound_seconds": 30.0, "faulty_seconds": 0.0, "budget": 4, "run_seconds": 5.0, "failing": 0.0},
+    ),
     Mutation("endings share a number", endings_share_a_number, frozenset({K.KILL}), 0, "finish_sequence"),
 ]
