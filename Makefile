@@ -9,7 +9,8 @@ SEEDS ?= 10000
 FIRST_SEED ?= 0
 # What depends most on the versions of libraries and of Python, and takes no more than minutes.
 # Optuna's old TPE and ten thousand proposals take minutes by themselves, and say nothing more about versions.
-UNIT_TESTS := tests/problem tests/search tests/queue tests/sites tests/report
+UNIT_TESTS := tests/problem tests/queue tests/sites tests/report \
+	tests/search/test_contract.py tests/search/test_forest.py tests/search/test_optuna_adapter.py
 UNIT := -m pytest -n $(TEST_PROCESSES) --dist loadfile -m 'not slow and not balsam' -k 'not TPE and not ten_thousand'
 UV := $(BIN)/uv
 # Without it uv would download a Python that is missing here.
@@ -33,7 +34,7 @@ test-faults: install-test
 
 # With the lowest versions that pyproject.toml declares, on the lowest Python: make test-lowest PYTHON=python3.10
 test-lowest: .venv-lowest/installed-test
-	.venv-lowest/bin/python $(UNIT) $(PYTEST_OPTIONS) $(filter-out tests/search,$(UNIT_TESTS)) tests/search/test_contract.py
+	.venv-lowest/bin/python $(UNIT) $(PYTEST_OPTIONS) $(UNIT_TESTS)
 
 # With the newest versions on another Python: make test-python PYTHON=python3.13
 test-python: .venv-$(notdir $(PYTHON))/installed-test
