@@ -95,10 +95,9 @@ def test_mpi_starts_alone_in_an_evaluation(executor: Executor, tmp_path: Path) -
         assert "size 1 1\n" in (Path(one.folder) / "stdout").read_text(), "what a person set is still there"
 
 
+@pytest.mark.parametrize("executor", ["process"], indirect=True)
 def test_ranks_find_each_other(executor: Executor, tmp_path: Path) -> None:
     """Their own launch command gives them what was taken from evaluations of one process."""
-    if isinstance(executor, ParslExecutor):
-        pytest.skip("runs evaluations of one process")
     assert executor.start(*work(tmp_path, 1, is_command=True, resources=Resources(ranks_per_node=2)))
     outcome = ended(executor)
     assert (outcome.failure, outcome.objective) == (None, 2.0), outcome.error
