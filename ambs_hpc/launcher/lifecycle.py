@@ -281,7 +281,7 @@ class _Watch:
         if not self._loop.is_idle or self._loop.is_paused or self._loop.awaits_import:
             self._idle_since = None
             return False
-        if self._loop.is_asking:
+        if self._loop.is_asking or not self._loop.has_asked:
             return False
         now = self._clock.monotonic()
         if self._idle_since is None:

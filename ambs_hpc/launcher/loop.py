@@ -77,6 +77,7 @@ class LauncherLoop:
             engine, launcher_id, self._campaigns, calls or CallsAtOnce(), introduction
         )
         self._under_way: _UnderWay | None = None
+        self.has_asked = False  # the database has said once what is to do
         self._waiting: list[Claim] = []  # leased, not started
         self._next: int | None = None  # of those, the one that room is kept for
         self._head_at = float("-inf")  # when the first in the queue is leased next, whatever its shape
@@ -178,8 +179,6 @@ class LauncherLoop:
             self._executor.troubles,
         )
         return Utilisation(self._most or None, self._busy.total(now), moment, ended)
-
-    # -- what ended ---------------------------------------------------------------------------------
 
     def _take(self, ended: Sequence[Ended]) -> None:
         for told in ended:
@@ -300,6 +299,7 @@ class LauncherLoop:
 
     def _hear(self, order: ExchangeOrder, asked_at: float, reply: ExchangeReply) -> None:
         """Go on with what the database said."""
+        self.has_asked = True
         self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
         del self._ended[: len(order.ended)]
         self._waiting = self._waiting[len(order.given_back) :]
