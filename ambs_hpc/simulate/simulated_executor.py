@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.records import Claim, Outcome
 from ambs_hpc.simulate.durations import RunTime
+from ambs_hpc.simulate.equal_slots import EqualSlots
 from ambs_hpc.simulate.objectives import Objective
 from ambs_hpc.simulate.virtual_clock import Timeline
 
@@ -59,7 +60,7 @@ class _Busy:
     breaks: bool  # the node fails at `ends_at`
 
 
-class SimulatedExecutor:
+class SimulatedExecutor(EqualSlots):
     """An executor for `LauncherLoop`: every evaluation takes one slot, whatever its shape.
 
     Args:
@@ -69,36 +70,16 @@ class SimulatedExecutor:
     """
 
     def __init__(self, clock: Timeline, slots: int, load: Load) -> None:
-        self._clock, self._slots, self._load = clock, slots, load
+        self._clock, self._load = clock, load
         self._ends: list[tuple[float, int, int]] = []  # a heap of (ends at, id, attempt)
         self._busy: dict[tuple[int, int], _Busy] = {}  # by id and attempt
+        super().__init__(slots, self._busy)
         self._cancelled: list[Interrupted] = []
         self.history: list[Ran] = []
 
-    def count(self, shape: Resources) -> int:
-        """Free slots."""
-        return self._slots - len(self._busy)
-
-    def room(self) -> Resources | None:
-        """The one shape there is; None when full."""
-        return Resources() if len(self._busy) < self._slots else None
-
-    @property
-    def troubles(self) -> Sequence[str]:
-        """None, because failed nodes recover at once."""
-        return ()
-
-    def most(self, shape: Resources) -> int:
-        """All slots."""
-        return self._slots
-
-    def capacity(self) -> Resources | None:
-        """The one shape there is."""
-        return Resources()
-
     def start(self, claim: Claim, request: StartRequest) -> bool:
         """Occupy a slot until the virtual end; False when all are busy."""
-        if len(self._busy) >= self._slots:
+        if self.room() is None:
             return False
         random = np.random.default_rng((self._load.seed, claim.ordinal, claim.attempt))
         seconds = self._load.run_time.seconds(claim.configuration, random)

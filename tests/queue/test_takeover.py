@@ -45,6 +45,8 @@ def test_successor_holds_the_same_attempts(any_engine: Engine) -> None:
         claims = claim(connection, first, 2)
         second = stock.launcher(connection, survives_in=SITE)
         assert adopt(connection, second, stale_after_seconds=30.0, is_gone=gone) == claims
+        again = adopt(connection, second, stale_after_seconds=30.0, is_gone=gone)
+        assert again == claims, "the answer of the commit was lost"
         assert [(one.id, one.attempt, one.launcher_id) for one in held(connection)] == [
             (one.id, one.attempt, second) for one in claims
         ]

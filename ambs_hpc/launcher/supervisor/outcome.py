@@ -177,7 +177,7 @@ def command_result(folder: Folder) -> ParsedResult | None:
     from_file = _read_result(lambda: _file_content(f"{folder}/{RESULT}"))
     if from_file is not None and from_file.failure is None:
         return from_file
-    from_line = _read_result(lambda: _last_marked_line(f"{folder}/stdout"))
+    from_line = _read_result(lambda: _last_marked_line(folder))
     return from_line if from_file is None or (from_line and from_line.failure is None) else from_file
 
 
@@ -339,8 +339,11 @@ def _exit_status(error: SystemExit) -> int:
     return 1
 
 
-def _last_marked_line(file: str) -> str | None:
-    for line in reversed(tail(file, SEARCHED_BYTES).splitlines()):
+def _last_marked_line(folder: Folder) -> str | None:
+    lines = tail(f"{folder}/stdout", SEARCHED_BYTES).splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n") and obstacle_to_writing(folder):
+        lines.pop()  # a full disk may have cut it off within its number
+    for line in reversed(lines):
         if line.startswith(MARK):
             return line[len(MARK) :].strip()
     return None

@@ -28,7 +28,8 @@ def adopt(
 ) -> list[Claim]:
     """Take over the evaluations of dead launchers whose `survives_in` is this one's.
 
-    Each keeps its attempt and its token.
+    Each keeps its attempt and its token. What this one holds already is returned too, so that an uncertain
+    commit may be repeated.
 
     A launcher on another host, whose process cannot be asked about, counts as dead when its last heartbeat is
     older than `SURVIVOR_SILENCE_SECONDS`.
@@ -47,9 +48,9 @@ def adopt(
         and (one.id in dead or one.heartbeat_age_seconds > SURVIVOR_SILENCE_SECONDS)
         and one.id != launcher_id
     ]
-    if not kind or not gone:
+    if not kind:
         return []
-    theirs = [id_in(connection, evaluation.c.launcher_id, gone)]
+    theirs = [id_in(connection, evaluation.c.launcher_id, [*gone, launcher_id])]
     if campaign_ids is not None:
         theirs.append(id_in(connection, evaluation.c.campaign_id, campaign_ids))
     statement = update(evaluation).where(is_running, *theirs).values(launcher_id=launcher_id)

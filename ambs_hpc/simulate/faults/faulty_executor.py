@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from ambs_hpc.launcher.executors.protocol import Ended
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.records import Claim, Resources
+from ambs_hpc.records import Claim
+from ambs_hpc.simulate.equal_slots import EqualSlots
 from ambs_hpc.simulate.faults.fault_dice import FaultDice
 from ambs_hpc.simulate.faults.fault_kinds import CLOCK_STEPS_SECONDS, FaultKind
 from ambs_hpc.simulate.faults.virtual_attempts import FAILURES, VirtualAttempt, VirtualDisk
@@ -18,7 +19,7 @@ LEAST_WAIT_SECONDS = 0.001  # virtual time has to pass in a loop that does not w
 LATE_SECONDS, AGAIN_SECONDS = 60.0, 30.0  # means
 
 
-class FaultyExecutor:
+class FaultyExecutor(EqualSlots):
     """An executor for `LauncherLoop`: every evaluation takes one slot, whatever its shape.
 
     Args:
@@ -29,35 +30,15 @@ class FaultyExecutor:
     """
 
     def __init__(self, program: VirtualProgram, slots: int, dice: FaultDice, disk: VirtualDisk) -> None:
-        self._program, self._slots, self._dice, self._disk = program, slots, dice, disk
+        self._program, self._dice, self._disk = program, dice, disk
         self._running: list[VirtualAttempt] = []  # whose end was not told yet
+        super().__init__(slots, self._running)
         self._due: list[tuple[float, int, VirtualAttempt, bool]] = []  # a heap; True for a repetition
         self._number = 0
 
-    def count(self, shape: Resources) -> int:
-        """Free slots."""
-        return self._slots - len(self._running)
-
-    def room(self) -> Resources | None:
-        """The one shape there is; None when full."""
-        return Resources() if len(self._running) < self._slots else None
-
-    @property
-    def troubles(self) -> Sequence[str]:
-        """None that it would know of."""
-        return ()
-
-    def most(self, shape: Resources) -> int:
-        """All slots."""
-        return self._slots
-
-    def capacity(self) -> Resources | None:
-        """The one shape there is."""
-        return Resources()
-
     def start(self, claim: Claim, request: StartRequest) -> bool:
         """Occupy a slot until its end is told; False when all are busy."""
-        if len(self._running) >= self._slots:
+        if self.room() is None:
             return False
         dice, now = self._dice, self._program.clock.monotonic()
         ends_at = now + 0.05 + dice.seconds(dice.settings.run_seconds)

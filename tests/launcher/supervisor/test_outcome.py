@@ -84,6 +84,18 @@ def test_a_file_without_an_objective_does_not_hide_a_line(tmp_path: Path, conten
     assert said.objective == 2.5
 
 
+def test_a_last_line_that_a_full_disk_cut_off_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1.5 the disk took 1; a line without its end counts where there is room."""
+    (tmp_path / "stdout").write_text("AMBS-RESULT: 1")
+    said = outcome.command_result(tmp_path)
+    assert said is not None
+    assert said.objective == 1.0
+    monkeypatch.setattr(outcome, "obstacle_to_writing", lambda _: "No space left on device")
+    assert outcome.command_result(tmp_path) is None
+
+
 def test_files_of_a_program_are_its_own(tmp_path: Path) -> None:
     """Many programs leave a `result.json`, an `outcome.json` or a `request.json` of their own."""
     for name in ("result.json", "outcome.json", "request.json"):

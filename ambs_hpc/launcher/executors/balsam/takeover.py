@@ -6,9 +6,11 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from ambs_hpc.launcher.database_wait import once_it_answers
 from ambs_hpc.launcher.executors.balsam.messages import Books, Key
 from ambs_hpc.launcher.recovery import liveness_of
 from ambs_hpc.queue import adopt, ended_attempts, held, list_campaigns, reading, transaction
+from ambs_hpc.records import Campaign, Claim
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -32,17 +34,26 @@ def succeed(
     Args:
         only: ids of the campaigns that we serve; None serves all.
     """
-    is_gone = liveness_of(engine, stale_after_seconds)
-    with transaction(engine) as connection:
-        adopted = adopt(
-            connection,
-            launcher_id,
-            stale_after_seconds=stale_after_seconds,
-            is_gone=is_gone,
-            campaign_ids=only,
-        )
-        loop.resume(connection, adopted)
-        served = [one for one in list_campaigns(connection) if only is None or one.id in only]
+
+    def take_over() -> tuple[list[Claim], list[Campaign]]:
+        is_gone = liveness_of(engine, stale_after_seconds)
+        with transaction(engine) as connection:
+            adopted = adopt(
+                connection,
+                launcher_id,
+                stale_after_seconds=stale_after_seconds,
+                is_gone=is_gone,
+                campaign_ids=only,
+            )
+            served = [one for one in list_campaigns(connection) if only is None or one.id in only]
+        return adopted, served
+
+    def resume() -> None:
+        with reading(engine) as connection:
+            loop.resume(connection, adopted)
+
+    adopted, served = once_it_answers(take_over, is_in_allocation=False)
+    once_it_answers(resume, is_in_allocation=False)
 
     def books(keys: Collection[Key]) -> Books:
         with reading(engine) as connection:
