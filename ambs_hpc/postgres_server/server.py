@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,11 @@ from ambs_hpc.postgres_server.roles import make_roles
 
 PORT_ATTEMPTS = 5
 START_SECONDS = 60
+START_LIMIT_SECONDS = 900  # after a crash it first replays its log, which on a slow disk takes minutes
+READY_POLL_SECONDS = 0.2
 STOP_SECONDS = 180  # it first writes to disk what it has in memory
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ def start_server(options: ServerOptions, environment: Mapping[str, str]) -> Serv
     folder.path.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _refuse_other_host(folder, options)
-        if _answers(folder):
+        # An earlier `ambs db start` may have been ended while its server was still starting.
+        if _answers(folder) or (_becomes_ready(folder) and _answers(folder)):
             return server_status(folder.path)
         version = _data_version(folder)
         binaries = find_binaries(options.binaries, environment, version=version)
@@ -214,8 +221,9 @@ def _answers(folder: ServerFolder) -> bool:
 
 
 def _data_version(folder: ServerFolder) -> int | None:
+    """PostgreSQL's major version of a cluster that was made to its end; None where there is none."""
     file = folder.data / "PG_VERSION"
-    return int(file.read_text()) if file.is_file() and folder.url.is_file() else None
+    return int(file.read_text()) if file.is_file() and folder.passwords.is_file() else None
 
 
 def _running_pid(folder: ServerFolder) -> int | None:
@@ -226,6 +234,37 @@ def _running_pid(folder: ServerFolder) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pid if str(folder.data).encode() in command else None
+
+
+def _becomes_ready(folder: ServerFolder) -> bool:
+    """Wait while the postmaster starts; False when none runs.
+
+    Raises:
+        DatabaseRefused: it is still starting after `START_LIMIT_SECONDS`, and goes on.
+    """
+    begun, has_told = time.monotonic(), False
+    while _running_pid(folder) is not None:
+        if _postmaster_state(folder) == "ready":
+            return True
+        waited = time.monotonic() - begun
+        if waited > START_LIMIT_SECONDS:
+            raise DatabaseRefused(
+                f"PostgreSQL has been starting for {waited / 60:.0f} min and goes on. See {folder.log}; "
+                "`ambs db start` waits for it again."
+            )
+        if not has_told:
+            logger.warning("PostgreSQL is still starting: waiting for it. See %s", folder.log)
+            has_told = True
+        time.sleep(READY_POLL_SECONDS)
+    return False
+
+
+def _postmaster_state(folder: ServerFolder) -> str:
+    """What the postmaster says of itself in the eighth line of its pid file: "starting", "ready", ..."""
+    try:
+        return (folder.data / "postmaster.pid").read_text().splitlines()[7].strip()
+    except (OSError, IndexError):
+        return ""
 
 
 def _remove_stale_pid(folder: ServerFolder) -> None:
@@ -261,8 +300,8 @@ def _start(
         _configure(folder, options, programs, chosen, tls=tls)
         # Before the start, so that a killed `ambs db start` leaves no server that is recorded nowhere.
         folder.write_owner(Owner(socket.gethostname(), chosen))
+        text = folder.write_urls(host, chosen, tls=tls)
         if _try_start(folder, programs):
-            text = folder.write_urls(host, chosen, tls=tls)
             if before not in (None, chosen):
                 notes += (
                     f"The port changed from {before} to {chosen}: start again what uses this database.",
@@ -312,6 +351,8 @@ def _try_start(folder: ServerFolder, programs: Programs) -> bool:
             )
         )
     except DatabaseRefused:
+        if _becomes_ready(folder):  # pg_ctl had waited for long enough, its server goes on
+            return True
         said = folder.log.read_bytes()[already_said:].decode(errors="replace") if folder.log.is_file() else ""
         if "could not bind" in said or "could not create any TCP/IP sockets" in said:
             return False

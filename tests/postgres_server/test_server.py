@@ -20,6 +20,7 @@ from ambs_hpc.postgres_server import (
     ServerOptions,
     ServerStatus,
     role_url,
+    server,
     server_status,
     start_server,
     stop_server,
@@ -209,6 +210,34 @@ def test_an_unfinished_start_is_made_anew(campaign_folder: Path) -> None:
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("15\n")
     assert start(campaign_folder).running
+
+
+def test_a_start_slower_than_anybody_waits_keeps_its_data(
+    campaign_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pg_ctl gives up, then we do: the next start waits for the same server, and for the same data."""
+    binaries = campaign_folder / "impatient"
+    impatient_pg_ctl(binaries)
+    monkeypatch.setattr(server, "START_LIMIT_SECONDS", 0.0)
+    monkeypatch.setattr(server, "_postmaster_state", lambda folder: "starting")
+    with pytest.raises(DatabaseRefused, match="goes on"):
+        start(campaign_folder, binaries=binaries)
+    began = postmaster(campaign_folder)
+    monkeypatch.undo()
+    assert start(campaign_folder).running
+    assert postmaster(campaign_folder) == began
+
+
+def impatient_pg_ctl(folder: Path) -> None:
+    """PostgreSQL's programs, of which pg_ctl starts the server and says that it has not come up in time."""
+    real = find_binaries(None, os.environ)
+    folder.mkdir()
+    folder.chmod(0o755)
+    for name in ("initdb", "postgres"):
+        (folder / name).symlink_to(real.path(name))
+    script = f'#!/bin/sh\n{real.path("pg_ctl")} "$@"\necho "did not start in time" >&2\nexit 1\n'
+    (folder / "pg_ctl").write_text(script)
+    (folder / "pg_ctl").chmod(0o755)
 
 
 def test_there_is_no_server_to_stop(tmp_path: Path) -> None:
