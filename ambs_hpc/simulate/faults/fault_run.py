@@ -189,6 +189,8 @@ def _watch(machine: FaultMachine, timeline: Timeline) -> None:
         timeline.sleep(LOOK_SECONDS)
         with reading(machine.database.engine) as connection:
             is_complete = read_campaign(connection).is_complete
+        if machine.living("person"):  # one that was stopped before it is calm may yet ask for a rerun
+            continue
         if is_complete and machine.completions and machine.completions[-1] >= calm_at:
             machine.completed_at = timeline.now()
             break
