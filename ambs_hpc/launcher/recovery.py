@@ -33,7 +33,7 @@ from ambs_hpc.queue import (
 from ambs_hpc.records import Launcher, Outcome
 from ambs_hpc.schedulers import Backoff
 from ambs_hpc.sites.allocations import refresh
-from ambs_hpc.timing import HAND_STARTED_SILENCE_SECONDS
+from ambs_hpc.timing import hand_started_silence_seconds
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -140,6 +140,6 @@ def evidence(launcher: Launcher, allocation_states: Mapping[int, str]) -> Eviden
     if gone is not None:
         return Evidence.GONE_FOR_CERTAIN if gone else Evidence.ALIVE
     if who.allocation_id is None:  # nobody can be asked about a launcher that was started by hand elsewhere
-        is_silent = launcher.heartbeat_age_seconds > HAND_STARTED_SILENCE_SECONDS
+        is_silent = launcher.heartbeat_age_seconds > hand_started_silence_seconds()
         return Evidence.GONE if is_silent and not who.survives_in else Evidence.UNKNOWN
     return Evidence.GONE if allocation_states.get(who.allocation_id) in OVER else Evidence.UNKNOWN

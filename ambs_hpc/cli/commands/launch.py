@@ -69,7 +69,9 @@ def launch(
     from ambs_hpc.launcher.allocation import VARIABLE, current_node_pool
     from ambs_hpc.launcher.database_wait import once_it_answers
     from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
+    from ambs_hpc.timing import hand_started_silence_seconds
 
+    hand_started_silence_seconds()  # a wrong word in the environment is told now, not when somebody is silent
     refuse_half_a_balsam(executor, balsam_site)
     refuse_notice_without_time(notice, None if max_minutes is None else 60 * max_minutes)
     names = gpu_names(gpus)

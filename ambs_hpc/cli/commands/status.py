@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.shared.terminal import write
-from ambs_hpc.timing import HAND_STARTED_SILENCE_SECONDS, STALE_AFTER_SECONDS
+from ambs_hpc.timing import STALE_AFTER_SECONDS, hand_started_silence_seconds
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -123,7 +123,7 @@ def _write_silent(told: dict[str, Any]) -> None:
     if told["allocation"]:
         then = f"its evaluations are freed when the scheduler says that {told['allocation']} is over"
     else:
-        then = f"it is given up after {duration(HAND_STARTED_SILENCE_SECONDS)}, by a launcher that is alive"
+        then = f"it is given up after {duration(hand_started_silence_seconds())}, by a launcher that is alive"
     who = f"launcher {told['id']} on {cell(told['host'])}"
     write(f"  {who} holds {told['running']} evaluations and has been silent for {silence}: {then}\n")
 
