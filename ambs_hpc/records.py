@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ambs_hpc.states import FailureKind, State
+from ambs_hpc.states import FailureKind, NodeEventKind, State
 
 Value = bool | int | float | str
 Configuration = Mapping[str, Value]  # inactive conditional parameters are absent
@@ -141,6 +141,28 @@ class Finished:
     configuration: Configuration
     state: State
     objective: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewNodeEvent:
+    """Something that happened on a node.
+
+    Args:
+        node: as the allocation names it.
+        is_failure: of the infrastructure, and of this node alone: three in a day leave it out.
+        detail: in words, for a person and for the support of the site.
+        facts: what was measured, as JSON values.
+        age_seconds: since it happened, when it is stored.
+        uid: random; an event that is stored twice, because an answer was lost, is known by it.
+    """
+
+    node: str
+    kind: NodeEventKind
+    is_failure: bool = False
+    detail: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    age_seconds: float = 0.0
+    uid: str = field(default_factory=new_uid)
 
 
 @dataclass(frozen=True, slots=True)

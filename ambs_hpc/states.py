@@ -47,6 +47,20 @@ class Move(str, Enum):
     ACCEPT_LATE = "accept_late"  # completed by an attempt that was taken from its launcher before
 
 
+class NodeEventKind(str, Enum):
+    """What happened on a node. None of it is an evaluation's own failure."""
+
+    PROBED = "PROBED"  # looked at before its first evaluation, and well
+    IMPORTED = "IMPORTED"  # how long the import of an objective took
+    PROBE_FAILED = "PROBE_FAILED"  # too few GPUs, or a folder that cannot be written
+    CLOCK_OFF = "CLOCK_OFF"  # its clock and the database's differ
+    UNWRITABLE = "UNWRITABLE"  # could not write an evaluation's folder
+    BLACK_HOLE = "BLACK_HOLE"  # everything failed at once there, and went well elsewhere
+    SUPERVISOR_LOST = "SUPERVISOR_LOST"  # what starts evaluations there died
+    NODE_LOST = "NODE_LOST"  # nothing starts there any more
+    FORGIVEN = "FORGIVEN"  # a person wants it used again
+
+
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 # Each move, the states from which it may start, and the state to which it leads.

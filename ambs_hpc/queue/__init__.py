@@ -6,6 +6,7 @@ Verbs and reads take a connection first and never commit: `transaction` and `rea
 from ambs_hpc.queue.reads.allocations import (
     OVER,
     PREPARED,
+    REFUSED,
     UNSENT,
     VANISHED,
     get_allocation,
@@ -15,6 +16,16 @@ from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_searc
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
+from ambs_hpc.queue.reads.node_verdicts import (
+    MEMORY_SECONDS,
+    MOST_FAILURES,
+    NodeVerdict,
+    StoredNodeEvent,
+    is_left_out,
+    node_events,
+    node_verdicts,
+    site_of_allocation,
+)
 from ambs_hpc.queue.reads.reports import (
     SORTS,
     EvaluationRow,
@@ -37,6 +48,7 @@ from ambs_hpc.queue.reads.search_feed import (
     recent_run_seconds,
 )
 from ambs_hpc.queue.reads.sql_console import run_read_only_sql
+from ambs_hpc.queue.sql.clock import read_now
 from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
 from ambs_hpc.queue.sql.transactions import patient, reading, transaction
@@ -54,17 +66,26 @@ from ambs_hpc.queue.verbs.campaigns import (
     take_search,
 )
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
-from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready
+from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready, note_nodes
 from ambs_hpc.queue.verbs.counters import counts
-from ambs_hpc.queue.verbs.launchers import end_launcher, heartbeat, register_launcher
+from ambs_hpc.queue.verbs.launchers import (
+    end_future_heartbeats,
+    end_launcher,
+    heartbeat,
+    register_launcher,
+)
+from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
 from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.results import complete, fail
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
 
 __all__ = [
+    "MEMORY_SECONDS",
+    "MOST_FAILURES",
     "OVER",
     "PREPARED",
+    "REFUSED",
     "SORTS",
     "UNSENT",
     "VANISHED",
@@ -75,9 +96,11 @@ __all__ = [
     "FailureGroup",
     "Lease",
     "Marks",
+    "NodeVerdict",
     "NotifyChannel",
     "Proposed",
     "Released",
+    "StoredNodeEvent",
     "Throughput",
     "adopt",
     "best",
@@ -91,6 +114,7 @@ __all__ = [
     "create_campaign",
     "database_uid",
     "database_url",
+    "end_future_heartbeats",
     "end_launcher",
     "ended_attempts",
     "enqueue",
@@ -98,6 +122,7 @@ __all__ = [
     "failures",
     "find_campaign",
     "finished_since",
+    "forgive_node",
     "get_allocation",
     "get_campaign",
     "has_ready",
@@ -105,6 +130,7 @@ __all__ = [
     "held",
     "held_by_dead",
     "holders",
+    "is_left_out",
     "is_search_alive",
     "last_launcher",
     "leave_search",
@@ -113,15 +139,20 @@ __all__ = [
     "list_evaluations",
     "live_launchers",
     "marks_of",
+    "node_events",
+    "node_verdicts",
     "note_allocation_state",
+    "note_nodes",
     "note_refused",
     "note_submitted",
     "open_database",
     "patient",
     "prepare_allocation",
     "proposals_of",
+    "read_now",
     "reading",
     "recent_run_seconds",
+    "record_node_events",
     "register_launcher",
     "release",
     "rerun",
@@ -129,6 +160,7 @@ __all__ = [
     "running_in",
     "search_heartbeat",
     "show_evaluation",
+    "site_of_allocation",
     "sweep",
     "take_search",
     "throughput",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from ambs_hpc.queue import (
     cancel,
     claim,
     complete,
+    counts,
     fail,
     failures,
     heartbeat,
@@ -27,6 +29,7 @@ from ambs_hpc.queue import (
     throughput,
     transaction,
 )
+from ambs_hpc.queue.reads import reports as reports_module
 from ambs_hpc.queue.schema.tables import allocation
 from ambs_hpc.queue.schema.views import NAMES
 from ambs_hpc.records import Claim, Outcome, Resources
@@ -138,26 +141,50 @@ def test_failures_that_look_alike_are_one_group(told: Engine) -> None:
         assert failures(connection, 2) == []
 
 
+def end(connection: Connection, campaign_id: int, ended: Sequence[tuple[float, float]]) -> None:
+    """Evaluations of the campaign have ended well: when each began and ended, seconds after START."""
+    stock.evaluations(connection, campaign_id, len(ended), counts(connection, campaign_id)[State.DONE])
+    launcher_id = stock.launcher(connection)
+    outcomes = [
+        Outcome(one.id, 1, one.token, START + begun, START + over, "n", objective=1.0)
+        for one, (begun, over) in zip(claim(connection, launcher_id, len(ended)), ended, strict=True)
+    ]
+    complete(connection, launcher_id, outcomes)
+
+
 def test_throughput_is_that_of_the_last_endings(any_engine: Engine) -> None:
-    """Ten endings, six seconds apart: 600 an hour; what was cancelled is no work done."""
+    """Ten endings in 84 seconds from the first start; what was cancelled is no work done."""
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
-        stock.evaluations(connection, campaign_id, 11)
-        launcher_id = stock.launcher(connection)
         assert throughput(connection, campaign_id).per_hour == 0.0
-        taken = claim(connection, launcher_id, 10)
-        complete(
-            connection,
-            launcher_id,
-            [
-                Outcome(one.id, 1, one.token, START + 6 * n, START + 6 * n + 30, "n", objective=1.0)
-                for n, one in enumerate(taken)
-            ],
-        )
+        end(connection, campaign_id, [(6.0 * n, 6.0 * n + 30.0) for n in range(10)])
+        stock.evaluations(connection, campaign_id, 1, first=10)
         cancel(connection, campaign_id=campaign_id)
         pace = throughput(connection, campaign_id)
-        assert (pace.ended, pace.done, pace.failed, pace.seconds) == (10, 10, 0, 54.0)
-        assert (pace.per_hour, pace.mean_run_seconds) == (600.0, 30.0)
+        assert (pace.ended, pace.done, pace.failed, pace.seconds) == (10, 10, 0, 84.0)
+        assert (round(pace.per_hour, 2), pace.mean_run_seconds) == (428.57, 30.0)
+
+
+def test_a_first_wave_says_nothing_of_the_seconds_in_which_it_ends(any_engine: Engine) -> None:
+    """Forty slots of a minute make 2400 an hour at most, though forty have just ended in two seconds."""
+    with transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection).id
+        end(connection, campaign_id, [(0.0, 60.0 + 0.05 * n) for n in range(40)])
+        assert 2300 < throughput(connection, campaign_id).per_hour < 2400
+
+
+def test_the_pace_spans_several_waves(any_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the usual number of endings are read where these are one wave; older ones are not."""
+    monkeypatch.setattr(reports_module, "PACE_ENDINGS", 8)
+    with transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection, max_evaluations=500).id
+        slow = [(-9000.0, -1000.0)] * 100
+        waves = [(60.0 * wave, 60.0 * wave + 59.0) for wave in range(10) for _ in range(20)]
+        end(connection, campaign_id, slow)
+        end(connection, campaign_id, waves)
+        pace = throughput(connection, campaign_id)
+        assert pace.ended == 128
+        assert 1200 <= pace.per_hour < 1.3 * 1200
 
 
 def view(connection: Connection, name: str, order: str = "1") -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from ambs_hpc.queue import (
     claim,
     complete,
     counts,
+    end_future_heartbeats,
     end_launcher,
     heartbeat,
     held_by_dead,
@@ -115,6 +116,21 @@ def test_live_launchers_are_those_with_a_fresh_heartbeat(any_engine: Engine) -> 
         assert (alive.id, alive.identity.slots, alive.heartbeat_age_seconds) == (beating, 2, 15.0)
         assert len(live_launchers(connection, 60.0)) == 2
         assert silent < beating < ended
+
+
+def test_silence_counts_from_now_when_the_clock_was_set_back(any_engine: Engine) -> None:
+    """Else a dead launcher would hold its evaluations until the clock had caught up."""
+    clock = ManualClock()
+    with transaction(any_engine.execution_options(clock=clock)) as connection:
+        ahead = stock.launcher(connection)
+        stock.evaluations(connection, stock.campaign(connection).id, 1)
+        claim(connection, ahead, 1)
+        clock.sleep(-3600.0)
+        end_future_heartbeats(connection, 60.0)
+        clock.sleep(20.0)
+        assert [one.heartbeat_age_seconds for one in holders(connection)] == [20.0]
+        end_future_heartbeats(connection, 60.0)
+        assert [one.heartbeat_age_seconds for one in holders(connection)] == [20.0]
 
 
 def test_the_databases_clock_is_the_default(any_engine: Engine) -> None:

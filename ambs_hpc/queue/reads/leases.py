@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from ambs_hpc.queue.schema.tables import campaign, evaluation, evaluation_event, is_running, launcher
 from ambs_hpc.queue.sql.bulk import id_in
+from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.states import Move
 
 _ENDED = [move.value for move in (Move.COMPLETE, Move.FAIL, Move.RETRY, Move.ACCEPT_LATE)]
@@ -19,6 +20,7 @@ class Lease:
     """An evaluation that a launcher holds; its result may lie under the campaign's `run_directory`.
 
     Args:
+        age_seconds: since it was claimed, by the database's clock.
         token: of its claim; an outcome that lies there counts only with it.
         survives_in: who runs it on when its launcher dies; empty for nobody.
     """
@@ -31,6 +33,7 @@ class Lease:
     launcher_id: int
     run_directory: str
     survives_in: str
+    age_seconds: float
 
 
 def held(connection: Connection, launcher_ids: Collection[int] | None = None) -> list[Lease]:
@@ -46,6 +49,7 @@ def held(connection: Connection, launcher_ids: Collection[int] | None = None) ->
             evaluation.c.launcher_id,
             campaign.c.run_directory,
             launcher.c.survives_in,
+            now(connection) - evaluation.c.claimed_at,
         )
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
         .join(launcher, launcher.c.id == evaluation.c.launcher_id)

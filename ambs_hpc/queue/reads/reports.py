@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,9 @@ from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value, resource
 from ambs_hpc.records import Campaign, Configuration, Proposal, Resources
 from ambs_hpc.states import FailureKind, Move, State
 
-PACE_ENDINGS = 1000  # the pace is measured over this many of the latest endings
+# The pace is measured over so many of the latest endings, or over more until they span so many times what an
+# evaluation takes: what begins together ends together, as many at once as there are slots.
+PACE_ENDINGS, MOST_PACE_ENDINGS, PACE_RUNS = 1000, 64_000, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,12 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """The pace of the latest endings; `per_hour` is 0 before there are two."""
+    """The pace of the latest endings; `per_hour` is 0 before there is one.
+
+    `seconds` is the time in which they ran and ended. Where all endings of the campaign are counted it begins
+    with the first start: what has begun together ends together, and the seconds between these ends say
+    nothing of the hour.
+    """
 
     ended: int
     done: int
@@ -226,26 +233,40 @@ def failures(connection: Connection, campaign_id: int | None = None) -> list[Fai
 
 def throughput(connection: Connection, campaign_id: int) -> Throughput:
     """The pace of the campaign's latest endings; it costs the same however many have ended."""
+    limit = PACE_ENDINGS
+    while True:
+        rows = _last_endings(connection, campaign_id, limit)
+        counted = [row for row in rows if row.state != State.CANCELLED.value]
+        runs = [row.finished_at - row.started_at for row in counted if row.started_at is not None]
+        mean = sum(runs) / len(runs) if runs else 0.0
+        ends = [row.finished_at for row in counted]
+        seconds = max(ends) - min(ends) if ends else 0.0
+        if len(rows) < limit or seconds >= PACE_RUNS * mean or limit >= MOST_PACE_ENDINGS:
+            break
+        limit *= 4
+    steps = len(counted) - 1
+    if len(rows) < limit and runs:
+        steps, seconds = len(counted), max(ends) - min(row.started_at for row in counted if row.started_at)
+    done = sum(row.state == State.DONE.value for row in counted)
+    return Throughput(
+        ended=len(counted),
+        done=done,
+        failed=len(counted) - done,
+        seconds=seconds,
+        per_hour=3600.0 * steps / seconds if seconds > 0 else 0.0,
+        mean_run_seconds=mean if runs else None,
+    )
+
+
+def _last_endings(connection: Connection, campaign_id: int, limit: int) -> Sequence[DatabaseRow]:
     column = evaluation.c
-    last = (
+    statement = (
         select(column.state, column.started_at, column.finished_at)
         .where(is_finished, column.campaign_id == campaign_id)
         .order_by(column.finish_sequence.desc())
-        .limit(PACE_ENDINGS)
+        .limit(limit)
     )
-    rows = [row for row in connection.execute(last) if row.state != State.CANCELLED.value]
-    runs = [row.finished_at - row.started_at for row in rows if row.started_at is not None]
-    ends = [row.finished_at for row in rows]
-    seconds = max(ends) - min(ends) if ends else 0.0
-    done = sum(row.state == State.DONE.value for row in rows)
-    return Throughput(
-        ended=len(rows),
-        done=done,
-        failed=len(rows) - done,
-        seconds=seconds,
-        per_hour=3600.0 * (len(rows) - 1) / seconds if seconds > 0 else 0.0,
-        mean_run_seconds=sum(runs) / len(runs) if runs else None,
-    )
+    return connection.execute(statement).all()
 
 
 def _rows() -> Select[Any]:

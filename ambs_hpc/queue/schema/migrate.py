@@ -12,7 +12,8 @@ from sqlalchemy import Connection, inspect, text
 
 from ambs_hpc.queue.schema.views import create_views, drop_views
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")  # oldest first; a test compares them with the files
+# Oldest first; a test compares them with the files.
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs
 
 

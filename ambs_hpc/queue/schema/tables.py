@@ -264,3 +264,22 @@ evaluation_event = Table(
     Column("claim_token", Text),  # of the claim that this move began or ended
     Index("ix_evaluation_event_evaluation", "evaluation_id", "id"),
 )
+
+# What happened on nodes; never changed. A node is forgiven by an event, too: only failures after it count.
+node_event = Table(
+    "node_event",
+    metadata,
+    _id(),
+    Column("at", Double, nullable=False),
+    Column("stored_at", Double, nullable=False),  # later: a launcher first looks whether other nodes have it
+    Column("site", Text, nullable=False),  # "" outside of allocations: names of nodes repeat among machines
+    Column("node", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("is_failure", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("launcher_id", Id),  # who saw it
+    CheckConstraint("node <> '' AND kind <> ''", name="names"),
+    Index("ix_node_event_at", "at"),
+)

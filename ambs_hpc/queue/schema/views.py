@@ -75,6 +75,12 @@ _VIEWS = {
             FROM evaluation e JOIN launcher h ON h.id = e.launcher_id
             WHERE e.state = 'RUNNING' GROUP BY e.launcher_id
         ) r ON r.launcher_id = l.id""",
+    "v_node_events": """
+        SELECT n.id, {time:n.at} AS at, n.site, n.node, n.kind, n.is_failure, n.detail,
+               a.scheduler_id AS allocation, n.launcher_id, l.host AS launcher_host, {json:n.facts} AS facts
+        FROM node_event n
+        LEFT JOIN launcher l ON l.id = n.launcher_id
+        LEFT JOIN allocation a ON a.id = l.allocation_id""",
 }
 NAMES = tuple(_VIEWS)
 

@@ -26,10 +26,10 @@ from sqlalchemy import (
 )
 
 from ambs_hpc.queue.schema.tables import campaign, evaluation, is_ready, unindexed
-from ambs_hpc.queue.sql.bulk import insert_rows, listed, listed_value
+from ambs_hpc.queue.sql.bulk import insert_rows, listed, listed_value, update_rows
 from ambs_hpc.queue.sql.clock import clock_of, present
 from ambs_hpc.queue.sql.notify import NotifyChannel, notify
-from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value, resources_value
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value, resources_value, text_value
 from ambs_hpc.queue.verbs.counters import add_enqueued
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.records import Claim, NewEvaluation, Resources, new_uid
@@ -81,6 +81,29 @@ def claim(
     return [claim_value(row) for row in rows]
 
 
+def note_nodes(connection: Connection, launcher_id: int, running: Sequence[tuple[int, int, str]]) -> None:
+    """Store where attempts run that the launcher holds, by one statement for all of them.
+
+    Args:
+        running: (id, attempt, node); those that it lost in the meantime are not changed.
+    """
+    rows = [
+        {
+            "id": evaluation_id,
+            "attempt": attempt,
+            "before": State.RUNNING.value,
+            "holder": launcher_id,
+            "node": text_value(node),
+        }
+        for evaluation_id, attempt, node in running
+    ]
+    update_rows(connection, evaluation, _HELD, rows)
+
+
+# The state is compared with the row's own value, as in `release.GUARDS`.
+_HELD = (("id", "id"), ("attempt", "attempt"), ("state", "before"), ("launcher_id", "holder"))
+
+
 def has_ready(
     connection: Connection,
     *,
@@ -117,6 +140,7 @@ def _claim_statement(dialect: str, given: frozenset[str], whole_node: bool | Non
             launcher_id=bindparam("holder"),
             claimed_at=present("present" in given),
             started_at=None,
+            node="",  # where an earlier attempt ran
             claim_token=bindparam("nonce", type_=Text()) + cast(evaluation.c.id, Text()),
         )
         .returning(*LEASED)

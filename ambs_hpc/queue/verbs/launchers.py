@@ -5,19 +5,23 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from ambs_hpc.errors import LauncherForgotten
-from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
+from ambs_hpc.queue.schema.tables import allocation, evaluation, is_running, launcher
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.records import LauncherStats, NewLauncher
 
 
 def register_launcher(connection: Connection, new: NewLauncher) -> int:
-    """Store a launcher; returns its id."""
+    """Store a launcher; returns its id.
+
+    Its allocation is left out where this database does not know it, as after going back to an older copy.
+    """
+    known_allocation = select(allocation.c.id).where(allocation.c.id == new.allocation_id).scalar_subquery()
     statement = insert(launcher).values(
         host=new.host,
         pid=new.pid,
         process_started=new.process_started,
         slots=new.slots,
-        allocation_id=new.allocation_id,
+        allocation_id=known_allocation,
         survives_in=new.survives_in,
         namespace=new.namespace,
         started_at=now(connection),
@@ -62,6 +66,21 @@ def _is_process(who: NewLauncher | None) -> list[ColumnElement[bool]]:
         return []
     column = launcher.c
     return [column.host == who.host, column.pid == who.pid, column.process_started == who.process_started]
+
+
+def end_future_heartbeats(connection: Connection, tolerance_seconds: float) -> None:
+    """Take heartbeats that lie in the future for present ones: the database's clock was set back.
+
+    The silence of a dead launcher is counted from now on then, not from when the clock has caught up.
+
+    Args:
+        tolerance_seconds: how far in the future a heartbeat may lie.
+    """
+    connection.execute(
+        update(launcher)
+        .where(launcher.c.ended_at.is_(None), launcher.c.heartbeat_at > now(connection) + tolerance_seconds)
+        .values(heartbeat_at=now(connection))
+    )
 
 
 def end_launcher(connection: Connection, launcher_id: int, stats: LauncherStats | None = None) -> None:

@@ -102,7 +102,7 @@ _LOCKED = [
     evaluation.c[name]
     for name in [
         *("id", "campaign_id", "ordinal", "state", "attempt", "claim_token", "launcher_id"),
-        *("failures", "interruptions", "claimed_at", "failure_kind"),
+        *("failures", "interruptions", "claimed_at", "failure_kind", "node"),
     ]
 ]
 
@@ -167,6 +167,7 @@ def _event(one: Interruption, move: Move, detail: str) -> NewEvent:
         move,
         one.row.attempt,
         one.row.launcher_id,
+        node=one.row.node or None,
         failure_kind=FailureKind.LOST if move is Move.LOSE else None,
         started_at=one.row.claimed_at if one.counts else None,
         finished_at=max(one.ended_at, one.row.claimed_at) if one.counts else None,
