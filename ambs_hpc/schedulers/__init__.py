@@ -1,9 +1,9 @@
 """Batch systems and this machine behind one protocol: command builders and output readers."""
 
 from ambs_hpc.schedulers.backoff import Backoff
-from ambs_hpc.schedulers.commands import ask, end_of_walltime, submit
-from ambs_hpc.schedulers.protocol import Scheduler
-from ambs_hpc.schedulers.registry import SCHEDULERS, RegisteredScheduler, registered, scheduler
+from ambs_hpc.schedulers.commands import ask, found_by_name, submit, with_status
+from ambs_hpc.schedulers.protocol import RegisteredScheduler, Scheduler
+from ambs_hpc.schedulers.registry import SCHEDULERS, registered, scheduler
 from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,
@@ -33,8 +33,9 @@ __all__ = [
     "Submission",
     "SubmitRequest",
     "ask",
-    "end_of_walltime",
+    "found_by_name",
     "registered",
     "scheduler",
     "submit",
+    "with_status",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from ambs_hpc.errors import AllocationUnreadable, SubmissionRejected, SubmissionUnclear, UsageError
 from ambs_hpc.schedulers.node_lists import expand_hosts, expand_numbers, unique_lines
-from ambs_hpc.schedulers.protocol import ReadText
+from ambs_hpc.schedulers.protocol import ReadText, RegisteredScheduler
 from ambs_hpc.schedulers.times import duration_seconds, utc_seconds
 from ambs_hpc.schedulers.values import (
     AllocationState,
@@ -49,7 +49,16 @@ _REASONS = {
     "maxrun_hold": "the queue's limit of running allocations per user is reached",
 }
 _STARTED = {AllocationState.STARTING, AllocationState.RUNNING, AllocationState.ENDING}
-_LOG_ID = re.compile(r"\s*Jobid: (\d+)")
+_LOG_ID = re.compile(r"^\s*Jobid: (\d+)", re.MULTILINE)
+# What Python 2 says when the client's connection reports an error that it may then get over by itself.
+_NOISE = re.compile(r'^No handlers could be found for logger "Proxy"\s*$\n?', re.MULTILINE)
+_FAULT = re.compile(r"<Fault (\d+)")
+_REFUSING_FAULT = re.compile(r"1\d{3}\Z")
+# The client prints the server's traceback as one line in which line breaks are two characters.
+_TRACEBACK = re.compile(
+    r"-+ START TRACEBACK -+.*?Exception\s*:\s*(.*?)\s*(?:\\n|\n).*?-+ END TRACEBACK -+", re.DOTALL
+)
+_CHECKS = "in system.validate_job"  # precedes the submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,9 @@ class Cobalt:
                 "find it. Choose a folder without blanks."
             )
         argv = ("qsub", "--jobname", request.name, "--debuglog", str(log_file(request)), str(request.script))
-        return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
+        return SchedulerCommand(
+            argv, read_submission, directory=request.directory, inherits=True, may_repeat=True
+        )
 
     def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
         """One `qstat` for all ids, with the fields named explicitly."""
@@ -122,19 +133,32 @@ def _nodes(environ: Mapping[str, str], read_text: ReadText) -> tuple[str, ...]:
 
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
-    """The leading integer of stdout; filters may write to stderr even when the submission succeeded."""
+    """The leading integer of stdout; filters may write to stderr even when the submission succeeded.
+
+    After an error of its connection the client submits again by itself, up to four times: an id that came
+    with the connection's noise may be that of a second allocation of the same name.
+    """
+    words = told(completed)
     found = re.match(r"\s*(\d+)\b", completed.stdout)
-    if completed.exit_code == 0 and found:
+    if completed.exit_code == 0 and found and not _NOISE.search(completed.stderr):
         return Submission(found[1])
+    if completed.exit_code not in (1, 2):
+        raise SubmissionUnclear("qsub", words)
     # Every failure is exit code 1 (2 for options): only the words tell a refusal from a dead server.
-    if completed.exit_code in (1, 2) and "<Fault" not in completed.stderr:
-        if "Failed to connect to" in completed.stderr:  # fails in a check that precedes the submission
-            return CouldNotAsk("qsub", completed.words)
-        if "component error" in completed.stderr or "Proxy.py" in completed.stderr:
-            raise SubmissionUnclear("qsub", completed.words)
-    if completed.exit_code in (1, 2):
-        raise SubmissionRejected("qsub", completed.words)
-    raise SubmissionUnclear("qsub", completed.words)
+    fault = _FAULT.search(completed.stderr)
+    if fault is not None and _REFUSING_FAULT.match(fault[1]):
+        raise SubmissionRejected("qsub", words)
+    if "Failed to connect to" in completed.stderr or (fault is not None and _CHECKS in completed.stderr):
+        return CouldNotAsk("qsub", words)
+    if fault is not None or "component error" in completed.stderr or "Proxy.py" in completed.stderr:
+        raise SubmissionUnclear("qsub", words)  # taken or not: a fault of the transport says neither
+    raise SubmissionRejected("qsub", words)
+
+
+def told(completed: Completed) -> str:
+    """The output for people: of a traceback the error alone, and without the noise of Python 2."""
+    quiet = replace(completed, stderr=_NOISE.sub("", completed.stderr))
+    return _TRACEBACK.sub(lambda found: found[1], quiet.words)
 
 
 def read_status(completed: Completed, asked: Sequence[str]) -> StatusAnswer | CouldNotAsk:
@@ -143,7 +167,7 @@ def read_status(completed: Completed, asked: Sequence[str]) -> StatusAnswer | Co
         return StatusAnswer({}, vanished=frozenset(asked))
     entries = _entries(completed.stdout)
     if completed.exit_code != 0 or not entries:
-        return CouldNotAsk("qstat", completed.words)
+        return CouldNotAsk("qstat", told(completed))
     known = {each["JobID"]: _status(each) for each in entries if each["JobID"] in asked}
     return StatusAnswer(known, vanished=frozenset(asked) - known.keys())
 
@@ -184,21 +208,24 @@ def _status(entry: Mapping[str, str]) -> AllocationStatus:
 
 
 def read_find(completed: Completed, name: str) -> tuple[str, ...] | CouldNotAsk:
-    """The id, which the log file proves even when qstat cannot be asked."""
-    logged = _LOG_ID.match(completed.evidence or "")
-    if logged:
-        return (logged[1],)
+    """All ids of the name, which the client may have submitted several times; one is often in the log file.
+
+    The log file alone is no answer: it has at most the id of which the client heard.
+    """
     if completed.exit_code != 0:
-        return CouldNotAsk("qstat", completed.words)
-    found = [entry["JobID"] for entry in _entries(completed.stdout) if entry.get("JobName") == name]
-    return tuple(sorted(found, key=int))
+        return CouldNotAsk("qstat", told(completed))
+    found = {entry["JobID"] for entry in _entries(completed.stdout) if entry.get("JobName") == name}
+    return tuple(sorted(found.union(_LOG_ID.findall(completed.evidence or "")), key=int))
 
 
 def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
     """A success lists the id; unknown, ended and other users' allocations give exit code 0 and no output."""
     if completed.exit_code != 0:
-        return CouldNotAsk("qdel", completed.words)
+        return CouldNotAsk("qdel", told(completed))
     rows = {line.split()[0] for line in completed.stdout.splitlines() if line.strip()}
     accepted = frozenset(asked) & rows
     reason = "qdel did not list it: unknown, ended, or another user's"
     return CancelAnswer(accepted, {each: reason for each in asked if each not in accepted})
+
+
+REGISTERED = RegisteredScheduler(lambda user, _: Cobalt(user), has_attributes=True)

@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from ambs_hpc.errors import SubmissionUnclear
+from ambs_hpc.errors import SubmissionRejected, SubmissionUnclear
 from ambs_hpc.schedulers.protocol import Scheduler
 from ambs_hpc.schedulers.submit_environment import overruling, submit_environment
 from ambs_hpc.schedulers.values import (
@@ -46,12 +47,14 @@ def ask(
     *,
     environ: Mapping[str, str] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    note_process: Callable[[int], object] = lambda _pid: None,
 ) -> Answer | CouldNotAsk:
     """Run the command and read its answer, second questions included.
 
     Args:
         environ: the environment, this process's own when None.
         timeout_seconds: for each command; its whole process group is then killed.
+        note_process: told the id of each process that is started, before it is waited for.
 
     Returns:
         CouldNotAsk when the command is missing, takes too long, or cannot reach its server.
@@ -61,7 +64,7 @@ def ask(
     """
     caller = os.environ if environ is None else environ
     for _ in range(_MOST_QUESTIONS):
-        completed = _run(command, _environment(command, caller), timeout_seconds)
+        completed = _run(command, _environment(command, caller), timeout_seconds, note_process)
         if isinstance(completed, CouldNotAsk):
             return completed
         answer = command.read(completed)
@@ -94,29 +97,78 @@ def submit(
     try:
         return ask(command, environ=environ)
     except SubmissionUnclear:
-        found = ask(scheduler.find(request), environ=environ)
-        if isinstance(found, CouldNotAsk) or not found:
+        found = found_by_name(scheduler, request, environ=environ)
+        if not isinstance(found, Submission):
             raise
-        logger.warning("submission's answer was lost and found again id=%s name=%s", found[-1], request.name)
-        return Submission(found[-1])
+        return found
+    except SubmissionRejected as error:
+        # What was taken can count against the limit by which its repetition is refused.
+        if not command.may_repeat:
+            raise
+        found = found_by_name(scheduler, request, environ=environ)
+        if found is None:
+            raise
+        if isinstance(found, CouldNotAsk):
+            raise SubmissionUnclear(error.command, f"{error.output.strip()}; {found}") from error
+        return found
 
 
-def end_of_walltime(
+def found_by_name(
+    scheduler: Scheduler,
+    request: SubmitRequest,
+    *,
+    living: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Submission | CouldNotAsk | None:
+    """The allocation that has the request's name; None when there is none.
+
+    Some clients submit again by themselves when an answer is lost: of several, the oldest is kept and the
+    others are cancelled, because one was asked for.
+
+    Args:
+        living: only what the scheduler itself shows, not what a log remembers.
+    """
+    command = scheduler.find(request)
+    found = ask(replace(command, evidence=None) if living else command, environ=environ)
+    if isinstance(found, CouldNotAsk):
+        return found
+    if not found:
+        return None
+    kept, *others = found
+    if others:
+        logger.warning("submitted several times name=%s kept=%s cancelled=%s", request.name, kept, others)
+        answer = ask(scheduler.cancel(others), environ=environ)
+        if isinstance(answer, CouldNotAsk):
+            return answer
+    logger.info("allocation found by its name id=%s name=%s", kept, request.name)
+    return Submission(kept)
+
+
+def with_status(
     scheduler: Scheduler, here: CurrentAllocation, *, environ: Mapping[str, str] | None = None
-) -> float | CouldNotAsk:
-    """When the scheduler will end the allocation that we are in, seconds since 1970 UTC.
+) -> CurrentAllocation | CouldNotAsk:
+    """The allocation that we are in with what its environment lacks: its end, and its share of each node.
 
     The scheduler is asked, because a queue's limits or a person may have changed what was requested.
+
+    Returns:
+        The allocation, without `ends_at` where the scheduler names no end; CouldNotAsk when it names nothing.
     """
     if here.ends_at is not None:
-        return here.ends_at
+        return here
     answer = ask(scheduler.status([here.scheduler_id]), environ=environ)
     if isinstance(answer, CouldNotAsk):
         return answer
     status = answer.known.get(here.scheduler_id)
-    if status is None or status.ends_at is None:
-        return CouldNotAsk(scheduler.name, f"it names no end for allocation {here.scheduler_id}")
-    return status.ends_at
+    if status is None:
+        return CouldNotAsk(scheduler.name, f"it does not know allocation {here.scheduler_id}")
+    granted = tuple(status.processors.get(node.partition(".")[0], 0) for node in here.nodes)
+    return replace(
+        here,
+        ends_at=status.ends_at,
+        processors=here.processors or (granted if all(granted) else ()),
+        is_exclusive=status.is_exclusive,
+    )
 
 
 def _options(command: SchedulerCommand[Answer], caller: Mapping[str, str]) -> list[str]:
@@ -134,7 +186,10 @@ def _neutral(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _run(
-    command: SchedulerCommand[Answer], environ: dict[str, str], timeout_seconds: float
+    command: SchedulerCommand[Answer],
+    environ: dict[str, str],
+    timeout_seconds: float,
+    note_process: Callable[[int], object],
 ) -> Completed | CouldNotAsk:
     """Run it in a process group of its own, so that no process of it survives or holds our pipes."""
     logger.debug("scheduler asked argv=%s", command.argv)
@@ -152,6 +207,7 @@ def _run(
         )
     except OSError as error:
         return CouldNotAsk(command.argv[0], f"{error}. Is the scheduler's client in PATH?")
+    note_process(process.pid)
     exit_code: int | None
     try:
         stdout, stderr = process.communicate(timeout=timeout_seconds)

@@ -1,8 +1,13 @@
-"""The verbs of every scheduler: each is an argument vector and a reader, and `commands` alone runs them."""
+"""The verbs of every scheduler: each is an argument vector and a reader, and `commands` alone runs them.
+
+A module or package of this folder is a scheduler when it states its `REGISTERED`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ambs_hpc.schedulers.values import (
@@ -52,3 +57,31 @@ class Scheduler(Protocol):
             AllocationUnreadable: the process runs in an allocation, but its nodes cannot be read.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredScheduler:
+    """The creation of a scheduler, and what the rest of the program has to know about it.
+
+    Args:
+        create: the scheduler for a user and for the folder of the campaign's allocations.
+        is_batch_system: it grants nodes of a machine that others use too.
+        has_attributes: it takes directives as attributes, "key=value", which one option joins.
+        records_in_folder: its records are in the folder, so each folder is asked about separately.
+        in_site_files: a site file may name it.
+        can_leave_out: a request may name nodes that it must not get.
+        can_wait: an allocation may be submitted that waits for the end of another, however that one ends.
+        routed_limits: the command that prints the limits of queues, where a routing queue takes a request
+            that no queue behind it accepts, and then forgets it; empty elsewhere.
+        script_suffix: suffix of the files that are submitted to it.
+    """
+
+    create: Callable[[str, Path], Scheduler]
+    is_batch_system: bool = True
+    has_attributes: bool = False
+    records_in_folder: bool = False
+    in_site_files: bool = True
+    can_leave_out: bool = False
+    can_wait: bool = False
+    routed_limits: str = ""
+    script_suffix: str = "sh"

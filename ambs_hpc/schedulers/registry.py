@@ -1,54 +1,42 @@
-"""The schedulers by name, and the few facts about each on which other units depend.
+"""The schedulers by name: every module of this folder, or `scheduler` module of a package in it, that states
+its `REGISTERED`.
 
-A further scheduler is one module with its argument vectors and readers, one entry here, and one script
-template, `job_templates/NAME.sh.j2`.
+A further scheduler is one such file with its argument vectors and readers, and one script template,
+`job_templates/NAME.sh.j2`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError, nearest
-from ambs_hpc.schedulers.balsam.scheduler import Balsam
-from ambs_hpc.schedulers.cobalt import Cobalt
-from ambs_hpc.schedulers.local.scheduler import Local
-from ambs_hpc.schedulers.pbs.scheduler import Pbs
-from ambs_hpc.schedulers.protocol import Scheduler
-from ambs_hpc.schedulers.slurm import Slurm
+from ambs_hpc.schedulers.protocol import RegisteredScheduler, Scheduler
+
+_PACKAGE = __name__.rpartition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredScheduler:
-    """The creation of a scheduler, and what the rest of the program has to know about it.
+def found_schedulers(folders: Iterable[str], package: str = _PACKAGE) -> dict[str, RegisteredScheduler]:
+    """The schedulers whose files are in some folders, by the name of the module or package.
 
     Args:
-        create: the scheduler for a user and for the folder of the campaign's allocations.
-        is_batch_system: it grants nodes of a machine that others use too.
-        has_attributes: it takes directives as attributes, "key=value", which one option joins.
-        records_in_folder: its records are in the folder, so each folder is asked about separately.
-        in_site_files: a site file may name it.
-        script_suffix: suffix of the files that are submitted to it.
+        folders: of the package.
+        package: whose modules they are.
     """
+    found: dict[str, RegisteredScheduler] = {}
+    for one in pkgutil.iter_modules(folders):
+        if f"{package}.{one.name}" == __name__:
+            continue
+        inner = ".scheduler" if one.ispkg else ""
+        stated = getattr(importlib.import_module(f"{package}.{one.name}{inner}"), "REGISTERED", None)
+        if isinstance(stated, RegisteredScheduler):
+            found[one.name] = stated
+    return dict(sorted(found.items()))
 
-    create: Callable[[str, Path], Scheduler]
-    is_batch_system: bool = True
-    has_attributes: bool = False
-    records_in_folder: bool = False
-    in_site_files: bool = True
-    script_suffix: str = "sh"
 
-
-REGISTRY: Mapping[str, RegisteredScheduler] = {
-    "cobalt": RegisteredScheduler(lambda user, _: Cobalt(user), has_attributes=True),
-    "pbs": RegisteredScheduler(lambda user, _: Pbs(user)),
-    "slurm": RegisteredScheduler(lambda user, _: Slurm(user)),
-    "local": RegisteredScheduler(
-        lambda _, folder: Local(folder), is_batch_system=False, records_in_folder=True
-    ),
-    "balsam": RegisteredScheduler(lambda *_: Balsam(), in_site_files=False, script_suffix="json"),
-}
+REGISTRY: Mapping[str, RegisteredScheduler] = found_schedulers([str(Path(__file__).parent)])
 SCHEDULERS: tuple[str, ...] = tuple(name for name, one in REGISTRY.items() if one.in_site_files)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from ambs_hpc.errors import AllocationUnreadable, SubmissionRejected, SubmissionUnclear
 from ambs_hpc.schedulers.node_lists import expand_hosts
-from ambs_hpc.schedulers.protocol import ReadText
+from ambs_hpc.schedulers.protocol import ReadText, RegisteredScheduler
 from ambs_hpc.schedulers.times import duration_seconds, utc_seconds
 from ambs_hpc.schedulers.values import (
     AllocationState,
@@ -32,8 +32,8 @@ _LIST = ("squeue", "--noheader", "--states=all", "--array", f"--format={_FORMAT}
 
 _QUEUED = {"PENDING", "REQUEUED", "REQUEUE_FED"}
 _HELD = {"SUSPENDED", "STOPPED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
-_RUNNING = {"RUNNING", "RESIZING"}
-_ENDING = {"COMPLETING", "SIGNALING", "STAGE_OUT"}
+_RUNNING = {"RUNNING", "RESIZING", "SIGNALING"}  # the last for a moment, by any signal that somebody sends
+_ENDING = {"COMPLETING", "STAGE_OUT"}
 _ENDED = {
     "COMPLETED",
     "CANCELLED",
@@ -53,7 +53,8 @@ _STATES = {
     **dict.fromkeys(_ENDING, AllocationState.ENDING),
     **dict.fromkeys(_ENDED, AllocationState.ENDED),
 }
-_HOLDS = ("JobHeld", "Dependency")  # reasons of a PENDING one that waits for more than nodes
+# Reasons of a PENDING one that waits for more than nodes; some are sentences: "launch failed requeued held".
+_HOLD = re.compile(r"JobHeld|JobHold|Dependency|.*\b(requeued held|held state)\b")
 # The liveliest element speaks for an array.
 _LIVELINESS = (
     AllocationState.RUNNING,
@@ -78,6 +79,7 @@ _MAYBE_DELIVERED = (
     "Connection reset",
     "Message receive failure",
 )
+_PROCESSORS = re.compile(r"(\d{1,6})(?:\(x(\d{1,6})\))?\Z")
 _UNKNOWN_ID = "Invalid job id specified"
 _REFUSED_ID = re.compile(r"error: Kill job error on job id (\S+): (.*)")
 
@@ -90,8 +92,9 @@ class Slurm:
     name: str = "slurm"
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
-        """One `sbatch` with the name; everything else is in the script."""
-        argv = ("sbatch", "--parsable", f"--job-name={request.name}", str(request.script))
+        """One `sbatch` with the name and what it follows; everything else is in the script."""
+        after = (f"--dependency=afterany:{request.after}",) if request.after else ()
+        argv = ("sbatch", "--parsable", f"--job-name={request.name}", *after, str(request.script))
         return SchedulerCommand(argv, read_submission, directory=request.directory, inherits=True)
 
     def status(self, ids: Sequence[str]) -> SchedulerCommand[StatusAnswer]:
@@ -114,7 +117,11 @@ class Slurm:
         return SchedulerCommand(("scancel", *asked), partial(read_cancel, asked=asked))
 
     def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
-        """The environment contains the end of walltime since Slurm 23; before, only the status has it."""
+        """The environment contains the end of walltime since Slurm 23; before, only the status has it.
+
+        What the allocation may use of each node is read too: less than the node has where cores are reserved,
+        or where an allocation gets one hardware thread of a core unless it asks for more.
+        """
         if "SLURM_JOB_ID" not in environ:
             return None
         text = environ.get("SLURM_JOB_NODELIST") or environ.get("SLURM_NODELIST", "")
@@ -131,8 +138,18 @@ class Slurm:
             )
         ends_at = environ.get("SLURM_JOB_END_TIME", "")
         return CurrentAllocation(
-            environ["SLURM_JOB_ID"], nodes, float(ends_at) if ends_at.isdecimal() else None
+            environ["SLURM_JOB_ID"],
+            nodes,
+            float(ends_at) if ends_at.isdecimal() else None,
+            _processors(environ.get("SLURM_JOB_CPUS_PER_NODE", ""), len(nodes)),
         )
+
+
+def _processors(text: str, nodes: int) -> tuple[int, ...]:
+    """The hardware threads on each node from "56(x2),112"; () when there is no such number for each node."""
+    found = [_PROCESSORS.match(part) for part in text.split(",")]
+    numbers = [int(one[1]) for one in found if one for _ in range(int(one[2] or 1))]
+    return tuple(numbers) if all(found) and len(numbers) == nodes else ()
 
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
@@ -180,7 +197,7 @@ def _statuses(text: str) -> list[tuple[tuple[str, str], AllocationStatus]]:
 def _status(row: Sequence[str]) -> AllocationStatus:
     scheduler_id, _, _, own_state, reason, _, nodes, limit, start, end, partition, name = row
     state = _STATES.get(own_state, AllocationState.UNKNOWN)
-    if state is AllocationState.QUEUED and reason.startswith(_HOLDS):
+    if state is AllocationState.QUEUED and _HOLD.match(reason.replace("_", " ")):
         state = AllocationState.HELD
     waits = state is AllocationState.QUEUED or own_state == "PENDING"  # its dates are then only expected
     return AllocationStatus(
@@ -212,3 +229,6 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
     if unheard or (completed.exit_code != 0 and not refused):
         return CouldNotAsk("scancel", completed.words)
     return CancelAnswer(frozenset(asked) - refused.keys(), refused)
+
+
+REGISTERED = RegisteredScheduler(lambda user, _: Slurm(user), can_leave_out=True, can_wait=True)

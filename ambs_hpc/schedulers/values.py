@@ -43,6 +43,8 @@ class AllocationStatus:
         started_at: None until it has started.
         ends_at: end of its walltime while it runs, later the time when it ended; None when not reported.
         comment: the scheduler's own text for the reason, empty when it gives none.
+        processors: how many it was granted on each node, by the node's short name; empty when not reported.
+        is_exclusive: nobody else gets its nodes, however few processors it requested.
     """
 
     scheduler_id: str
@@ -55,6 +57,8 @@ class AllocationStatus:
     started_at: float | None = None
     ends_at: float | None = None
     comment: str = ""
+    processors: Mapping[str, int] = field(default_factory=dict)
+    is_exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class SubmitRequest:
         name: unique among the user's allocations, so that a lost answer can be found by it.
         directory: where the scheduler is called; it must exist. Relative outputs are written there.
         walltime_seconds: for `local`, which reads no directives; the others take it from the script.
+        after: the scheduler's id of an allocation of the same user, before whose end, however it ends, this
+            one must not start; empty for none. Only for schedulers with `can_wait`.
 
     Raises:
         UsageError: some scheduler would refuse or change the name, or the script's path is relative.
@@ -75,6 +81,7 @@ class SubmitRequest:
     name: str
     directory: Path
     walltime_seconds: int
+    after: str = ""
 
     def __post_init__(self) -> None:
         if not NAME.match(self.name):
@@ -145,11 +152,17 @@ class CurrentAllocation:
     Args:
         nodes: names as the scheduler writes them (node numbers on a Cray under Cobalt), each once.
         ends_at: end of walltime, seconds since 1970 UTC; None when the environment lacks it: ask the status.
+        processors: how many hardware threads it may use of each node, in the order of `nodes`; () when the
+            scheduler does not say, and a node's own number is to be taken.
+        is_exclusive: nobody else gets these nodes. All of a node may then be used although fewer processors
+            were requested, unless the scheduler confines us to these.
     """
 
     scheduler_id: str
     nodes: tuple[str, ...]
     ends_at: float | None = None
+    processors: tuple[int, ...] = ()
+    is_exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +200,8 @@ class SchedulerCommand(Generic[Answer]):
         inherits: run in the caller's environment, because the scheduler copies it into the allocation, but
             without the variables that would overrule the request; all other commands run with fixed language
             and time zone.
+        may_repeat: the client may submit again by itself when an answer is lost, so that what it says may be
+            about the repetition alone.
     """
 
     argv: tuple[str, ...]
@@ -194,6 +209,7 @@ class SchedulerCommand(Generic[Answer]):
     directory: Path | None = None
     evidence: Path | None = None
     inherits: bool = False
+    may_repeat: bool = False
 
 
 def at_least_one(ids: Sequence[str]) -> tuple[str, ...]:

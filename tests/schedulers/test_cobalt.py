@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,13 @@ from ambs_hpc.schedulers import (
     StatusAnswer,
     Submission,
     SubmitRequest,
+    ask,
+    submit,
 )
 from ambs_hpc.schedulers.cobalt import Cobalt, read_cancel, read_find, read_status, read_submission
+from ambs_hpc.sites import write_script
+from tests.databases import wait_until
+from tests.schedulers.fakes import FakeScheduler
 
 RECORDED = Path(__file__).parent / "recorded" / "cobalt"
 NOISE = 'No handlers could be found for logger "Proxy"\n'
@@ -172,7 +179,7 @@ def test_a_lost_submission_is_found_by_its_log_even_when_it_has_ended() -> None:
     """Ended ones leave qstat at once; the log that qsub wrote stays."""
     log = (RECORDED / "cobaltlog.txt").read_text()
     assert read_find(Completed(0, "", "", evidence=log), "ambs-7") == ("1",)
-    assert read_find(Completed(1, "", "component error", evidence=log), "ambs-7") == ("1",)
+    assert isinstance(read_find(Completed(1, "", "component error", evidence=log), "ambs-7"), CouldNotAsk)
     assert read_find(Completed(0, RUNNING, ""), "ambs-7") == ("32",)
     assert read_find(Completed(0, RUNNING, ""), "ambs-70") == ()
     assert isinstance(read_find(Completed(1, "", "component error"), "ambs-7"), CouldNotAsk)
@@ -212,3 +219,126 @@ def test_nodes_that_cannot_be_read_are_an_error(environ: dict[str, str]) -> None
     """A launcher on no or wrong nodes wastes the allocation in silence."""
     with pytest.raises(AllocationUnreadable, match="allocation 7"):
         COBALT.current_allocation({"COBALT_JOBID": "7", **environ}, _missing)
+
+
+# ---- a queue manager that has just died, as recorded
+
+
+def test_a_submission_that_was_taken_is_never_called_refused() -> None:
+    """It had been submitted, ran, and served its campaign, while nobody could name it."""
+    recorded = (RECORDED / "qsub_taken_answer_lost.txt").read_text()
+    with pytest.raises(SubmissionUnclear) as raised:
+        read_submission(Completed(1, "", recorded))
+    assert "qsub gave no clear answer: <Fault 20: 'error: [Errno 111] Connection refused'>." in str(
+        raised.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (
+            "qstat_just_died.txt",
+            "component error: XMLRPC failure <Fault 20: 'error: [Errno 111] Connection refused'> "
+            "in queue-manager.get_queues",
+        ),
+        (
+            "qstat_unregistered.txt",
+            "component error: Following exception occurred while trying to execute queue-manager.get_queues: "
+            "Proxy.py     :L#422:cn:queue-manager",
+        ),
+    ],
+)
+def test_a_traceback_is_told_by_its_last_words(file: str, words: str) -> None:
+    """Thirty lines of a server's code, twice, hide the one that says what is wrong."""
+    completed = Completed(1, "", (RECORDED / file).read_text())
+    assert read_status(completed, ["32"]) == CouldNotAsk("qstat", words)
+    assert read_find(completed, "ambs-7") == CouldNotAsk("qstat", words)
+    assert read_cancel(completed, ["32"]) == CouldNotAsk("qdel", words)
+
+
+def test_refusals_are_told_without_the_noise_of_python() -> None:
+    """People read the reason, and nothing else."""
+    with pytest.raises(SubmissionRejected, match=r"^qsub refused the script: <Fault 1001: \"no\">$"):
+        read_submission(Completed(1, "", NOISE + '<Fault 1001: "no">\n'))
+
+
+def test_an_id_that_came_after_trouble_is_looked_for_by_name() -> None:
+    """The client submits again by itself: the first may be queued as well."""
+    with pytest.raises(SubmissionUnclear):
+        read_submission(Completed(0, "9\n", NOISE))
+
+
+def test_all_allocations_of_a_name_are_found() -> None:
+    """Oldest first, whether they are in qstat or only in the log."""
+    twice = RUNNING + RUNNING.replace("JobID: 32", "JobID: 9")
+    assert read_find(Completed(0, twice, "", evidence="Jobid: 33\nqsub ...\n"), "ambs-7") == ("9", "32", "33")
+
+
+# ---- on the pretend machine
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeScheduler]:
+    with FakeScheduler("cobalt", tmp_path / "fake", paused=True) as fake:
+        yield fake
+
+
+def _request(folder: Path) -> SubmitRequest:
+    script = folder / "a.sh"
+    write_script(script, "#!/bin/bash\n#COBALT -n 1 -t 10\nsleep 60\n")
+    return SubmitRequest(script, "ambs-7", folder, 600)
+
+
+@pytest.mark.parametrize("settings", [{}, {"lose_answers": 1}, {"lose_answers": 1, "lose_how": "silent"}])
+def test_of_what_the_client_submitted_three_times_one_is_left(
+    fake: FakeScheduler, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    """One was asked for; each costs node-hours."""
+    fake.set(repeats=2, **settings)
+    answer = submit(Cobalt(getpass.getuser()), _request(tmp_path), environ=fake.environ())
+    assert answer == Submission("1")
+    wait_until(lambda: [one["state"] for one in fake.allocations()] == ["queued", "ended", "ended"])
+
+
+def test_while_the_queue_manager_is_dead_nothing_is_refused_or_gone(
+    fake: FakeScheduler, tmp_path: Path
+) -> None:
+    """The fake says what the real one said."""
+    fake.set(unreachable="died")
+    answer = ask(COBALT.status(["1"]), environ=fake.environ())
+    words = (
+        "component error: XMLRPC failure <Fault 20: 'error: [Errno 111] Connection refused'> in queue-manager"
+    )
+    assert answer == CouldNotAsk("qstat", f"{words}.get_queues")
+    assert ask(COBALT.cancel(["1"]), environ=fake.environ()) == CouldNotAsk("qdel", f"{words}.del_jobs")
+    with pytest.raises(SubmissionUnclear):
+        submit(COBALT, _request(tmp_path), environ=fake.environ())
+
+
+LIMIT = "<Fault 1001: \"The limit of 1 jobs per user in the 'restr' queue has been reached\">"
+
+
+@pytest.mark.parametrize(
+    ("qstat", "answer"),
+    [
+        (f"cat <<'EOF'\n{RUNNING}EOF", Submission("32")),
+        ("exit 0", SubmissionRejected),
+        ("echo component error >&2; exit 1", SubmissionUnclear),
+    ],
+)
+def test_a_refusal_may_be_that_of_the_clients_own_repetition(
+    qstat: str, answer: Submission | type[Exception], tmp_path: Path
+) -> None:
+    """The first attempt was taken, its answer lost, and it alone fills the queue's limit."""
+    for name, text in (("qsub", f'echo "{LIMIT.replace(chr(34), chr(39))}" >&2; exit 1'), ("qstat", qstat)):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PATH", environ["PATH"])
+        if isinstance(answer, Submission):
+            assert submit(COBALT, _request(tmp_path), environ=environ) == answer
+        else:
+            with pytest.raises(answer, match="limit of 1 jobs"):
+                submit(COBALT, _request(tmp_path), environ=environ)

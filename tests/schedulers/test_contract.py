@@ -32,9 +32,9 @@ from ambs_hpc.schedulers import (
     Submission,
     SubmitRequest,
     ask,
-    end_of_walltime,
     scheduler,
     submit,
+    with_status,
 )
 from ambs_hpc.sites import write_script
 from tests.databases import wait_until
@@ -44,6 +44,7 @@ DIRECTIVES = {  # one script for all would not do: sbatch obeys #PBS lines as we
     "cobalt": "#COBALT -n 1 -t 10",
     "pbs": "#PBS -l select=1,walltime=00:10:00 -j oe",
     "slurm": "#SBATCH -N 1 -t 10 --no-requeue",
+    "lsf": "#BSUB -n 1\n#BSUB -W 10\n#BSUB -x",
     "local": "",
 }
 SILENT = {"slurm"}  # cancels unknown ids without an error
@@ -117,6 +118,7 @@ MACHINES: dict[str, Callable[[Path], AbstractContextManager[Machine]]] = {
     "cobalt on a cray": lambda folder: _faked("cobalt", folder, system="cray", hosts=["340", "341"]),
     "pbs": lambda folder: _faked("pbs", folder),
     "pbs without history": lambda folder: _faked("pbs", folder, history=False),
+    "lsf": lambda folder: _faked("lsf", folder),
     "local": _local,
 }
 
@@ -173,7 +175,7 @@ def test_outside_of_an_allocation_there_is_none(any_scheduler: Scheduler) -> Non
 
 def test_an_unknown_scheduler_lists_the_known_ones(tmp_path: Path) -> None:
     """With the nearest one first."""
-    with pytest.raises(UsageError, match=r"Did you mean 'slurm'.*cobalt, local, pbs, slurm"):
+    with pytest.raises(UsageError, match=r"Did you mean 'slurm'.*cobalt, local, lsf, pbs, slurm"):
         scheduler("slrum", user="alice", folder=tmp_path)
 
 
@@ -255,11 +257,11 @@ def test_a_name_finds_its_allocation_and_no_other(machine: Machine) -> None:
 HERE = """
 import os, sys
 from pathlib import Path
-from ambs_hpc.schedulers import ask, end_of_walltime, scheduler
+from ambs_hpc.schedulers import ask, scheduler, with_status
 
 chosen = scheduler(sys.argv[1], user="", folder=Path(sys.argv[2]))
 here = chosen.current_allocation(os.environ, lambda path: Path(path).read_text())
-ends_at = end_of_walltime(chosen, here)
+ends_at = with_status(chosen, here).ends_at
 Path(sys.argv[2], "here").write_text(f"{here.scheduler_id} {','.join(here.nodes)} {ends_at}")
 """
 
@@ -369,9 +371,13 @@ def test_what_is_not_in_the_environment_is_asked(faked: Machine) -> None:
     environ = {
         "COBALT_JOBID": scheduler_id,
         "COBALT_PARTNAME": "1",
+        "LSB_JOBID": scheduler_id,
+        "LSB_MCPU_HOSTS": "n1 4",
         "PBS_JOBID": scheduler_id,
         "PBS_NODEFILE": "x",
     }
     here = faked.scheduler.current_allocation(environ, lambda path: "n1\n")
     assert here is not None
-    assert isinstance(end_of_walltime(faked.scheduler, here, environ=faked.environ), CouldNotAsk)
+    asked = with_status(faked.scheduler, here, environ=faked.environ)
+    assert not isinstance(asked, CouldNotAsk)
+    assert asked.ends_at is None

@@ -41,11 +41,11 @@ def local(tmp_path: Path) -> Iterator[Local]:
             os.killpg(record["script_pid"], signal.SIGKILL)
 
 
-def start(local: Local, folder: Path, body: str) -> str:
-    script = folder / "a.sh"
+def start(local: Local, folder: Path, body: str, after: str = "") -> str:
+    script = folder / f"a{after}.sh"
     script.write_text(f"#!/bin/bash\n{body}\n")
     script.chmod(0o755)
-    answer = submit(local, SubmitRequest(script, "ambs-1", folder, 600))
+    answer = submit(local, SubmitRequest(script, "ambs-1", folder, 600, after))
     assert isinstance(answer, Submission)
     return answer.scheduler_id
 
@@ -94,6 +94,25 @@ def test_a_script_whose_supervisor_was_killed_still_runs_and_can_be_cancelled(
     ask(local.cancel([scheduler_id]))
     wait_until(lambda: status(local, scheduler_id).state is AllocationState.ENDED)
     assert status(local, scheduler_id).own_state == "lost"
+
+
+def test_one_waits_for_the_end_of_another(local: Local, tmp_path: Path) -> None:
+    """Both use all of this machine: side by side they would share its cores and its memory."""
+    first = start(local, tmp_path, "until [ -e go ]; do sleep 0.05; done; exit 1")
+    second = start(local, tmp_path, "test -e go && echo yes > second", after=first)
+    third = start(local, tmp_path, "echo yes > third", after=second)
+    waiting = status(local, third)
+    assert (waiting.state, waiting.comment) == (AllocationState.QUEUED, f"for the end of {second}")
+    assert (waiting.started_at, waiting.ends_at) == (None, None)
+    ask(local.cancel([third]))
+    wait_until(lambda: status(local, third).state is AllocationState.ENDED)
+    assert status(local, third).started_at is None
+    assert status(local, second).state is AllocationState.QUEUED
+    (tmp_path / "go").touch()
+    wait_until(lambda: status(local, second).state is AllocationState.ENDED)
+    assert status(local, second).comment == "exit status 0"
+    assert (tmp_path / "second").exists()
+    assert not (tmp_path / "third").exists()
 
 
 def test_one_of_another_host_is_unknown_not_gone(local: Local, tmp_path: Path) -> None:

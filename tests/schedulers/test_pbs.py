@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from ambs_hpc.schedulers import (
     SubmitRequest,
 )
 from ambs_hpc.schedulers.pbs.scheduler import Pbs, read_cancel, read_submission
+from tests.schedulers.pbs_recordings import in_text
 
 RECORDED = Path(__file__).parent / "recorded" / "pbs"
 PBS = Pbs("alice")
@@ -29,12 +30,12 @@ REQUEST = SubmitRequest(Path("/run/a.sh"), "ambs-7", Path("/run"), 600)
 
 
 def recorded(name: str) -> Completed:
-    """A recorded output: JSON on stdout, `qstat:` lines on stderr, `rc=` for the exit code."""
+    """A recorded output, JSON in its text form: `qstat:` lines on stderr, `rc=` for the exit code."""
     lines = (RECORDED / name).read_text().splitlines()
     code = next((int(line[3:]) for line in lines if line.startswith("rc=")), 0)
     errors = [line for line in lines if line.startswith(("qstat:", "qsub:", "Connection"))]
     stdout = "\n".join(line for line in lines if line not in errors and not line.startswith("rc="))
-    return Completed(code, stdout, "\n".join(errors))
+    return Completed(code, in_text(stdout.lstrip()), "\n".join(errors))
 
 
 def answered(name: str, *ids: str) -> StatusAnswer:
@@ -45,8 +46,14 @@ def answered(name: str, *ids: str) -> StatusAnswer:
 
 def test_one_command_asks_for_all_without_history() -> None:
     """Servers without history refuse -x altogether."""
-    assert PBS.status(["40.pbs", "41.pbs"]).argv == ("qstat", "-f", "-F", "json", "40.pbs", "41.pbs")
+    assert PBS.status(["40.pbs", "41.pbs"]).argv == ("qstat", "-f", "40.pbs", "41.pbs")
     assert PBS.submit(REQUEST).argv == ("qsub", "-N", "ambs-7", "/run/a.sh")
+
+
+def test_a_chain_waits_for_the_end_of_the_one_before() -> None:
+    """However that ends."""
+    argv = PBS.submit(replace(REQUEST, after="40.pbs")).argv
+    assert argv == ("qsub", "-N", "ambs-7", "-W", "depend=afterany:40.pbs", "/run/a.sh")
 
 
 def test_a_running_allocation_is_read_whole() -> None:
@@ -62,6 +69,8 @@ def test_a_running_allocation_is_read_whole() -> None:
         started_at=1795420069.0,
         ends_at=1795420669.0,
         comment="Job run at Mon Nov 23 at 07:47 on (p1:ncpus=64:ngpus=4)+(p2:ncpus=64:ngpus=4)",
+        processors={"p1": 64, "p2": 64},
+        is_exclusive=True,
     )
 
 
@@ -81,7 +90,7 @@ def test_ids_match_whatever_the_length_of_the_servers_name() -> None:
 
 
 def test_unknown_ids_have_vanished() -> None:
-    """`Jobs` is then absent from the JSON, and the exit code is 153."""
+    """Nothing is on stdout, and the exit code is 153."""
     assert answered("qstat_unknown.out", "99999.pbs") == StatusAnswer({}, vanished=frozenset({"99999.pbs"}))
 
 
@@ -89,7 +98,7 @@ def test_how_an_ended_one_ended_is_asked_once_more() -> None:
     """Its line on stderr says only that it has finished; that it ended is certain even if history fails."""
     question = PBS.status(["43[].pbs", "99999.pbs"]).read(recorded("qstat_mixed.out"))
     assert isinstance(question, SchedulerCommand)
-    assert question.argv == ("qstat", "-x", "-f", "-F", "json", "43[].pbs")
+    assert question.argv == ("qstat", "-x", "-f", "43[].pbs")
     without = question.read(Completed(255, "", "cannot connect to server"))
     ended = AllocationStatus("43[].pbs", AllocationState.ENDED, "F")
     assert without == StatusAnswer({"43[].pbs": ended}, vanished=frozenset({"99999.pbs"}))
@@ -98,18 +107,18 @@ def test_how_an_ended_one_ended_is_asked_once_more() -> None:
 def test_history_tells_the_exit_status() -> None:
     """F alone is no success: 271 is a signal, and without a status it never ran."""
     finished = "qstat: 40.pbs Job has finished, use -x or -H to obtain historical job information"
-    question = PBS.status(["40.pbs"]).read(Completed(35, '{"pbs_server": "pbs"}', finished))
+    question = PBS.status(["40.pbs"]).read(Completed(35, "", finished))
     assert isinstance(question, SchedulerCommand)
-    text = (RECORDED / "qstat_deleted_finished.json").read_text()
+    text = recorded("qstat_deleted_finished.json").stdout
     answer = question.read(Completed(0, text, ""))
     assert isinstance(answer, StatusAnswer)
     status = answer.known["40.pbs"]
     assert (status.state, status.ends_at) == (AllocationState.ENDED, 1795420080.0)
     assert status.comment.endswith("terminated by alice@pbs; exit status 271 (signal 15)")
-    never_ran = json.loads(text)
-    for key in ("Exit_status", "stime"):
-        del never_ran["Jobs"]["40.pbs"][key]
-    answer = question.read(Completed(0, json.dumps(never_ran), ""))
+    never_ran = "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith(("    Exit_s", "    stime"))
+    )
+    answer = question.read(Completed(0, never_ran, ""))
     assert isinstance(answer, StatusAnswer)
     assert answer.known["40.pbs"].comment.endswith("; ended without having run")
 
@@ -127,13 +136,9 @@ def test_a_dead_server_says_nothing_about_allocations() -> None:
     assert isinstance(PBS.status(["40.pbs"]).read(Completed(None, "", "")), CouldNotAsk)
 
 
-def test_broken_json_is_asked_again_as_text() -> None:
-    """One odd variable of one allocation must not blind us to all."""
-    question = PBS.status(["40.pbs"]).read(Completed(0, '{"Jobs": {"40.pbs": {"x": "\\q"}}}', ""))
-    assert isinstance(question, SchedulerCommand)
-    assert question.argv == ("qstat", "-f", "40.pbs")
-    text = (RECORDED / "qstat_f.txt").read_text()
-    from_text = question.read(Completed(0, text, ""))
+def test_text_as_pbs_breaks_it_is_read_like_the_attributes() -> None:
+    """Long values go on after a tab."""
+    from_text = PBS.status(["40.pbs"]).read(Completed(0, (RECORDED / "qstat_f.txt").read_text(), ""))
     assert isinstance(from_text, StatusAnswer)
     assert from_text.known == answered("qstat_running.json", "40.pbs").known
 
@@ -141,9 +146,7 @@ def test_broken_json_is_asked_again_as_text() -> None:
 def test_a_variable_cannot_pretend_to_be_a_state() -> None:
     """A line break in a variable is printed as it is."""
     text = "Job Id: 40.pbs\n    job_state = R\n    Variable_List = A=x\n    job_state = F\n"
-    question = PBS.status(["40.pbs"]).read(Completed(0, "{", ""))
-    assert isinstance(question, SchedulerCommand)
-    answer = question.read(Completed(0, text, ""))
+    answer = PBS.status(["40.pbs"]).read(Completed(0, text, ""))
     assert isinstance(answer, StatusAnswer)
     assert answer.known["40.pbs"].state is AllocationState.RUNNING
 
@@ -163,11 +166,7 @@ STATES |= {"E": "ENDING", "F": "ENDED", "M": "UNKNOWN", "Z": "UNKNOWN"}
 @pytest.mark.parametrize("letter", STATES)
 def test_every_state_is_mapped(letter: str) -> None:
     """A letter that we do not know is alive."""
-    text = (
-        (RECORDED / "qstat_running.json")
-        .read_text()
-        .replace('"job_state":\t"R"', f'"job_state":\t"{letter}"')
-    )
+    text = recorded("qstat_running.json").stdout.replace("job_state = R", f"job_state = {letter}")
     answer = PBS.status(["40.pbs"]).read(Completed(0, text, ""))
     assert isinstance(answer, StatusAnswer)
     assert answer.known["40.pbs"].state.value == STATES[letter]
@@ -175,7 +174,7 @@ def test_every_state_is_mapped(letter: str) -> None:
 
 def test_preparing_nodes_is_starting() -> None:
     """Substate 41 of R: the script does not run yet."""
-    text = (RECORDED / "qstat_running.json").read_text().replace('"substate":\t42', '"substate":\t41')
+    text = recorded("qstat_running.json").stdout.replace("substate = 42", "substate = 41")
     answer = PBS.status(["40.pbs"]).read(Completed(0, text, ""))
     assert isinstance(answer, StatusAnswer)
     assert answer.known["40.pbs"].state is AllocationState.STARTING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ STATES = {
     "PENDING": "QUEUED",
     "CONFIGURING": "STARTING",
     "RUNNING": "RUNNING",
+    "SIGNALING": "RUNNING",
     "COMPLETING": "ENDING",
     "SUSPENDED": "HELD",
     "COMPLETED": "ENDED",
@@ -96,6 +98,36 @@ def test_every_state_is_mapped(word: str) -> None:
     """A word that we do not know is alive."""
     row = f"6|6|N/A|{word}|None|n1|1|5:00|N/A|N/A|batch|x\n"
     assert answered(row, "6").known["6"].state.value == STATES[word]
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        ("launch failed requeued held", "HELD"),
+        ("job requeued in held state", "HELD"),
+        ("user env retrieval failed requeued held", "HELD"),
+        ("launch_failed_requeued_held", "HELD"),
+        ("JobHeldUser", "HELD"),
+        ("JobHoldMaxRequeue", "HELD"),
+        ("Dependency", "HELD"),
+        ("Priority", "QUEUED"),
+        ("ReqNodeNotAvail, UnavailableNodes:n7", "QUEUED"),
+        ("None", "QUEUED"),
+    ],
+)
+def test_what_nothing_but_a_person_starts_is_held(reason: str, state: str) -> None:
+    """It would else be waited for without end, and no other allocation be asked for in its place."""
+    row = f"6|6|N/A|PENDING|{reason}|n1|1|1-02|N/A|N/A|batch|x\n"
+    status = answered(row, "6").known["6"]
+    assert (status.state.value, status.walltime_seconds) == (state, 93600)
+
+
+def test_one_is_submitted_behind_another() -> None:
+    """However that one ends: also by its walltime."""
+    argv = SLURM.submit(replace(REQUEST, after="41")).argv
+    assert "--dependency=afterany:41" in argv
+    assert argv[-1] == "/run/a.sh"
+    assert not any("dependency" in each for each in SLURM.submit(REQUEST).argv)
 
 
 def test_a_single_unknown_id_has_vanished() -> None:
@@ -216,6 +248,25 @@ def test_the_node_list_is_written_out() -> None:
     assert SLURM.current_allocation(later, {}.__getitem__) == CurrentAllocation(
         "6", ("n1", "n2", "x7"), 1795421205.0
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "processors"),
+    [
+        ("56(x2),112", (56, 56, 112)),
+        ("4(x3)", (4, 4, 4)),
+        ("8,8,6", (8, 8, 6)),
+        ("4(x2)", ()),
+        ("", ()),
+        ("4(x2),?", ()),
+    ],
+)
+def test_what_was_granted_of_each_node_is_read(text: str, processors: tuple[int, ...]) -> None:
+    """With reserved cores, or one thread of each core, it is less than the node has."""
+    environ = {"SLURM_JOB_ID": "6", "SLURM_JOB_NODELIST": "n[1-3]", "SLURM_JOB_CPUS_PER_NODE": text}
+    here = SLURM.current_allocation(environ, {}.__getitem__)
+    assert here is not None
+    assert here.processors == processors
 
 
 @pytest.mark.parametrize("text", ["", "n[1-"])

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ambs_hpc.schedulers.helper_protocol import read_cancel, read_find, read_status, read_submission
-from ambs_hpc.schedulers.protocol import ReadText
+from ambs_hpc.schedulers.protocol import ReadText, RegisteredScheduler
 from ambs_hpc.schedulers.values import (
     CancelAnswer,
     CurrentAllocation,
@@ -54,3 +54,6 @@ class Balsam:
     def current_allocation(self, environ: Mapping[str, str], read_text: ReadText) -> CurrentAllocation | None:
         """None, because Balsam's launcher runs in a batch job, and never ours."""
         return None
+
+
+REGISTERED = RegisteredScheduler(lambda *_: Balsam(), in_site_files=False, script_suffix="json")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ambs_hpc.schedulers.helper_protocol import read_cancel, read_find, read_status, read_submission
-from ambs_hpc.schedulers.protocol import ReadText
+from ambs_hpc.schedulers.protocol import ReadText, RegisteredScheduler
 from ambs_hpc.schedulers.values import (
     CancelAnswer,
     CurrentAllocation,
@@ -34,7 +34,8 @@ class Local:
 
     def submit(self, request: SubmitRequest) -> SchedulerCommand[Submission]:
         """The program starts the script under a supervisor, in this environment."""
-        arguments = (str(request.script), request.name, str(request.directory), str(request.walltime_seconds))
+        arguments = [str(request.script), request.name, str(request.directory), str(request.walltime_seconds)]
+        arguments += [request.after] if request.after else []
         return SchedulerCommand(
             self._argv("submit", *arguments), partial(read_submission, NAME), request.directory, inherits=True
         )
@@ -64,3 +65,8 @@ class Local:
 
     def _argv(self, verb: str, *arguments: str) -> tuple[str, ...]:
         return (*PROGRAM, verb, str(self.folder), *arguments)
+
+
+REGISTERED = RegisteredScheduler(
+    lambda _, folder: Local(folder), is_batch_system=False, records_in_folder=True, can_wait=True
+)

@@ -1,6 +1,6 @@
 """The program behind `local`: starts a script under a supervisor, and reads its state from /proc.
 
-    python supervisor_main.py submit FOLDER SCRIPT NAME DIRECTORY WALLTIME_SECONDS
+    python supervisor_main.py submit FOLDER SCRIPT NAME DIRECTORY WALLTIME_SECONDS [ID TO WAIT FOR]
     python supervisor_main.py status|cancel FOLDER ID...
     python supervisor_main.py find FOLDER NAME
 
@@ -37,7 +37,12 @@ _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of an allocation; times are seconds since 1970 UTC."""
+    """The record of an allocation; times are seconds since 1970 UTC.
+
+    Args:
+        started_at: of its script; while it waits for another, when it was submitted.
+        waits_for: the id of the one before whose end its script is not started; empty for none any more.
+    """
 
     scheduler_id: str
     host: str
@@ -48,6 +53,7 @@ class Record:
     script_ticks: int = 0
     ended_at: float | None = None
     comment: str = ""
+    waits_for: str = ""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -100,13 +106,21 @@ def _submit(folder: Path, arguments: Sequence[str]) -> int:
 
 def _supervise(folder: Path, arguments: Sequence[str]) -> int:
     """Run the script until it ends by itself, by cancellation or by its walltime; a record always remains."""
-    script, name, directory, walltime = arguments
+    script, name, directory, walltime, *after = arguments
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stop.append(number))
     _become_subreaper()
     scheduler_id = f"{os.getpid()}.{start_time(os.getpid())}"
     record = Record(scheduler_id, socket.gethostname(), name, int(walltime), time.time())
+    record = replace(record, waits_for=after[0] if after else "")
     _write(folder, record)
+    while record.waits_for:
+        if stop:
+            _write(folder, replace(record, ended_at=time.time(), comment="cancelled"))
+            return 0
+        if _is_over(folder, record.waits_for):
+            record = replace(record, waits_for="", started_at=time.time())
+        time.sleep(_STEP_SECONDS)
     process = _start(record, Path(script), Path(directory))
     record = replace(record, script_pid=process.pid, script_ticks=start_time(process.pid) or 0)
     _write(folder, record)
@@ -115,6 +129,17 @@ def _supervise(folder: Path, arguments: Sequence[str]) -> int:
     comment = f"{reason}exit status {process.returncode}"
     _write(folder, replace(record, script_pid=0, ended_at=time.time(), comment=comment))
     return 0
+
+
+def _is_over(folder: Path, scheduler_id: str) -> bool:
+    """Whether nothing of an allocation runs any more, as far as can be seen from here."""
+    try:
+        record = _read(_path(folder, scheduler_id))
+    except (OSError, ValueError, TypeError):
+        return False  # it cannot be seen now
+    if record is None or record.ended_at is not None:
+        return True
+    return record.host == socket.gethostname() and not _alive(record)
 
 
 def _start(record: Record, script: Path, directory: Path) -> subprocess.Popen[bytes]:
@@ -201,6 +226,11 @@ def _status(folder: Path, record: Record) -> AllocationStatus:
         comment = "its supervisor and its script have ended without leaving a record"
     elif _cancelled(folder, record).exists():
         state, own_state = AllocationState.ENDING, "cancelled"
+    elif record.waits_for:
+        state, own_state = AllocationState.QUEUED, "waiting"
+        comment = f"for the end of {record.waits_for}"
+    has_started = not record.waits_for
+    ends_at = record.started_at + record.walltime_seconds if has_started else None
     return AllocationStatus(
         scheduler_id=record.scheduler_id,
         state=state,
@@ -208,8 +238,8 @@ def _status(folder: Path, record: Record) -> AllocationStatus:
         name=record.name,
         nodes=1,
         walltime_seconds=record.walltime_seconds,
-        started_at=record.started_at,
-        ends_at=record.started_at + record.walltime_seconds if record.ended_at is None else record.ended_at,
+        started_at=record.started_at if has_started else None,
+        ends_at=ends_at if record.ended_at is None else record.ended_at,
         comment=comment,
     )
 

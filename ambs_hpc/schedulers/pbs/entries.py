@@ -1,8 +1,7 @@
-"""The output of PBS's `qstat -f`, as JSON or text, converted into attributes and statuses."""
+"""The output of PBS's `qstat -f` converted into attributes and statuses."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
@@ -26,44 +25,19 @@ _STATES = {
 }  # "M", moved to another server, is alive there: UNKNOWN
 _PRERUN = "41"  # substate of an R whose nodes are being prepared
 _STARTED = {AllocationState.RUNNING, AllocationState.STARTING, AllocationState.ENDING}
-_EXIT_WORDS = {-29: "killed at the end of its walltime"}
+_DELETED = re.compile(r"\band terminated(?: by \S+)?$")  # in the comment of an R or S until it has ended
+_EXIT_WORDS = {
+    -14: "a node was lost",
+    -20: "its first node was lost",
+    -29: "killed at the end of its walltime",
+}  # JOB_EXEC_* of pbs_job.h, reference guide 2024.1 table 11-2
 _SIGNALLED = 256  # exit status of a signal: 256 and its number
 _NEVER_RAN = "ended without having run"
+_EXCLUSIVE = {"excl", "exclhost"}  # words of `place`
 
 
-class NotJson(Exception):
-    """qstat's JSON cannot be read."""
-
-
-def entries_of_json(text: str) -> dict[str, Entry]:
-    """Attributes by id; no entry at all when none is known, since `Jobs` is then absent.
-
-    Raises:
-        NotJson: unreadable, or not what qstat prints.
-    """
-    try:
-        document = json.loads(text, strict=False)
-        listed = document.get("Jobs", {})
-        return {str(key): _flat(value) for key, value in listed.items()}
-    except (ValueError, AttributeError) as error:
-        raise NotJson(f"unreadable JSON: {error}") from error
-
-
-def _flat(attributes: Mapping[str, object]) -> Entry:
-    """The attributes as in the text form: `Resource_List: {nodect: 2}` is `Resource_List.nodect: "2"`."""
-    entry: dict[str, str] = {}
-    for key, value in attributes.items():
-        if key == "Variable_List":  # the user's own variables are no evidence
-            continue
-        if isinstance(value, Mapping):
-            entry.update({f"{key}.{name}": str(each) for name, each in value.items()})
-        else:
-            entry[key] = str(value)
-    return entry
-
-
-def entries_of_text(text: str) -> dict[str, Entry]:
-    """The entries of the text form: `Job Id: 40.pbs`, indented `key = value`, a tab continues a value.
+def entries_of(text: str) -> dict[str, Entry]:
+    """Attributes by id: `Job Id: 40.pbs`, indented `key = value`, a tab continues a value.
 
     A variable with a line break could look like an attribute: the first of a name counts, and the state
     precedes the variables.
@@ -96,6 +70,8 @@ def status_of(asked: str, entry: Entry) -> AllocationStatus:
     state = _STATES.get(own_state, AllocationState.UNKNOWN)
     if own_state == "R" and entry.get("substate") == _PRERUN:
         state = AllocationState.STARTING
+    if own_state in ("R", "S") and _DELETED.search(entry.get("comment", "")):
+        state = AllocationState.ENDING  # it stays R in substate 42 until its processes have ended
     walltime = duration_seconds(entry.get("Resource_List.walltime", ""))
     started_at = utc_seconds(entry.get("stime", ""))
     ends_at = None if started_at is None or walltime is None else started_at + walltime
@@ -113,7 +89,25 @@ def status_of(asked: str, entry: Entry) -> AllocationStatus:
         started_at=started_at,
         ends_at=ends_at if state in _STARTED or state is AllocationState.ENDED else None,
         comment=_comment(state, entry),
+        processors=processors_of(entry.get("exec_vnode", "")),
+        is_exclusive=not _EXCLUSIVE.isdisjoint(entry.get("Resource_List.place", "").split(":")),
     )
+
+
+def processors_of(exec_vnode: str) -> dict[str, int]:
+    """The `ncpus` granted on each node, by its short name, from `(n1:ncpus=2)+(n2[0]:ncpus=1+n2[1]:ncpus=1)`.
+
+    A node may hold several chunks and be divided into virtual nodes; a chunk without `ncpus` counts nothing.
+    """
+    processors: dict[str, int] = {}
+    for part in filter(None, re.split(r"[()+]", exec_vnode)):
+        name, *resources = part.split(":")
+        node = name.partition("[")[0].partition(".")[0]
+        for one in resources:
+            key, _, value = one.partition("=")
+            if key == "ncpus" and value.isdecimal():
+                processors[node] = processors.get(node, 0) + int(value)
+    return processors
 
 
 def _comment(state: AllocationState, entry: Entry) -> str:

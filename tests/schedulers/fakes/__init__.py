@@ -1,4 +1,4 @@
-"""Fake Cobalt and PBS: real executables that keep state in a folder and really run scripts.
+"""Fake Cobalt, PBS and LSF: real executables that keep state in a folder and really run scripts.
 
     with FakeScheduler("cobalt", tmp_path / "fake", hosts=["n1", "n2"]) as fake:
         subprocess.run(["qsub", ...], env=fake.environ())
@@ -43,10 +43,10 @@ _machine = _load_machine()
 
 
 class FakeScheduler:
-    """A pretend machine under Cobalt or PBS."""
+    """A pretend machine under Cobalt, PBS or LSF."""
 
     def __init__(self, family: str, folder: Path, **settings: Any) -> None:
-        assert family in ("cobalt", "pbs"), family
+        assert family in ("cobalt", "pbs", "lsf"), family
         self.family, self.folder = family, folder
         self._state = _machine.Machine(folder)
         self.set(**settings)

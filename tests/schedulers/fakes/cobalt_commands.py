@@ -1,5 +1,7 @@
 """qsub, qstat and qdel of Cobalt 1.0.33 on the pretend machine: same words, exit codes, silences and noises.
 
+On an "ssh cluster" the script is started as `cobalt_ssh` says: qdel and walltime reach the ssh client alone.
+
 Known differences: filters other than `needs_project`, dependencies, reservations and interactive use are not
 there; qdel does not wait its second; minutes may be made shorter (`seconds_per_minute`).
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import getopt
 import getpass
+import json
 import os
 import re
 import shlex
@@ -17,9 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cobalt_words import NOISE, hold_answer, no_answer, refused_connection
 from machine import FOLDER_VARIABLE, Machine
 
-NOISE = 'No handlers could be found for logger "Proxy"\n'
 LONG = [
     "time=",
     "nodecount=",
@@ -55,7 +58,14 @@ NAMES |= {
     "-I": "interactive",
 }
 STATES = {"held": "user_hold"}
-SHORT_STATES = {"queued": "Q", "starting": "R", "running": "R", "killing": "K", "user_hold": "H"}
+SHORT_STATES = {
+    "queued": "Q",
+    "starting": "R",
+    "running": "R",
+    "killing": "K",
+    "exiting": "E",
+    "user_hold": "H",
+}
 
 
 class Refused(Exception):
@@ -73,7 +83,8 @@ def run(verb: str) -> int:
     if settings["noise"]:
         sys.stderr.write(settings["noise"] + "\n")
     try:
-        return {"qsub": qsub, "qstat": qstat, "qdel": qdel}[verb](machine, settings, sys.argv[1:])
+        verbs = {"qsub": qsub, "qstat": qstat, "qdel": qdel, "qhold": qhold, "qalter": qalter}
+        return verbs[verb](machine, settings, sys.argv[1:])
     except Refused as refused:
         sys.stderr.write(refused.words + "\n")
         return refused.code
@@ -92,15 +103,22 @@ def qsub(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
     data = _request(options, script, given[1:], settings)
     data["environ"] = options["env"]
     if settings["unreachable"]:
-        raise Refused(NOISE + "component error: Failed to connect to system: Proxy.py     :L#422:cn:system\n")
-    number = machine.add(data, "held" if "held" in options else "queued")
-    _open_log(machine, number, data, argv)
-    machine.wake_server()
+        raise Refused(no_answer(settings["unreachable"], ""))
+    state = "held" if "held" in options else "queued"
+    for _ in range(settings["repeats"]):  # the client repeats what was taken when the answer is lost
+        _give_paths(machine, machine.add(data, state), data)
+    number = machine.add(data, state)
     lost = machine.take_lost_answer()
+    _give_paths(machine, number, data)
+    if lost in (None, "hang"):  # who did not hear the id cannot log it
+        _open_log(machine, number, data, argv)
+    machine.wake_server()
+    if settings["repeats"]:
+        sys.stderr.write(NOISE)
     if lost == "hang":
         time.sleep(3600)
     if lost == "error":
-        raise Refused(NOISE + "Proxy.py     :L#422:cn:queue-manager")
+        raise Refused(NOISE + refused_connection())
     if lost is None:
         sys.stdout.write(f"{number}\n")
     return 0
@@ -245,15 +263,19 @@ def _check_queue(queue: str, minutes: int, nodes: int, settings: dict[str, Any])
         raise Refused(f"<Fault 1001: \"Node count greater than the '{queue}' queue max node count\\n\">")
 
 
-def _open_log(machine: Machine, number: int, data: dict[str, Any], argv: list[str]) -> None:
+def _give_paths(machine: Machine, number: int, data: dict[str, Any]) -> None:
     paths = {key: path.replace("$jobid", str(number)) for key, path in data["paths"].items()}
     machine.change(number, paths=paths)
+
+
+def _open_log(machine: Machine, number: int, data: dict[str, Any], argv: list[str]) -> None:
+    file = data["paths"]["debuglog"].replace("$jobid", str(number))
     try:
-        with Path(paths["debuglog"]).open("a") as log:
+        with Path(file).open("a") as log:
             log.write(f"Jobid: {number}\nqsub {shlex.join(argv)}\n")
             log.write(f"{_date(time.time())} submitted with cwd set to: {data['directory']}\n")
     except OSError as error:
-        sys.stderr.write(f"WARNING: failed to create cobalt log file at: {paths['debuglog']}: {error}\n")
+        sys.stderr.write(f"WARNING: failed to create cobalt log file at: {file}: {error}\n")
 
 
 # ---- qstat and qdel
@@ -263,10 +285,7 @@ def qstat(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
     pairs, words = getopt.gnu_getopt(argv, "flu:Q", ["header=", "sort=", "reverse"])
     options = dict(pairs)
     if settings["unreachable"]:
-        words_ = "Proxy.py     :L#422:cn:queue-manager"
-        raise Refused(
-            f"{NOISE}component error: XMLRPC failure {words_} in queue-manager.get_queues: {words_}"
-        )
+        raise Refused(no_answer(settings["unreachable"], "get_queues"))
     shown = machine.allocations()
     if "-u" in options:
         shown = [each for each in shown if each["user"] == options["-u"]]
@@ -285,7 +304,7 @@ def qstat(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
 
 def _row(header: list[str], each: dict[str, Any]) -> list[str]:
     state = STATES.get(each["state"], each["state"])
-    started_at = each.get("script_started_at") or each.get("started_at")
+    started_at = each.get("started_at")  # of the prologue, some time before the script
     run = int(time.time() - started_at) if started_at else 0
     fields = {
         "jobid": str(each["id"]),
@@ -339,7 +358,7 @@ def qdel(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
         if not word.isdecimal():
             raise Refused(f"jobid must be an integer: {word}")
     if settings["unreachable"]:
-        raise Refused(NOISE + "Proxy.py     :L#422:cn:queue-manager")
+        raise Refused(no_answer(settings["unreachable"], "del_jobs"))
     mine = [
         each
         for each in machine.allocations()
@@ -354,6 +373,32 @@ def qdel(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
         machine.wake_server()
         sys.stdout.write("      Deleted Jobs\n")
         _table(["JobID", "User"], [[str(each["id"]), each["user"]] for each in mine])
+    return 0
+
+
+def qhold(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
+    for each in machine.allocations():
+        if str(each["id"]) in argv:
+            sys.stdout.write(hold_answer(each["id"], each["state"]))
+            if each["state"] == "queued":
+                machine.change(each["id"], state="held")
+    return 0
+
+
+def qalter(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
+    pairs, words = getopt.getopt(argv, "t:n:")
+    options = dict(pairs)
+    for each in machine.allocations():
+        if str(each["id"]) not in words:
+            continue
+        if each["state"] not in ("queued", "held"):
+            raise Refused("cannot change wall time of a running job")
+        if "-n" in options:
+            sys.stdout.write(f"nodes changed from {each['nodes']} to {options['-n']}\n")
+            machine.change(each["id"], nodes=int(options["-n"]))
+        if "-t" in options:
+            sys.stdout.write(f"walltime changed from {each['walltime_seconds'] // 60} to {options['-t']}\n")
+            machine.change(each["id"], walltime_seconds=60 * _minutes(options["-t"]))
     return 0
 
 
@@ -379,11 +424,14 @@ def prepare(each: dict[str, Any], settings: dict[str, Any], folder: Path) -> dic
         "USER": each["user"],
         "LOGNAME": each["user"],
         "SHELL": "/bin/bash",
-        "PATH": f"{Path(__file__).resolve().parent / 'cobalt'}:{settings['script_path']}",
-        FOLDER_VARIABLE: str(folder),
+        "PATH": settings["script_path"],
         "COBALT_JOBID": str(each["id"]),
+        "AMBS_NODE_LOCKS": str(folder),  # the nodes of this pretend machine are no others' of the same name
         **each["environ"],
     }
+    if settings["commands_on_nodes"]:
+        path = f"{Path(__file__).resolve().parent / 'cobalt'}:{settings['script_path']}"
+        environ |= {"PATH": path, FOLDER_VARIABLE: str(folder)}
     if settings["system"] == "cray":
         environ |= {
             "COBALT_PARTNAME": ",".join(each["hosts"]),
@@ -402,10 +450,17 @@ def prepare(each: dict[str, Any], settings: dict[str, Any], folder: Path) -> dic
     argv = [each["script"], *each["arguments"]]
     if settings["system"] == "cray" and not Path(each["script"]).read_bytes().startswith(b"#!"):
         argv = ["/bin/sh", *argv]  # its login shell runs what has no first line
-    paths = each["paths"]
-    return {"argv": argv, "directory": each["directory"], "environ": environ} | {
-        key: paths[key] for key in ("output", "error")
-    }
+    plan = {"argv": argv, "directory": each["directory"], "environ": environ}
+    plan |= {key: each["paths"][key] for key in ("output", "error")}
+    return _through_ssh(plan, each, folder) if settings["system"] == "ssh cluster" else plan
+
+
+def _through_ssh(plan: dict[str, Any], each: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The plan with an ssh client in the script's place."""
+    there = plan | {"pid_file": str(folder / f"script.{each['id']}.pid")}
+    there["environ"] = plan["environ"] | {"SSH_CONNECTION": "10.77.0.1 54830 10.77.0.13 22"}
+    client = [sys.executable, str(Path(__file__).with_name("cobalt_ssh.py")), json.dumps(there)]
+    return plan | {"argv": client}
 
 
 def finish(each: dict[str, Any], exit_code: int | None) -> None:

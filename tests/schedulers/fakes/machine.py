@@ -34,14 +34,20 @@ STEP_SECONDS = 0.03
 IDLE_SECONDS = 3.0
 
 DEFAULTS: dict[str, Any] = {
-    "system": "cluster",  # Cobalt: "cluster" (node file) or "cray" (node numbers, no node file)
+    # Cobalt: "cluster" (node file), "ssh cluster" (whose scripts hear no signal) or "cray" (node numbers)
+    "system": "cluster",
     "hosts": ["node01", "node02", "node03", "node04"],  # names given out; any, also this host's own
+    "host_cpus": 4,  # PBS: nodes whose allocations did not ask for whole ones are shared up to these
     "start_seconds": 0.1,  # between getting nodes and the start of the script
     "kill_seconds": 1.0,  # between TERM and KILL
     "seconds_per_minute": 60.0,  # shorter minutes for walltimes; what is printed stays as asked
     "min_minutes": 5,  # Cobalt clusters refuse less
     "paused": False,  # nothing starts
-    "unreachable": False,  # every command fails as with a dead server; scripts go on running
+    # Every command fails as with a dead server; scripts go on running. Cobalt: or "died", a moment ago
+    "unreachable": False,
+    "forget_seconds": 0.0,  # Cobalt: how long one that has ended is shown as exiting, and keeps its nodes
+    "repeats": 0,  # Cobalt: so often each submission was repeated by its client, and taken every time
+    "commands_on_nodes": True,  # Cobalt: scripts find qstat
     "lose_answers": 0,  # so many next submissions are taken, but their answer is lost ...
     "lose_how": "error",  # ... with an "error", by a "hang", or "silent" with exit code 0
     "noise": "",  # a line on stderr of every command
@@ -54,7 +60,7 @@ DEFAULTS: dict[str, Any] = {
     "stop": False,  # the server kills everything and leaves
 }
 
-LIVE = ("queued", "held", "starting", "running", "killing")
+LIVE = ("queued", "held", "starting", "running", "killing", "exiting")
 
 
 class Machine:
@@ -152,6 +158,16 @@ class Machine:
             )
 
 
+def cpus_of_a_host(each: dict[str, Any], settings: dict[str, Any]) -> int:
+    """What it takes of each of its hosts: all, unless it lets others have what it did not ask for."""
+    return int(each["ncpus"] if each.get("is_shared") else settings["host_cpus"])
+
+
+def waits_for(each: dict[str, Any], live: list[dict[str, Any]]) -> bool:
+    """Whether one that must have ended before lives."""
+    return not {one["id"] for one in live}.isdisjoint(each.get("after", []))
+
+
 def family(each: dict[str, Any]) -> Any:
     """The module that knows the scheduler's environment and output files."""
     return importlib.import_module(f"{each['family']}_commands")
@@ -190,25 +206,33 @@ class Server:
         """Move every allocation as far as time allows; returns how many live."""
         settings = self.machine.settings()
         live = self.machine.allocations()
-        busy = {host for each in live for host in each.get("hosts", [])}
-        free = [host for host in settings["hosts"] if host not in busy]
+        free = dict.fromkeys(settings["hosts"], settings["host_cpus"])
+        for each in live:
+            for host in each.get("hosts", []):
+                free[host] = free.get(host, 0) - cpus_of_a_host(each, settings)
+        blocked = False
         for each in live:
             state = each["state"]
             if state in ("queued", "held") and each.get("deleted"):
                 self.end(each, None)
-            elif state == "queued" and not settings["paused"]:
-                if each["nodes"] <= len(free):
-                    hosts, free = free[: each["nodes"]], free[each["nodes"] :]
+            elif state == "queued" and not settings["paused"] and not blocked and not waits_for(each, live):
+                cpus = cpus_of_a_host(each, settings)
+                fitting = [host for host in settings["hosts"] if free[host] >= cpus]
+                if each["nodes"] <= len(fitting):
+                    hosts = fitting[: each["nodes"]]
+                    free |= {host: free[host] - cpus for host in hosts}
                     ready_at = time.time() + settings["start_seconds"]
                     self.machine.change(
                         each["id"], state="starting", hosts=hosts, ready_at=ready_at, started_at=time.time()
                     )
-                elif each["nodes"] <= len(settings["hosts"]):
-                    free = []  # first come, first served; only what can never run is passed over
+                elif each["nodes"] <= len(settings["hosts"]) and cpus <= settings["host_cpus"]:
+                    blocked = True  # first come, first served; only what can never run is passed over
             elif state == "starting" and time.time() >= each["ready_at"]:
                 self.start(each, settings)
             elif state in ("running", "killing"):
                 self.watch(each, settings)
+            elif state == "exiting" and time.time() >= each["forget_at"]:
+                self.end(each, each["exit_code"])
         return len(live)
 
     def start(self, each: dict[str, Any], settings: dict[str, Any]) -> None:
@@ -241,7 +265,11 @@ class Server:
         ended = child.poll() is not None if child else start_ticks(each["pid"]) != each["ticks"]
         if ended:
             self.signal(each, signal.SIGKILL)  # nothing stays on the nodes
-            self.end(each, child.returncode if child else None)
+            exit_code, forget_at = child.returncode if child else None, now + settings["forget_seconds"]
+            if settings["forget_seconds"] > 0:
+                self.machine.change(each["id"], state="exiting", exit_code=exit_code, forget_at=forget_at)
+            else:
+                self.end(each, exit_code)
         elif each["state"] == "running" and (each.get("deleted") or now >= each["ends_at"]):
             reason = "deleted" if each.get("deleted") else "walltime"
             self.machine.change(
@@ -278,6 +306,18 @@ class Server:
             self.machine.change(each["id"], state="ended", ended_at=time.time(), exit_code=-9, hosts=[])
         for child in self.children.values():
             child.wait()
+        for file in self.machine.folder.glob("script.*.pid"):  # what no signal reaches on an ssh cluster
+            pid = int(file.read_text())
+            if f"COBALT_JOBID={file.name.split('.')[1]}".encode() in _environment_of(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def serve(folder: Path) -> None:

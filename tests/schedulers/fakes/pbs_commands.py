@@ -1,7 +1,12 @@
 """qsub, qstat, qselect and qdel of OpenPBS 23.06 on the pretend machine: same words, exit codes and traps.
 
-Known differences: no arrays, dependencies or reservations; walltime is enforced at once, not by polling;
-`-l select` gives whole hosts, one per chunk; qselect knows -u, -N, -q and -x only.
+What was seen on the OpenPBS of 2026: JSON holds only the first of several ids; without `excl` a host is
+shared up to its processors; a request that fits none of a routing queue's destinations gets an id and is
+forgotten, with -x too; one that is being killed stays R in substate 42; of several ids qdel names the first
+wrong one only.
+
+Known differences: no arrays or reservations, of dependencies afterany only; walltime is enforced at once, not
+by polling; each chunk of `-l select` gets a host of its own; qselect knows -u, -N, -q and -x only.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import FOLDER_VARIABLE, Machine
+from machine import FOLDER_VARIABLE, Machine, waits_for
 
 RESOURCES = {
     "select",
@@ -33,9 +38,11 @@ RESOURCES = {
     "job_priority",
     "software",
 }
-STATES = {"queued": "Q", "held": "H", "starting": "R", "running": "R", "killing": "E", "ended": "F"}
-SUBSTATES = {"queued": "10", "held": "20", "starting": "41", "running": "42", "killing": "51"}
-FINISHED, UNKNOWN, NO_CONNECTION = 35, 153, 255
+STATES = {"queued": "Q", "held": "H", "starting": "R", "running": "R", "killing": "R", "ended": "F"}
+SUBSTATES = {"queued": "10", "held": "20", "starting": "41", "running": "42", "killing": "42"}
+FINISHED, UNKNOWN = 35, 153
+NO_CONNECTION = {"qstat": 255}  # others 162
+NO_HISTORY = "PBS is not configured to maintain job history"
 
 
 class Refused(Exception):
@@ -55,9 +62,10 @@ def run(verb: str) -> int:
     try:
         if settings["unreachable"]:
             server = settings["server"]
-            raise Refused(
-                f"Connection refused\n{verb}: cannot connect to server {server} (errno=15010)", NO_CONNECTION
-            )
+            words = f"{verb}: cannot connect to server {server} (errno=15010)"
+            if verb == "qdel":
+                words = f"Couldn't connect to cluster: {server}"
+            raise Refused(f"Connection refused\n{words}", NO_CONNECTION.get(verb, 162))
         verbs = {"qsub": qsub, "qstat": qstat, "qdel": qdel, "qselect": qselect}
         return verbs[verb](machine, settings, sys.argv[1:])
     except Refused as refused:
@@ -87,7 +95,8 @@ def qsub(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
         "arguments": shlex.join(argv),
         "outputs": {"o": options.get("-o", ""), "e": options.get("-e", "")},
     }
-    number = machine.add(data, "held" if "-h" in options else "queued")
+    state = "held" if "-h" in options else "queued"
+    number = machine.add(data, "dropped" if data["is_dropped"] else state)
     machine.wake_server()
     lost = machine.take_lost_answer()
     if lost == "hang":
@@ -136,27 +145,35 @@ def _merge(
 def _request(options: dict[str, str], resources: dict[str, str], settings: dict[str, Any]) -> dict[str, Any]:
     for key in resources:
         if key not in RESOURCES:
-            raise Refused(f"qsub: Unknown resource: {key}", 187)
+            raise Refused(f"qsub: Unknown resource Resource_List.{key}", 187)
     for key in settings["needs_resources"]:
         if key not in resources:
             raise Refused(f"qsub: Job rejected by all possible destinations (resource {key} is missing)", 1)
+    if settings["needs_project"] and not options.get("-A"):
+        words = "Job rejected: you must specify a project/account with -A <project>."
+        raise Refused(f"qsub: \nERROR: {words}\n", 32)
     nodes = 0
     for chunk in resources.get("select", "1").split("+"):
         count = chunk.split(":")[0]
         if not count.isdecimal() or int(count) < 1:
-            raise Refused("qsub: Illegal attribute or resource value", 166)
+            raise Refused("qsub: Illegal attribute or resource value Resource_List.select", 166)
         nodes += int(count)
     walltime = _seconds(resources.get("walltime", "01:00:00"))
     queue = options.get("-q", "workq")
     if queue not in settings["queues"]:
         raise Refused("qsub: Unknown queue", 170)
-    limits = settings["queues"][queue]
-    if walltime > limits.get("max_minutes", walltime) * 60 or nodes > limits.get("max_nodes", nodes):
+    if settings["queues"][queue].get("from_route_only"):
+        raise Refused("qsub: Access to queue is denied", 174)
+    if not _fits(settings["queues"][queue], nodes, walltime):
         raise Refused("qsub: Job violates queue and/or server resource limits", 188)
+    taken_by = _route(queue, nodes, walltime, settings)
     return {
         "family": "pbs",
         "user": getpass.getuser(),
-        "queue": queue,
+        "queue": taken_by or queue,
+        "is_dropped": not taken_by,
+        "is_shared": "excl" not in resources.get("place", ""),
+        "after": [int(one.partition(".")[0]) for one in _after(options.get("-W", ""))],
         "account": options.get("-A", ""),
         "nodes": nodes,
         "ncpus": _ncpus(resources.get("select", "1")),
@@ -168,9 +185,28 @@ def _request(options: dict[str, str], resources: dict[str, str], settings: dict[
     }
 
 
+def _fits(limits: dict[str, Any], nodes: int, walltime: int) -> bool:
+    return (
+        limits.get("min_nodes", 1) <= nodes <= limits.get("max_nodes", nodes)
+        and walltime <= limits.get("max_minutes", walltime) * 60
+    )
+
+
+def _route(queue: str, nodes: int, walltime: int, settings: dict[str, Any]) -> str | None:
+    """The queue that takes the request in the end; None when no destination of a routing queue does."""
+    destinations = settings["queues"][queue].get("route", [queue])
+    fitting = (one for one in destinations if _fits(settings["queues"][one], nodes, walltime))
+    return next(fitting, None)
+
+
+def _after(option: str) -> list[str]:
+    kind, _, ids = option.removeprefix("depend=").partition(":")
+    return ids.split(":") if option.startswith("depend=") and kind == "afterany" else []
+
+
 def _seconds(text: str) -> int:
     if not re.fullmatch(r"\d+(:\d+){0,2}", text):
-        raise Refused("qsub: Illegal attribute or resource value", 166)
+        raise Refused("qsub: Illegal attribute or resource value Resource_List.walltime", 166)
     seconds = 0
     for part in text.split(":"):
         seconds = seconds * 60 + int(part)
@@ -194,8 +230,11 @@ def qstat(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
     options = dict(pairs)
     history = "-x" in options or "-H" in options
     if history and not settings["history"]:
-        raise Refused("qstat: PBS is not configured to maintain job history", 1)
-    everything = machine.allocations(ended=True)
+        for word in words or [""]:
+            full = word if "." in word or not word else f"{word}.{settings['server']}"
+            sys.stderr.write(f"qstat: {NO_HISTORY} {full}".rstrip() + "\n")
+        return 0
+    everything = _kept(machine)
     shown, code = _select(everything, words, history, settings, "qstat")
     if "-f" not in options:
         _table(shown, settings)
@@ -206,12 +245,20 @@ def qstat(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
             "pbs_server": settings["server"],
         }
         if shown:
-            document["Jobs"] = {_id(each["id"], settings): _attributes(each, settings) for each in shown}
+            printed = shown[:1] if words else shown
+            document["Jobs"] = {_id(each["id"], settings): _attributes(each, settings) for each in printed}
         sys.stdout.write(json.dumps(document, indent="\t", separators=(",", ":\t")) + "\n")
     else:
         for each in shown:
             _text(each, settings)
     return code
+
+
+def _kept(machine: Machine) -> list[dict[str, Any]]:
+    """Those that the server remembers, with whether they wait; nothing is left of what no route took."""
+    kept = [each for each in machine.allocations(ended=True) if each["state"] != "dropped"]
+    live = [each for each in kept if each["state"] != "ended"]
+    return [each | {"waits": waits_for(each, live)} for each in kept]
 
 
 def _select(
@@ -244,12 +291,12 @@ def _attributes(each: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any
     entry: dict[str, Any] = {
         "Job_Name": each["name"],
         "Job_Owner": f"{each['user']}@{settings['server']}",
-        "job_state": STATES[each["state"]],
+        "job_state": _state(each),
         "queue": each["queue"],
         "server": settings["server"],
         "Account_Name": each["account"],
         "ctime": time.ctime(each["submitted_at"]),
-        "Hold_Types": "u" if each["state"] == "held" else "n",
+        "Hold_Types": {"held": "u"}.get(each["state"], "s" if _state(each) == "H" else "n"),
         "Join_Path": "oe" if each["join"] else "n",
         "mtime": time.ctime(each.get("ended_at") or each.get("started_at") or each["submitted_at"]),
         "qtime": time.ctime(each["submitted_at"]),
@@ -258,6 +305,7 @@ def _attributes(each: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any
     hosts = each.get("hosts") or each.get("had") or []
     if hosts:
         entry["exec_host"] = "+".join(f"{host}/0*{each['ncpus']}" for host in hosts)
+        entry["exec_vnode"] = "+".join(f"({host}:ncpus={each['ncpus']})" for host in hosts)
         entry["stime"] = time.ctime(each.get("script_started_at") or each["started_at"])
     entry["substate"] = _substate(each)
     entry["Variable_List"] = {"PBS_O_HOME": each["home"], "PBS_O_WORKDIR": each["directory"]} | each[
@@ -271,9 +319,13 @@ def _attributes(each: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any
     return entry
 
 
+def _state(each: dict[str, Any]) -> str:
+    return "H" if each["state"] == "queued" and each["waits"] else STATES[each["state"]]
+
+
 def _substate(each: dict[str, Any]) -> int:
     if each["state"] != "ended":
-        return int(SUBSTATES[each["state"]])
+        return 22 if _state(each) == "H" and each["waits"] else int(SUBSTATES[each["state"]])
     if each.get("reason") == "deleted" or each.get("deleted"):
         return 91
     return 92 if each.get("exit_code") == 0 else 93
@@ -282,13 +334,23 @@ def _substate(each: dict[str, Any]) -> int:
 def _comment(each: dict[str, Any], settings: dict[str, Any], hosts: list[str]) -> str:
     if hosts:
         started = time.strftime("%a %b %d at %H:%M", time.localtime(each["started_at"]))
-        comment = f"Job run at {started} on ({')+('.join(hosts)})"
-        return comment + (
-            f" and terminated by {each['user']}@{settings['server']}" if each.get("deleted") else ""
-        )
+        nodes = "+".join(f"({host}:ncpus={each['ncpus']})" for host in hosts)
+        return f"Job run at {started} on {nodes}{_end_in_words(each, settings)}"
+    ended = " and terminated" if each.get("deleted") else ""
     if each["nodes"] > len(settings["hosts"]):
-        return "Can Never Run: Insufficient amount of resource: ncpus"
-    return "Not Running: Not enough free nodes available"
+        return f"Can Never Run: Not enough total nodes available{ended}"
+    if each["ncpus"] > settings["host_cpus"]:
+        return f"Can Never Run: Insufficient amount of resource: ncpus{ended}"
+    return f"Not Running: Not enough free nodes available{ended}"
+
+
+def _end_in_words(each: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Of a deletion the comment speaks at once, of every other end when it has come."""
+    if each.get("deleted"):
+        return f" and terminated by {each['user']}@{settings['server']}"
+    if each["state"] != "ended":
+        return ""
+    return " and exceeded resource walltime" if each.get("reason") == "walltime" else " and finished"
 
 
 def _exit_status(each: dict[str, Any]) -> int:
@@ -324,7 +386,7 @@ def _table(shown: list[dict[str, Any]], settings: dict[str, Any]) -> None:
     for each in shown:
         number = _id(each["id"], settings)
         used = "00:00:00" if "pid" in each else "0"
-        state = STATES[each["state"]]
+        state = _state(each)
         sys.stdout.write(
             f"{number:<17} {each['name'][:15]:<16} {each['user']:<16} {used:>9} {state} {each['queue']:<16}\n"
         )
@@ -333,10 +395,11 @@ def _table(shown: list[dict[str, Any]], settings: dict[str, Any]) -> None:
 def qselect(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
     options = dict(getopt.getopt(argv, "u:N:q:x")[0])
     if "-x" in options and not settings["history"]:
-        raise Refused("qselect: PBS is not configured to maintain job history", 1)
-    for each in machine.allocations(ended="-x" in options):
+        raise Refused(f"qselect: {NO_HISTORY}", 0)
+    for each in _kept(machine):
         matches = (
-            options.get("-u", each["user"]) == each["user"]
+            ("-x" in options or each["state"] != "ended")
+            and options.get("-u", each["user"]) == each["user"]
             and options.get("-N", each["name"]) == each["name"]
             and options.get("-q", each["queue"]) == each["queue"]
         )
@@ -347,23 +410,24 @@ def qselect(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
 
 def qdel(machine: Machine, settings: dict[str, Any], argv: list[str]) -> int:
     words = getopt.gnu_getopt(argv, "W:x")[1]
-    by_number = {str(each["id"]): each for each in machine.allocations(ended=True)}
-    code = 0
+    by_number = {str(each["id"]): each for each in _kept(machine)}
+    objections: list[tuple[str, int]] = []
     for word in words:
         each = by_number.get(word.partition(".")[0])
         full = word if "." in word else f"{word}.{settings['server']}"
         if each is None or (each["state"] == "ended" and not settings["history"]):
-            sys.stderr.write(f"qdel: Unknown Job Id {full}\n")
-            code = UNKNOWN
+            objections.append((f"qdel: Unknown Job Id {full}\n", UNKNOWN))
         elif each["state"] == "ended":
-            sys.stderr.write(f"qdel: Job has finished {full}\n")
-            code = FINISHED
+            objections.append((f"qdel: Job has finished {full}\n", FINISHED))
         elif each["user"] != getpass.getuser():
-            sys.stderr.write(f"qdel: Unauthorized Request  {full}\n")
-            code = 159
+            objections.append((f"qdel: Unauthorized Request  {full}\n", 159))
         else:
             machine.change(each["id"], deleted=True)
             machine.wake_server()
+    if not objections:
+        return 0
+    said, code = objections[0]
+    sys.stderr.write(said)
     return code
 
 
@@ -394,6 +458,7 @@ def prepare(each: dict[str, Any], settings: dict[str, Any], folder: Path) -> dic
         FOLDER_VARIABLE: str(folder),
         "PBS_ENVIRONMENT": "PBS_BATCH",
         "PBS_JOBID": full,
+        "AMBS_NODE_LOCKS": str(folder),  # the nodes of this pretend machine are no others' of the same name
         "PBS_JOBNAME": each["name"],
         "PBS_QUEUE": each["queue"],
         "PBS_NODEFILE": str(node_file),
