@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.sites.launch_families.ranks import Ranks
@@ -20,26 +21,38 @@ def command_of_ranks(site: Site, ranks: Ranks) -> list[str]:
         raise UsageError(
             f"{site.name} has no launch command, so only the script's own node can be used, without MPI."
         )
-    family = FAMILIES[site.launch.family]
-    return [site.launch.program or family.program, *family.arguments(ranks), *site.launch.flags]
+    known = replace(ranks, scheduler=site.scheduler)
+    return FAMILIES[site.launch.family].command(launch_program(site), known, site.launch.flags)
 
 
-def command_on_node(site: Site, node: str, processors: int, variables: Collection[str] = ()) -> list[str]:
+def launch_program(site: Site) -> str:
+    """The executable of the site's launch command, which need not be the first of its words."""
+    return site.launch.program or FAMILIES[site.launch.family].program
+
+
+def command_on_node(
+    site: Site, node: str, processors: int, variables: Collection[str] = (), granted: Sequence[str] = ()
+) -> list[str]:
     """The words to put before a long-lived program so that it runs on `node` with all its processors.
 
     Args:
         node: as the scheduler names it.
         processors: hardware threads that the program may use.
         variables: names of the environment variables that the program must see.
+        granted: all nodes of the allocation, in the scheduler's order.
 
     Raises:
         UsageError: the site has no launch command.
     """
-    return command_of_ranks(site, Ranks([node], depth=processors, variables=variables))
+    return command_of_ranks(site, replace(_service(site, processors, variables, granted), nodes=[node]))
 
 
 def command_on_nodes(
-    site: Site, nodes: Sequence[str], processors: int, variables: Collection[str] = ()
+    site: Site,
+    nodes: Sequence[str],
+    processors: int,
+    variables: Collection[str] = (),
+    granted: Sequence[str] = (),
 ) -> list[str]:
     """The words to put before a long-lived program so that it runs once on each of `nodes`.
 
@@ -49,12 +62,34 @@ def command_on_nodes(
         nodes: as the scheduler names them.
         processors: hardware threads that each may use.
         variables: names of the environment variables that the program must see.
+        granted: all nodes of the allocation, in the scheduler's order.
 
     Raises:
         UsageError: the site has no launch command.
     """
-    ranks = Ranks(nodes, depth=processors, stand_together=False, variables=variables)
-    return command_of_ranks(site, ranks)
+    service = _service(site, processors, variables, granted)
+    return command_of_ranks(site, replace(service, nodes=nodes, stand_together=False))
+
+
+def _service(site: Site, processors: int, variables: Collection[str], granted: Sequence[str]) -> Ranks:
+    """A long-lived program of ours with a whole node, on no node yet."""
+    gpus = site.node.names_of_gpus
+    return Ranks(
+        [],
+        depth=processors,
+        variables=variables,
+        gpus=gpus,
+        granted=granted,
+        last_processor=_last_processor(site, processors),
+        is_service=True,
+    )
+
+
+def _last_processor(site: Site, processors: int) -> int | None:
+    """The highest number of a node's processors where all are granted: system cores may lie between."""
+    if site.node.found or processors < site.node.job_processors:
+        return None
+    return max(number for core in site.node.usable_cores for number in site.node.processors_of(core))
 
 
 def node_name(site: Site, node: str) -> str:
@@ -63,8 +98,8 @@ def node_name(site: Site, node: str) -> str:
 
 
 def processors_per_node(site: Site) -> int:
-    """Hardware threads of a node."""
-    return site.node.cores * site.node.threads_per_core
+    """Hardware threads of a node that an allocation gets, as far as the site's profile knows."""
+    return site.node.job_processors
 
 
 def near_gpus(site: Site) -> dict[str, tuple[int, ...]]:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ambs_hpc.sites.launch_families.host_lists import naming_hosts
 from ambs_hpc.sites.launch_families.ranks import Ranks
+from ambs_hpc.sites.launch_families.run_child import FILE
+
+PROGRAM = "mpiexec"
 
 
-def arguments(ranks: Ranks) -> list[str]:
-    """The options that start and bind these ranks."""
+def command(program: str, ranks: Ranks, flags: Sequence[str]) -> list[str]:
+    """The words that start and bind these ranks."""
     lists = ":".join(",".join(map(str, cores)) for cores in ranks.cores)
-    return [
-        *("-n", str(ranks.total), "--ppn", str(ranks.per_node), "--hosts", ",".join(ranks.nodes)),
+    count = ["-n", str(ranks.total), "--ppn", str(ranks.per_node)]
+    after = [
         "--envall",
         *("--depth", str(ranks.processors_per_rank), "--cpu-bind", f"list:{lists}" if lists else "none"),
         *([] if ranks.stand_together else ["--no-abort-on-failure"]),
+        *flags,
     ]
+    hosts = ["--hosts", ",".join(ranks.nodes)]
+    return naming_hosts([program, *count], hosts, after, ["--hostfile", FILE], ranks.nodes)
