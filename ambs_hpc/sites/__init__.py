@@ -5,10 +5,12 @@ from ambs_hpc.sites.allocations import (
     Refreshed,
     ScriptSettings,
     cancel_allocation,
+    left_out_nodes,
     refresh,
     script_of,
     submit_allocation,
     submit_batch,
+    submit_chain,
 )
 from ambs_hpc.sites.autosubmit_policy import Decision, Policy, decide
 from ambs_hpc.sites.campaign_folder import FolderSettings, read_folder, write_folder
@@ -17,6 +19,7 @@ from ambs_hpc.sites.launch_command import (
     command_of_ranks,
     command_on_node,
     command_on_nodes,
+    launch_program,
     near_gpus,
     node_name,
     processors_per_node,
@@ -25,7 +28,7 @@ from ambs_hpc.sites.launch_families.ranks import Ranks
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
-from ambs_hpc.sites.site_file import check_site, load_site, site_names, site_text
+from ambs_hpc.sites.site_file import check_site, load_site, refuse_unless_found_again, site_names, site_text
 
 __all__ = [
     "AllocationRequest",
@@ -53,6 +56,8 @@ __all__ = [
     "core_numbers",
     "decide",
     "job_templates_folder",
+    "launch_program",
+    "left_out_nodes",
     "load_site",
     "minutes_of",
     "near_gpus",
@@ -60,6 +65,7 @@ __all__ = [
     "processors_per_node",
     "read_folder",
     "refresh",
+    "refuse_unless_found_again",
     "render_script",
     "script_of",
     "site_configs_folder",
@@ -67,6 +73,7 @@ __all__ = [
     "site_text",
     "submit_allocation",
     "submit_batch",
+    "submit_chain",
     "write_folder",
     "write_script",
 ]

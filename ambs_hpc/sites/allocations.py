@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError, SubmissionRejected
 from ambs_hpc.queue import (
+    OVER,
     PREPARED,
     UNSENT,
     VANISHED,
     get_allocation,
     list_allocations,
+    node_verdicts,
     note_allocation_state,
     note_refused,
     note_submitted,
@@ -32,6 +35,7 @@ from ambs_hpc.schedulers import (
     StatusAnswer,
     SubmitRequest,
     ask,
+    found_by_name,
     registered,
     scheduler,
     submit,
@@ -40,6 +44,7 @@ from ambs_hpc.schedulers.balsam.scheduler import NAME as BALSAM
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest
+from ambs_hpc.sites.vanished import END_ASKED, how_it_vanished, why_no_launcher
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -47,6 +52,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
+MOST_DOUBTED = 10  # questions by name at a time: schedulers are shared
+UNKNOWN_NODE = re.compile("invalid node name", re.IGNORECASE)  # of Slurm's sbatch, for a node that is gone
+NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")  # what can stand in a directive
 FOLDER = "ambs-allocations"  # in the campaign folder: scripts and what they print
 
 
@@ -127,12 +135,50 @@ def submit_allocation(
         SubmissionUnclear: the answer was lost; `refresh` finds the allocation by its name.
         AmbsError: the scheduler could not be asked; nothing was submitted.
     """
+    if registered(site.scheduler).can_leave_out:
+        request = replace(request, left_out=left_out_nodes(engine, site))
     script_of(site, request, settings, 0)  # an error in it is reported before anything is stored
+    try:
+        return _submit_script(engine, site, request, settings, user)
+    except SubmissionRejected as error:
+        if not (request.left_out and UNKNOWN_NODE.search(error.output)):
+            raise
+        words = "no node is left out, since one is unknown: %s. `ambs nodes --forgive` forgets it"
+        logger.warning(words, ", ".join(request.left_out))
+        return _submit_script(engine, site, replace(request, left_out=()), settings, user)
 
+
+def _submit_script(
+    engine: Engine, site: Site, request: AllocationRequest, settings: ScriptSettings, user: str
+) -> Allocation:
     def write(number: int, file: Path) -> None:
         write_script(file, script_of(site, request, settings, number))
 
     return _submit(engine, (site.name, site.scheduler), request, write, user)
+
+
+def submit_chain(
+    engine: Engine, site: Site, request: AllocationRequest, settings: ScriptSettings, user: str
+) -> Iterator[Allocation]:
+    """Submit `request.chain` allocations, each to start when the one before it has ended, however it did.
+
+    Where the scheduler cannot wait, they do not depend on each other. One that is cancelled counts as ended.
+    Errors are those of `submit_allocation`; nothing is submitted behind one that the scheduler did not take,
+    or perhaps did not take.
+    """
+    can_wait = registered(site.scheduler).can_wait
+    after = ""
+    for _ in range(request.chain):
+        made = submit_allocation(engine, site, replace(request, after=after), settings, user)
+        yield made
+        after = made.scheduler_id or "" if can_wait else ""
+
+
+def left_out_nodes(engine: Engine, site: Site) -> tuple[str, ...]:
+    """The site's nodes on which launchers start nothing: the infrastructure failed there too often."""
+    with reading(engine) as connection:
+        verdicts = node_verdicts(connection, site.name)
+    return tuple(one.node for one in verdicts if one.is_left_out and NODE_NAME.match(one.node))
 
 
 def submit_batch(engine: Engine, batch: BalsamBatch, request: AllocationRequest, user: str) -> Allocation:
@@ -197,7 +243,7 @@ def refresh(engine: Engine, user: str, now: float) -> Refreshed:
             asked, words = _refresh_one(engine, _scheduler(name, user, _folder(group[0])), group, now)
             commands += asked
             unheard += words
-    return Refreshed(commands, tuple(unheard))
+    return Refreshed(commands, tuple(dict.fromkeys(unheard)))
 
 
 def cancel_allocation(engine: Engine, number: int, user: str) -> str:
@@ -209,12 +255,29 @@ def cancel_allocation(engine: Engine, number: int, user: str) -> str:
     """
     with reading(engine) as connection:
         one = get_allocation(connection, number)
+    if one.scheduler_id is None and one.state == PREPARED:  # the answer to its submission was lost
+        unheard = _look_for(engine, _scheduler(one.scheduler, user, _folder(one)), one, one.created_at)
+        if unheard:
+            raise AmbsError(f"{unheard[0]}. Allocation {number} is as it was.")
+        with reading(engine) as connection:
+            one = get_allocation(connection, number)
     if one.scheduler_id is None:
-        raise AmbsError(f"Allocation {number} has no scheduler id yet: `ambs allocations` looks for it.")
+        raise AmbsError(f"Allocation {number} is not known to the scheduler: `ambs allocations` looks again.")
     answer = ask(_scheduler(one.scheduler, user, _folder(one)).cancel([one.scheduler_id]))
     if isinstance(answer, CouldNotAsk):
         raise AmbsError(f"{answer}. Allocation {number} is as it was.")
-    return answer.refused.get(one.scheduler_id, "")
+    objection = answer.refused.get(one.scheduler_id, "")
+    if not objection:
+        _note_end_asked(engine, number)
+    return objection
+
+
+def _note_end_asked(engine: Engine, number: int) -> None:
+    """Remember it until the scheduler tells more: one without a history only forgets the allocation."""
+    with transaction(engine) as connection:
+        state = get_allocation(connection, number).state
+        if state not in OVER:
+            note_allocation_state(connection, number, state, detail=END_ASKED)
 
 
 def _refresh_one(
@@ -231,26 +294,27 @@ def _refresh_one(
         commands += 1
         answer = ask(its_scheduler.status([*known]))
         if isinstance(answer, CouldNotAsk):
-            logger.warning("scheduler not heard: %s", answer)
+            logger.info("scheduler not heard: %s", answer)
             unheard.append(answer)
         else:
             _store(engine, known, answer)
+            if answer.unanswered:
+                silent = ", ".join(sorted(answer.unanswered))
+                unheard.append(CouldNotAsk(its_scheduler.name, f"it gave no word about {silent}"))
+            asked, words = _look_again(engine, its_scheduler, [known[each] for each in answer.vanished])
+            commands += asked
+            unheard += words
     return commands, unheard
 
 
 def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: float) -> list[CouldNotAsk]:
     """Find an allocation whose submission's answer was lost; it is given up only after a usable answer."""
-    request = _submission(
-        _script_file(_folder(one), one.id, one.scheduler),
-        str(one.request["name"]),
-        _minutes_only(one.request),
-    )
-    found = ask(its_scheduler.find(request))
+    found = found_by_name(its_scheduler, _asked_for(one))
     if isinstance(found, CouldNotAsk):
         return [found]
     with transaction(engine) as connection:
-        if found:
-            note_submitted(connection, one.id, found[-1])
+        if found is not None:
+            note_submitted(connection, one.id, found.scheduler_id)
         elif now - one.created_at > APPEARS_WITHIN_SECONDS:
             note_allocation_state(
                 connection, one.id, VANISHED, detail="never seen by the scheduler, or over before we looked"
@@ -261,22 +325,54 @@ def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: fl
 def _store(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer) -> None:
     with transaction(engine) as connection:
         for scheduler_id, status in answer.known.items():
+            one = known[scheduler_id]
             words = " ".join(part for part in (status.own_state, status.comment) if part)
+            script = _script_file(_folder(one), one.id, one.scheduler)
+            reason = why_no_launcher(one, script) if status.state.is_over else ""
             note_allocation_state(
                 connection,
-                known[scheduler_id].id,
+                one.id,
                 status.state.value,
-                detail=words,
+                detail="; ".join(filter(None, (words, reason))),
                 started_at=status.started_at,
                 ends_at=status.ends_at,
             )
-        for scheduler_id in answer.vanished:
-            detail = "the scheduler does not know it any more"
-            note_allocation_state(connection, known[scheduler_id].id, VANISHED, detail=detail)
+
+
+def _look_again(
+    engine: Engine, its_scheduler: Scheduler, vanished: Sequence[Allocation]
+) -> tuple[int, list[CouldNotAsk]]:
+    """Ask by name for what the scheduler says not to know: it is over only when its name is unknown too.
+
+    Beside an id that has vanished, another of the same name may live: the client had submitted it twice.
+    """
+    unheard: list[CouldNotAsk] = []
+    doubted = vanished[:MOST_DOUBTED]  # the others keep their state until the next time
+    for one in doubted:
+        found = (
+            None if one.scheduler == BALSAM else found_by_name(its_scheduler, _asked_for(one), living=True)
+        )
+        if isinstance(found, CouldNotAsk):
+            unheard.append(found)
+            continue
+        with transaction(engine) as connection:
+            if found is None:
+                script = _script_file(_folder(one), one.id, one.scheduler)
+                state, detail = how_it_vanished(one, script)
+                note_allocation_state(connection, one.id, state, detail=detail)
+            elif found.scheduler_id != one.scheduler_id:
+                note_submitted(connection, one.id, found.scheduler_id)
+    return len(doubted), unheard
 
 
 def _submission(file: Path, name: str, request: AllocationRequest) -> SubmitRequest:
-    return SubmitRequest(file, name, file.parent, 60 * request.minutes)
+    return SubmitRequest(file, name, file.parent, 60 * request.minutes, request.after)
+
+
+def _asked_for(one: Allocation) -> SubmitRequest:
+    """The request of an allocation as far as it is needed to find it again."""
+    file = _script_file(_folder(one), one.id, one.scheduler)
+    return _submission(file, str(one.request["name"]), _minutes_only(one.request))
 
 
 def _minutes_only(asked: Mapping[str, object]) -> AllocationRequest:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ambs_hpc.records import Allocation
+from ambs_hpc.sites.vanished import NO_LAUNCHER
 
 WAITING = ("PREPARED", "QUEUED", "HELD", "STARTING", "UNKNOWN")
 FAILED = ("REFUSED", "VANISHED", "ENDED")  # unless a launcher ran in it
@@ -79,7 +80,10 @@ def _failed_in_a_row(allocations: Sequence[Allocation]) -> list[Allocation]:
     for one in allocations:
         if one.state not in FAILED:
             continue
-        if one.launchers or (one.state == "VANISHED" and one.scheduler_id is not None):
+        is_unknown = (
+            one.state == "VANISHED" and one.scheduler_id is not None and NO_LAUNCHER not in one.detail
+        )
+        if one.launchers or is_unknown:  # a person may have cancelled what vanished before it began
             break
         failed.append(one)
     return failed

@@ -17,5 +17,8 @@ def site_schema() -> dict[str, Any]:
     for name in ("Site", "NodeShape", "Queue"):  # what is missing may be inherited
         schema["$defs"][name].pop("required", None)
     site["anyOf"] = [{"required": ["extends"]}, {"required": ["scheduler", "node", "as_of", "source"]}]
+    for key in ("queues", "environment"):  # null removes what is inherited
+        inner = site["properties"][key]["additionalProperties"]
+        site["properties"][key]["additionalProperties"] = {"anyOf": [inner, {"type": "null"}]}
     schema["title"] = "ambs_hpc site"
     return schema

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from ambs_hpc.errors import NotFound, nearest
+from ambs_hpc.problem.containers.container import PYTHON
 from ambs_hpc.schedulers import SCHEDULERS
 from ambs_hpc.sites.launch_families.registry import FAMILY_NAMES, NO_FAMILY
 
@@ -48,6 +49,9 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         tiers: in ascending order of nodes, without overlap.
         min_minutes: shortest walltime.
+        default_minutes: walltime of requests that name none; None where a request must name one.
+        max_node_minutes: nodes times minutes of a request, at most.
+        max_user_nodes: nodes that a user's running allocations may have together.
         charged_nodes: smallest number of nodes that is allocated and charged, however few are requested.
         charge_factor: charge for a node-hour.
         unit: what "nodes" counts; "gpu" is a piece of one node.
@@ -62,6 +66,9 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     tiers: Annotated[list[Tier], msgspec.Meta(min_length=1)]
     min_minutes: CountOrNone = 0
+    default_minutes: Count | None = None
+    max_node_minutes: Count | None = None
+    max_user_nodes: Count | None = None
     charged_nodes: Count = 1
     charge_factor: Amount = 1.0
     unit: Literal["node", "gpu"] = "node"
@@ -90,7 +97,10 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
         for tier in self.tiers:
             if tier.min_nodes <= nodes <= tier.max_nodes:
-                return tier.max_minutes
+                longest = tier.max_minutes
+                if self.max_node_minutes is not None:
+                    longest = min(longest, self.max_node_minutes // nodes)
+                return longest or None
         return None
 
     def charged(self, nodes: int, minutes: int) -> float:
@@ -106,11 +116,17 @@ class NodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         threads_per_core: hardware threads of a core.
         thread_numbering: thread t of core c is processor c + t * `cores` when "spread", as on all machines
             described here, and c * `threads_per_core` + t when "adjacent".
+        architecture: instruction set of its processors, as `uname -m` prints it.
         reserved_cores: cores left to the system, as "0,52" or "0-3".
-        memory_gib: memory for evaluations; 0 when unknown.
+        job_threads_per_core: hardware threads of each core that an allocation gets; None gives all.
+        memory_gib: memory that evaluations may use, less than the physical memory; 0 when unknown. The GPUs'
+            own memory is not counted, unless `gpu_memory` is "unified".
         gpus: number of devices as evaluations count them: GPUs, or tiles where `gpu_names` names tiles.
         gpu_names: value of the GPU variable for each; empty means 0, 1, 2, ...
         gpu_cores: cores next to each GPU, in the order of `gpu_names`, as "24-31".
+        gpus_share_cores: several GPUs are next to the same cores, so that `gpu_cores` may name a core twice.
+        gpu_memory: "separate" from that of the processors; "coherent" where the system counts it as memory of
+            the node although it is another (Grace Hopper); "unified" where both use the same (MI300A).
         description: text about the hardware.
         found: nothing is known, so every node is assumed to be like the one where the launcher starts.
     """
@@ -118,11 +134,15 @@ class NodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cores: Count
     threads_per_core: Count = 1
     thread_numbering: Literal["spread", "adjacent"] = "spread"
+    architecture: Literal["x86_64", "aarch64", "ppc64le"] = "x86_64"
     reserved_cores: str = ""
+    job_threads_per_core: Count | None = None
     memory_gib: Amount = 0.0
     gpus: CountOrNone = 0
     gpu_names: list[str] = []
     gpu_cores: list[str] = []
+    gpus_share_cores: bool = False
+    gpu_memory: Literal["separate", "coherent", "unified"] = "separate"
     description: str = ""
     found: bool = False
 
@@ -136,6 +156,11 @@ class NodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Cores that evaluations may use."""
         reserved = set(core_numbers(self.reserved_cores))
         return [core for core in range(self.cores) if core not in reserved]
+
+    @property
+    def job_processors(self) -> int:
+        """Hardware threads that an allocation gets of a node."""
+        return len(self.usable_cores) * (self.job_threads_per_core or self.threads_per_core)
 
     def processors_of(self, core: int) -> list[int]:
         """The system's numbers of the hardware threads of a core."""
@@ -164,11 +189,53 @@ class Launch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_at_once: Count | None = None
 
 
+class Recognition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The signs by which `ambs init` recognises the machine that it runs on; any one of them is enough.
+
+    Args:
+        hosts: patterns of host names, as "polaris-login-*" or "*.frontera.tacc.utexas.edu".
+        environment: environment variables and patterns of their values.
+        clusters: names of Slurm's cluster.
+        main: of several profiles of one machine the one that is taken.
+    """
+
+    hosts: list[str] = []
+    environment: dict[str, str] = {}
+    clusters: list[str] = []
+    main: bool = True
+
+
+class ContainerDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the machine adds to the containers in which evaluations run; see `problem.containers`.
+
+    Args:
+        image: for evaluations whose problem names none; empty runs them on the nodes themselves.
+        program: which one starts containers; empty for the first on PATH.
+        binds: folders of the nodes that every container sees, as a problem's `binds`.
+        gpus: "nvidia", "amd" or "none" instead of what the nodes have.
+        flags: further options of the program.
+        python: the interpreter in `image`; empty where it has none.
+    """
+
+    image: str = ""
+    program: str = ""
+    binds: list[str] = []
+    gpus: str = ""
+    flags: list[str] = []
+    python: str = PYTHON
+
+    def to_json(self) -> dict[str, object]:
+        """The values as a problem's container is stored."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A machine.
 
     Args:
         as_of, source: date and source of its figures.
+        estimated: paths of figures that are estimates or at second hand, as "node.memory_gib".
+        recognised_by: the signs of this machine.
         queues: queues by name; empty where the profile does not know them, and any name is accepted.
         default_queue: queue of requests that name none; empty leaves the choice to the scheduler.
         project_required, filesystems_required: requests without one are refused there, or vanish.
@@ -183,7 +250,10 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         gpus_are_narrowed: the scheduler has set that variable, which is read and not overwritten.
         preamble: lines of shell before anything else.
         environment: environment variables of every script.
+        compute_internet: how programs on compute nodes reach the internet.
         login_cores, login_tasks, login_memory_gib: what a user may use on a login node.
+        login_cpu_minutes: CPU time after which a process on a login node is ended.
+        login_computing: whether what computes, as a search does, may run on a login node.
         retired: date since which the machine is out of service.
         note: information for people.
     """
@@ -193,6 +263,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node: NodeShape
     as_of: datetime.date
     source: str
+    estimated: list[str] = []
+    recognised_by: Recognition = Recognition()
     description: str = ""
     nodes: Count | None = None
     queues: dict[str, Queue] = {}
@@ -204,6 +276,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directives: list[str] = []
     select: str = ""
     launch: Launch = Launch()
+    container: ContainerDefaults = ContainerDefaults()
     script_host: Literal["mom", "compute", "here"] = "compute"
     node_name: str = ""
     gpu_variable: str = "CUDA_VISIBLE_DEVICES"
@@ -211,9 +284,12 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preamble: list[str] = []
     environment: dict[str, str] = {}
     scratch: str = ""
+    compute_internet: Literal["unknown", "direct", "proxy", "none"] = "unknown"
     login_cores: Count | None = None
     login_tasks: Count | None = None
     login_memory_gib: Amount | None = None
+    login_cpu_minutes: Count | None = None
+    login_computing: bool = True
     retired: datetime.date | None = None
     note: str = ""
 

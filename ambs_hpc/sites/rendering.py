@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import jinja2
 
 SCRIPT_MODE = 0o700
+# By these a script tells its launcher where it came from: what a site file names runs with the user's rights.
+SITE_VARIABLE, FOLDER_VARIABLE = "AMBS_SITE", "AMBS_FOLDER"
 # A leading variable is expanded where the script runs; everything else is quoted.
 LEADING_VARIABLE = re.compile(r"\$[\w{][\w./,+@=:~${}-]*\Z")
 
@@ -129,8 +131,10 @@ def _words(site: Site, request: AllocationRequest, plan: LaunchPlan) -> dict[str
     has_attributes = registered(site.scheduler).has_attributes
     if not (site.filesystems_required or request.filesystems or has_attributes):
         filesystems = ()
-    own = list(queue.directives) if queue is not None else []
-    variables = {**site.environment, **plan.environment, "AMBS_ALLOCATION": str(plan.allocation_id)}
+    of_queue = list(queue.directives) if queue is not None else []
+    own = {SITE_VARIABLE: site.name, FOLDER_VARIABLE: str(request.folder)}
+    own["AMBS_ALLOCATION"] = str(plan.allocation_id)
+    variables = {**site.environment, **plan.environment, **own}
     return {
         "nodes": request.nodes,
         "minutes": request.minutes,
@@ -140,9 +144,12 @@ def _words(site: Site, request: AllocationRequest, plan: LaunchPlan) -> dict[str
         "filesystems": ":".join(filesystems),
         "attributes": ":".join(_attributes(site, request, filesystems)),
         "select": f"{request.nodes}:{site.select}" if site.select else str(request.nodes),
+        "cores": site.node.cores,
+        "script_host": site.script_host,
+        "left_out": ",".join(request.left_out),
         "by_gpu": queue is not None and queue.unit == "gpu",
-        "directives": [] if has_attributes else [*site.directives, *own],
-        "queue_is_named": not own,
+        "directives": [] if has_attributes else [*site.directives, *of_queue],
+        "queue_is_named": not of_queue,
         "output": str(plan.output),
         "folder": shlex.quote(str(request.folder)),
         "preamble": [*site.preamble, *plan.preamble],

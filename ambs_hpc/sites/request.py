@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError, nearest
+from ambs_hpc.records import Resources
 from ambs_hpc.schedulers import registered
+from ambs_hpc.sites.node_fit import misfit, node_warnings
 from ambs_hpc.sites.profile import Queue, Site
 from ambs_hpc.sites.script_safety import ATTRIBUTE, wrong_name, wrong_path
 
@@ -27,7 +29,9 @@ class AllocationRequest:
         project: project that pays.
         filesystems: file systems that are needed, where the site requires them; empty takes the profile's.
         attributes: further attributes, "key=value" or "key", where the scheduler has them.
-        chain: number of such allocations to be queued.
+        chain: number of such allocations to be queued, one after another where the scheduler can wait.
+        after: the scheduler's id of the allocation before whose end this one must not start; empty for none.
+        left_out: nodes that it must not get; asked for where the scheduler can leave nodes out.
     """
 
     nodes: int
@@ -38,6 +42,8 @@ class AllocationRequest:
     filesystems: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     chain: int = 1
+    after: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,16 @@ class Backlog:
         ready: number of evaluations that wait.
         searching: whether a live search will add some.
         longest_limit_seconds: the longest time limit among those that wait; None without limits.
+        shapes: what one evaluation of each campaign with evaluations that wait occupies.
+        others_come: whether a new search, or a live one of another campaign, will add evaluations that these
+            shapes do not describe.
     """
 
     ready: int
     searching: bool
     longest_limit_seconds: float | None = None
+    shapes: tuple[Resources, ...] = ()
+    others_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +103,25 @@ def minutes_of(text: str) -> int:
     raise UsageError(f"walltime {text!r}: give minutes from 1, such as 90, or 1h30m.")
 
 
-def check_request(site: Site, request: AllocationRequest, backlog: Backlog | None = None) -> CheckReport:
+def check_request(
+    site: Site, request: AllocationRequest, backlog: Backlog | None = None, architecture: str = ""
+) -> CheckReport:
     """All checks that are possible without asking the scheduler.
 
     Args:
         backlog: None when the database was not read.
+        architecture: instruction set of the machine where the request is made, as `uname -m` prints it; empty
+            leaves it out.
     """
     name = request.queue or site.default_queue
     queue = site.queues.get(name)
     problems = [*_form(site, request), *_place(site, request, name, queue)]
-    warnings = list(_warnings(site, request, name, queue))
+    warnings = [*_warnings(site, request, name, queue), *node_warnings(site, architecture)]
     if backlog is not None:
         problems += _idle(request, backlog)
+        misfits = [words for shape in backlog.shapes if (words := misfit(site, request.nodes, queue, shape))]
+        is_useless = len(misfits) == len(backlog.shapes) and not backlog.others_come
+        (problems if is_useless else warnings).extend(misfits)
     charged = None
     if queue is not None:
         charged = request.chain * queue.charged(request.nodes, request.minutes)
@@ -134,7 +152,9 @@ def cheapest_queue(site: Site, request: AllocationRequest) -> str | None:
 
 def _takes(queue: Queue, request: AllocationRequest) -> bool:
     longest = queue.longest_minutes(request.nodes)
-    return longest is not None and queue.min_minutes <= request.minutes <= longest
+    if longest is None or request.nodes > (queue.max_user_nodes or request.nodes):
+        return False
+    return queue.min_minutes <= request.minutes <= longest
 
 
 def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
@@ -194,24 +214,53 @@ def _place(site: Site, request: AllocationRequest, name: str, queue: Queue | Non
 def _size_and_time(site: Site, request: AllocationRequest, name: str, queue: Queue) -> Iterator[str]:
     longest = queue.longest_minutes(request.nodes)
     cheapest = cheapest_queue(site, request)
-    instead = f" {cheapest} takes it." if cheapest and cheapest != name else ""
+    instead = _alternative(site, cheapest) if cheapest and cheapest != name else ""
     if longest is None:
-        accepted = f"{queue.min_nodes} to {queue.max_nodes}"
-        if queue.sizes:
-            accepted = ", ".join(map(str, queue.sizes))
-        yield f"nodes {request.nodes}: {name} takes {accepted} {queue.unit}s.{instead}"
+        yield f"nodes {request.nodes}: {name} takes {_sizes(queue)}.{instead}"
+    elif request.nodes > (queue.max_user_nodes or request.nodes):
+        yield (
+            f"nodes {request.nodes}: {name} gives a user {queue.max_user_nodes} at a time, so that the "
+            f"request would wait and never run.{instead}"
+        )
     elif request.minutes > longest:
         larger = [tier for tier in queue.tiers if tier.max_minutes >= request.minutes]
         more = f" From {larger[0].min_nodes} nodes on it is longer." if larger else ""
+        if queue.max_node_minutes is not None and longest == queue.max_node_minutes // request.nodes:
+            more = f" Nodes times minutes are limited to {queue.max_node_minutes}."
         yield (
-            f"walltime {request.minutes} minutes: {name} gives {request.nodes} {queue.unit}s at most "
+            f"walltime {request.minutes} minutes: {name} gives {_counted(request.nodes, queue.unit)} at most "
             f"{longest}.{more}{instead}"
         )
     if request.minutes < queue.min_minutes:
         yield f"walltime {request.minutes} minutes: {name} takes {queue.min_minutes} or more.{instead}"
 
 
+def _alternative(site: Site, name: str) -> str:
+    """That another queue takes the request, and what speaks against it, as the end of a message."""
+    queue = site.queues[name]
+    if queue.by_request:
+        return f" {name} takes it, from projects that asked for it."
+    return f" {name} takes it{', and may end it without notice' if queue.preemptable else ''}."
+
+
+def _sizes(queue: Queue) -> str:
+    if queue.sizes:
+        return f"{', '.join(map(str, queue.sizes))} {queue.unit}s"
+    if queue.min_nodes == queue.max_nodes:
+        return f"{_counted(queue.min_nodes, queue.unit)} only"
+    return f"{queue.min_nodes} to {queue.max_nodes} {queue.unit}s"
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
 def _warnings(site: Site, request: AllocationRequest, name: str, queue: Queue | None) -> Iterator[str]:
+    if request.chain > 1 and not registered(site.scheduler).can_wait:
+        yield (
+            f"chain {request.chain}: {site.scheduler} has no way to start one whenever another has ended, "
+            "however it ended, so they may run side by side where there are nodes."
+        )
     if site.retired is not None:
         yield f"{site.name} was retired on {site.retired}."
     if not site.preamble and registered(site.scheduler).is_batch_system:

@@ -16,6 +16,7 @@ PATH = re.compile(r"[\w./,+@=~-]+\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=[^=\s:#]+)?\Z")  # key=value, or key
 ARRAY = re.compile(r"(-J|-a|--array)([\s=\d]|\Z)")
+ARRAY_OF_LSF = re.compile(r"-J([\s=\d]|\Z)")  # its -a names a program that looks at the submission
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)\Z", re.IGNORECASE)
 SECRET_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 
@@ -48,7 +49,7 @@ def wrong_directive(scheduler: str, text: str) -> str | None:
         return f"{text!r}: write one option of the submit command, as --constraint=gpu"
     if re.search(r"\s#", text):
         return f"{text!r}: no remark may follow a directive"
-    if ARRAY.match(text):
+    if (ARRAY_OF_LSF if scheduler == "lsf" else ARRAY).match(text):
         return f"{text!r}: an allocation is never an array; `ambs submit --chain K` asks for several"
     return None
 

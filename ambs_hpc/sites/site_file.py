@@ -10,15 +10,17 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import yaml
 
-from ambs_hpc.errors import NotFound, SiteInvalid, nearest
+from ambs_hpc.errors import NotFound, SiteInvalid, UsageError, nearest
 from ambs_hpc.sites.data_files import site_configs_folder
-from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier
+from ambs_hpc.sites.profile import ContainerDefaults, Launch, NodeShape, Queue, Recognition, Site, Tier
 from ambs_hpc.sites.profile_checks import profile_errors
 from ambs_hpc.sites.yaml_file import read_nodes, read_yaml
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
-    "": Site, "node": NodeShape, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch
+    "": Site, "node": NodeShape, "queues.*": Queue, "queues.*.tiers[]": Tier, "launch": Launch,
+    "recognised_by": Recognition, "container": ContainerDefaults,
 }  # fmt: skip
+REMOVABLE = ("queues", "environment")  # mappings by name, of which a file may remove what it inherits
 
 
 def site_names() -> list[str]:
@@ -39,6 +41,28 @@ def load_site(name: str, folder: Path | None = None) -> Site:
     """
     file = _find(name, folder)
     return check_site(file, _read(file, folder, ()))
+
+
+def refuse_unless_found_again(site: Site, name: str, folder: Path) -> None:
+    """A script names its site, and its launcher looks for that name in the campaign folder.
+
+    Args:
+        name: by which the site was loaded.
+
+    Raises:
+        UsageError: it would find another site, or none.
+    """
+    try:
+        found: Site | None = load_site(site.name, folder)
+    except (NotFound, SiteInvalid):
+        found = None
+    if found == site:
+        return
+    other = "no site" if found is None else "another site"
+    raise UsageError(
+        f"site {name!r} is named {site.name!r}: by that name the launcher would find {other} in {folder}. "
+        f"Put the file there as {site.name}.yml, and give --site {site.name}."
+    )
 
 
 def site_text(site: Site) -> str:
@@ -108,6 +132,7 @@ def _read(file: Path, folder: Path | None, children: tuple[Path, ...]) -> dict[s
     base = own.pop("extends", None)
     _refuse_unknown_keys(file, own, "", STRUCTS[""])
     if base is None:
+        _refuse_removals(file, own, {})
         return own
     # A site may be extended under its own name: the one that comes with this program is meant then.
     place = None if base == file.stem else folder
@@ -115,11 +140,27 @@ def _read(file: Path, folder: Path | None, children: tuple[Path, ...]) -> dict[s
         base_file = _find(str(base), place)
     except NotFound as error:
         raise SiteInvalid(file, line_of(file, "extends"), "extends", str(error)) from error
-    merged = _merged(_read(base_file, folder, (*children, file)), own)
+    inherited = _read(base_file, folder, (*children, file))
+    _refuse_removals(file, own, inherited)
+    merged = _merged(inherited, own)
+    for key in REMOVABLE:
+        if isinstance(merged.get(key), dict):
+            merged[key] = {name: value for name, value in merged[key].items() if value is not None}
     node = own.get("node")
     if isinstance(node, dict) and "cores" in node:  # described, so no longer taken as it is found
         merged["node"]["found"] = node.get("found", False)
     return merged
+
+
+def _refuse_removals(file: Path, own: Mapping[str, Any], inherited: Mapping[str, Any]) -> None:
+    """Refuse `null` for a queue or a variable that is not inherited: it would remove nothing."""
+    for key in REMOVABLE:
+        before, given = inherited.get(key), own.get(key)
+        for name, value in given.items() if isinstance(given, dict) else ():
+            if value is None and name not in (before or {}):
+                hint = nearest(name, before or {})
+                words = f"null removes what is inherited, and nothing of that name is. {hint}"
+                raise SiteInvalid(file, line_of(file, f"{key}.{name}"), f"{key}.{name}", words)
 
 
 def _plain(file: Path) -> dict[str, Any]:
@@ -183,7 +224,7 @@ def _refuse_unknown_keys(file: Path, plain: object, path: str, struct: type[msgs
         here = f"{path}.{key}" if path else str(key)
         if key not in known:
             raise SiteInvalid(file, line_of(file, here), here, f"unknown key. {nearest(str(key), known)}")
-        if struct is Site and key in ("node", "launch"):
+        if struct is Site and key in ("node", "launch", "recognised_by", "container"):
             _refuse_unknown_keys(file, value, here, STRUCTS[key])
         if struct is Site and key == "queues" and isinstance(value, dict):
             for name, queue in value.items():

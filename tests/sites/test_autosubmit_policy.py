@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ambs_hpc.records import Allocation
 from ambs_hpc.sites import Decision, Policy, decide
 
@@ -60,3 +62,13 @@ def test_repeated_failures_stop_it_with_their_reason() -> None:
     assert decide(POLICY, 10, [allocation(4, "ENDED", launchers=1), *failed]) == Decision(
         3, "10 evaluations wait, and queued allocations have room for 0"
     )
+
+
+def test_scripts_that_end_before_their_launcher_stop_it() -> None:
+    """Cobalt forgets them at once; what merely vanished may have been cancelled by a person."""
+    broken = "the scheduler does not know it any more; no launcher started in it: module: command not found"
+    vanished = [allocation(number, "VANISHED") for number in (3, 2, 1)]
+    assert not decide(POLICY, 10, vanished).gave_up
+    said = decide(POLICY, 10, [replace(one, detail=broken) for one in vanished])
+    assert said.gave_up
+    assert "module: command not found" in said.reason

@@ -13,18 +13,30 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import NotFound, UsageError
-from ambs_hpc.sites import AllocationRequest, LaunchPlan, load_site, render_script, site_names, write_script
+from ambs_hpc.sites import (
+    AllocationRequest,
+    LaunchPlan,
+    check_request,
+    load_site,
+    render_script,
+    site_names,
+    write_script,
+)
+from ambs_hpc.sites.script_safety import wrong_directive
 
 GOLDEN = Path(__file__).parent / "golden"
 PLAN = LaunchPlan(["/opt/ambs/bin/ambs", "launch", "--campaign", "two words"], 7, Path("/project/c/ambs-7"))
-NODES = {"theta": 128, "polaris": 10, "aurora": 256, "sophia": 4, "local": 1}
-MARKS = {"cobalt": "#COBALT ", "pbs": "#PBS ", "slurm": "#SBATCH "}
+NODES = {"theta": 128, "polaris": 10, "aurora": 256, "sophia": 4, "frontera": 3, "local": 1}
+MARKS = {"cobalt": "#COBALT ", "pbs": "#PBS ", "slurm": "#SBATCH ", "lsf": "#BSUB "}
+
+
+def request_for(name: str) -> AllocationRequest:
+    project = "" if name in ("slurm", "pbs", "lsf", "local") else "Project"
+    return AllocationRequest(NODES.get(name, 2), 90, Path("/project/c"), project=project)
 
 
 def script(name: str) -> str:
-    project = "" if name in ("slurm", "pbs", "local") else "Project"
-    request = AllocationRequest(NODES.get(name, 2), 90, Path("/project/c"), project=project)
-    return render_script(load_site(name), request, PLAN)
+    return render_script(load_site(name), request_for(name), PLAN)
 
 
 @pytest.mark.parametrize("name", site_names())
@@ -34,6 +46,7 @@ def test_script_is_the_golden_one(name: str) -> None:
     if os.environ.get("AMBS_WRITE_GOLDEN"):
         file.write_text(script(name))
     assert script(name) == file.read_text()
+    assert check_request(load_site(name), request_for(name)).problems == ()
 
 
 @pytest.mark.parametrize("name", site_names())
@@ -134,3 +147,15 @@ def test_script_is_written_whole_and_executable(tmp_path: Path) -> None:
     write_script(file, "#!/bin/sh\nexit 0\n")
     subprocess.run([str(file)], check=True)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_only_what_asks_for_an_array_is_one() -> None:
+    """LSF's -a names a program that looks at the submission, and Slurm's asks for an array."""
+    assert wrong_directive("lsf", "-a esub") is None
+    for scheduler, text in (
+        ("slurm", "-a 1-4"),
+        ("pbs", "-J 1-4"),
+        ("slurm", "--array=1-4"),
+        ("lsf", "-J x[1-4]"),
+    ):
+        assert "never an array" in (wrong_directive(scheduler, text) or "")

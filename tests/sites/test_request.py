@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.records import Resources
 from ambs_hpc.sites import AllocationRequest, Backlog, check_request, load_site, minutes_of
 
 FOLDER = Path("/project/campaign")
@@ -136,6 +137,14 @@ def test_useless_allocation_is_caught(case: str) -> None:
     backlog, part = BACKLOGS[case]
     assert part in " ".join(check_request(load_site("slurm"), RIGHT["slurm"], backlog).problems)
     assert check_request(load_site("slurm"), RIGHT["slurm"], Backlog(5, searching=False)).problems == ()
+
+
+def test_evaluations_that_do_not_fit_are_no_problem_of_a_new_search() -> None:
+    """Another campaign's wait for other nodes, and this allocation has work."""
+    large = Backlog(5, searching=True, shapes=(Resources(nodes=2000),))
+    assert "want 2000 nodes" in check_request(load_site("polaris"), RIGHT["polaris"], large).problems[-1]
+    report = check_request(load_site("polaris"), RIGHT["polaris"], replace(large, others_come=True))
+    assert report.problems == () and "want 2000 nodes" in " ".join(report.warnings)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from ambs_hpc.errors import NotFound, SiteInvalid
-from ambs_hpc.sites import load_site, site_configs_folder, site_names, site_text
+from ambs_hpc.errors import NotFound, SiteInvalid, UsageError
+from ambs_hpc.sites import load_site, refuse_unless_found_again, site_configs_folder, site_names, site_text
 from ambs_hpc.sites.json_schema import site_schema
 
 
@@ -74,6 +74,17 @@ def test_own_site_extends_one_of_ours(tmp_path: Path) -> None:
     assert own.queues["prod"] == ours.queues["prod"]
 
 
+def test_inherited_queue_and_variable_are_removed_by_null(tmp_path: Path) -> None:
+    """A partition that the nodes of this profile do not have must not be offered as the cheapest."""
+    (tmp_path / "mine.yml").write_text(
+        "extends: polaris\nqueues: {debug: null}\nenvironment: {TMPDIR: null, A: b}\n"
+    )
+    own, ours = load_site("mine", tmp_path), load_site("polaris")
+    assert set(ours.queues) - set(own.queues) == {"debug"}
+    assert set(own.environment) ^ set(ours.environment) == {"TMPDIR", "A"}
+    jsonschema.validate(yaml.safe_load((tmp_path / "mine.yml").read_text()), site_schema())
+
+
 WRONG = {
     "extends: polaris\nnodez: 3\n": (2, "nodez", "'node'"),
     "extends: polaris\nnode:\n  coers: 3\n": (3, "node.coers", "'cores'"),
@@ -87,7 +98,7 @@ WRONG = {
     "extends: polaris\nnode:\n  reserved_cores: '0,99'\n": (3, "node.reserved_cores", "0 to 31"),
     "extends: polaris\nnode:\n  reserved_cores: first\n": (3, "node.reserved_cores", "numbers and ranges"),
     "extends: polaris\ndefault_queue: prdo\n": (2, "default_queue", "'prod'"),
-    "scheduler: lsf\nas_of: 2024-01-01\nsource: x\nnode: {cores: 4}\n": (1, "scheduler", "lsf"),
+    "scheduler: sge\nas_of: 2024-01-01\nsource: x\nnode: {cores: 4}\n": (1, "scheduler", "sge"),
     "extends: polaris\nnode:\n  cores: 4\nqueues:\n  debug:\n    max_running: -1\n": (
         6, "queues.debug.max_running", ">= 1; seen: -1",
     ),
@@ -96,7 +107,7 @@ WRONG = {
     "extends: polaris\nqueues:\n  debug:\n    charged_nodes: 9\n": (4, "charged_nodes", "ends at 2"),
     "extends: polaris\nqueues:\n  debug:\n    sizes: [1, 5]\n": (4, "sizes[1]", "5: no tier takes it"),
     "extends: polaris\nqueues:\n  debug:\n    unit: core\n": (4, "debug.unit", "Accepted: node, gpu"),
-    "extends: polaris\nlaunch: {family: qrun}\n": (2, "launch.family", "Accepted: srun, pals"),
+    "extends: polaris\nlaunch: {family: qrun}\n": (2, "launch.family", "seen: 'qrun'"),
     "extends: polaris\nnode:\n  gpus: 1\n  gpu_cores: ['7-0']\n": (4, "node.gpu_cores", "numbers and ranges"),
     "extends: frontier\nnode:\n  gpus: 1\n  gpu_cores: ['0-7']\n": (4, "node.gpu_cores", "core 0 is res"),
     "extends: frontier\ndirectives:\n  - --array=0-9\n": (3, "directives[0]", "never an array"),
@@ -113,6 +124,39 @@ WRONG = {
     "extends: polaris\nqueues:\n  on: {max_queued: 3}\n": (3, "on", "in quotes"),
     "extends: polaris\nenvironment:\n  A: b\n  1: c\n": (4, "1", "in quotes"),
     "extends: polarsi\n": (1, "extends", "'polaris'"),
+    "extends: polaris\nnode:\n  architecture: arm64\n": (
+        3, "node.architecture", "Accepted: x86_64, aarch64, ppc64le; seen: 'arm64'",
+    ),
+    "extends: polaris\nnode:\n  job_threads_per_core: 3\n": (
+        3, "node.job_threads_per_core", "3: a core has 2 (`threads_per_core`)",
+    ),
+    "extends: polaris\nnode:\n  gpu_cores: ['0-7', '7-9', '16', '17']\n": (
+        3, "node.gpu_cores", "core 7 is beside two GPUs; if that is so, set `gpus_share_cores: true`",
+    ),
+    "extends: crux\nnode:\n  gpu_memory: unified\n": (3, "node.gpu_memory", "the node has no GPUs"),
+    "extends: polaris\nqueues:\n  debug:\n    max_node_minutes: 4\n": (
+        4, "queues.debug.max_node_minutes", "4: one node has 5 minutes at least",
+    ),
+    "extends: polaris\nqueues:\n  debug:\n    max_user_nodes: 0\n": (
+        4, "queues.debug.max_user_nodes", "`int` >= 1; seen: 0",
+    ),
+    "extends: polaris\nqueues:\n  prod:\n    max_user_nodes: 9\n": (
+        4, "queues.prod.max_user_nodes", "9: the queue begins at 10",
+    ),
+    "extends: polaris\nqueues:\n  debug:\n    default_minutes: 90\n": (
+        4, "queues.debug.default_minutes", "90: the queue takes 5 to 60 minutes",
+    ),
+    "extends: polaris\nqueues:\n  debgu: null\n": (3, "queues.debgu", "Did you mean 'debug'"),
+    "extends: polaris\nqueues:\n  debug: null\ndefault_queue: debug\n": (4, "default_queue", "no such queue"),
+    "extends: polaris\nenvironment:\n  TMP: null\n": (3, "environment.TMP", "nothing of that name is"),
+    "extends: polaris\ncompute_internet: never\n": (
+        2, "compute_internet", "Accepted: unknown, direct, proxy, none; seen: 'never'",
+    ),
+    "extends: polaris\nlogin_cpu_minutes: 0\n": (2, "login_cpu_minutes", ">= 1; seen: 0"),
+    "extends: polaris\nestimated: [node.memory]\n": (2, "estimated[0]", "Did you mean 'memory_gib'"),
+    "extends: polaris\nrecognised_by:\n  host: [x]\n": (3, "recognised_by.host", "'hosts'"),
+    "extends: polaris\nrecognised_by:\n  hosts: ['*']\n": (3, "recognised_by.hosts[0]", "every host has"),
+    "extends: polaris\nrecognised_by:\n  environment: {A: '*'}\n": (3, "environment.A", "value"),
     "extends: polaris\nas_of: last year\n": (2, "as_of", "seen: 'last year'"),
     "extends: polaris\nas_of: 2024-13-01\n": (1, "file", "not YAML"),
     "- polaris\n": (1, "file", "mapping"),
@@ -181,3 +225,20 @@ def test_unknown_site_is_told() -> None:
     """With the nearest name."""
     with pytest.raises(NotFound, match="Did you mean 'polaris'"):
         load_site("polarus")
+
+
+def test_a_site_that_a_launcher_would_not_find_is_refused(tmp_path: Path) -> None:
+    """A script names its site: the launcher would take another one, or end at once in a paid allocation."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "polaris.yml").write_text("extends: polaris\nnodes: 900\n")
+    (tmp_path / "mine.yml").write_text("extends: polaris\nname: other\n")
+    (tmp_path / "good.yml").write_text("extends: polaris\nnodes: 900\n")
+    put = "Put the file there as polaris.yml, and give --site polaris"
+    for name, words in (
+        ("sub/polaris.yml", f"would find another site in .*{put}"),
+        ("mine.yml", "named 'other': .* would find no site"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            refuse_unless_found_again(load_site(name, tmp_path), name, tmp_path)
+    for name in ("good", "good.yml", "polaris"):
+        refuse_unless_found_again(load_site(name, tmp_path), name, tmp_path)

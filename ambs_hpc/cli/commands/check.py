@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import asdict
 
 import typer
@@ -24,11 +25,11 @@ from ambs_hpc.cli.shared.terminal import echo
 
 def check(
     nodes: Nodes,
-    time: Walltime,
+    time: Walltime = "",
     queue: Queue = "",
     project: Project = "",
-    filesystems: Filesystems = "",
-    attrs: Attributes = "",
+    filesystems: Filesystems = None,
+    attrs: Attributes = None,
     chain: Chain = 1,
     site: SiteName = "",
     campaign: CampaignName = None,
@@ -36,7 +37,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check a request for nodes against the site's rules and what waits; nothing is submitted."""
-    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, write_report
+    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, tell_containers, write_report
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json
     from ambs_hpc.errors import DatabaseError
@@ -44,11 +45,13 @@ def check(
 
     profile, request = request_of(Wanted(nodes, time, queue, project, filesystems, attrs, chain, site))
     try:
-        backlog = backlog_of(open_engine(db), campaign)
+        engine = open_engine(db)
+        backlog = backlog_of(engine, campaign)
+        tell_containers(engine, profile, campaign)
     except DatabaseError as error:
         echo(f"note: the evaluations were not looked at: {error}", err=True)
         backlog = None
-    report = check_request(profile, request, backlog)
+    report = check_request(profile, request, backlog, platform.machine())
     if as_json:
         print_json(asdict(report))
     else:

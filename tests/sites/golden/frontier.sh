@@ -2,6 +2,7 @@
 #SBATCH --nodes=2
 #SBATCH --time=90
 #SBATCH --account=Project
+#SBATCH --threads-per-core=1
 #SBATCH --partition=batch
 #SBATCH --no-requeue
 #SBATCH --no-kill
@@ -9,6 +10,8 @@
 #SBATCH --error=/project/c/ambs-7.error
 export http_proxy=http://proxy.ccs.ornl.gov:3128
 export https_proxy=http://proxy.ccs.ornl.gov:3128
+export AMBS_SITE=frontier
+export AMBS_FOLDER=/project/c
 export AMBS_ALLOCATION=7
 cd /project/c || exit 1
 exec /opt/ambs/bin/ambs launch --campaign 'two words'

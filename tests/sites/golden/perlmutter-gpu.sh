@@ -9,6 +9,8 @@
 #SBATCH --no-kill
 #SBATCH --output=/project/c/ambs-7.output
 #SBATCH --error=/project/c/ambs-7.error
+export AMBS_SITE=perlmutter-gpu
+export AMBS_FOLDER=/project/c
 export AMBS_ALLOCATION=7
 cd /project/c || exit 1
 exec /opt/ambs/bin/ambs launch --campaign 'two words'

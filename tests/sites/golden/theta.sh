@@ -8,6 +8,8 @@
 module unload trackdeps darshan xalt
 export PMI_NO_FORK=1
 export https_proxy=http://theta-proxy.tmi.alcf.anl.gov:3128
+export AMBS_SITE=theta
+export AMBS_FOLDER=/project/c
 export AMBS_ALLOCATION=7
 cd /project/c || exit 1
 exec /opt/ambs/bin/ambs launch --campaign 'two words'

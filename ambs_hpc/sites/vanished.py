@@ -1,0 +1,94 @@
+"""What it means that a scheduler has forgotten an allocation: it is over, or it was never to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ambs_hpc.errors import AmbsError
+from ambs_hpc.queue import REFUSED, VANISHED
+from ambs_hpc.records import Allocation
+from ambs_hpc.schedulers import AllocationState, registered
+from ambs_hpc.schedulers.last_words import last_words
+from ambs_hpc.sites.profile import Queue
+from ambs_hpc.sites.site_file import load_site
+
+END_ASKED = "its end was asked for"
+GONE = "the scheduler does not know it any more"
+NO_LAUNCHER = "no launcher started in it"
+READ_BYTES = 4000  # of what a script has printed
+
+
+def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
+    """The state to store for an allocation that its scheduler does not know, and the words for it.
+
+    A routing queue takes a request, gives it an id, and forgets it when none of the queues behind it accepts
+    it: within a second, without an error, and it is in no history. That is a refusal. What ran has been shown
+    before, or has begun to write beside its script. Of what was cancelled nothing else is to be told.
+
+    Args:
+        one: as it is stored.
+        script: the file that was submitted.
+    """
+    if one.detail == END_ASKED:
+        return AllocationState.ENDED.value, f"cancelled; {GONE}"
+    command = registered(one.scheduler).routed_limits
+    was_shown = one.state != "QUEUED" or one.detail != ""
+    has_begun = any(script.with_suffix(suffix).exists() for suffix in (".output", ".error"))
+    if not command or was_shown or has_begun or one.launchers:
+        return VANISHED, "; ".join(filter(None, (GONE, why_no_launcher(one, script))))
+    return REFUSED, (
+        "gone before the scheduler ever showed it, and its script never began: so ends a request that no "
+        f"queue behind a routing queue accepts. It asked {_asked_and_limits(one, command)}"
+    )
+
+
+def why_no_launcher(one: Allocation, script: Path) -> str:
+    """What the script of an allocation that is over said of an error, when no launcher ever started in it.
+
+    A word of the preamble that this machine does not know ends the script before the launcher: then nothing
+    but the script's own output tells why, and the next allocation would end the same way.
+
+    Args:
+        one: as it is stored.
+        script: the file that was submitted; what it prints lies beside it.
+    """
+    if one.launchers:
+        return ""
+    file = script.with_suffix(".error")
+    try:
+        with file.open("rb") as output:
+            output.seek(max(0, file.stat().st_size - READ_BYTES))
+            said = output.read(READ_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
+    words = last_words(said, telling=True)
+    return f"{NO_LAUNCHER}: {words}" if words else ""
+
+
+def _asked_and_limits(one: Allocation, command: str) -> str:
+    name, queue = str(one.request.get("queue") or ""), None
+    try:
+        site = load_site(one.site, Path(str(one.request["folder"])))
+    except AmbsError:  # its file is gone or broken meanwhile
+        pass
+    else:
+        name = name or site.default_queue
+        queue = site.queues.get(name)
+    question = f"{command} {name}".strip()
+    limits = f"see `{question}`" if queue is None else f"by its profile {limits_in_words(queue)}"
+    return (
+        f"queue {name or '(default)'} of {one.site} for {one.request.get('nodes')} nodes for "
+        f"{one.request.get('minutes')} minutes; {limits}"
+    )
+
+
+def limits_in_words(queue: Queue) -> str:
+    """The sizes and walltimes that a queue accepts: "it takes 10-24 nodes up to 180 minutes (small), ..."."""
+    unit = "GPUs" if queue.unit == "gpu" else "nodes"
+    parts = [
+        f"{tier.min_nodes}-{tier.max_nodes} {unit} up to {tier.max_minutes} minutes"
+        + (f" ({tier.route})" if tier.route else "")
+        for tier in queue.tiers
+    ]
+    least = f", from {queue.min_minutes} minutes" if queue.min_minutes else ""
+    return f"it takes {', '.join(parts)}{least}"

@@ -1,0 +1,16 @@
+#!/bin/bash -l
+#SBATCH --nodes=2
+#SBATCH --time=90
+#SBATCH --account=Project
+#SBATCH --gpus-per-node=8
+#SBATCH --exclusive
+#SBATCH --partition=standard-g
+#SBATCH --no-requeue
+#SBATCH --no-kill
+#SBATCH --output=/project/c/ambs-7.output
+#SBATCH --error=/project/c/ambs-7.error
+export AMBS_SITE=lumi-g
+export AMBS_FOLDER=/project/c
+export AMBS_ALLOCATION=7
+cd /project/c || exit 1
+exec /opt/ambs/bin/ambs launch --campaign 'two words'

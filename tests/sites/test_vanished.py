@@ -1,0 +1,127 @@
+"""What is told of an allocation that its scheduler has forgotten."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc.queue import (
+    get_allocation,
+    note_submitted,
+    open_database,
+    prepare_allocation,
+    reading,
+    transaction,
+)
+from ambs_hpc.records import Allocation
+from ambs_hpc.schedulers import CouldNotAsk, SchedulerCommand, StatusAnswer
+from ambs_hpc.schedulers.pbs.scheduler import Pbs
+from ambs_hpc.sites import load_site, refresh
+from ambs_hpc.sites.vanished import END_ASKED, GONE, how_it_vanished, limits_in_words, why_no_launcher
+from tests.databases import fresh_database
+from tests.schedulers.fakes import FakeScheduler
+
+
+def gone(folder: Path, site: str = "polaris", **request: object) -> Allocation:
+    """An allocation of which qsub gave the id, and qstat nothing."""
+    asked = {"nodes": 9, "minutes": 60, "queue": "prod", "folder": str(folder), "name": "ambs-1", **request}
+    scheduler = load_site(site).scheduler
+    return Allocation(
+        1, site, scheduler, "14.pbs", asked, "QUEUED", "", 0.0, None, None, None, running=0, launchers=0
+    )
+
+
+def test_a_request_that_no_route_takes_was_refused(tmp_path: Path) -> None:
+    """With the route's limits beside what was asked, so that a person can correct it."""
+    state, words = how_it_vanished(gone(tmp_path), tmp_path / "1.sh")
+    assert state == "REFUSED"
+    assert "queue prod of polaris for 9 nodes for 60 minutes" in words
+    assert limits_in_words(load_site("polaris").queue("prod")) in words
+    assert "10-24 nodes up to 180 minutes (small), 25-99" in words
+    _, unknown = how_it_vanished(gone(tmp_path, site="pbs", queue=""), tmp_path / "1.sh")
+    assert unknown.endswith("queue (default) of pbs for 9 nodes for 60 minutes; see `qstat -Qf`")
+
+
+def test_what_was_seen_or_ran_has_only_vanished(tmp_path: Path) -> None:
+    """Also where a server keeps no history, and where scheduler has no routes."""
+    one, script = gone(tmp_path), tmp_path / "1.sh"
+    for other in (
+        replace(one, detail="Q Not Running"),
+        replace(one, state="RUNNING"),
+        replace(one, launchers=1),
+        gone(tmp_path, site="slurm"),
+    ):
+        assert how_it_vanished(other, script) == ("VANISHED", GONE)
+    script.with_suffix(".error").touch()
+    assert how_it_vanished(one, script) == ("VANISHED", GONE)
+
+
+def test_what_was_cancelled_was_not_refused(tmp_path: Path) -> None:
+    """A server without history has forgotten it, before anybody asked for its state."""
+    one = replace(gone(tmp_path), detail=END_ASKED)
+    assert how_it_vanished(one, tmp_path / "1.sh") == ("ENDED", f"cancelled; {GONE}")
+
+
+def test_an_impossible_request_is_told_as_such_when_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From qsub to what a person reads, on a server that behaves so."""
+    queues = {"prod": {"route": ["small"]}, "small": {"max_nodes": 2}}
+    with (
+        FakeScheduler("pbs", tmp_path / "fake", queues=queues) as fake,
+        fresh_database("sqlite", tmp_path) as url,
+    ):
+        for name, value in fake.environ().items():
+            monkeypatch.setenv(name, value)
+        script = tmp_path / "s.sh"
+        script.write_text("#!/bin/bash\n#PBS -q prod -l select=9\nsleep 60\n")
+        engine = open_database(url)
+        scheduler_id = subprocess.check_output(["qsub", "-N", "ambs-1", str(script)], text=True).strip()
+        with transaction(engine) as connection:
+            number = prepare_allocation(connection, "pbs", "pbs", gone(tmp_path).request)
+            note_submitted(connection, number, scheduler_id)
+        assert scheduler_id == "1.pbs"
+        assert refresh(engine, "alice", 0.0).unheard == ()
+        with reading(engine) as connection:
+            one = get_allocation(connection, number)
+        assert (one.state, one.scheduler_id) == ("REFUSED", scheduler_id)
+        assert "see `qstat -Qf prod`" in one.detail
+        engine.dispose()
+
+
+def test_an_answer_that_leaves_one_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its old state looks like a new one."""
+
+    def silent(_self: Pbs, ids: list[str]) -> SchedulerCommand[StatusAnswer]:
+        return SchedulerCommand(("true",), lambda _: StatusAnswer({}, unanswered=frozenset(ids)))
+
+    monkeypatch.setattr(Pbs, "status", silent)
+    with fresh_database("sqlite", tmp_path) as url:
+        engine = open_database(url)
+        with transaction(engine) as connection:
+            number = prepare_allocation(connection, "pbs", "pbs", gone(tmp_path).request)
+            note_submitted(connection, number, "14.pbs")
+        (said,) = refresh(engine, "alice", 0.0).unheard
+        assert said == CouldNotAsk("pbs", "it gave no word about 14.pbs")
+        with reading(engine) as connection:
+            assert get_allocation(connection, number).state == "QUEUED"
+        engine.dispose()
+
+
+PREAMBLE = """/home/alice/camp2/ambs-allocations/8.sh: line 6: module: command not found
+Wed Nov 25 07:13:59 2026 +0000 (UTC) Info: task completed normally with an exit code of 7; cleaning up
+"""
+
+
+def test_a_broken_preamble_is_told_in_its_own_words(tmp_path: Path) -> None:
+    """Else five allocations in a row vanish, and only a file that nobody looks for says why."""
+    one, script = gone(tmp_path, site="cooley"), tmp_path / "8.sh"
+    script.with_suffix(".error").write_text(PREAMBLE)
+    _, words = how_it_vanished(one, script)
+    assert words == f"{GONE}; no launcher started in it: {PREAMBLE.splitlines()[0]}"
+    assert how_it_vanished(replace(one, launchers=1), script) == ("VANISHED", GONE)
+    script.with_suffix(".error").write_bytes(b"noise\n" * 100_000 + b"\xff\x1b[2J: No such file\n")
+    assert why_no_launcher(one, script) == "no launcher started in it: \ufffd?[2J: No such file"
