@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import ProblemError, nearest
+from ambs_hpc.problem.containers.container import Container, container_to_json
+from ambs_hpc.problem.containers.registry import PROGRAM_NAMES
 from ambs_hpc.problem.objective import Command, objective_to_json
 from ambs_hpc.problem.space import build_space, check_configuration, plain_value, space_to_json
 from ambs_hpc.records import Resources
@@ -39,6 +41,8 @@ class Problem:
         max_interruptions: number of attempts that the machine may end before the evaluation is FAILED, >= 0.
         warm: fork a function objective from a process that has loaded its module; False for modules that
             cannot be forked.
+        container: the image in which evaluations run; None runs them on the nodes themselves, or in the
+            image that the site names.
 
     Raises:
         ProblemError: names the field, what it holds and what is accepted.
@@ -54,6 +58,7 @@ class Problem:
     max_failures: int = 1
     max_interruptions: int = 10
     warm: bool = True
+    container: Container | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
@@ -61,7 +66,7 @@ class Problem:
         if self.direction not in DIRECTIONS:
             raise _wrong("direction", self.direction, nearest(str(self.direction), DIRECTIONS))
         object.__setattr__(self, "space", build_space(self.space))
-        objective_to_json(self.objective, self.parameters, warm=self.warm)
+        assert self.objective_json  # raises what is wrong with it and with the container
         _check_resources(self.resources)
         if self.time_limit_seconds is not None:
             _check_number("time_limit_seconds", self.time_limit_seconds, above=0)
@@ -88,8 +93,11 @@ class Problem:
 
     @property
     def objective_json(self) -> dict[str, object]:
-        """The objective as launchers read it."""
-        return objective_to_json(self.objective, self.parameters, warm=self.warm)
+        """The objective as launchers read it, with the container around it: the allow-list covers both."""
+        plain = objective_to_json(self.objective, self.parameters, warm=self.warm)
+        if self.container is not None:
+            plain["container"] = container_to_json(self.container, PROGRAM_NAMES)
+        return plain
 
     def to_json(self) -> dict[str, object]:
         """The whole problem as JSON values; equal problems give equal values."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambs_hpc.errors import ProblemError, nearest
+from ambs_hpc.problem.containers.container import image_path
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -55,7 +56,14 @@ def objective_to_json(objective: object, parameters: Sequence[str], *, warm: boo
 
 
 def check_objective_exists(objective: Mapping[str, object], directory: Path) -> None:
-    """Raise a ProblemError when the module or program cannot be found; nothing is imported or run."""
+    """Raise a ProblemError when the module or program, or the image around it, cannot be found.
+
+    Nothing is imported or run.
+    """
+    container = objective.get("container")
+    if isinstance(container, Mapping):
+        _check_image(container, directory)  # what it holds cannot be seen from here
+        return
     function = objective.get("function")
     if isinstance(function, str):
         _check_module(function.partition(":")[0], directory)
@@ -100,6 +108,17 @@ def _checked_entries(command: Command, parameters: Sequence[str]) -> list[str]:
                     nearest(name, parameters),
                 )
     return list(entries)
+
+
+def _check_image(container: Mapping[str, object], directory: Path) -> None:
+    path = image_path(str(container["image"]), str(directory))
+    if path is not None and not Path(path).exists():
+        raise ProblemError(
+            "problem",
+            "container.image",
+            f"there is no file or folder {path}",
+            "Build it there, or give a path that starts at the problem file's folder",
+        )
 
 
 def _check_module(module: str, directory: Path) -> None:
