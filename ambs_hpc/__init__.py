@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ambs_hpc.problem import Command, Problem
+    from ambs_hpc.problem import Command, Container, Problem
     from ambs_hpc.records import Resources
 
-__all__ = ["Command", "Problem", "Resources"]
+__all__ = ["Command", "Container", "Problem", "Resources"]
 __version__ = "0.1.0"
 
 
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
         from ambs_hpc.records import Resources
 
         return Resources
-    if name in ("Command", "Problem"):
+    if name in ("Command", "Container", "Problem"):
         from ambs_hpc import problem
 
         return getattr(problem, name)

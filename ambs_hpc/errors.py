@@ -71,8 +71,20 @@ class SpaceExhausted(AmbsError):
     """Every configuration of a finite space has been proposed."""
 
 
+class NoLegalConfiguration(AmbsError):
+    """No legal configuration was found that is not known yet, though the space may have one."""
+
+
 class ShapeNeverFits(AmbsError):
     """The resources of an evaluation exceed what the machine has, so it would wait for ever."""
+
+
+class NodesApart(AmbsError):
+    """The launch command reaches only neighbouring nodes, and those that are free now do not all lie so."""
+
+
+class ContainerUnusable(AmbsError):
+    """The container that evaluations need cannot be started here: its program or image is missing."""
 
 
 class ObjectiveNotAllowed(AmbsError):

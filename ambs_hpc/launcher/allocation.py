@@ -8,29 +8,32 @@ import shutil
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError
 from ambs_hpc.identity import user_name
 from ambs_hpc.launcher.environment import variables_of_supervisors
-from ambs_hpc.launcher.machine import gpu_ids, this_machine
-from ambs_hpc.launcher.node_pool import NodePool
+from ambs_hpc.launcher.machine import gpu_ids, granted_cores, granted_processors, this_machine
+from ambs_hpc.launcher.node_pool import NodePool, Tenancy
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Share
 from ambs_hpc.queue import get_allocation, reading
-from ambs_hpc.schedulers import CouldNotAsk, end_of_walltime, scheduler
+from ambs_hpc.schedulers import CouldNotAsk, CurrentAllocation, registered, scheduler, with_status
 from ambs_hpc.sites import (
     Ranks,
     Site,
     command_of_ranks,
     command_on_node,
     command_on_nodes,
+    launch_program,
     load_site,
     near_gpus,
     node_name,
     processors_per_node,
 )
 from ambs_hpc.sites.allocations import FOLDER
+from ambs_hpc.sites.rendering import FOLDER_VARIABLE, SITE_VARIABLE
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -60,73 +63,171 @@ def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) ->
         raise AmbsError(f"{VARIABLE}={text!r} is not the number of an allocation. Was the script edited?")
     with reading(engine) as connection:
         one = get_allocation(connection, int(text))
-    folder = Path(str(one.request["folder"]))
+    name, folder = script_origin(environ, one.site)
     its_scheduler = scheduler(one.scheduler, user=user_name(), folder=folder / FOLDER)
     here = its_scheduler.current_allocation(environ, lambda file: Path(file).read_text())
     ends_at = now + 60 * float(str(one.request["minutes"]))
+    is_heard = True
     if here is not None:
-        asked = end_of_walltime(its_scheduler, here, environ=environ)
+        asked = with_status(its_scheduler, here, environ=environ)
         if isinstance(asked, CouldNotAsk):
+            is_heard = False
             logger.warning("end of walltime not heard, taking what was asked for: %s", asked)
         else:
-            ends_at = asked
-    site = load_site(one.site, folder)
+            here, ends_at = asked, asked.ends_at or ends_at  # it may name no end
+    site = load_site(name, folder)
     names = here.nodes if here is not None else (socket.gethostname(),)
     left = ends_at - now - MARGIN_SECONDS
-    granted = granted_nodes(site, names, socket.gethostname())
-    _find_launch_command([command for node in granted.nodes if (command := granted.launch_on(node.name))])
-    return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER)
+    is_batch = here is not None and registered(one.scheduler).is_batch_system
+    processors = _share(site, here, is_known=is_heard or not is_batch) if here is not None else ()
+    granted = granted_nodes(site, names, socket.gethostname(), processors)
+    _find_launch_command(site, sum(bool(granted.launch_on(node.name)) for node in granted.nodes))
+    tenancy = Tenancy(its_scheduler, here.scheduler_id) if here is not None and is_batch else None
+    return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER, tenancy=tenancy)
 
 
-def _find_launch_command(commands: Sequence[Sequence[str]]) -> None:
-    if commands and shutil.which(commands[0][0]) is None:
+def script_origin(environ: Mapping[str, str], row_site: str) -> tuple[str, Path]:
+    """The site and the campaign folder of the script that runs, from the script itself.
+
+    What a site file names is run with our rights, so the database is not asked where it lies. A script from
+    before it told this started in the folder.
+
+    Args:
+        row_site: the site that the database names, for such a script.
+
+    Raises:
+        AmbsError: it is no plain name.
+    """
+    name = environ.get(SITE_VARIABLE) or row_site
+    if Path(name).name != name:
+        raise AmbsError(f"The site {name!r} of this allocation is a path, not a name. Submit it again.")
+    return name, Path(environ.get(FOLDER_VARIABLE) or Path.cwd())
+
+
+def our_share(here: CurrentAllocation, usable: int) -> tuple[int, ...]:
+    """How many processors of each node we may use; () for all that it has.
+
+    A request for whole nodes may name fewer processors than they have. They are all ours then, unless the
+    scheduler confines us to the number that was requested.
+
+    Args:
+        usable: on how many processors of this node we may run.
+    """
+    if here.is_exclusive and usable > max(here.processors, default=0):
+        return ()
+    return here.processors
+
+
+def confined_share(
+    site: Site, here: CurrentAllocation, allowed: Collection[int], own: str
+) -> tuple[int, ...]:
+    """How many processors of each node we may use when the scheduler cannot be asked; () for all.
+
+    A node that others use too would be packed whole. Of this node at least what the system confines us to is
+    known.
+
+    Args:
+        allowed: the processors of this node on which we may run.
+        own: this host's name.
+    """
+    if here.processors or site.node.found:
+        return here.processors
+    cores = [core for core in site.node.usable_cores if {*site.node.processors_of(core)} & {*allowed}]
+    if len(cores) == len(site.node.usable_cores):
+        return ()
+    each = processors_per_node(site)
+    return tuple(max(1, len(cores)) if _short(name) == _short(own) else each for name in here.nodes)
+
+
+def _share(site: Site, here: CurrentAllocation, *, is_known: bool) -> tuple[int, ...]:
+    allowed = os.sched_getaffinity(0)
+    if is_known:
+        return our_share(here, len(allowed))
+    return confined_share(site, here, allowed, socket.gethostname())
+
+
+def _find_launch_command(site: Site, others: int) -> None:
+    program = launch_program(site) if others else ""
+    if program and shutil.which(program) is None:
         raise AmbsError(
-            f"The launch command {commands[0][0]!r} is not found by the script, which has to reach "
-            f"{len(commands)} other nodes. Load its module in `preamble` of ambs.yml or of the site, or name "
+            f"The launch command {program!r} is not found by the script, which has to reach "
+            f"{others} other nodes. Load its module in `preamble` of ambs.yml or of the site, or name "
             "it as `launch.program` in a site of your own (see docs/sites.md)."
         )
 
 
-def granted_nodes(site: Site, names: Sequence[str], own: str) -> NodePool:
-    """The nodes as the site describes them, and how to start programs there.
+def granted_nodes(site: Site, names: Sequence[str], own: str, processors: Sequence[int] = ()) -> NodePool:
+    """The nodes as the site describes them, as far as they were granted, and how to start programs there.
 
     Args:
         names: as the scheduler writes them.
         own: this host's name. The script of some sites runs on a service node that is not granted.
+        processors: hardware threads granted on each node; () where the scheduler does not say.
     """
     here = this_machine(None, None)
     shape = here if site.node.found else _shape(site)
-    is_here = {name for name in names if _short(name) == _short(own) and site.script_host != "mom"}
-    if site.launch.family == "none":  # nothing reaches other nodes
-        names, is_here = names[:1], set(names[:1])
+    given = dict(zip(names, processors, strict=False))
+    names, is_here = _usable(site, names, own)
     granted = {node_name(site, name): name for name in names}
-    processors = len(here.cores) if site.node.found else processors_per_node(site)
+    each = len(here.cores) if site.node.found else processors_per_node(site)
+    threads = {name: given.get(name, each) for name in names}
+    cores = _granted_cores(site, here.cores, threads, is_here) if given else {}
+    nodes = [replace(shape, name=node, cores=cores.get(name, shape.cores)) for node, name in granted.items()]
 
+    @cache  # asked at every start, and the environment is long to look through
     def launch_on(node: str) -> Sequence[str]:
         name = granted[node]
         if name in is_here:
             return ()
-        return command_on_node(site, name, processors, variables_of_supervisors(os.environ))
+        return command_on_node(site, name, threads[name], variables_of_supervisors(os.environ), names)
 
     def launch_ranks(shares: Sequence[Share], per_node: int, variables: Collection[str]) -> Sequence[str]:
         hosts = [granted[share.node] for share in shares]
-        return command_of_ranks(
-            site, Ranks(hosts, per_node, divided(shares[0].cores, per_node), variables=variables)
-        )
+        fewest = min((share.cores for share in shares), key=len)  # the same ranks on every node
+        cores_of_ranks, gpus = divided(fewest, per_node), shares[0].gpus
+        ranks = Ranks(hosts, per_node, cores_of_ranks, variables=variables, gpus=gpus, granted=names)
+        return command_of_ranks(site, ranks)
 
     def launch_on_all(nodes: Sequence[str]) -> Sequence[str]:
         hosts = [granted[node] for node in nodes]
-        return command_on_nodes(site, hosts, processors, variables_of_supervisors(os.environ))
+        fewest = min(threads[host] for host in hosts)
+        return command_on_nodes(site, hosts, fewest, variables_of_supervisors(os.environ), names)
 
     return NodePool(
-        tuple(replace(shape, name=node) for node in granted),
+        tuple(nodes),
         site.gpu_variable,
         launch_on,
         launch_ranks,
         launch_on_all,
         packs=site.launch.packs,
         most_at_once=site.launch.most_at_once,
+        container=site.container.to_json(),
+        counted=frozenset(one.name for one in nodes if len(one.cores) < len(shape.cores)),
     )
+
+
+def _usable(site: Site, names: Sequence[str], own: str) -> tuple[Sequence[str], set[str]]:
+    """The nodes that can be used, and which of them is this host, by the scheduler's names."""
+    if site.launch.family == "none":  # nothing reaches other nodes
+        return names[:1], set(names[:1])
+    is_here = {name for name in names if _short(name) == _short(own)}
+    if site.script_host == "mom":  # LSF lists the service node that runs the script as well
+        return [name for name in names if name not in is_here], set()
+    return names, is_here
+
+
+def _granted_cores(
+    site: Site, here: Sequence[int], threads: Mapping[str, int], is_here: Collection[str]
+) -> dict[str, tuple[int, ...]]:
+    """The cores of each node, by the scheduler's name, of which so many hardware threads were granted."""
+    if not site.node.found:
+        node, allowed = site.node, here if is_here else ()
+        return {
+            name: granted_cores(node.usable_cores, node.cores, node.threads_per_core, number, allowed)
+            for name, number in threads.items()
+        }
+    own = next((threads[name] for name in is_here), max(threads.values()))
+    return {name: granted_processors(here, own, number) for name, number in threads.items()}
 
 
 def divided(cores: Sequence[int], parts: int) -> list[tuple[int, ...]]:

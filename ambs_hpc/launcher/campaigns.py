@@ -18,7 +18,7 @@ from ambs_hpc.errors import ObjectiveNotAllowed
 from ambs_hpc.launcher.evaluation_spec import EvaluationSpec
 from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.executors.protocol import Unloadable
-from ambs_hpc.launcher.runtime_estimate import RECENT, RuntimeEstimate
+from ambs_hpc.launcher.runtime_estimate import RECENT, RunTimeBounds, RuntimeEstimate
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.queue import campaign_uid, get_campaign, list_campaigns, recent_run_seconds
 from ambs_hpc.records import Claim
@@ -37,6 +37,9 @@ PASSING_ERRORS = tuple(
     os.strerror(one)
     for one in (errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.ESHUTDOWN)
 )
+
+
+COMMANDS = "problem"  # the module that is looked at where the objective is a command
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class Campaigns:
         for campaign_id, spec in list(self._specs.items()):
             if spec.runs(unloadable.function, unloadable.directory) and campaign_id not in self._refused:
                 self._failed_imports[campaign_id] = self._failed_import(campaign_id, unloadable)
-                self._refuse(campaign_id, spec.campaign, f"cannot be imported:\n{unloadable.error}")
+                self._refuse(campaign_id, spec.campaign, f"{unloadable.what}:\n{unloadable.error}")
 
     def start_request(self, claim: Claim) -> StartRequest:
         """What to start for a claim of a campaign that was met."""
@@ -143,20 +146,20 @@ class Campaigns:
         self._failed_imports.pop(claim.campaign_id, None)
         self._runtime_estimates[claim.campaign_id].note(seconds)
 
-    def too_long(self, seconds_left: float, floor_seconds: float) -> list[int]:
+    def too_long(self, seconds_left: float, bounds: RunTimeBounds) -> list[int]:
         """Ids of campaigns met whose evaluations would hardly end in time."""
         if seconds_left == float("inf"):
             return []
-        return [one for one in list(self._specs) if self._expected(one, floor_seconds) > seconds_left]
+        return [one for one in list(self._specs) if self._expected(one, bounds) > seconds_left]
 
-    def is_out_of_time(self, seconds_left: float, floor_seconds: float) -> bool:
+    def is_out_of_time(self, seconds_left: float, bounds: RunTimeBounds) -> bool:
         """Whether no campaign that was met and is served could still end an evaluation in time."""
         served = set(self._specs) - self._refused
-        return bool(served) and served.issubset(self.too_long(seconds_left, floor_seconds))
+        return bool(served) and served.issubset(self.too_long(seconds_left, bounds))
 
-    def _expected(self, campaign_id: int, floor_seconds: float) -> float:
+    def _expected(self, campaign_id: int, bounds: RunTimeBounds) -> float:
         limit = self._specs[campaign_id].time_limit_seconds
-        return self._runtime_estimates[campaign_id].expected(floor_seconds) if limit is None else limit
+        return self._runtime_estimates[campaign_id].expected(bounds) if limit is None else limit
 
     def _refuse(self, campaign_id: int, name: str, why: str) -> None:
         if campaign_id not in self._refused:
@@ -173,7 +176,7 @@ class Campaigns:
             tries,
             self._clock.monotonic() + pause_seconds,
             has_worked and tries < MOST_TRIES,
-            Lookout(_change_of(unloadable.function, unloadable.directory), LOOK_SECONDS),
+            Lookout(_change_of(unloadable.function or COMMANDS, unloadable.directory), LOOK_SECONDS),
         )
 
     def _retry_imports(self) -> None:

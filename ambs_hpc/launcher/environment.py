@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ambs_hpc.launcher.supervisor.outer_launch import without_outer_launch
+from ambs_hpc.launcher.supervisor.probes.node_lock import VARIABLE as NODE_LOCK
 from ambs_hpc.launcher.supervisor.process_tree import LAUNCHER_VARIABLE, TOKEN_VARIABLE
 from ambs_hpc.threads import THREAD_VARIABLES
 
@@ -54,7 +55,9 @@ def supervisor_environment(environ: Mapping[str, str], threads: int) -> dict[str
 
 def variables_of_supervisors(environ: Mapping[str, str]) -> list[str]:
     """The variables that a supervisor may be started with, by name: some launch commands pass no others."""
-    return sorted({*launch_environment(environ), *THREAD_VARIABLES, TOKEN_VARIABLE, LAUNCHER_VARIABLE})
+    return sorted(
+        {*launch_environment(environ), *THREAD_VARIABLES, TOKEN_VARIABLE, LAUNCHER_VARIABLE, NODE_LOCK}
+    )
 
 
 def search_environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:

@@ -46,10 +46,12 @@ class EvaluationSpec:
         self._function = None if function is None else str(function)
         self._is_warm = bool(definition.objective.get("warm", True))
         self._command = _command(definition.objective, definition.directory)
+        self._container = cast("dict[str, object]", definition.objective.get("container") or {})
 
-    def runs(self, function: str, directory: str) -> bool:
-        """Whether its evaluations call this function of this folder."""
-        return (self._function, self._directory) == (function, directory)
+    def runs(self, function: str | None, directory: str) -> bool:
+        """Whether its evaluations call this function of this folder; None: are commands in a container."""
+        is_meant = function is not None or bool(self._container)
+        return is_meant and (self._function, self._directory) == (function, directory)
 
     def start_request(self, claim: Claim) -> StartRequest:
         """What to start for a claim; where it runs is filled in by the executor."""
@@ -80,6 +82,8 @@ class EvaluationSpec:
             reads_request=self._function is not None and not is_forked,
             has_ranks=resources.needs_launch_command,
             time_limit_seconds=claim.time_limit_seconds,
+            problem_directory=self._directory,
+            container=self._container,
         )
 
 

@@ -14,9 +14,11 @@ from ambs_hpc import timing
 from ambs_hpc.errors import DatabaseRefused, DatabaseUnreachable, LauncherForgotten
 from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.database_calls import DatabaseAnswer, DatabaseCalls
-from ambs_hpc.launcher.executors.protocol import Interrupted
+from ambs_hpc.launcher.executors.node_log import NodeLog
+from ambs_hpc.launcher.executors.protocol import Interrupted, Placed
 from ambs_hpc.launcher.idle_reason import Moment, why_idle
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
+from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.queue import (
     claim,
     complete,
@@ -25,6 +27,7 @@ from ambs_hpc.queue import (
     fail,
     heartbeat,
     is_search_alive,
+    note_nodes,
     register_launcher,
     release,
     transaction,
@@ -41,6 +44,9 @@ Result = TypeVar("Result")
 PATIENCE_SECONDS = 0.5  # for an answer; then the launcher goes on without, and looks again soon
 SEARCH_PATIENCE_SECONDS = 1.5  # whether a search lives is asked when nothing runs
 LAST_WORDS_SECONDS = 5.0  # for the record of its end
+ALLOCATION_OVER = "allocation over"  # an end; what tells so follows it
+# How ends begin that came from outside: what is lost just before them says nothing about nodes.
+STOPPED = ("stopped", "time limit", "parent died", ALLOCATION_OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +78,25 @@ class ExchangeOrder:
     Args:
         ended: to be recorded.
         given_back: leased, and never started.
+        placed: where those run of which the queue does not know it yet.
         wanted: evaluations to lease, at most.
         room: the largest shape that fits, or will fit when something ends; None leases nothing but the first.
         capacity: the largest shape that ever fits, when the first in the queue is leased whatever its shape.
         fits_anything: nothing runs: lease one of any shape, to tell of one that never fits.
         seconds_left: until nothing may run any more; infinity without a limit.
-        floor_seconds: what an evaluation of which little is known is expected to take.
+        bounds: of what evaluations are expected to take.
         heartbeat: how busy the launcher is, when it is to say that it lives.
     """
 
     ended: Sequence[Outcome | Interrupted]
     given_back: Sequence[Claim]
+    placed: Sequence[Placed]
     wanted: int
     room: Resources | None
     capacity: Resources | None
     fits_anything: bool
     seconds_left: float
-    floor_seconds: float
+    bounds: RunTimeBounds
     heartbeat: Utilisation | None
 
 
@@ -120,6 +128,7 @@ class LauncherDatabase:
         self._introduction = introduction
         self._database_uid = ""
         self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
+        self.node_log = NodeLog()  # what is to be stored of nodes
 
     def begin_exchange(self, order: ExchangeOrder) -> DatabaseAnswer[ExchangeReply]:
         """Begin an exchange, in one transaction."""
@@ -184,14 +193,18 @@ class LauncherDatabase:
         return True
 
     def _exchange_once(self, order: ExchangeOrder) -> ExchangeReply:
+        node_events = self.node_log.due()
         with transaction(self._engine) as connection:
             self._database_uid = self._database_uid or database_uid(connection)
             _record(connection, self._id, order)
+            note_nodes(connection, self._id, [(one.id, one.attempt, one.node) for one in order.placed])
             claims = _lease(connection, self._id, self._campaigns, order)
             held = None
             if order.heartbeat is not None:
                 stats = order.heartbeat.stats(connection, self._campaigns)
                 held = heartbeat(connection, self._id, stats, self._introduction)
+            self.node_log.store(connection, self._id, node_events)
+        self.node_log.forget(node_events)
         return ExchangeReply(claims, held)
 
     def _sweep(self, now: float) -> int:
@@ -205,8 +218,10 @@ class LauncherDatabase:
             return any(is_search_alive(connection, one, timing.STALE_AFTER_SECONDS) for one in ids)
 
     def _end(self, last: Utilisation) -> None:
+        node_events = self.node_log.last(was_stopped=last.ended.startswith(STOPPED))
         with transaction(self._engine) as connection:
             end_launcher(connection, self._id, last.stats(connection, self._campaigns))
+            self.node_log.store(connection, self._id, node_events)
 
 
 def _record(connection: Connection, launcher_id: int, order: ExchangeOrder) -> None:
@@ -224,7 +239,7 @@ def _lease(
 ) -> list[Claim]:
     if order.wanted <= 0:
         return []
-    too_long = campaigns.too_long(order.seconds_left, order.floor_seconds)
+    too_long = campaigns.too_long(order.seconds_left, order.bounds)
     lease = partial(
         claim,
         connection,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ambs_hpc.launcher.campaigns import Campaigns
+from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.queue import has_ready
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Moment:
 
     Args:
         seconds_left: until nothing may run any more; infinity without a limit.
-        floor_seconds: what an evaluation of which little is known is expected to take.
+        bounds: of what evaluations are expected to take.
         is_draining: whether nothing is leased any more.
         next_id: the evaluation that room is kept for.
         has_room: whether slots are free.
@@ -27,7 +28,7 @@ class Moment:
     """
 
     seconds_left: float
-    floor_seconds: float
+    bounds: RunTimeBounds
     is_draining: bool
     next_id: int | None
     has_room: bool
@@ -52,7 +53,7 @@ def _free_because(connection: Connection, campaigns: Campaigns, moment: Moment) 
         return "no evaluation is ready"
     if moment.seconds_left == float("inf"):
         return "what waits does not fit beside what runs"
-    too_long = campaigns.too_long(moment.seconds_left, moment.floor_seconds)
+    too_long = campaigns.too_long(moment.seconds_left, moment.bounds)
     served = campaigns.served(connection, too_long)
     if has_ready(connection, time_left_seconds=moment.seconds_left, campaign_ids=served):
         return "what waits does not fit beside what runs"

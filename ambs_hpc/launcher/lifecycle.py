@@ -16,19 +16,23 @@ from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
 from ambs_hpc.launcher.database_calls import CallsBeside
 from ambs_hpc.launcher.database_wait import once_it_answers
+from ambs_hpc.launcher.exchange import ALLOCATION_OVER
 from ambs_hpc.launcher.executors.balsam.takeover import succeed
 from ambs_hpc.launcher.executors.names import ExecutorName
+from ambs_hpc.launcher.executors.node_log import usable_nodes
 from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.launcher.executors.registry import balsam_executor, chosen, make_executor, shapes_waiting
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing
-from ambs_hpc.launcher.runtime_estimate import floor_seconds
+from ambs_hpc.launcher.runtime_estimate import run_time_bounds
 from ambs_hpc.launcher.search_process import SearchProcess
 from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
 from ambs_hpc.launcher.tally import Tally
+from ambs_hpc.launcher.watch.allocation_watch import AllocationWatch
 from ambs_hpc.queue import (
+    has_ready,
     list_campaigns,
     patient,
     reading,
@@ -97,7 +101,7 @@ class LauncherEnd:
     """How a launcher ended."""
 
     tally: Tally
-    reason: str  # "idle", "drained", "stopped", "time limit", "parent died", "no node left"
+    reason: str  # "idle", "drained", "stopped", "time limit", "parent died", "no node left", ALLOCATION_OVER
 
 
 def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> LauncherEnd:
@@ -146,17 +150,28 @@ def _begin_on_nodes(
         largest = settings.once_it_answers(lambda: _largest_cores(engine, only))
         node = this_machine(settings.slots, settings.gpus, largest_cores=largest)
         node_pool = NodePool((node,), gpu_variable())
+    granted = node_pool
+    node_pool, node_log = settings.once_it_answers(lambda: usable_nodes(engine, granted))
     packing = Packing(node_pool.nodes, settings.slots)
-    slots = settings.slots or sum(len(node.cores) for node in node_pool.nodes)
-    introduction = _introduction(slots, node_pool.allocation_id)
-    name, launcher_id = settings.once_it_answers(
-        lambda: _chosen_and_registered(engine, settings.executor, node_pool, only, introduction)
+    name, slots = settings.once_it_answers(
+        lambda: _chosen_and_counted(engine, settings.executor, node_pool, only, packing)
     )
-    executor = make_executor(name, packing, node_pool, settings.grace_seconds, settings.slots)
-    logger.info("launcher started id=%d nodes=%d slots=%d", launcher_id, len(node_pool.nodes), slots)
+    cores = sum(len(node.cores) for node in node_pool.nodes)
+    introduction = _introduction(max(1, slots or settings.slots or cores), node_pool.allocation_id)
+    launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
+    executor = make_executor(name, packing, node_pool, settings.grace_seconds, settings.slots, node_log)
+    logger.info(
+        "launcher started id=%d nodes=%d cores=%d slots=%s",
+        launcher_id,
+        len(node_pool.nodes),
+        cores,
+        slots or "unknown until the first evaluation",
+    )
     loop = LauncherLoop(
         engine, launcher_id, executor, clock, only=only, calls=CallsBeside(), introduction=introduction
     )
+    loop.slots = slots
+    loop.database.node_log = node_log
     return _Begun(launcher_id, loop, executor, packing)
 
 
@@ -176,16 +191,19 @@ def _begin_on_balsam(
     return _Begun(launcher_id, loop, executor, packing)
 
 
-def _chosen_and_registered(
+def _chosen_and_counted(
     engine: Engine,
     executor: ExecutorName,
     node_pool: NodePool,
     only: Sequence[int] | None,
-    introduction: NewLauncher,
+    packing: Packing,
 ) -> tuple[ExecutorName, int]:
+    """The executor, and how many evaluations of those that wait run at once; 0 when that is not known."""
     with reading(engine) as connection:
         name = chosen(executor, node_pool, connection, only)
-    return name, _registered(engine, introduction)
+        slots = {packing.most(shape) for shape in shapes_waiting(connection, only)}
+        is_known = len(slots) == 1 or has_ready(connection, campaign_ids=only)
+    return name, max(slots, default=0) if is_known else 0
 
 
 def _registered(engine: Engine, introduction: NewLauncher) -> int:
@@ -209,10 +227,14 @@ class _Watch:
         self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
         self._search = search
         self._signals: list[int] = []
+        pool = settings.node_pool
+        tenancy = None if pool is None else pool.tenancy
+        self._allocation = None if tenancy is None else AllocationWatch(tenancy, os.environ)
+        self._awaits_term = False
         if settings.max_minutes is not None:
             seconds = 60 * settings.max_minutes - settings.last_seconds
             loop.deadline = begun_at + seconds
-            loop.floor_seconds = floor_seconds(seconds)
+            loop.bounds = run_time_bounds(seconds)
         self._ending: str | None = None
         self._is_stopping = False
         self._idle_since: float | None = None
@@ -242,6 +264,8 @@ class _Watch:
         for number in signals:
             if number == signal.SIGINT and self._ending is None:
                 self._drain("drained")
+            elif self._awaits_term:
+                self._awaits_term = False  # the scheduler's own, of an end that we have seen before
             elif self._is_stopping:
                 self._loop.stop(grace_seconds=0.0)  # asked again: no more patience
             else:
@@ -249,6 +273,9 @@ class _Watch:
         is_searching = self._search is not None and self._search.look()
         if self._parent_died():
             self._stop("parent died")
+        if self._allocation is not None and (over := self._allocation.over()):
+            self._awaits_term = self._awaits_term or not self._is_stopping
+            self._stop(f"{ALLOCATION_OVER}: {over}")
         if not self._packing.nodes:
             self._stop("no node left")
         if self._clock.monotonic() >= self._loop.deadline:

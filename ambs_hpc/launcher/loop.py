@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ambs_hpc import timing
 from ambs_hpc.clock import Clock
-from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
+from ambs_hpc.errors import ContainerUnusable, DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.database_calls import CallsAtOnce, DatabaseAnswer, DatabaseCalls
 from ambs_hpc.launcher.exchange import (
@@ -22,6 +22,7 @@ from ambs_hpc.launcher.exchange import (
 )
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
+from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.launcher.tally import BusyTime, Tally
 from ambs_hpc.records import Claim, NewLauncher, Outcome, Resources
 
@@ -87,7 +88,7 @@ class LauncherLoop:
         self._shape: Resources | None = None  # of the last lease: how many more may fit
         self._most_held = 1
         self._busy = BusyTime()
-        self._most = 0  # evaluations at once, of the smallest shape seen
+        self.slots = 0  # evaluations at once, of the smallest shape seen
         self._exchange_at = float("-inf")  # when the next is due, unless slots would wait
         self._mean_seconds = float("inf")
         self._ask_at = self._heartbeat_at = self._sweep_at = float("-inf")
@@ -95,7 +96,7 @@ class LauncherLoop:
         self._away_until = float("-inf")
         self._claiming = True
         self.deadline = float("inf")  # monotonic: nothing is leased that would run past it
-        self.floor_seconds = 0.0  # what is expected at least of a campaign of which little was seen
+        self.bounds = RunTimeBounds()  # of what is expected of evaluations
         self.tally = Tally(refused=self._campaigns.refused)
 
     @property
@@ -128,7 +129,7 @@ class LauncherLoop:
     def is_out_of_time(self) -> bool:
         """Whether nothing that we have seen so far could still end in time."""
         left = self.deadline - self._clock.monotonic()
-        return self._campaigns.is_out_of_time(left, self.floor_seconds)
+        return self._campaigns.is_out_of_time(left, self.bounds)
 
     @property
     def is_quiet(self) -> bool:
@@ -143,7 +144,8 @@ class LauncherLoop:
             if self._under_way is None:
                 self._under_way = self._begin_call()
             if self._under_way is not None and self._under_way.answer.wait(PATIENCE_SECONDS):
-                self._finish_call(self._under_way)
+                under_way, self._under_way = self._under_way, None
+                under_way.finish(under_way.answer.result())
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, evaluations run on: %s", error)
             self._away_until = self._clock.monotonic() + timing.DATABASE_RETRY_SECONDS
@@ -167,20 +169,22 @@ class LauncherLoop:
         self.database.say_end(self._utilisation(reason))
 
     def _utilisation(self, ended: str = "") -> Utilisation:
-        if self._shape is not None:
-            self._most = max(self._most, self._executor.most(self._shape))
+        if self._shape is not None and (most := self._executor.most(self._shape)) > self.slots:
+            self.slots = most
+            logger.info("evaluations at once slots=%d", most)
         now = self._clock.monotonic()
         moment = Moment(
             self.deadline - now,
-            self.floor_seconds,
+            self.bounds,
             not (self._claiming or ended),
             self._next,
             self._executor.room() is not None,
             self._executor.troubles,
         )
-        return Utilisation(self._most or None, self._busy.total(now), moment, ended)
+        return Utilisation(self.slots or None, self._busy.total(now), moment, ended)
 
     def _take(self, ended: Sequence[Ended]) -> None:
+        self._busy.place(self._executor.placed())
         for told in ended:
             if isinstance(told, Unloadable):
                 self._campaigns.refuse_function(told)
@@ -229,7 +233,7 @@ class LauncherLoop:
         """Start one; True when it need not wait any longer: it was started, or never will be."""
         try:
             started = self._executor.start(one, self._campaigns.start_request(one))
-        except ShapeNeverFits as error:
+        except (ShapeNeverFits, ContainerUnusable) as error:
             self._campaigns.refuse(one, str(error))
             self._give_back(one, "never fits")
             return True
@@ -269,10 +273,6 @@ class LauncherLoop:
             return _UnderWay(self.database.begin_exchange(order), partial(self._hear, order, now))
         return None
 
-    def _finish_call(self, under_way: _UnderWay) -> None:
-        self._under_way = None
-        under_way.finish(under_way.answer.result())
-
     def _order(self, now: float) -> ExchangeOrder | None:
         """All that piled up and what the slots lack; None when there is nothing to tell or to ask."""
         wanted = self._wanted() if now >= self._ask_at else 0
@@ -286,6 +286,7 @@ class LauncherLoop:
         return ExchangeOrder(
             ended=list(self._ended),
             given_back=[] if self._claiming else list(self._waiting),
+            placed=self._busy.untold(now, SHORT_SECONDS if self._is_short else 0.0),
             wanted=wanted,
             # Full: ahead of time, of the shape that will be free.
             room=self._executor.room() or self._shape,
@@ -293,7 +294,7 @@ class LauncherLoop:
             # What does not fit an empty machine never does: lease one, to tell so instead of waiting.
             fits_anything=self.is_idle,
             seconds_left=self.deadline - now,
-            floor_seconds=self.floor_seconds,
+            bounds=self.bounds,
             heartbeat=self._utilisation() if is_heartbeat_due else None,
         )
 
@@ -304,6 +305,7 @@ class LauncherLoop:
         del self._ended[: len(order.ended)]
         self._waiting = self._waiting[len(order.given_back) :]
         self.tally.note(order.ended)
+        self._busy.note_told(order.placed)
         self._pace(asked_at, order.wanted, reply.claims)
         if reply.claims:
             self._shape = reply.claims[-1].resources
@@ -319,10 +321,12 @@ class LauncherLoop:
         for evaluation_id in ids.intersection(one.id for one in self._waiting):
             self._keep_no_room(evaluation_id)
         self._waiting = [one for one in self._waiting if one.id not in ids]
-        former = ids.intersection(self._held)
-        if former:
-            self._executor.cancel(former, grace_seconds=5.0)
-        for evaluation_id in former:
+        self._end_early(ids.intersection(self._held))
+
+    def _end_early(self, ids: Collection[int]) -> None:
+        if ids:
+            self._executor.cancel(ids, grace_seconds=5.0)
+        for evaluation_id in ids:
             del self._held[evaluation_id]
             self._dying.add(evaluation_id)
 
@@ -356,7 +360,7 @@ class LauncherLoop:
 
     def _without_too_long(self, claims: Sequence[Claim], left: float) -> list[Claim]:
         """Release those of campaigns seen for the first time that would hardly end in time."""
-        too_long = self._campaigns.too_long(left, self.floor_seconds)
+        too_long = self._campaigns.too_long(left, self.bounds)
         for one in claims:
             if one.campaign_id in too_long:
                 self._give_back(one, "too little time left")
@@ -384,16 +388,12 @@ class LauncherLoop:
         """End what the queue took from us; give back what a commit of unknown end gave us."""
         mine = {(one.id, one.attempt) for one in [*self._held.values(), *self._waiting]}
         mine |= {(one.id, one.attempt) for one in self._ended}
-        lost = [one for one in self._held.values() if (one.id, one.attempt) not in held]
+        lost = [one.id for one in self._held.values() if (one.id, one.attempt) not in held]
         if lost:
-            logger.info("cancelled or taken ids=%s", [one.id for one in lost])
-            self._executor.cancel([one.id for one in lost], grace_seconds=5.0)
-            for one in lost:
-                del self._held[one.id]
-                self._dying.add(one.id)
+            logger.info("cancelled or taken ids=%s", lost)
+            self._end_early(lost)
         for one in self._waiting:
             if (one.id, one.attempt) not in held:
                 self._keep_no_room(one.id)
         self._waiting = [one for one in self._waiting if (one.id, one.attempt) in held]
-        unknown = [Interrupted(*pair, "lease was not confirmed", started=False) for pair in held - mine]
-        self._ended += unknown
+        self._ended += [Interrupted(*pair, "lease was not confirmed", started=False) for pair in held - mine]

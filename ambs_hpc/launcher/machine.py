@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ambs_hpc.launcher.environment import GPU_VARIABLES
@@ -50,6 +51,44 @@ def usable_cores(allowed: Sequence[int], limit: float | None, here: int) -> list
         return list(allowed)
     first = allowed.index(here) if here in allowed else 0
     return sorted(allowed[(first + index) % len(allowed)] for index in range(number))
+
+
+def granted_cores(
+    usable: Sequence[int], physical: int, threads_per_core: int, processors: int, allowed: Collection[int]
+) -> tuple[int, ...]:
+    """The cores of a node on which an allocation may use so many processors.
+
+    Schedulers count hardware threads, or cores where an allocation gets one thread of each: a number above
+    that of the cores can only mean threads.
+
+    Args:
+        usable: numbers of the cores that evaluations may use, as the site describes the node.
+        physical: cores of the node, with those that the site keeps from evaluations.
+        processors: what the scheduler grants there.
+        allowed: numbers of the processors of a node of the same allocation, where they are known; cores that
+            the system keeps for itself, and the site file does not name, are missing there.
+    """
+    is_threads = processors > physical
+    number = max(1, min(len(usable), processors // threads_per_core if is_threads else processors))
+    there = [core for core in usable if core in allowed]
+    return tuple((there if len(there) >= number else usable)[:number])
+
+
+def granted_processors(here: Sequence[int], granted_here: int, granted: int) -> tuple[int, ...]:
+    """The processors of a node of which only the number is known, named after those of this node.
+
+    Where a name does not exist on that node, an evaluation is not bound to it.
+
+    Args:
+        here: the processors that we may use on this node.
+        granted_here: the scheduler's number for this node; more than there are in `here` when something else
+            limits us, which then holds for other nodes too.
+        granted: its number for the other node.
+    """
+    is_limited = granted_here > len(here)
+    number = max(1, len(here) * granted // granted_here if is_limited else granted)
+    further = (core for core in itertools.count() if core not in here)
+    return (*here[:number], *itertools.islice(further, max(0, number - len(here))))
 
 
 def gpu_variable(environ: Mapping[str, str] = os.environ, root: Path = _ROOT) -> str:

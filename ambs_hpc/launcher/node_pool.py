@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.packing import Node, Share
+from ambs_hpc.launcher.supervisor.probes.node_lock import VARIABLE as NODE_LOCK
+from ambs_hpc.launcher.supervisor.probes.node_lock import NodeClaim
+from ambs_hpc.schedulers import Scheduler
 
 LaunchOn = Callable[[str], Sequence[str]]
 LaunchRanks = Callable[[Sequence[Share], int, Collection[str]], Sequence[str]]
@@ -40,6 +44,24 @@ def nowhere_else(_nodes: Sequence[str]) -> Sequence[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenancy:
+    """The batch allocation by which a launcher has its nodes.
+
+    Args:
+        scheduler: that granted it.
+        scheduler_id: its id there.
+    """
+
+    scheduler: Scheduler
+    scheduler_id: str
+
+    @property
+    def name(self) -> str:
+        """The allocation in words."""
+        return f"{self.scheduler.name} allocation {self.scheduler_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class NodePool:
     """Where a launcher runs.
 
@@ -55,8 +77,13 @@ class NodePool:
         folder: for what launchers keep beside the campaign, seen by all nodes; None for this machine alone.
         packs: whether several launch commands may share a node.
         most_at_once: launch commands that may run at a time; None without limit.
+        container: what the site adds to the containers of evaluations, as a problem's container is stored;
+            {} for nothing.
+        counted: names of nodes of which only a number of cores was granted; which ones is a guess.
         allocation_id: ours, of the batch allocation around us.
         seconds_left: until the scheduler ends the allocation, less a margin; None when nobody does.
+        tenancy: the batch allocation around us; None for launchers that were started by hand, or on this
+            machine, which overlap on purpose.
     """
 
     nodes: tuple[Node, ...]
@@ -67,5 +94,25 @@ class NodePool:
     folder: Path | None = None
     packs: bool = True
     most_at_once: int | None = None
+    container: Mapping[str, object] = field(default_factory=dict)
+    counted: frozenset[str] = frozenset()
     allocation_id: int | None = None
     seconds_left: float | None = None
+    tenancy: Tenancy | None = None
+
+    @property
+    def own_name(self) -> str:
+        """This machine's name among the nodes; "" when it is none of them."""
+        return next((one.name for one in self.nodes if not self.launch_on(one.name)), "")
+
+    def lock(self, node: str) -> dict[str, str]:
+        """The variable by which a supervisor locks a node against launchers of other allocations.
+
+        {} where launchers overlap on purpose.
+        """
+        cores = [core for one in self.nodes if one.name == node for core in one.cores]
+        if self.tenancy is None or not cores:
+            return {}
+        me = this_process()
+        who = f"launcher {me.pid} on {me.host} in {self.tenancy.name}"
+        return {NODE_LOCK: NodeClaim(node, cores, str(me), who, node in self.counted).text()}

@@ -54,8 +54,9 @@ class Slot:
 class _Free:
     """What is still free on one node."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, place: int) -> None:
+        """`place`: of the node in the allocation."""
+        self.node, self.place = node, place
         self.cores = list(node.cores)
         self.gpus = list(node.gpus)
         self.memory_gib = node.memory_gib
@@ -121,7 +122,7 @@ class Packing:
 
     def __init__(self, nodes: Sequence[Node], slots: int | None = None) -> None:
         """`slots`: at most so many evaluations at once; None leaves it to the resources."""
-        self._free = [_Free(node) for node in nodes]
+        self._free = [_Free(node, place) for place, node in enumerate(nodes)]
         self._by_name = {free.node.name: free for free in self._free}
         self._slots = slots
         self._slots_left = slots if slots is not None else sum(len(node.cores) for node in nodes)
@@ -146,7 +147,8 @@ class Packing:
         if evaluation_id is not None:
             self.stop_keeping(evaluation_id)
         self._slots_left -= 1
-        slot = Slot(tuple(free.take(shape) for free in fitting[: shape.nodes]))
+        chosen = self._neighbours(fitting, shape.nodes) or fitting[: shape.nodes]
+        slot = Slot(tuple(free.take(shape) for free in chosen))
         if self._limits:
             for share in slot.shares:
                 if share.node in self._limits:
@@ -162,7 +164,9 @@ class Packing:
         if self._next is not None or len(able) < shape.nodes:
             return
         able.sort(key=lambda free: (len(free.gpus), len(free.cores)), reverse=True)
-        self._next, self._kept = evaluation_id, {free.node.name for free in able[: shape.nodes]}
+        near = self._neighbours([free for free in able if free.is_whole], shape.nodes)
+        chosen = near or self._neighbours(able, shape.nodes) or able[: shape.nodes]
+        self._next, self._kept = evaluation_id, {free.node.name for free in chosen}
 
     def stop_keeping(self, evaluation_id: int) -> None:
         """If nodes are kept for it, they are open to all again."""
@@ -252,6 +256,22 @@ class Packing:
     def never_fits(self, shape: Resources) -> bool:
         """Whether the shape exceeds the allocation even when it is empty."""
         return sum(free.could_fit(shape) for free in self._free) < shape.nodes
+
+    def has_neighbours(self, shape: Resources) -> bool:
+        """Whether the shape fits on nodes that follow each other in the allocation when it is empty."""
+        able = [free for free in self._free if free.could_fit(shape)]
+        return bool(self._neighbours(able, shape.nodes))
+
+    def _neighbours(self, nodes: Collection[_Free], number: int) -> list[_Free]:
+        """So many of the nodes that follow each other in the allocation, of the shortest such run; or []."""
+        if number == 1:
+            return list(nodes)[:1]
+        runs: list[list[_Free]] = [[]]
+        for free in sorted(nodes, key=lambda free: free.place):
+            if runs[-1] and free.place != runs[-1][-1].place + 1:
+                runs.append([])
+            runs[-1].append(free)
+        return min((run for run in runs if len(run) >= number), key=len, default=[])[:number]
 
     @property
     def _open(self) -> list[_Free]:

@@ -14,6 +14,7 @@ from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.executors.process import outcome_of
 from ambs_hpc.launcher.paths import attempt_folder
+from ambs_hpc.launcher.runtime_estimate import with_possible_run_time
 from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.launcher.supervisor.process_tree import mark_of
@@ -22,6 +23,7 @@ from ambs_hpc.queue import (
     Evidence,
     Lease,
     complete,
+    end_future_heartbeats,
     fail,
     held_by_dead,
     holders,
@@ -48,6 +50,7 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     two transactions, never within one.
     """
     is_gone = liveness_of(engine, stale_after_seconds)
+    _end_future_heartbeats(engine, stale_after_seconds)
     with reading(engine) as connection:
         held = held_by_dead(connection, stale_after_seconds=stale_after_seconds, is_gone=is_gone)
     if not held:
@@ -67,6 +70,15 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     return len(swept)
 
 
+def _end_future_heartbeats(engine: Engine, tolerance_seconds: float) -> None:
+    with reading(engine) as connection:
+        ahead = [one for one in holders(connection) if one.heartbeat_age_seconds < -tolerance_seconds]
+    if ahead:
+        with transaction(engine) as connection:
+            end_future_heartbeats(connection, tolerance_seconds)
+        logger.warning("heartbeats ahead of the database's clock=%d: taken for present ones", len(ahead))
+
+
 def _kill_what_lives_on(held: Sequence[Lease]) -> None:
     """End attempts of dead launchers that still run on this host: their successors would run beside them."""
     marks = [mark_of(one.token) for one in held if one.token and not one.survives_in]
@@ -80,7 +92,10 @@ def outcome_on_disk(held: Lease) -> Outcome | None:
     folder = attempt_folder(held.run_directory, held.ordinal, held.attempt)
     # Claims from before there were tokens in the database have none; their files have.
     report = read_outcome(folder, held.attempt, held.token or None)
-    return None if report is None else replace(outcome_of(report), id=held.id, token=held.token)
+    if report is None:
+        return None
+    outcome = replace(outcome_of(report), id=held.id, token=held.token)
+    return with_possible_run_time(outcome, max(0.0, held.age_seconds))
 
 
 def liveness_of(engine: Engine, stale_after_seconds: float) -> Callable[[Launcher], Evidence]:

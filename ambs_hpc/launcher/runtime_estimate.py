@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ambs_hpc.records import Outcome
 
@@ -17,13 +17,29 @@ QUANTILE = 0.9
 FLOOR_SECONDS, FLOOR_SHARE = 60.0, 0.1
 
 
-def floor_seconds(seconds: float) -> float:
-    """The run time to expect at least while few evaluations of a campaign have ended.
+# Where the few that ended took longer than a launcher has, one that has just begun tries all the same: they
+# may have been exceptions, and if nobody tried nothing more would ever be learned.
+CEILING_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimeBounds:
+    """Between which run times, in seconds, a launcher expects what it has to estimate.
+
+    They count while few evaluations of a campaign have ended; what most of many took is believed.
 
     Args:
-        seconds: that a launcher has in all.
+        floor: also when what ended was shorter.
+        ceiling: also when what ended was longer.
     """
-    return min(FLOOR_SECONDS, FLOOR_SHARE * seconds)
+
+    floor: float = 0.0
+    ceiling: float = math.inf
+
+
+def run_time_bounds(seconds: float) -> RunTimeBounds:
+    """The bounds for a launcher that has so many seconds in all."""
+    return RunTimeBounds(min(FLOOR_SECONDS, FLOOR_SHARE * seconds), CEILING_SHARE * seconds)
 
 
 def with_possible_run_time(outcome: Outcome, most_seconds: float) -> Outcome:
@@ -32,7 +48,7 @@ def with_possible_run_time(outcome: Outcome, most_seconds: float) -> Outcome:
     A wrong one would be kept, and launchers with less time left would start no more of its campaign.
 
     Args:
-        most_seconds: since it was started, by a clock that never steps.
+        most_seconds: since it was started, by a clock that steps seldom, as a launcher or the database has.
     """
     seconds = min(max(0.0, outcome.finished_at - outcome.started_at), most_seconds)
     return replace(outcome, finished_at=outcome.started_at + seconds)
@@ -49,8 +65,8 @@ class RuntimeEstimate:
         """Take the run time of one more evaluation."""
         self._seen.append(seconds)
 
-    def expected(self, floor_seconds: float) -> float:
-        """The 90th percentile of the run times; with few of them the longest, and at least the floor."""
+    def expected(self, bounds: RunTimeBounds) -> float:
+        """The 90th percentile of the run times; with few of them the longest, between the bounds."""
         if len(self._seen) < FEW:
-            return max([floor_seconds, *self._seen])
+            return min(max([bounds.floor, *self._seen]), bounds.ceiling)
         return sorted(self._seen)[math.ceil(QUANTILE * len(self._seen)) - 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ambs_hpc.launcher.executors.protocol import Interrupted
+from ambs_hpc.launcher.executors.protocol import Interrupted, Placed
 from ambs_hpc.launcher.runtime_estimate import with_possible_run_time
 from ambs_hpc.records import Outcome
 
@@ -31,10 +31,11 @@ class Tally:
 
 
 class BusyTime:
-    """How long slots were occupied, by a clock that never steps; all times are seconds."""
+    """How long slots were occupied, by a clock that never steps, and where; all times are seconds."""
 
     def __init__(self) -> None:
         self._begun: dict[int, float] = {}  # by evaluation
+        self._untold: dict[int, Placed] = {}  # by evaluation: where it runs, which the queue does not know
         self._ended_seconds = 0.0
 
     def begin(self, evaluation_id: int, now: float) -> None:
@@ -47,12 +48,27 @@ class BusyTime:
         Counted as the database counts it: from the start of its process, if that is known.
         """
         begun = self._begun.pop(ended.id, None)
+        self._untold.pop(ended.id, None)
         if isinstance(ended, Interrupted):
             self._ended_seconds += 0.0 if begun is None else now - begun
             return ended
         ended = ended if begun is None else with_possible_run_time(ended, now - begun)
         self._ended_seconds += ended.finished_at - ended.started_at
         return ended
+
+    def place(self, placed: Iterable[Placed]) -> None:
+        """Evaluations that have begun run there."""
+        self._untold.update((one.id, one) for one in placed if one.id in self._begun)
+
+    def untold(self, now: float, least_seconds: float) -> list[Placed]:
+        """Where those run that have run for so long, except what the queue has been told."""
+        return [one for one in self._untold.values() if now - self._begun[one.id] >= least_seconds]
+
+    def note_told(self, placed: Iterable[Placed]) -> None:
+        """The queue knows these."""
+        for one in placed:
+            if self._untold.get(one.id) == one:
+                del self._untold[one.id]
 
     def total(self, now: float) -> float:
         """Of all slots together, since the start."""

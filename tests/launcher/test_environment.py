@@ -87,7 +87,7 @@ def test_launch_commands_pass_all_that_supervisors_are_started_with() -> None:
     """Without its thread count a module would take all cores, without a token its processes are not found."""
     passed = environment.variables_of_supervisors({**NODE, "PMI_RANK": "0"})
     started = environment.supervisor_environment(NODE, 2)
-    assert passed == sorted({*started, "AMBS_ATTEMPT_TOKEN", "AMBS_LAUNCHER"})
+    assert passed == sorted({*started, "AMBS_ATTEMPT_TOKEN", "AMBS_LAUNCHER", "AMBS_NODE_LOCK"})
 
 
 def test_threads_that_a_person_set_win() -> None:

@@ -12,9 +12,10 @@ from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import DatabaseUnreachable, ShapeNeverFits
 from ambs_hpc.launcher import exchange as exchange_module
 from ambs_hpc.launcher.database_calls import DatabaseCalls
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing
+from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import (
@@ -26,6 +27,7 @@ from ambs_hpc.queue import (
     list_evaluations,
     register_launcher,
     rerun,
+    show_evaluation,
     transaction,
 )
 from ambs_hpc.records import (
@@ -38,7 +40,7 @@ from ambs_hpc.records import (
     Proposal,
     Resources,
 )
-from ambs_hpc.states import State
+from ambs_hpc.states import Move, State
 from tests.launcher.prepared import Prepared
 
 OBJECTIVE = {"function": "model:measure", "warm": True}
@@ -54,6 +56,8 @@ class FakeExecutor:
         self.slots: dict[int, object] = {}
         self.cancelled: list[int] = []
         self.ended: list[Ended] = []
+        self.begun: list[Placed] = []
+        self.places = True  # whether it says at once where they run
 
     def count(self, shape: Resources) -> int:
         return self.packing.count(shape)
@@ -78,7 +82,13 @@ class FakeExecutor:
             return False
         assert claim.id not in self.running
         self.running[claim.id], self.slots[claim.id] = Prepared(claim, request), slot
+        if self.places:
+            self.begun.append(Placed(claim.id, claim.attempt, "n"))
         return True
+
+    def placed(self) -> list[Placed]:
+        begun, self.begun = self.begun, []
+        return begun
 
     def end(self, evaluation_id: int, *, interrupted: bool = False, seconds: float = 60.0) -> None:
         claim, slot = self.running.pop(evaluation_id).claim, self.slots.pop(evaluation_id)
@@ -197,6 +207,53 @@ def test_short_evaluations_restart_without_the_database(any_engine: Engine, tmp_
     loop.step(0.5)
     assert len(executor.running) == 2
     assert set(executor.running) != before
+
+
+def test_where_an_evaluation_runs_is_told_while_it_runs(any_engine: Engine, tmp_path: Path) -> None:
+    """Whoever watches a node asks for what runs there now; what another attempt left is forgotten."""
+    stage = Stage(any_engine, tmp_path, 2)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    assert nodes_of(stage) == {"RUNNING": ["n", "n"]}
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, interrupted=True)
+    loop.drain()
+    rounds(loop)
+    other, others_executor = stage.launcher()
+    others_executor.places = False
+    rounds(other)
+    assert nodes_of(stage) == {"RUNNING": ["", ""]}
+    others_executor.begun += [
+        Placed(one, work.claim.attempt, "m+3") for one, work in others_executor.running.items()
+    ]
+    others_executor.begun.append(Placed(99, 1, "nowhere"))
+    rounds(other)
+    assert nodes_of(stage) == {"RUNNING": ["m+3", "m+3"]}
+    with transaction(any_engine) as connection:
+        events = show_evaluation(connection, stage.ids[0]).events
+    assert [one.node for one in events if one.move is Move.RELEASE] == ["n"]
+
+
+def test_short_evaluations_cost_no_second_word(any_engine: Engine, tmp_path: Path) -> None:
+    """Their outcome says it a moment later."""
+    stage = Stage(any_engine, tmp_path, 8)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, seconds=0.01)
+    loop.step(0.1)
+    loop.step(0.1)
+    assert len(executor.running) == 2
+    assert nodes_of(stage)["RUNNING"].count("n") == 0
+
+
+def nodes_of(stage: Stage) -> dict[str, list[str]]:
+    """The nodes of evaluations, by state."""
+    found: dict[str, list[str]] = {}
+    with transaction(stage.engine) as connection:
+        for row in list_evaluations(connection, stage.campaign_id):
+            found.setdefault(row.state.value, []).append(row.node)
+    return found
 
 
 def test_results_wait_for_the_database(
@@ -333,7 +390,7 @@ def test_nothing_starts_that_would_hardly_end(any_engine: Engine, tmp_path: Path
     """Without a limit of its own, an evaluation is expected to take what the others took."""
     stage = Stage(any_engine, tmp_path, 40)
     loop, executor = stage.launcher(cores=1)
-    loop.deadline, loop.floor_seconds = stage.clock.monotonic() + 1000.0, 60.0
+    loop.deadline, loop.bounds = stage.clock.monotonic() + 1000.0, RunTimeBounds(60.0)
     ended = 0
     while executor.running or not ended:
         rounds(loop)
@@ -362,7 +419,7 @@ def test_next_launcher_knows_what_others_saw(any_engine: Engine, tmp_path: Path)
         executor.end(evaluation_id, interrupted=True)
     rounds(loop)
     late, idle = stage.launcher(cores=1)
-    late.deadline, late.floor_seconds = stage.clock.monotonic() + 80.0, 8.0
+    late.deadline, late.bounds = stage.clock.monotonic() + 80.0, RunTimeBounds(8.0)
     rounds(late)
     assert not idle.running
     assert late.tally.interrupted == 0

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ambs_hpc.launcher.machine import gpu_ids, gpu_variable, this_machine, usable_cores, visible_gpus
+from ambs_hpc.launcher.machine import (
+    gpu_ids,
+    gpu_variable,
+    granted_cores,
+    granted_processors,
+    this_machine,
+    usable_cores,
+    visible_gpus,
+)
 
 KFD = "sys/class/kfd/kfd/topology/nodes"
 PROCESSOR = "cpu_cores_count 64\nsimd_count 0\ndrm_render_minor 0\n"
@@ -116,3 +124,37 @@ def test_gpus_are_counted_or_named() -> None:
     assert this_machine(None, 2).gpus == ("0", "1")
     assert this_machine(None, ["GPU-aa", "3"]).gpus == ("GPU-aa", "3")
     assert set(this_machine(None, 0).cores) <= os.sched_getaffinity(0)
+
+
+@pytest.mark.parametrize(
+    ("processors", "cores"),
+    [(128, 64), (112, 56), (56, 56), (64, 64), (16, 16), (1, 1)],
+)
+def test_no_more_cores_are_used_than_were_granted(processors: int, cores: int) -> None:
+    """A node of 64 cores with two threads each, of which eight cores, or the second threads, are not ours."""
+    assert granted_cores(range(64), 64, 2, processors, ()) == tuple(range(cores))
+
+
+@pytest.mark.parametrize(("processors", "cores"), [(128, 56), (112, 56), (64, 56), (56, 56), (16, 16)])
+def test_cores_that_the_site_keeps_do_not_make_threads_of_granted_cores(processors: int, cores: int) -> None:
+    """Of 64 cores the site file keeps each eighth: a grant of 64 is that of all cores, one thread of each."""
+    usable = [core for core in range(64) if core % 8]
+    assert granted_cores(usable, 64, 2, processors, ()) == tuple(usable[:cores])
+
+
+def test_cores_that_the_system_keeps_are_those_that_are_missing_here() -> None:
+    """A site file that does not name them would else bind evaluations to processors they may not use."""
+    allowed = [core for core in range(128) if core % 8]
+    assert granted_cores(range(64), 64, 2, 112, allowed) == tuple(core for core in range(64) if core % 8)
+    assert granted_cores(range(64), 64, 2, 112, [0, 1]) == tuple(
+        range(56)
+    )  # a script that is bound to two of them
+
+
+def test_other_nodes_are_counted_by_what_was_granted_there() -> None:
+    """Nodes of one allocation may differ; what limits us beyond the grant does so everywhere."""
+    assert granted_processors([0, 1, 2, 3], 4, 4) == (0, 1, 2, 3)
+    assert granted_processors([0, 1, 2, 3], 4, 2) == (0, 1)
+    assert granted_processors([4, 5, 6, 7], 4, 6) == (4, 5, 6, 7, 0, 1)
+    assert granted_processors([0, 1], 8, 8) == (0, 1)
+    assert granted_processors([0, 1], 8, 16) == (0, 1, 2, 3)

@@ -212,3 +212,39 @@ def test_nodes_in_trouble_are_not_kept() -> None:
     packing.keep_for(4, Resources(cores=3))
     packing.limit("a", None)
     assert packing.count(Resources(cores=3)) == 1, "nothing was kept while no node could be"
+
+
+def test_evaluations_of_several_nodes_get_neighbours() -> None:
+    """Some launch commands reach no others; the shortest such run leaves the longer ones to larger shapes."""
+    two, whole = Resources(nodes=2), Resources(whole_node=True)
+    packing = Packing([Node(f"n{index}", (0,)) for index in range(6)])
+    slots = [slot for _ in range(6) if (slot := packing.place(whole))]
+    for index in (0, 2, 4, 5):
+        packing.free(slots[index])
+    placed = packing.place(two)
+    assert placed is not None and [share.node for share in placed.shares] == ["n4", "n5"]
+    apart = packing.place(two)
+    assert apart is not None and [share.node for share in apart.shares] == ["n0", "n2"]
+
+
+def test_neighbours_are_kept_for_who_waits_for_them() -> None:
+    """Those that are free already may never become neighbours: one of them waits for what runs between."""
+    two, whole = Resources(nodes=2), Resources(whole_node=True)
+    packing = Packing([Node(f"n{index}", (0,)) for index in range(3)])
+    slots = {slot.node: slot for _ in range(3) if (slot := packing.place(whole))}
+    packing.free(slots["n0"])
+    packing.free(slots["n2"])
+    packing.keep_for(7, two)
+    assert packing.count(whole) == 1  # n0 or n2, the other is kept with n1
+    packing.free(slots["n1"])
+    placed = packing.place(two, 7)
+    assert placed is not None and {share.node for share in placed.shares} in ({"n0", "n1"}, {"n1", "n2"})
+
+
+def test_neighbours_are_never_free_when_a_node_between_is_lost() -> None:
+    """Then nothing is worth to be waited for."""
+    two = Resources(nodes=2)
+    packing = Packing([Node(f"n{index}", (0,)) for index in range(3)])
+    assert packing.has_neighbours(two)
+    packing.lose("n1")
+    assert not packing.has_neighbours(two)

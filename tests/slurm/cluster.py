@@ -57,6 +57,16 @@ class Cluster:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
+    def fill(self, node: str, folder: Path) -> None:
+        """Give a node a folder of its own there, of one MiB and without room."""
+        on_node = ["nsenter", f"--target={min(self.pids_on(node))}", "--mount"]
+        subprocess.run(
+            [*on_node, "mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", folder], check=True
+        )
+        subprocess.run(
+            [*on_node, "dd", "if=/dev/zero", f"of={folder}/fill"], capture_output=True, check=False
+        )
+
     def ended_allocations(self) -> list[str]:
         """How Slurm says that each ended, in this order."""
         return (self.folder / "log" / "jobcomp.log").read_text().splitlines()
@@ -83,17 +93,31 @@ def start_cluster(*options: str) -> Cluster:
     return cluster
 
 
+def _port(first: int) -> str:
+    """A port for the controller and the nodes after it; processes that share the tests have their own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return str(first + 100 * int(worker.removeprefix("gw")))
+
+
 @cache
 def slurm_cluster() -> Cluster:
     """This session's cluster, started at the first use: host names of their own, and one network."""
-    return start_cluster("--nodes", str(NODES), "--cpus", str(CPUS), "--gpus", "0", "--isolate", "uts")
+    options = ["--nodes", str(NODES), "--cpus", str(CPUS), "--gpus", "0", "--isolate", "uts"]
+    return start_cluster(*options, "--port", _port(16817))
 
 
 @cache
 def networked_cluster() -> Cluster:
     """This session's cluster of 8 nodes with 4 cores and 4 GPUs, each with a network address of its own."""
-    options = ["--nodes", "8", "--cpus", "4", "--gpus", "4", "--isolate", "netns", "--port", "17817"]
+    options = ["--nodes", "8", "--cpus", "4", "--gpus", "4", "--isolate", "netns", "--port", _port(17817)]
     return start_cluster(*options, "--node-timeout", str(NODE_TIMEOUT_SECONDS))
+
+
+@cache
+def reserving_cluster() -> Cluster:
+    """This session's cluster of 3 nodes with 6 cores of two threads each, 2 of them kept for the system."""
+    options = ["--nodes", "3", "--cpus", "6", "--threads", "2", "--reserved", "2", "--gpus", "0"]
+    return start_cluster(*options, "--isolate", "uts", "--port", _port(18817))
 
 
 def stop_cluster() -> None:
@@ -104,6 +128,7 @@ def stop_cluster() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     slurm_cluster.cache_clear()
     networked_cluster.cache_clear()
+    reserving_cluster.cache_clear()
 
 
 def is_installed() -> bool:

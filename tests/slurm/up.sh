@@ -4,6 +4,8 @@
 #   up.sh DIR [options]            start it (idempotent: a healthy one is left as it is)
 #     --nodes N        nodes n1..nN                     (default 8)
 #     --cpus N         CPUs each node declares          (default 16; need not exist)
+#     --threads N      hardware threads of each core    (default 1): --cpus then counts cores
+#     --reserved N     cores of each node that Slurm keeps for the system (CoreSpecCount, default 0)
 #     --gpus N         fake GPUs per node, 0 for none   (default 4)
 #     --mem MB         memory each node declares        (default 32000)
 #     --port P         first TCP port; P .. P+N are used (default 16817)
@@ -21,11 +23,12 @@
 # those files is used here.  No systemd, no cgroups.  Daemons are found again by their pid files.
 set -euo pipefail
 die(){ echo "slurm: $*" >&2; exit 1; }
-[ $# -ge 1 ] || die "usage: up.sh DIR [--nodes N] [--cpus N] [--gpus N] [--mem MB] [--port P] [--isolate none|uts|netns] [--job-age S] [--node-timeout S] [--no-install]"
+[ $# -ge 1 ] || die "usage: up.sh DIR [--nodes N] [--cpus N] [--threads N] [--reserved N] [--gpus N] [--mem MB] [--port P] [--isolate none|uts|netns] [--job-age S] [--node-timeout S] [--no-install]"
 DIR=$1; shift
-NODES=8 CPUS=16 GPUS=4 MEM=32000 PORT=16817 ISO=none AGE=300 DOWN=60 INSTALL=1
+NODES=8 CPUS=16 THREADS=1 RESERVED=0 GPUS=4 MEM=32000 PORT=16817 ISO=none AGE=300 DOWN=60 INSTALL=1
 while [ $# -gt 0 ]; do case $1 in
   --nodes) NODES=$2; shift 2;; --cpus) CPUS=$2; shift 2;; --gpus) GPUS=$2; shift 2;;
+  --threads) THREADS=$2; shift 2;; --reserved) RESERVED=$2; shift 2;;
   --mem) MEM=$2; shift 2;; --port) PORT=$2; shift 2;; --isolate) ISO=$2; shift 2;;
   --job-age) AGE=$2; shift 2;; --node-timeout) DOWN=$2; shift 2;; --no-install) INSTALL=0; shift;;
   *) die "unknown option $1";; esac; done
@@ -57,7 +60,7 @@ alive(){ # pidfile word : a live (not zombie) process that we started, with that
   local p; p=$(cat "$1" 2>/dev/null) || return 1; [ -n "$p" ] && [ -r /proc/$p/stat ] || return 1
   case $(sed 's/.*) //' /proc/$p/stat 2>/dev/null) in Z*|'') return 1;; esac
   [ -z "$2" ] || tr '\0' ' ' </proc/$p/cmdline | grep -qF -- "$2"; }
-want=$(printf '%s\n' "$NODES $CPUS $GPUS $MEM $PORT $ISO $AGE $DOWN")
+want=$(printf '%s\n' "$NODES $CPUS $THREADS $RESERVED $GPUS $MEM $PORT $ISO $AGE $DOWN")
 NS=; if [ "$ISO" = netns ]; then
   # a short tag of our own, so that several clusters and other people's namespaces do not meet
   TAG=s$(printf %s "$DIR" | cksum | cut -d' ' -f1 | cut -c1-5); K=$(( $(printf %s "$DIR" | cksum | cut -d' ' -f1) % 250 + 1 ))
@@ -66,7 +69,7 @@ fi
 ready(){ [ "$(timeout 5 $NS sinfo -h -r -N -p batch -t idle,alloc,mix -o %N 2>/dev/null | sort -u | wc -l)" = "$NODES" ]; }
 usage(){
   cat <<U
-Slurm $(slurmctld -V | awk '{print $2}'), $NODES nodes (n1..n$NODES), $CPUS CPUs and $GPUS fake GPUs each, is up in $DIR
+Slurm $(slurmctld -V | awk '{print $2}'), $NODES nodes (n1..n$NODES), $CPUS CPUs ($THREADS threads each, $RESERVED reserved) and $GPUS fake GPUs each, is up in $DIR
   use it:   . $DIR/env.sh ; sinfo ; sbatch -N4 --ntasks-per-node=1 --gres=gpu:4 -t 5 job.sh${NS:+
             (netns: prefix commands with \$SLURM_NS, i.e. "$NS", to be on the login node)}
   partitions: batch (default, 24 h at most), debug (n1,n2, 10 min at most)
@@ -182,7 +185,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 $ACCT
 $([ "$GPUS" -gt 0 ] && echo GresTypes=gpu)
-NodeName=n[1-$NODES] NodeHostname=$([ $ISO = none ] && echo "$HOST" || echo "n[1-$NODES]") NodeAddr=$NODEADDR Port=[$((PORT+1))-$((PORT+NODES))] Sockets=1 CoresPerSocket=$CPUS ThreadsPerCore=1 RealMemory=$MEM $GRES State=UNKNOWN
+NodeName=n[1-$NODES] NodeHostname=$([ $ISO = none ] && echo "$HOST" || echo "n[1-$NODES]") NodeAddr=$NODEADDR Port=[$((PORT+1))-$((PORT+NODES))] Sockets=1 CoresPerSocket=$CPUS ThreadsPerCore=$THREADS$([ $RESERVED = 0 ] || echo " CoreSpecCount=$RESERVED") RealMemory=$MEM $GRES State=UNKNOWN
 PartitionName=batch Nodes=ALL Default=YES MaxTime=24:00:00 DefaultTime=00:05:00 State=UP
 PartitionName=debug Nodes=n[1-$((NODES<2?NODES:2))] MaxTime=00:10:00 DefaultTime=00:01:00 State=UP
 C

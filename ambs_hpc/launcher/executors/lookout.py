@@ -16,7 +16,8 @@ class Lookout:
     def __init__(self, question: Callable[[], bool], every_seconds: float) -> None:
         """It is asked for the first time at once."""
         self._question, self._every_seconds = question, every_seconds
-        self._is_yes = False
+        self._is_yes = self._was_yes = False
+        self._has_answered = False
         self._begin()
 
     def is_yes(self) -> bool:
@@ -25,10 +26,18 @@ class Lookout:
             self._begin()
         return self._is_yes
 
+    @property
+    def was_yes(self) -> bool:
+        """Whether the first answer was yes; False while there is none."""
+        return self._was_yes
+
     def _begin(self) -> None:
         self._ask_at = time.monotonic() + self._every_seconds
         self._thread = threading.Thread(target=self._ask, daemon=True)
         self._thread.start()
 
     def _ask(self) -> None:
-        self._is_yes = self._question()
+        answer = self._question()
+        if not self._has_answered:
+            self._was_yes, self._has_answered = answer, True
+        self._is_yes = answer

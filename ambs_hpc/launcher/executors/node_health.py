@@ -6,16 +6,19 @@ import errno
 import os
 import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import IO
 
 from ambs_hpc.launcher.environment import launch_environment
 from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.node_pool import LaunchOn
 from ambs_hpc.launcher.supervisor.outcome import obstacle_to_writing
 from ambs_hpc.launcher.supervisor.process_tree import waited_for
+from ambs_hpc.schedulers.last_words import last_words
 
 PATIENCE_SECONDS = 60.0  # a launch command may take so long to give a dead node up
 PROGRAM = "true"
+SAID_BYTES = 4000  # that are read of what launch commands say
 LOOK_SECONDS = 3.0  # between two looks at a folder
 ROOM_BYTES = 1 << 20  # that a folder must take before anything is started again: more than what failed
 
@@ -27,7 +30,12 @@ class Probe:
         """`reach`: the command that starts a program on a node; () for this one, which is not asked."""
         self._give_up_at = time.monotonic() + PATIENCE_SECONDS
         commands = {node: reach(node) for node in nodes}
-        self._asked = {node: _start([*command, PROGRAM]) for node, command in commands.items() if command}
+        # One for all, as there may be a thousand of them, and in memory, as disks may be full.
+        self._said = os.fdopen(os.memfd_create("said by probes"), "w+b")
+        self._asked = {
+            node: _start([*command, PROGRAM], self._said) for node, command in commands.items() if command
+        }
+        self.words = ""  # the launch command's own, when a node is lost
         waited_for.update(self.pids)
 
     @property
@@ -40,6 +48,9 @@ class Probe:
         ended = {node: process.poll() for node, process in self._asked.items()}
         if None in ended.values() and time.monotonic() < self._give_up_at:
             return None
+        end = self._said.seek(0, os.SEEK_END)
+        self._said.seek(max(0, end - SAID_BYTES))
+        self.words = last_words(self._said.read().decode(errors="replace"))
         self.close()
         return [node for node, status in ended.items() if status != 0]
 
@@ -50,6 +61,19 @@ class Probe:
                 process.kill()
                 process.wait()
         waited_for.difference_update(self.pids)
+        self._said.close()
+
+
+def lost(nodes: Mapping[str, str]) -> list[str]:
+    """Nodes that were given up, in words for people; [] for none.
+
+    Args:
+        nodes: each with what the launch command said that starts nothing there, "" where it said nothing.
+    """
+    failed = [node for node, words in nodes.items() if words]
+    gone = [node for node in nodes if node not in failed]
+    told = [f"nothing starts on {', '.join(failed)}: {nodes[failed[0]]}"] if failed else []
+    return told + ([f"lost {', '.join(gone)}"] if gone else [])
 
 
 class FolderProbe:
@@ -66,6 +90,13 @@ class FolderProbe:
         """Whether it could be written when it was last looked at."""
         return self._lookout.is_yes()
 
+    def was_writable(self) -> bool:
+        """Whether it could be written at the first look, which alone tells what a node had to itself.
+
+        A folder that everybody found full may have been cleared since.
+        """
+        return self._lookout.was_yes
+
 
 def unwritable(run_directory: str, why: str) -> str:
     """In words for people, that nothing can be written there; `why` as the system says it."""
@@ -74,12 +105,12 @@ def unwritable(run_directory: str, why: str) -> str:
     return f"runs folder {run_directory}: {why}; nothing is started until {until}"
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         env=launch_environment(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         start_new_session=True,
     )

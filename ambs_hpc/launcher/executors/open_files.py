@@ -8,7 +8,7 @@ import shutil
 
 logger = logging.getLogger(__name__)
 
-FOR_A_SUPERVISOR = 2  # two pipes of its launch command
+FOR_A_SUPERVISOR = 3  # pipes of its launch command: what it hears, says, and says to people
 FOR_OTHERS = 128  # database, logs, probes, and the pipes that exist while a process is started
 
 

@@ -5,23 +5,34 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Collection, Sequence
 
-from ambs_hpc.errors import ShapeNeverFits
+from ambs_hpc.errors import NodesApart, ShapeNeverFits
 from ambs_hpc.identity import this_process
+from ambs_hpc.launcher.container_command import Containers
 from ambs_hpc.launcher.environment import supervisor_environment
 from ambs_hpc.launcher.executors.node_health import Probe
+from ambs_hpc.launcher.executors.node_log import NodeLog
+from ambs_hpc.launcher.executors.node_losses import NodeLosses
 from ambs_hpc.launcher.executors.node_pauses import NodePauses
+from ambs_hpc.launcher.executors.node_probes import NodeProbes
 from ambs_hpc.launcher.executors.open_files import allow_supervisors
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.executors.start_request import never_fits, placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing, Slot
 from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, close_all, wait_for_any
-from ambs_hpc.launcher.supervisor.messages import Alive, AttemptReport, ImportFailed, Message, StartRequest
+from ambs_hpc.launcher.supervisor.messages import (
+    Alive,
+    AttemptReport,
+    ImportFailed,
+    Message,
+    NodeProbed,
+    NodeTaken,
+    StartRequest,
+)
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
@@ -30,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.2  # between two looks at probes
 LISTEN_SECONDS = 1.0  # between two looks for supervisors that have fallen silent
-MOST_DEATHS = 3  # of supervisors on a node, without an evaluation that ended between them
+WORDS_SECONDS = 1.0  # for what dead supervisors' commands have said, all that died at once together
 BLAMED = (
     "its supervising process was killed twice, the second time with nothing else in it: the evaluation kills "
     "its parent, or the machine kills what it starts"
@@ -48,18 +59,28 @@ class ProcessExecutor:
     fail, their nodes are probed: with a node lost the attempt was interrupted.
     """
 
-    def __init__(self, packing: Packing, node_pool: NodePool, grace_seconds: float) -> None:
-        """`packing` is of the nodes of `node_pool`; `grace_seconds` are between TERM and KILL."""
+    def __init__(
+        self, packing: Packing, node_pool: NodePool, grace_seconds: float, log: NodeLog | None = None
+    ) -> None:
+        """
+        Args:
+            packing: of the nodes of `node_pool`.
+            grace_seconds: between TERM and KILL.
+            log: is told what happens on nodes, and says which to use no more.
+        """
         self._packing, self._node_pool, self._grace_seconds = packing, node_pool, grace_seconds
-        self._pauses = NodePauses(packing)
+        self._log = log or NodeLog()
+        self._pauses = NodePauses(packing, self._log)
+        self._containers = Containers(node_pool)
+        self._node_probes = NodeProbes(packing, node_pool.nodes, self._pauses, self._log)
         self._usual_limits = allow_supervisors(len(node_pool.nodes))
-        self._deaths: Counter[str] = Counter()
+        self._losses = NodeLosses(packing, node_pool.launch_on, self._pauses, self._log)
         self._supervisors: dict[SupervisorKey, SupervisorClient] = {}
         self._slots: dict[int, Slot] = {}
+        self._placed: list[Placed] = []  # not told yet
         self._with_ranks: set[int] = set()  # evaluations that a launch command runs
         self._probes: dict[int, tuple[Outcome, Probe]] = {}  # of nodes of ranks that failed
-        self._lost_nodes: list[str] = []
-        self._doubtful: dict[str, Probe] = {}  # of a node whose supervisor died
+        self._words_by = float("-inf")  # on the monotonic clock
         self._listen_at = float("-inf")
         self._suspects: set[int] = set()
         self._mark = {process_tree.LAUNCHER_VARIABLE: str(this_process())}
@@ -79,42 +100,51 @@ class ProcessExecutor:
 
     @property
     def troubles(self) -> Sequence[str]:
-        return [*lost(self._lost_nodes), *self._pauses.troubles]
+        return [*self._losses.troubles, *self._pauses.troubles]
 
     def start(self, claim: Claim, request: StartRequest) -> bool:
         if self._packing.never_fits(claim.resources):
             raise never_fits(claim.id, claim.resources, self._node_pool)
+        request = self._containers.entered(request)
         slot = self._packing.place(claim.resources, claim.id)
         if slot is None:
             self._packing.keep_for(claim.id, claim.resources)
             return False
-        key = self._key(request, slot.node)
+        key = self._key(request, slot)
         if not self._makes_way(slot, key, needs_command=request.has_ranks):
             self._packing.free(slot)
             return False
-        try:
-            request = placed(
-                request, claim.resources, slot, self._node_pool, claim.token, self._grace_seconds
-            )
-        except ShapeNeverFits:
+        filled = self._filled(claim, request, slot)
+        if filled is None:
+            return False
+        request, supervisor = filled, self._supervisor(key, slot)
+        if supervisor is None:
             self._packing.free(slot)
-            raise
+            return False
         self._slots[claim.id] = slot
+        self._placed.append(Placed(claim.id, claim.attempt, request.node))
         self._pauses.note_start(claim, slot)
         if request.has_ranks:
             self._with_ranks.add(claim.id)
-        self._supervisor(key).start(request)
+        self._node_probes.ask(supervisor, request)
+        supervisor.start(request)
         return True
 
+    def placed(self) -> list[Placed]:
+        placed, self._placed = self._placed, []
+        return placed
+
     def poll(self, timeout_seconds: float) -> list[Ended]:
-        patience = min(timeout_seconds, PROBE_SECONDS if self._probes or self._doubtful else LISTEN_SECONDS)
+        patience = min(timeout_seconds, PROBE_SECONDS if self._all_probes() else LISTEN_SECONDS)
         ended: list[Ended] = []
-        for supervisor in wait_for_any(list(self._supervisors.values()), patience):
+        ready = wait_for_any(list(self._supervisors.values()), patience)
+        self._words_by = time.monotonic() + WORDS_SECONDS
+        for supervisor in ready:
             for message in supervisor.receive():
                 ended += self._understand(supervisor, message)
             if supervisor.is_dead:
                 ended += self._reap(supervisor)
-            elif supervisor.key.alone_for is not None and not supervisor.running:
+            elif not supervisor.running and (supervisor.key.alone_for is not None or supervisor.is_unfit):
                 self._dismiss(supervisor)
         self._pauses.look()
         return ended + self._reap_silent() + self._hear_probes()
@@ -135,22 +165,49 @@ class ProcessExecutor:
 
     # -- where it starts ----------------------------------------------------------------------------
 
-    def _key(self, request: StartRequest, node: str) -> SupervisorKey:
+    def _filled(self, claim: Claim, request: StartRequest, slot: Slot) -> StartRequest | None:
+        """The request with what its slot gives; None, without the slot, where others are in its way."""
+        token, seconds = claim.token, self._grace_seconds
+        try:
+            return placed(request, claim.resources, slot, self._node_pool, token, seconds)
+        except ShapeNeverFits:
+            self._packing.free(slot)
+            raise
+        except NodesApart as error:
+            self._packing.free(slot)
+            if not self._packing.has_neighbours(claim.resources):
+                raise ShapeNeverFits(f"Evaluation {claim.id} asks for {claim.resources}. {error}") from error
+            self._packing.keep_for(claim.id, claim.resources)
+            return None
+
+    def _key(self, request: StartRequest, slot: Slot) -> SupervisorKey:
         """The supervisor that starts it: launch commands start here, what runs on one node starts there."""
+        node = slot.node
         is_elsewhere = not request.has_ranks and bool(self._node_pool.launch_on(node))
         alone = request.id if request.id in self._suspects and not is_elsewhere else None
         where = node if is_elsewhere else ""
-        return SupervisorKey(request.function, request.module_directory, request.threads, alone, where)
+        nodes = {share.node for share in slot.shares}
+        holds_node = not request.has_ranks or self._node_pool.own_name in nodes
+        return SupervisorKey.of(request, alone, where, holds_node=holds_node)
 
-    def _supervisor(self, key: SupervisorKey) -> SupervisorClient:
+    def _supervisor(self, key: SupervisorKey, slot: Slot) -> SupervisorClient | None:
+        """The one of this key; None where the system starts no process, and the slot's nodes then pause."""
         supervisor = self._supervisors.get(key)
         if supervisor is None:
             launch = self._node_pool.launch_on(key.node) if key.node else ()
-            environment = {**supervisor_environment(os.environ, key.threads), **self._mark}
-            supervisor = self._supervisors[key] = SupervisorClient(
-                key, environment, launch, self._usual_limits
-            )
+            lock = self._node_pool.lock(self._node_of(key)) if key.holds_node else {}
+            environment = {**supervisor_environment(os.environ, key.threads), **self._mark, **lock}
+            try:
+                supervisor = SupervisorClient(key, environment, launch, self._usual_limits)
+            except OSError as error:
+                for share in slot.shares:
+                    self._pauses.note_unstartable(share.node, str(error))
+                return None
+            self._supervisors[key] = supervisor
         return supervisor
+
+    def _node_of(self, key: SupervisorKey) -> str:
+        return key.node or self._node_pool.own_name
 
     def _makes_way(self, slot: Slot, key: SupervisorKey, *, needs_command: bool) -> bool:
         """Whether one more launch command may run, if it takes one; idle supervisors end for it."""
@@ -178,14 +235,24 @@ class ProcessExecutor:
 
     def _understand(self, supervisor: SupervisorClient, message: Message) -> list[Ended]:
         if isinstance(message, Alive):
-            supervisor.has_greeted = True
+            self._note_greeting(supervisor)
+        if isinstance(message, Alive | NodeProbed):
+            self._node_probes.hear(supervisor, message)
             return []
+        if isinstance(message, NodeTaken):
+            return []  # it ends, and `taken_by` says why
         if isinstance(message, ImportFailed):
-            assert supervisor.key.function is not None
-            supervisor.unloadable = message.error
-            return [Unloadable(supervisor.key.function, supervisor.key.directory, message.error)]
+            supervisor.unloadable = message.reason
+            key = supervisor.key
+            return [Unloadable(key.function, key.directory, message.error, message.what)]
         assert isinstance(message, AttemptReport)
         return self._note_report(supervisor, message)
+
+    def _note_greeting(self, supervisor: SupervisorClient) -> None:
+        if supervisor.key.holds_node:
+            node = self._node_of(supervisor.key)
+            self._losses.note_greeting(supervisor.key, node)
+            self._pauses.note_ours(node)
 
     def _note_report(self, supervisor: SupervisorClient, report: AttemptReport) -> list[Ended]:
         request = supervisor.running.get(report.id)
@@ -198,7 +265,7 @@ class ProcessExecutor:
         if report.is_on_disk:
             report = read_outcome(request.folder, report.attempt, request.token) or report
         self._suspects.discard(report.id)
-        self._deaths.pop(supervisor.key.node, None)
+        self._losses.note_end(supervisor.key.node)
         if report.stopped:
             self._free(report.id)
             return [Interrupted(report.id, report.attempt, report.stopped, started=report.has_begun)]
@@ -213,16 +280,7 @@ class ProcessExecutor:
 
     def _hear_probes(self) -> list[Ended]:
         """Decide by probes whether failed ranks or a node were at fault, and which nodes are used again."""
-        for node, asked in list(self._doubtful.items()):
-            unreachable = asked.lost()
-            if unreachable is None:
-                continue
-            del self._doubtful[node]
-            if unreachable:
-                self._give_up(node)
-            else:
-                self._packing.resume(node)
-        ended: list[Ended] = []
+        ended: list[Ended] = list(self._losses.look())
         for evaluation_id, (outcome, probe) in list(self._probes.items()):
             lost = probe.lost()
             if lost is None:
@@ -230,7 +288,7 @@ class ProcessExecutor:
             del self._probes[evaluation_id]
             self._free(evaluation_id)
             for node in lost:
-                self._give_up(node)
+                self._losses.give_up(node, probe.words)
             reason = f"node {', '.join(lost)} lost"
             ended.append(Interrupted(evaluation_id, outcome.attempt, reason) if lost else outcome)
         return ended
@@ -240,9 +298,9 @@ class ProcessExecutor:
         del self._supervisors[supervisor.key]
         supervisor.close()
         is_elsewhere = bool(supervisor.key.node)
-        if is_elsewhere and supervisor.unloadable is None:
-            self._count_death(supervisor)
-        ended: list[Ended] = []
+        if supervisor.taken_by:
+            return self._leave(supervisor)
+        ended = self._note_death(supervisor)
         for evaluation_id, request in supervisor.running.items():
             attempt = request.attempt
             if not is_elsewhere:
@@ -253,9 +311,7 @@ class ProcessExecutor:
                 self._suspects.discard(evaluation_id)
                 ended.append(outcome_of(left))
             elif supervisor.unloadable is not None:
-                ended.append(
-                    Interrupted(evaluation_id, attempt, "its module cannot be imported", started=False)
-                )
+                ended.append(Interrupted(evaluation_id, attempt, supervisor.unloadable, started=False))
             elif supervisor.key.alone_for == evaluation_id:
                 self._suspects.discard(evaluation_id)
                 ended.append(blamed(request, request.node))
@@ -269,8 +325,27 @@ class ProcessExecutor:
         process_tree.reap(but={supervisor.pid for supervisor in self._supervisors.values()}.union(*probed))
         return ended
 
+    def _note_death(self, supervisor: SupervisorClient) -> list[Ended]:
+        """Blame the node of a dead supervisor where it is another one, or a container that did not start."""
+        if supervisor.unloadable is not None:
+            return []
+        if supervisor.key.node:
+            self._losses.note_death(supervisor, supervisor.last_words(self._words_by))
+            return []
+        failure = supervisor.no_container(self._words_by)
+        return [] if failure is None else self._understand(supervisor, failure)
+
+    def _leave(self, supervisor: SupervisorClient) -> list[Ended]:
+        """Leave its node to the launcher that has it, for a while."""
+        node = self._node_of(supervisor.key)
+        self._pauses.note_taken(node, supervisor.taken_by)
+        for evaluation_id in supervisor.running:
+            self._free(evaluation_id)
+        reason = f"node {node}: in use by {supervisor.taken_by}"
+        return [Interrupted(*one, reason, started=False) for one in supervisor.attempts]
+
     def _all_probes(self) -> list[Probe]:
-        return [*(probe for _, probe in self._probes.values()), *self._doubtful.values()]
+        return [*(probe for _, probe in self._probes.values()), *self._losses.probes]
 
     def _reap_silent(self) -> list[Ended]:
         """Give up supervisors on other nodes that have been silent for too long."""
@@ -284,28 +359,6 @@ class ProcessExecutor:
             if supervisor.is_silent
             for one in self._reap(supervisor)
         ]
-
-    def _count_death(self, supervisor: SupervisorClient) -> None:
-        """Give a node up when a supervisor does not even start there, or several have died in a row.
-
-        Else it is used again when something has been started there.
-        """
-        node = supervisor.key.node
-        self._deaths[node] += 1
-        logger.warning(
-            "supervisor died node=%s greeted=%s deaths=%d", node, supervisor.has_greeted, self._deaths[node]
-        )
-        if not supervisor.has_greeted or self._deaths[node] >= MOST_DEATHS:
-            self._give_up(node)
-        elif node not in self._doubtful:
-            self._packing.suspend(node)
-            self._doubtful[node] = Probe(self._node_pool.launch_on, [node])
-
-    def _give_up(self, node: str) -> None:
-        logger.error("node given up node=%s", node)
-        self._lost_nodes.append(node)
-        self._packing.lose(node)
-        self._pauses.note_lost(node)
 
     def _dismiss(self, supervisor: SupervisorClient) -> None:
         del self._supervisors[supervisor.key]
@@ -334,11 +387,6 @@ def outcome_of(report: AttemptReport) -> Outcome:
         error=report.error,
         exit_status=report.exit_status,
     )
-
-
-def lost(nodes: Sequence[str]) -> list[str]:
-    """Nodes that were given up, in words; [] for none."""
-    return [f"lost {', '.join(nodes)}"] if nodes else []
 
 
 def blamed(request: StartRequest, node: str) -> Outcome:

@@ -22,11 +22,30 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Unloadable:
-    """A function's module cannot be imported: no evaluation of it can start here."""
+    """A function's module cannot be imported, or its container not started: no evaluation of it starts here.
 
-    function: str
+    Args:
+        function: "module:function"; None for the commands of this folder that run in containers.
+        what: what is wrong, as the end of a sentence.
+    """
+
+    function: str | None
     directory: str
     error: str
+    what: str = "cannot be imported"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An attempt that runs, and where.
+
+    Args:
+        node: as its outcome will name it: of several nodes the first and the number of the others, "n1+3".
+    """
+
+    id: int
+    attempt: int
+    node: str
 
 
 Ended = Outcome | Interrupted | Unloadable
@@ -65,11 +84,16 @@ class Executor(Protocol):
 
         Raises:
             ShapeNeverFits: it would not fit either if nothing else ran.
+            ContainerUnusable: it runs in a container that cannot be started here.
         """
         ...
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
         """What has ended, waiting at most so long for the first."""
+        ...
+
+    def placed(self) -> Sequence[Placed]:
+        """Where attempts run, each told once when it is known; of one that ends soon perhaps not at all."""
         ...
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:

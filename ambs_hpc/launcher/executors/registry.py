@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc.identity import ProcessIdentity, is_gone, this_process
 from ambs_hpc.launcher.executors.names import ExecutorName
+from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.launcher.node_pool import NodePool
@@ -66,18 +67,23 @@ def make_executor(
     node_pool: NodePool,
     grace_seconds: float,
     slots: int | None,
+    log: NodeLog | None = None,
 ) -> Executor:
-    """The executor `name`, "process" or "parsl"; `slots`: at most so many evaluations at once.
+    """The executor `name`, "process" or "parsl".
+
+    Args:
+        slots: at most so many evaluations at once.
+        log: is told what happens on nodes.
 
     Raises:
         UsageError: Parsl is not installed.
     """
     if name == "process":
-        return ProcessExecutor(packing, node_pool, grace_seconds)
+        return ProcessExecutor(packing, node_pool, grace_seconds, log)
     from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 
     folder = node_pool.folder or Path(tempfile.gettempdir())
-    return ParslExecutor(packing, node_pool, grace_seconds, _own_folder(folder), slots)
+    return ParslExecutor(packing, node_pool, grace_seconds, _own_folder(folder), slots, log)
 
 
 def balsam_executor(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+from ambs_hpc.launcher.supervisor.messages import NodeTaken, encoded
 from ambs_hpc.launcher.supervisor.outer_launch import leave_outer_launch
+from ambs_hpc.launcher.supervisor.probes.node_lock import NodeInUse, NodeLock, claim_of, lock_node
 from ambs_hpc.launcher.supervisor.supervisor import Supervisor
 from ambs_hpc.launcher.supervisor.transport import Transport
 
@@ -13,11 +15,20 @@ from ambs_hpc.launcher.supervisor.transport import Transport
 def main(arguments: list[str]) -> None:
     """Serve the launcher on the inherited socket FD, or through a launch command on standard streams.
 
-    With a function, evaluations are forked from a process that has its module loaded.
+    With a function, evaluations are forked from a process that has its module loaded. On a node that a
+    launcher of another allocation has, nothing is served: our launcher is told so.
     """
+    claim = claim_of(os.environ)
     leave_outer_launch()
     objective = (arguments[1], arguments[2]) if len(arguments) > 1 else None
-    Supervisor(_transport(arguments[0]), objective).serve()
+    transport = _transport(arguments[0])
+    lock = NodeLock() if claim is None else lock_node(claim)
+    if isinstance(lock, NodeInUse):
+        transport.send(encoded(NodeTaken(lock.who)))
+        transport.finish()
+        return
+    Supervisor(transport, objective).serve()
+    lock.release()
 
 
 def _transport(name: str) -> Transport:

@@ -11,20 +11,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ambs_hpc.launcher.supervisor.messages import (
+    NO_CONTAINER,
     Alive,
     AttemptReport,
     ImportFailed,
     Message,
+    NodeProbed,
+    NodeTaken,
+    ProbeOrder,
     StartRequest,
     StopOrder,
     decoded_from_line,
     encoded,
 )
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_ROOM, TOKEN_VARIABLE
-from ambs_hpc.launcher.supervisor.transport import Transport
+from ambs_hpc.launcher.supervisor.standalone import PROGRAM
+from ambs_hpc.launcher.supervisor.transport import LastLines, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +40,7 @@ ABANDON_SECONDS = 1.0  # for a launch command to end when its node says nothing 
 # Before its first word an interpreter has to come from a file system that a thousand others read at once.
 SILENCE_SECONDS = 60.0
 GREETING_SECONDS = 180.0
+WORDS_SECONDS = 0.1  # for the end of what a dead command has said, which a child of it may hold open
 MOST_TOLD = 5  # kinds of lines by others that are logged, and of each
 TOLD_CHARACTERS = 200
 
@@ -44,10 +50,14 @@ class SupervisorKey:
     """Which evaluations share a supervisor.
 
     Args:
-        function, directory: the warm objective; None and "" for commands.
+        function, directory: the warm objective; None and "" for commands, in a container their problem's
+            folder.
         threads: numeric libraries read their thread count when they are imported.
         alone_for: the evaluation that has this supervisor to itself.
         node: another node, reached by the launch command; "" is this one.
+        within: the words that start a program in a container, its Python the last of them; () for none.
+        holds_node: whether it keeps launchers of other allocations from the node where it runs; one that only
+            starts launch commands for ranks on other nodes does not use it.
     """
 
     function: str | None
@@ -55,6 +65,21 @@ class SupervisorKey:
     threads: int
     alone_for: int | None
     node: str = ""
+    within: tuple[str, ...] = ()
+    holds_node: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        request: StartRequest,
+        alone_for: int | None = None,
+        node: str = "",
+        *,
+        holds_node: bool = True,
+    ) -> SupervisorKey:
+        """Of the supervisor that starts this request."""
+        function, directory, within = request.function, request.objective_directory, tuple(request.within)
+        return cls(function, directory, request.threads, alone_for, node, within, holds_node)
 
 
 class SupervisorClient:
@@ -78,15 +103,22 @@ class SupervisorClient:
         self.is_dead = False
         self.has_greeted = False
         self.unloadable: str | None = None
+        self.is_unfit = False  # its node is, and it starts nothing
+        self.taken_by = ""  # who else has its node, where it starts nothing
+        self.was_told_to_probe = False
         self._heard_at = time.monotonic()
         self._foreign: set[str] = set()  # kinds of lines that have been logged
         environment = {**environment, TOKEN_VARIABLE: "." * TOKEN_ROOM}
         program = [sys.executable, "-m", "ambs_hpc.launcher.supervisor"]
         function = [] if key.function is None else [key.function, key.directory]
-        if launch:
-            self._transport, self._process = _over_pipes(
-                [*prefix, *launch, *program, "-", *function], environment
-            )
+        self._said: LastLines | None = None
+        if launch or key.within:
+            # Of descriptors, programs that start containers hand on the standard streams for certain.
+            inner = [*key.within, PROGRAM, "__main__"] if key.within else program
+            command = [*prefix, *launch, *inner, "-", *function]
+            self._transport, self._process = _over_pipes(command, environment, subprocess.PIPE)
+            assert self._process.stderr is not None
+            self._said = LastLines(self._process.stderr)
         else:
             self._transport, self._process = _over_socket([*prefix, *program], function, environment)
 
@@ -103,10 +135,20 @@ class SupervisorClient:
         """The descriptor to poll while something is unsent."""
         return self._transport.writer()
 
+    @property
+    def attempts(self) -> list[tuple[int, int]]:
+        """(id, attempt) of what runs, or waits in the socket."""
+        return [(one.id, one.attempt) for one in self.running.values()]
+
+    def probe(self, order: ProbeOrder) -> None:
+        """Ask the supervisor to look at its node before what it is asked to start next."""
+        self.was_told_to_probe = True
+        self._transport.send(encoded(order))
+
     def start(self, request: StartRequest) -> None:
         """Ask the supervisor to start an evaluation."""
         self.running[request.id] = request
-        self._transport.send(encoded(request))
+        self._transport.send(encoded(replace(request, within=()) if request.within else request))
 
     def stop(self, ids: Sequence[int], grace_seconds: float) -> None:
         """Ask the supervisor to end evaluations."""
@@ -125,6 +167,25 @@ class SupervisorClient:
             if not received and not self._has_more():
                 return messages
 
+    def last_words(self, deadline: float) -> str:
+        """What the command said last to people that started it elsewhere or in a container; "" for nothing.
+
+        Args:
+            deadline: on the monotonic clock, by which many of them have been asked.
+        """
+        patience = min(WORDS_SECONDS, max(0.0, deadline - time.monotonic()))
+        return "" if self._said is None else self._said.text(patience)
+
+    def no_container(self, deadline: float) -> ImportFailed | None:
+        """That the container of this dead supervisor did not start; None where it did, or there is none.
+
+        Args:
+            deadline: as of `last_words`.
+        """
+        if not (self.key.within and self.is_dead) or self.has_greeted or self.taken_by:
+            return None
+        return container_failure(self.key, self.last_words(deadline))
+
     def _understood(self, line: bytes) -> list[Message]:
         """The message in a line; [] where a launch command or a tool of the site has written it.
 
@@ -137,8 +198,10 @@ class SupervisorClient:
             logger.error("broken message node=%s: %s", self.key.node, error)
             self.is_dead = True
             return []
-        if isinstance(message, Alive | AttemptReport | ImportFailed):
+        if isinstance(message, Alive | NodeProbed | NodeTaken | AttemptReport | ImportFailed):
             self._heard_at = time.monotonic()
+            self.has_greeted |= isinstance(message, Alive)
+            self.taken_by = message.who if isinstance(message, NodeTaken) else self.taken_by
             return [message]
         text = line[:TOLD_CHARACTERS].decode(errors="replace")
         kind = "".join(one for one in text if one.isalpha())[:20]
@@ -160,9 +223,9 @@ class SupervisorClient:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it is on another node and has said nothing for too long."""
+        """Whether it is on another node, or in a container, and has said nothing for too long."""
         patience = SILENCE_SECONDS if self.has_greeted else GREETING_SECONDS
-        return bool(self.key.node) and time.monotonic() - self._heard_at > patience
+        return bool(self.key.node or self.key.within) and time.monotonic() - self._heard_at > patience
 
     def close(self) -> None:
         """End the supervisor with all that it runs, and wait until it is gone."""
@@ -183,6 +246,11 @@ class SupervisorClient:
             self._process.wait(max(0.0, deadline - time.monotonic()))
             return True
         return False
+
+
+def container_failure(key: SupervisorKey, said: str) -> ImportFailed:
+    """That a supervisor's container does not start; `said`: the last lines of its program."""
+    return ImportFailed(f"{' '.join(key.within)}\nsaid: {said or 'nothing'}", NO_CONTAINER)
 
 
 def close_all(supervisors: Sequence[SupervisorClient]) -> None:
@@ -215,14 +283,24 @@ def _over_socket(
 
 
 def _over_pipes(
-    command: list[str], environment: Mapping[str, str]
+    command: list[str], environment: Mapping[str, str], stderr: int | None = None
 ) -> tuple[Transport, subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command, env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        command,
+        env=dict(environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    reader, writer = os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())
+    try:
+        reader, writer = os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())
+    except OSError:  # too many open files
+        process.kill()
+        process.wait()
+        raise
     process.stdin.close()
     process.stdout.close()
     return Transport(reader, writer), process

@@ -43,7 +43,8 @@ class ForkServerClient:
         self.waiting_requests = deque(waiting)  # no fork was ready yet
         self.unloadable: str | None = None
         self.unforkable: str | None = None
-        self.has_forked = False
+        self.import_seconds: float | None = None  # until its first fork; None before
+        self._begun_at = time.monotonic()
         self._idle: dict[int, socket.socket] = {}
         self._ordered = 0
         self._ahead = 1
@@ -55,6 +56,11 @@ class ForkServerClient:
             _become_fork_server(theirs, function, directory)
         theirs.close()
         self._order()
+
+    @property
+    def has_forked(self) -> bool:
+        """Whether its module could be imported."""
+        return self.import_seconds is not None
 
     def start(self, request: StartRequest, running: int) -> RunningAttempt | None:
         """Hand an attempt to a fork that waits; None when none does: it is started by `receive`.
@@ -116,7 +122,8 @@ class ForkServerClient:
         _, pid = fork_server.FORKED.unpack(packet)
         self._idle[pid] = socket.socket(fileno=descriptors[0])
         self._ordered -= 1
-        self.has_forked = True
+        if self.import_seconds is None:
+            self.import_seconds = time.monotonic() - self._begun_at
         while self.waiting_requests:
             running = self._hand_over(self.waiting_requests[0])
             if running is None:

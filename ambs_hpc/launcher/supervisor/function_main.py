@@ -9,24 +9,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ambs_hpc.launcher.supervisor import outcome
+from ambs_hpc.launcher.supervisor import outcome, standalone
 from ambs_hpc.launcher.supervisor.fork_server import load_function
 from ambs_hpc.launcher.supervisor.messages import StartRequest, from_json
 from ambs_hpc.launcher.supervisor.random_seed import load_generators
 from ambs_hpc.launcher.supervisor.spawn import REQUEST
 
-# `python -m` would import from the attempt's folder first, where others may have put files.
-_PROGRAM = (
-    "import sys; sys.path[:] = [one for one in sys.path if one]; "
-    f"from {__name__} import main; sys.exit(main(sys.argv[1:]))"
+# Of Slurm, PMI (MPICH), PALS, Open MPI, ALPS, jsrun, Flux, HPE's MPT, and our own over ssh.
+RANK_VARIABLES = (
+    *("SLURM_PROCID", "PMI_RANK", "PALS_RANKID", "OMPI_COMM_WORLD_RANK", "ALPS_APP_PE"),
+    *("JSM_NAMESPACE_RANK", "FLUX_TASK_RANK", "MPT_MPI_RANK", "AMBS_RANK"),
 )
-# Of Slurm, PMI (MPICH), PALS, Open MPI and ALPS.
-RANK_VARIABLES = ("SLURM_PROCID", "PMI_RANK", "PALS_RANKID", "OMPI_COMM_WORLD_RANK", "ALPS_APP_PE")
 
 
 def command(function: str, directory: str) -> list[str]:
     """The command that calls "module:function", of a module in `directory`, in an interpreter of its own."""
-    return [sys.executable, "-c", _PROGRAM, function, directory]
+    # `python -m` would import from the attempt's folder first, where others may have put files; and the
+    # interpreter of a container need not know this package.
+    return [sys.executable, standalone.PROGRAM, "function_main", function, directory]
 
 
 def unforked(request: StartRequest) -> StartRequest:

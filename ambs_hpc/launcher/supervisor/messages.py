@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from ambs_hpc.launcher.supervisor.metrics import is_json_tree
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
 
+NO_IMPORT, NO_CONTAINER = "cannot be imported", "runs in a container that does not start"
+
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
@@ -38,6 +40,10 @@ class StartRequest:
         node: where it runs, in the words of the scheduler; empty until it is placed.
         cores: numbers of the cores to which it is bound; empty leaves it unbound.
         gpus: names of its GPUs on its node.
+        problem_directory: the folder of the problem file; empty where it is not known.
+        container: what the problem asks for, as it is stored, until the request is in it; {} for none.
+        within: the words that start a program in its container, ending with that container's Python; empty
+            for none.
     """
 
     id: int
@@ -57,11 +63,19 @@ class StartRequest:
     node: str = ""
     cores: Sequence[int] = ()
     gpus: Sequence[str] = ()
+    problem_directory: str = ""
+    container: Mapping[str, Any] = field(default_factory=dict)
+    within: Sequence[str] = ()
 
     @property
     def token(self) -> str:
         """By which all processes of the attempt can be told; empty until the attempt is placed."""
         return self.environment.get(TOKEN_VARIABLE, "")
+
+    @property
+    def objective_directory(self) -> str:
+        """The folder by which its objective is told from others; "" for commands of the node itself."""
+        return self.problem_directory if self.within else self.module_directory
 
     def with_environment(self, more: Mapping[str, str]) -> StartRequest:
         """The same with more variables, which win over those it has."""
@@ -77,17 +91,74 @@ class StopOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeOrder:
+    """Look at the node before the first evaluation.
+
+    Args:
+        node: its name, in the words of the scheduler.
+        run_directory: of the evaluations that follow; it need not exist yet.
+        gpus: how many there should be; 0 does not look for any.
+        is_binding: begin nothing where something is wrong.
+    """
+
+    node: str
+    run_directory: str
+    gpus: int
+    is_binding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProbed:
+    """What a look at the node found.
+
+    Args:
+        node, is_binding: of the order.
+        at: the node's clock, seconds since 1970 UTC.
+        trouble: why nothing should be started there, in words; "" where nothing is wrong.
+        facts: what was measured, as JSON values.
+    """
+
+    node: str
+    is_binding: bool
+    at: float
+    trouble: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
-    """A supervisor has started, or still runs."""
+    """A supervisor has started, or still runs.
+
+    Args:
+        import_seconds: what its fork server took to import the objective; None until it has.
+    """
 
     pid: int
+    import_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFailed:
-    """The objective's module cannot be imported; `error` is the traceback."""
+    """The objective's module cannot be imported; `error` is the traceback.
+
+    Args:
+        what: what is wrong, as the end of a sentence: nor can anything run whose container does not start.
+    """
 
     error: str
+    what: str = NO_IMPORT
+
+    @property
+    def reason(self) -> str:
+        """Why its evaluations were given back, in words."""
+        return f"its module {self.what}" if self.what == NO_IMPORT else f"it {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTaken:
+    """A launcher of another allocation has this node, and nothing is started; `who` in words."""
+
+    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +198,33 @@ class AttemptReport:
     unwritable: str = ""
 
 
-Message = StartRequest | StopOrder | Alive | ImportFailed | SupervisorDied | AttemptReport
+Message = (
+    StartRequest
+    | StopOrder
+    | ProbeOrder
+    | Alive
+    | NodeProbed
+    | NodeTaken
+    | ImportFailed
+    | SupervisorDied
+    | AttemptReport
+)
 Value = TypeVar("Value", bound=Message)
 # Names of failure kinds that an attempt can have by itself (a test compares them with the queue's).
 FAILURES = frozenset({"ERROR", "TIMEOUT", "OUT_OF_MEMORY", "BAD_RESULT"})
 KINDS: dict[str, type[Any]] = {
     "start": StartRequest,
     "stop": StopOrder,
+    "probe": ProbeOrder,
     "alive": Alive,
+    "probed": NodeProbed,
     "import_failed": ImportFailed,
+    "taken": NodeTaken,
     "died": SupervisorDied,
     "report": AttemptReport,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
-_SAID = re.compile(rb'{"kind": "(alive|import_failed|report)"')  # begins what a supervisor says
+_SAID = re.compile(rb'{"kind": "(alive|probed|taken|import_failed|report)"')  # begins what a supervisor says
 _FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _NAMES}
 
 

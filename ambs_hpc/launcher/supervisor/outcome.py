@@ -122,6 +122,13 @@ def stopped(request: StartRequest) -> AttemptReport:
     return _report(request, now, now, None, stopped="stopped")
 
 
+def unfit(request: StartRequest, why: str) -> AttemptReport:
+    """The report of an attempt that was not begun because something is wrong with its node."""
+    now = time.time()
+    report = _report(request, now, now, None, stopped=f"{request.node} is unfit: {why}")
+    return replace(report, has_begun=False)
+
+
 def not_started(request: StartRequest, error: Exception) -> AttemptReport:
     """The report of an attempt whose program could not be started."""
     now = time.time()

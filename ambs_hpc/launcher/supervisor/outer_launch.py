@@ -15,6 +15,8 @@ TASK = (
     *("PMI_", "PMI2_", "PMIX_", "PALS_", "HYDI_", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_"),
     *("OMPI_", "OMPI_MCA_PREFIXES", "OMPI_MCA_cpu_type", "OMPI_MCA_ess", "OMPI_MCA_initial_wdir"),
     *("OMPI_MCA_num_procs", "OMPI_MCA_orte_", "OMPI_MCA_pmix", "PRTE_", "ALPS_APP_"),
+    *("JSM_NAMESPACE_", "FLUX_TASK_", "FLUX_JOB_SIZE", "FLUX_JOB_NNODES", "FLUX_KVS_NAMESPACE"),
+    *("MPT_MPI_", "AMBS_RANK"),
     *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_GTIDS", "SLURM_TASK_PID", "SLURM_STEP"),
     # Counts and options of one step, which would decide about the steps that an evaluation starts.
     *("SLURM_NTASKS", "SLURM_NPROCS", "SLURM_TASKS_PER_NODE", "SLURM_NNODES", "SLURM_CPUS_PER_TASK"),

@@ -24,11 +24,13 @@ from ambs_hpc.launcher.supervisor.messages import (
     AttemptReport,
     ImportFailed,
     Message,
+    ProbeOrder,
     StartRequest,
     StopOrder,
     decoded,
     encoded,
 )
+from ambs_hpc.launcher.supervisor.probes.node_probe import probe
 from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import make_new_folder, start_command
 from ambs_hpc.launcher.supervisor.transport import HEARTBEAT_SECONDS, Transport
@@ -68,6 +70,8 @@ class Supervisor:
         self._has_warned = False
         self._usual_seconds = float("inf")  # that attempts take
         self._heartbeat_due = time.monotonic()
+        self._unfit = ""  # why nothing is begun on this node
+        self._has_told_import = False
         process_tree.become_subreaper()
         self._fork_server = None if objective is None else ForkServerClient(*objective)
         self._wakeup = SignalWakeup()  # the launcher decides when we end; its end is ours
@@ -123,11 +127,22 @@ class Supervisor:
             order = decoded(text)
             if isinstance(order, StartRequest):
                 self._start(order)
+            elif isinstance(order, ProbeOrder):
+                self._probe(order)
             elif isinstance(order, StopOrder):
                 self._stop(set(order.ids), order.grace_seconds)
         return received is not None
 
+    def _probe(self, order: ProbeOrder) -> None:
+        """Look at this node; where the order says so, begin nothing that comes after it and finds trouble."""
+        found = probe(order)
+        self._unfit = found.trouble if order.is_binding else ""
+        self._send(found)
+
     def _start(self, request: StartRequest) -> None:
+        if self._unfit:
+            self._report(outcome.unfit(request, self._unfit))
+            return
         request = replace(request, cores=self._usable(request.cores))
         try:
             make_new_folder(request.folder)
@@ -259,10 +274,12 @@ class Supervisor:
         return max(0.0, min(due - time.monotonic(), IDLE_SECONDS))
 
     def _heartbeat(self) -> None:
-        now = time.monotonic()
-        if now >= self._heartbeat_due:
+        now, server = time.monotonic(), self._fork_server
+        imported = None if server is None else server.import_seconds
+        if now >= self._heartbeat_due or (imported is not None and not self._has_told_import):
             self._heartbeat_due = now + HEARTBEAT_SECONDS
-            self._send(Alive(os.getpid()))
+            self._has_told_import = imported is not None
+            self._send(Alive(os.getpid(), imported))
 
     def _report(self, report: AttemptReport) -> None:
         # When the launcher is gone, the outcome file tells its successor.

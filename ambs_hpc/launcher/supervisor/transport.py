@@ -5,12 +5,44 @@ A launch command (srun, mpiexec, aprun) forwards standard input and output, and 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import threading
 from collections import deque
+from typing import IO
 
 READ_BYTES = 1 << 18
+MOST_LINES, LINE_BYTES = 20, 500  # that are kept of what is said to people
+LINES_SECONDS = 1.0
 # A supervisor says so often that it lives: a launcher on another node cannot see it die.
 HEARTBEAT_SECONDS = 10.0
+
+
+class LastLines:
+    """What a process says to people, passed on to our own standard error; its last lines are kept.
+
+    A thread reads it: a program that starts a container says there why it could not.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """`stream` is this object's from now on."""
+        self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def text(self, patience_seconds: float = LINES_SECONDS) -> str:
+        """The last lines, waiting so long for the end of the stream."""
+        self._thread.join(patience_seconds)
+        return b"".join(list(self._lines)).decode(errors="replace").strip()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in iter(lambda: stream.readline(READ_BYTES), b""):
+                self._lines.append(line[:LINE_BYTES])
+                with contextlib.suppress(OSError, ValueError):  # a full disk, or nobody reads it any more
+                    sys.stderr.buffer.write(line)
+                    sys.stderr.buffer.flush()
 
 
 class Transport:

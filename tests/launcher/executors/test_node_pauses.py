@@ -178,3 +178,62 @@ def test_a_folder_that_can_be_written_is_found_so(tmp_path: Path) -> None:
         probe = node_health.FolderProbe(str(folder))
         wait_until(probe.is_writable)
     assert list(tmp_path.iterdir()) == []
+
+
+class Clock:
+    """The monotonic clock of the pauses."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(node_pauses, "time", made)
+    return made
+
+
+def refused(nodes: Nodes, clock: Clock, *names: str, every: float, times: int) -> None:
+    """Others have these nodes whenever they are tried, which takes so many seconds each time."""
+    for _ in range(times):
+        for name in names:
+            nodes.pauses.note_taken(name, "launcher 1")
+        clock.now += every
+        nodes.pauses.look()
+
+
+def test_nodes_that_others_have_for_long_are_given_up(clock: Clock) -> None:
+    """Also where a supervisor takes long to find that out, and runs as a trial meanwhile."""
+    nodes = Nodes("n1", "n2")
+    refused(nodes, clock, "n1", "n2", every=20.0, times=5)
+    assert nodes.packing.nodes
+    for _ in range(2):
+        begun = nodes.start()
+        clock.now += 15.0
+        nodes.pauses.look()  # the trial has run for so long that the node counts as well
+        assert begun is not None
+        refused(nodes, clock, "n1", "n2", every=6.0, times=1)
+        nodes.leave(begun)
+    assert not list(nodes.packing.nodes)
+    (told,) = nodes.pauses.troubles
+    assert told == "node n1, n2: launchers of other allocations have it"
+
+
+def test_a_launcher_with_nothing_to_try_keeps_its_nodes(clock: Clock) -> None:
+    """One refusal and then no evaluation for hours says nothing of the node, nor does one refusal more."""
+    nodes = Nodes("n1")
+    refused(nodes, clock, "n1", every=7200.0, times=3)
+    assert list(nodes.packing.nodes) == ["n1"]
+
+
+def test_a_node_that_was_ours_meanwhile_is_kept(clock: Clock) -> None:
+    """Of two nodes one may be taken for as long as others like."""
+    nodes = Nodes("n1", "n2")
+    for _ in range(5):
+        refused(nodes, clock, "n1", "n2", every=20.0, times=4)
+        nodes.pauses.note_ours("n2")
+    assert list(nodes.packing.nodes) == ["n1", "n2"]

@@ -16,12 +16,13 @@ import pytest
 from ambs_hpc.errors import ShapeNeverFits, UsageError
 from ambs_hpc.identity import start_time, this_process
 from ambs_hpc.launcher.executors import node_health, registry
+from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
 from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
 from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 from ambs_hpc.launcher.executors.parsl.node_main import own_name
 from ambs_hpc.launcher.executors.process import BLAMED
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
@@ -208,10 +209,13 @@ def test_time_limit_terms_then_kills(shared: ParslExecutor, tmp_path: Path) -> N
 
 
 def test_cancelled_evaluation_is_an_interruption(shared: ParslExecutor, tmp_path: Path) -> None:
-    """The pool's workers hear of it, and the other evaluation goes on."""
+    """The pool's workers hear of it, and the other evaluation goes on, where it is said to run."""
     for number in (11, 12):
         shared.start(*work(tmp_path, number, function="pid"))
     gone, stays = pid_of(tmp_path, 11), pid_of(tmp_path, 12)
+    places: list[Placed] = []
+    wait_until(lambda: places.extend(shared.placed()) or len(places) >= 2, WAIT_SECONDS)
+    assert sorted(places, key=lambda one: one.id)[-2:] == [Placed(11, 1, "here"), Placed(12, 1, "here")]
     shared.cancel([11], grace_seconds=1.0)
     assert ended(shared) == [Interrupted(11, 1, "stopped")]
     assert is_gone(gone)
@@ -380,7 +384,7 @@ def several(folder: Path, everywhere: Callable[[Sequence[str]], Sequence[str]]) 
     node_pool = NodePool(
         nodes, "CUDA_VISIBLE_DEVICES", lambda name: ("env", f"ON={name}"), launch_on_all=everywhere
     )
-    return ParslExecutor(Packing(nodes), node_pool, 0.5, folder / "pools")
+    return ParslExecutor(Packing(nodes), node_pool, 0.5, folder / "pools", log=NodeLog(["a", "b"], "a"))
 
 
 def pretended(nodes: Sequence[str]) -> Sequence[str]:
@@ -408,9 +412,83 @@ def test_one_launch_command_serves_all_nodes(tmp_path: Path) -> None:
         executor.close()
 
 
+def on_bad_scratch(folder: Path, bad: Sequence[str]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """As `pretended`, with a scratch folder of each node's own, which is `full` on some."""
+
+    def everywhere(nodes: Sequence[str]) -> Sequence[str]:
+        scratch = [str(folder / ("full" if node in bad else ".")) for node in nodes]
+        command = list(pretended(nodes))
+        for rank, its_own in enumerate(scratch):
+            command[2] = command[2].replace(f"PMI_RANK={rank} ", f"PMI_RANK={rank} TMPDIR={its_own} ")
+        return command
+
+    return everywhere
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[None]:
+    """The folder `full` without room."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    subprocess.run(["dd", "if=/dev/zero", f"of={folder}/fill"], capture_output=True, check=False)
+    yield
+    subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_node_with_a_full_scratch_gets_no_worker(tmp_path: Path) -> None:
+    """It is named, with what was measured on both; the others do the work."""
+    executor = several(tmp_path, on_bad_scratch(tmp_path, ["a"]))
+    try:
+        for number in (1, 2):
+            assert executor.start(*work(tmp_path, number, function="environment"))
+        said = ended(executor, 2)
+        assert {one.node for one in said if isinstance(one, Outcome)} == {"b"}
+        assert executor.count(ONE_GPU) == 2
+        (trouble,) = executor.troubles
+        assert trouble.startswith(f"node a: scratch {tmp_path}/full cannot be written: No space left")
+        expected = {("a", "PROBE_FAILED"), ("b", "PROBED"), ("b", "IMPORTED")}
+        wait_until(lambda: executor.poll(0.05) == [] and told_of(executor) == expected, WAIT_SECONDS)
+    finally:
+        executor.close()
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_nodes_that_all_have_trouble_make_a_pool_all_the_same(tmp_path: Path) -> None:
+    """The evaluations may never touch the scratch."""
+    executor = several(tmp_path, on_bad_scratch(tmp_path, ["a", "b"]))
+    try:
+        assert executor.start(*work(tmp_path, 1, function="environment"))
+        assert ended(executor) == [Interrupted(1, 1, "no node is fit", started=False)]
+        assert executor.start(*work(tmp_path, 1, function="environment"))
+        assert outcome(executor).objective == 1.0
+        assert executor.troubles == []
+    finally:
+        executor.close()
+
+
+def told_of(executor: ParslExecutor) -> set[tuple[str, str]]:
+    return {(one.node, one.kind.value) for one in executor._log.last(was_stopped=False)}
+
+
+def test_a_node_without_a_manager_is_lost_once() -> None:
+    """One that dies is started again meanwhile; nodes that never had one are not lost."""
+    watch = parsl_pool.ManagerWatch()
+    both = [{"manager": "a-1-12ab"}, {"manager": "b-34cd"}]
+    looks = [watch.lost(both), *(watch.lost(both[1:]) for _ in range(parsl_pool.LOOKS_TO_LOSE - 1))]
+    assert looks == [[]] * parsl_pool.LOOKS_TO_LOSE
+    assert watch.lost([{"manager": "a-1-ffff"}, both[1]]) == []
+    looks = [watch.lost(both[1:]) for _ in range(2 * parsl_pool.LOOKS_TO_LOSE)]
+    assert looks == [[]] * (parsl_pool.LOOKS_TO_LOSE - 1) + [["a-1"]] + [[]] * parsl_pool.LOOKS_TO_LOSE
+
+
 def test_launch_command_that_fails_gives_up(tmp_path: Path) -> None:
-    """Not without end: the launcher is told that no node is left, its evaluations are given back."""
-    executor = several(tmp_path, lambda _: ("false",))
+    """Not without end: no node is left, for the reason that the command gave; evaluations are given back."""
+    words = "srun: error: Unable to create step for job 7: More processors requested than permitted"
+    executor = several(tmp_path, lambda _: ("sh", "-c", f"echo '{words}' >&2; exit 1"))
     said: list[Ended] = []
     starts = 0
     while executor.capacity() is not None:
@@ -419,7 +497,7 @@ def test_launch_command_that_fails_gives_up(tmp_path: Path) -> None:
         wait_until(lambda: said.extend(executor.poll(0.05)) or len(said) >= starts, WAIT_SECONDS)  # noqa: B023
     assert starts == parsl_executor.MOST_POOLS
     assert all(isinstance(one, Interrupted) and not one.started for one in said)
-    assert executor.troubles == ["lost a, b"]
+    assert executor.troubles == [f"nothing starts on a, b: {words}"]
     assert executor.room() is None
 
 
@@ -436,7 +514,8 @@ def test_dead_node_that_ends_the_launch_command_is_left_out(tmp_path: Path) -> N
         return ("false",) if name == "a" else ("env",)
 
     node_pool = NodePool(nodes, "CUDA_VISIBLE_DEVICES", launch_on, launch_on_all=launch_on_all)
-    executor = ParslExecutor(Packing(nodes), node_pool, 0.5, tmp_path / "pools")
+    log = NodeLog(["a", "b"], "a")
+    executor = ParslExecutor(Packing(nodes), node_pool, 0.5, tmp_path / "pools", log=log)
     executor.start(*work(tmp_path, 1, function="pid"))
     pid = pid_of(tmp_path, 1)
     assert executor._pool is not None
@@ -488,6 +567,9 @@ class PoolWithoutRoom:
         said, self.requests = self.requests, []
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return [parsl_pool.Answer(one.id, not_begun(one, error)) for one in said]
+
+    def of_nodes(self) -> list[dict[str, object]]:
+        return []
 
     def failure(self) -> None:
         return None

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ambs_hpc.errors import ShapeNeverFits
+from ambs_hpc.errors import NodesApart, ShapeNeverFits
 from ambs_hpc.launcher.executors import node_pauses
 from ambs_hpc.launcher.executors.process import ProcessExecutor
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.node_pool import NodePool, on_no_nodes
 from ambs_hpc.launcher.packing import Node, Packing, Share
 from ambs_hpc.launcher.supervisor import client, process_tree
+from ambs_hpc.launcher.supervisor.messages import NO_CONTAINER
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
@@ -37,10 +40,18 @@ def waits(configuration):
 """
 
 
+# Of Slurm 22.05, where less of a node was granted than its site file says.
+SRUN = """srun: error: Unable to create step for job 7: More processors requested than permitted
+srun: cluster configuration lacks support for cpu binding
+"""
+
+
 def launch_on(node: str) -> Sequence[str]:
     """As srun does: start a program elsewhere, forward its standard streams; `broken` is out of reach."""
     if node == "broken":
         return ("false",)
+    if node.startswith("refused"):
+        return ("sh", "-c", f"printf '{SRUN}' >&2; exit 1")
     return () if node == "here" else ("env", f"PRETENDED_NODE={node}")
 
 
@@ -125,6 +136,87 @@ def test_unreachable_node_is_given_up(executor: ProcessExecutor, folder: Path) -
     (again,) = ended(executor, 1)
     assert isinstance(again, Outcome)
     assert again.node == "there"
+
+
+@pytest.mark.parametrize("executor", [("refused1", "refused2")], indirect=True)
+def test_a_launch_command_that_starts_nothing_is_told_in_its_own_words(
+    executor: ProcessExecutor, folder: Path
+) -> None:
+    """Two "lost" nodes would have a person ask the centre about its nodes; no evaluation comes to harm."""
+    for number in (1, 2):
+        executor.start(*work(folder, number, "where"))
+    said = ended(executor, 2)
+    assert [isinstance(one, Interrupted) and not one.started for one in said] == [True, True]
+    (told,) = executor.troubles
+    assert told.startswith("nothing starts on refused")
+    assert told.endswith(f": {SRUN.splitlines()[0]}")
+    assert "lost" not in told
+
+
+def in_container(prepared_: Prepared, *words: str) -> Prepared:
+    claim, request = prepared_
+    return claim, replace(request, within=[*words, sys.executable])
+
+
+def launch_with_fuse(node: str) -> Sequence[str]:
+    """Containers of `sh -c $FUSE` start where FUSE is the command to do so."""
+    return ("env", 'FUSE=exec "$@"' if node == "well" else "FUSE=echo no fuse >&2; exit 1")
+
+
+CONTAINER = ("sh", "-c", 'eval "$FUSE"', "container")
+
+
+def test_a_node_without_a_containers_needs_is_left_alone(folder: Path) -> None:
+    """The launch command works there, and the container starts elsewhere: no campaign is refused."""
+    executor = make(("bad", "well"), launch_on=launch_with_fuse)
+    try:
+        for number in (1, 2):
+            assert executor.start(*in_container(work(folder, number, None, ["true"]), *CONTAINER))
+        said = ended(executor, 2)
+        assert {type(one) for one in said} == {Outcome, Interrupted}
+        (interrupted,) = [one for one in said if isinstance(one, Interrupted)]
+        assert not interrupted.started
+        told = "node bad: no supervising process starts in a container: no fuse"
+        wait_until(lambda: not executor.poll(0.05) and list(executor.troubles) == [told])
+        assert executor.count(ONE_CORE) == 1
+    finally:
+        executor.close()
+
+
+def test_a_container_that_starts_on_no_node_is_to_blame(folder: Path) -> None:
+    """Its evaluations are refused, and the nodes serve others."""
+    executor = make(("bad", "worse"), launch_on=launch_with_fuse)
+    try:
+        for number in (1, 2):
+            assert executor.start(*in_container(work(folder, number, None, ["true"]), *CONTAINER))
+        said = ended(executor, 3)
+        (told,) = [one for one in said if isinstance(one, Unloadable)]
+        assert told.what == NO_CONTAINER
+        assert told.error.endswith("said: no fuse")
+        assert executor.troubles == []
+        assert executor.count(ONE_CORE) == 2
+    finally:
+        executor.close()
+
+
+@pytest.mark.parametrize("executor", [("there", "further")], indirect=True)
+def test_a_supervisor_that_the_system_does_not_start_ends_nothing(
+    executor: ProcessExecutor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its node pauses, and the evaluation waits or goes to another one."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as context:
+        context.setattr(client.subprocess, "Popen", refuse)
+        assert not executor.start(*work(folder, 1, "where"))
+    (told,) = executor.troubles
+    assert told.partition(": ")[2] == f"no supervising process can be started: [Errno 24] {os.strerror(24)}"
+    assert executor.count(ONE_CORE) == 1
+    assert executor.start(*work(folder, 1, "where"))
+    (outcome,) = ended(executor, 1)
+    assert isinstance(outcome, Outcome)
 
 
 @pytest.mark.parametrize("executor", [("there",)], indirect=True)
@@ -317,3 +409,34 @@ def test_launch_commands_may_say_what_they_like(folder: Path) -> None:
     assert isinstance(said, Outcome)
     assert said.objective == 1.0
     executor.close()
+
+
+def test_ranks_wait_for_neighbours_and_are_refused_where_none_are_left(folder: Path) -> None:
+    """Free nodes that lie apart say nothing against the evaluation, as long as the one between only works."""
+
+    def neighbours_only(shares: Sequence[Share], per_node: int, variables: Collection[str]) -> Sequence[str]:
+        places = [int(share.node[1:]) for share in shares]
+        if max(places) - min(places) >= len(places):
+            raise NodesApart("only neighbours")
+        return launch_ranks(shares, per_node, variables)
+
+    executor = make(("n1", "n2", "n3"), launch_ranks=neighbours_only)
+    prints = ["sh", "-c", "echo AMBS-RESULT: 1"]
+    try:
+        for number in (1, 2, 3):
+            waits = f"until [ -e {folder}/go-{number} ]; do sleep 0.02; done; {prints[2]}"
+            assert executor.start(*work(folder, number, None, ["sh", "-c", waits]))
+        for number in (1, 3):
+            (folder / f"go-{number}").touch()
+        ended(executor, 2)
+        ranks = work(folder, 4, None, prints, RANKS)
+        assert not executor.start(*ranks)
+        (folder / "go-2").touch()
+        ended(executor, 1)
+        assert executor.start(*ranks)
+        ended(executor, 1)
+        executor._packing.lose("n2")
+        with pytest.raises(ShapeNeverFits, match="only neighbours"):
+            executor.start(*work(folder, 5, None, prints, RANKS))
+    finally:
+        executor.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -133,3 +134,18 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_last_words_of_many_are_not_waited_for_one_by_one() -> None:
+    """A child of a dead command may hold its standard error open."""
+    supervisors = [launched("echo no such image >&2; sleep 30 & exec >&- <&-") for _ in range(5)]
+    try:
+        wait_until(lambda: all(one.last_words(0.0) == "no such image" for one in supervisors))
+        begun = time.monotonic()
+        said = [one.last_words(begun + 0.15) for one in supervisors]
+        assert said == ["no such image"] * 5
+        assert time.monotonic() - begun < 0.4
+    finally:
+        for one in supervisors:
+            os.killpg(one.pid, signal.SIGKILL)
+        close_all(supervisors)

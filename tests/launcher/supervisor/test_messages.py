@@ -10,6 +10,9 @@ from ambs_hpc.launcher.supervisor.messages import (
     AttemptReport,
     ImportFailed,
     Message,
+    NodeProbed,
+    NodeTaken,
+    ProbeOrder,
     StartRequest,
     StopOrder,
     SupervisorDied,
@@ -20,11 +23,20 @@ from ambs_hpc.launcher.supervisor.messages import (
 )
 
 MESSAGES: list[Message] = [
-    StartRequest(1, 2, {"x": 0.1, "name": "ä"}, "/runs/1-2", ["echo", "{}"], cores=[3, 4], gpus=["0"]),
+    StartRequest(
+        *(1, 2, {"x": 0.1, "name": "ä"}, "/runs/1-2", ["echo", "{}"]),
+        cores=[3, 4],
+        gpus=["0"],
+        within=["env"],
+    ),
     StopOrder([1, 2], 0.5),
+    ProbeOrder("n", "/runs", 4, is_binding=True),
+    NodeProbed("n", True, 1.5, "2 GPUs are there instead of 4", {"gpus": 2, "scratch": "/tmp"}),
     Alive(17),
+    Alive(17, 3.5),
     ImportFailed("Traceback\n  'x'"),
     SupervisorDied(),
+    NodeTaken("launcher 7 on n in cobalt allocation 12"),
     AttemptReport(1, 2, "n", 1.5, 2.5, objective=-1e308, metrics={"curve": [1, 2.5, None]}),
 ]
 

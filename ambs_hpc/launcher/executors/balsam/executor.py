@@ -15,13 +15,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ambs_hpc.errors import ShapeNeverFits
+from ambs_hpc.launcher.container_command import Containers
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.executors.balsam.jobs import cores_of, new_job, on_one_node, queue_of
 from ambs_hpc.launcher.executors.balsam.link import QUEUE, BalsamLink
 from ambs_hpc.launcher.executors.balsam.messages import Key, News, ReadBooks
 from ambs_hpc.launcher.executors.process import blamed, outcome_of
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.executors.start_request import bounded
+from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, to_json
@@ -76,6 +78,7 @@ class BalsamExecutor:
         """
         self._link, self._site, self._packing = link, site, packing
         self._grace_seconds, self._slots = grace_seconds, slots
+        self._containers = Containers(NodePool((), ""), has_supervisors=False)
         self._running: dict[int, _BalsamRun] = {}
         self._adopted: Collection[Key] = ()  # attempts that a launcher before us may have handed over
         self._ready: list[Ended] = []  # known before anybody asked
@@ -124,6 +127,9 @@ class BalsamExecutor:
             told.append(f"programs of several ranks wait, and no batch job of {self._site} is in mpi mode")
         return [*self._link.troubles, *told, *filter(None, [self._file_words])]
 
+    def placed(self) -> list[Placed]:
+        return []  # Balsam does not say on which of its nodes a job runs
+
     def _window(self, shape: Resources) -> int:
         if self._slots is not None:
             return self._slots
@@ -144,6 +150,7 @@ class BalsamExecutor:
                 NEVER_FITS.format(id=claim.id, resources=claim.resources, site=self._site, most=most)
             )
         key, run_directory = (claim.id, claim.attempt), run_directory_of(request.folder)
+        request = self._containers.entered(request)
         cores = cores_of(claim.resources, self._packing)
         request = bounded(request, claim.resources, cores, claim.token, self._grace_seconds)
         running = _BalsamRun(claim, request, run_directory, time.monotonic())

@@ -15,10 +15,15 @@ from pathlib import Path
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
-from ambs_hpc.launcher.executors.node_health import FolderProbe, Probe, unwritable
+from ambs_hpc.launcher.container_command import Containers
+from ambs_hpc.launcher.executors.node_health import FolderProbe, Probe, lost, unwritable
+from ambs_hpc.launcher.executors.node_log import NodeLog
+from ambs_hpc.launcher.executors.node_pauses import NodePauses
+from ambs_hpc.launcher.executors.node_probes import NodeProbes
 from ambs_hpc.launcher.executors.parsl.pool import Answer, Pool, PoolPlan, require_parsl
-from ambs_hpc.launcher.executors.process import blamed, lost, outcome_of
-from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
+from ambs_hpc.launcher.executors.parsl.pool_nodes import PoolNodes
+from ambs_hpc.launcher.executors.process import blamed, outcome_of
+from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.executors.start_request import placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
@@ -26,6 +31,8 @@ from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, SupervisorDied
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
 from ambs_hpc.records import Claim, Resources
+from ambs_hpc.schedulers.last_words import last_words
+from ambs_hpc.states import NodeEventKind
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +62,13 @@ class ParslExecutor:
         grace_seconds: float,
         folder: Path,
         slots: int | None = None,
+        log: NodeLog | None = None,
     ) -> None:
-        """`folder`: where pools have theirs, seen by all nodes; `slots`: at most so many at once.
+        """
+        Args:
+            folder: where pools have theirs, seen by all nodes.
+            slots: at most so many evaluations at once.
+            log: is told what happens on nodes, and says which to use no more.
 
         Raises:
             UsageError: Parsl is not installed.
@@ -64,14 +76,19 @@ class ParslExecutor:
         require_parsl()
         self._packing, self._node_pool, self._grace_seconds = packing, node_pool, grace_seconds
         self._folder, self._slots = folder, slots
+        self._containers = Containers(node_pool)
         self._pool: Pool | None = None
         self._shape: Resources | None = None
         self._per_node: Sequence[Share] = ()
         self._running: dict[int, StartRequest] = {}  # by evaluation
         self._deaths: Counter[int] = Counter()  # of supervisors and workers, by evaluation
         self._pools = self._failures = 0
+        self._words = ""  # what the launch command said when it started nothing
         self._probe: Probe | None = None  # of the nodes of a pool that failed
         self._unwritable: tuple[FolderProbe, str] | None = None  # with the words for people
+        self._log = log or NodeLog()
+        self._node_probes = NodeProbes(packing, node_pool.nodes, NodePauses(packing), self._log)
+        self._nodes = PoolNodes(packing, self._node_probes, self._log)
 
     # -- what fits ----------------------------------------------------------------------------------
 
@@ -108,8 +125,10 @@ class ParslExecutor:
     @property
     def troubles(self) -> Sequence[str]:
         left = self._packing.nodes
-        told = [] if self._unwritable is None else [self._unwritable[1]]
-        return [*lost([node.name for node in self._node_pool.nodes if node.name not in left]), *told]
+        told = [*self._nodes.troubles, *self._log.left_out_words]
+        told += [] if self._unwritable is None else [self._unwritable[1]]
+        gone = [node.name for node in self._node_pool.nodes if node.name not in left]
+        return [*lost(dict.fromkeys(gone, self._words)), *told]
 
     @property
     def _free(self) -> int:
@@ -119,7 +138,7 @@ class ParslExecutor:
     @property
     def _workers(self) -> int:
         """How many evaluations may run; while the pool comes up those that are planned count."""
-        workers = len(self._per_node) * len(self._packing.nodes)
+        workers = len(self._per_node) * self._nodes.usable
         if self._pool is not None and self._pool.workers and self._pool.age_seconds > FIRST_SECONDS:
             workers = self._pool.workers  # some nodes never came up, or are lost
         return workers if self._slots is None else min(workers, self._slots)
@@ -143,8 +162,9 @@ class ParslExecutor:
             raise ShapeNeverFits(NOT_HERE.format(id=claim.id, resources=claim.resources, most=most))
         if not self._fits(claim.resources) or self._free < 1:
             return False
+        request = self._containers.entered(request)
         if self._pool is None:
-            self._pool = Pool(self._plan())
+            self._pool = Pool(self._plan(run_directory_of(request.folder)))
         share = self._trimmed(claim.resources)
         request = placed(
             request, claim.resources, Slot((share,)), self._node_pool, claim.token, self._grace_seconds
@@ -152,6 +172,11 @@ class ParslExecutor:
         self._running[claim.id] = request
         self._pool.submit(request)
         return True
+
+    def placed(self) -> list[Placed]:
+        places = () if self._pool is None else self._pool.places()
+        running = {(one.id, one.attempt) for one in self._running.values()} if places else ()
+        return [Placed(*one) for one in places if one[:2] in running]
 
     def poll(self, timeout_seconds: float) -> list[Ended]:
         if self._unwritable is not None and self._unwritable[0].is_writable():
@@ -163,7 +188,7 @@ class ParslExecutor:
         ended: list[Ended] = []
         for answer in self._pool.answers(timeout_seconds):
             ended += self._understand(answer)
-        return ended + self._look_after_pool()
+        return ended + self._hear_of_nodes() + self._look_after_pool()
 
     def cancel(self, ids: Collection[int], grace_seconds: float) -> None:
         mine = [(one, self._running[one].attempt) for one in ids if one in self._running]
@@ -197,8 +222,9 @@ class ParslExecutor:
         return True
 
     def _slots_of_a_node(self, shape: Resources) -> list[Share]:
-        """The slots of a node, one for each worker; all nodes are alike."""
-        node = next(one for one in self._node_pool.nodes if one.name in self._packing.nodes)
+        """The slots of a node, one for each worker: those of the smallest node, for all of them."""
+        left = [one for one in self._node_pool.nodes if one.name in self._packing.nodes]
+        node = min(left, key=lambda one: len(one.cores))
         packing = Packing([node], self._slots)
         shares: list[Share] = []
         while (slot := packing.place(shape)) is not None:
@@ -212,15 +238,26 @@ class ParslExecutor:
             return share
         return replace(share, cores=share.cores[: shape.cores], gpus=share.gpus[: shape.gpus])
 
-    def _plan(self) -> PoolPlan:
+    def _plan(self, run_directory: str) -> PoolPlan:
+        is_binding = self._nodes.begin()
         self._pools += 1
         folder = self._folder / f"pool-{self._pools}"
-        folder.mkdir(mode=0o700, parents=True)
         nodes = self._packing.nodes
         is_here = len(nodes) == 1 and not self._node_pool.launch_on(nodes[0])
         launch = () if is_here else self._node_pool.launch_on_all(nodes)
         variable = self._node_pool.gpu_variable if self._packing.has_gpus else None
-        return PoolPlan(folder, nodes, self._per_node, variable, launch, str(this_process()))
+        return PoolPlan(
+            folder,
+            nodes,
+            self._per_node,
+            variable,
+            launch,
+            str(this_process()),
+            run_directory,
+            min(map(self._node_probes.expected, nodes)),
+            is_binding,
+            self._node_pool.lock(nodes[0]),
+        )
 
     # -- what the pool says -------------------------------------------------------------------------
 
@@ -234,28 +271,46 @@ class ParslExecutor:
                 return [self._died(request, answer.error)]
             return [Interrupted(request.id, request.attempt, answer.error)]
         if isinstance(report, ImportFailed):
-            assert request.function is not None
-            told = Unloadable(request.function, request.module_directory, report.error)
-            reason = "its module cannot be imported"
-            return [told, Interrupted(request.id, request.attempt, reason, started=False)]
+            told = Unloadable(request.function, request.objective_directory, report.error, report.what)
+            return [told, Interrupted(request.id, request.attempt, report.reason, started=False)]
         if isinstance(report, SupervisorDied):
             return [self._died(request, "supervising process died")]
-        self._failures = 0
+        self._failures, self._words = 0, ""
         self._deaths.pop(request.id, None)
         if report.unwritable:
-            self._note_unwritable(run_directory_of(request.folder), report.unwritable)
+            self._note_unwritable(report.node, run_directory_of(request.folder), report.unwritable)
         if report.is_on_disk:
             report = read_outcome(request.folder, request.attempt, request.token) or report
         if report.stopped:
             return [Interrupted(request.id, request.attempt, report.stopped, started=report.has_begun)]
         return [outcome_of(report)]
 
-    def _note_unwritable(self, run_directory: str, why: str) -> None:
+    def _note_unwritable(self, node: str, run_directory: str, why: str) -> None:
         """Start nothing until this node can write there: Parsl chooses the node, so all of them pause."""
         if self._unwritable is None:
             told = unwritable(run_directory, why)
             logger.warning("all nodes pause: %s", told)
-            self._unwritable = FolderProbe(run_directory), told
+            folder = FolderProbe(run_directory)
+            self._unwritable = folder, told
+            self._log.note_failure(node, NodeEventKind.UNWRITABLE, told, is_of_node=folder.was_writable)
+
+    def _hear_of_nodes(self) -> list[Ended]:
+        """Take what nodes tell of themselves; with none that is fit, all are used all the same."""
+        assert self._pool is not None
+        for news in self._pool.of_nodes():
+            self._nodes.hear(news)
+        for node in self._log.newly_left_out():
+            self._packing.lose(node)
+            self._pool.leave_out(node)
+        if not self._nodes.needs_unfit(self._pool.age_seconds):
+            return []
+        return self._interrupt_all("no node is fit", started=False)
+
+    def _interrupt_all(self, why: str, *, started: bool) -> list[Ended]:
+        """Close the pool and report what was in it."""
+        self._close_pool()
+        interrupted, self._running = list(self._running.values()), {}
+        return [Interrupted(one.id, one.attempt, why, started=started) for one in interrupted]
 
     def _died(self, request: StartRequest, reason: str) -> Ended:
         """The end of an attempt whose supervisor or worker died, in which nothing else ran."""
@@ -270,18 +325,21 @@ class ParslExecutor:
             return []
         failure, has_run = pool.failure(), pool.has_had_workers
         if failure is None and not pool.workers and pool.age_seconds > FIRST_SECONDS:
-            failure = "no node is left" if has_run else "no node has come up"
+            why = "no node is left" if has_run else "no node has come up"
+            failure = ": ".join(filter(None, (why, self._nodes.taken_words)))
             self._failures = MOST_POOLS
         if failure is None:
             return []
         self._failures += 1
-        logger.error("pool failed reason=%s said=%s", failure, pool.tail())
-        self._close_pool()
+        said = pool.tail()
+        logger.error("pool failed reason=%s said=%s", failure, said)
+        if not has_run:
+            self._words = last_words(said)
+        interrupted = self._interrupt_all(failure, started=has_run)
         if self._failures >= MOST_POOLS:
             self._give_up()
         self._ask_nodes()
-        interrupted, self._running = list(self._running.values()), {}
-        return [Interrupted(one.id, one.attempt, failure, started=has_run) for one in interrupted]
+        return interrupted
 
     def _ask_nodes(self) -> None:
         """Some launch commands end everywhere when one node dies: find out which, before the next pool."""
@@ -291,14 +349,18 @@ class ParslExecutor:
 
     def _hear_probe(self) -> None:
         lost = None if self._probe is None else self._probe.lost()
-        if lost is None:
+        if self._probe is None or lost is None:
             return
+        self._words = self._probe.words or self._words
         self._probe = None
         for node in lost:
             logger.error("node given up node=%s", node)
+            why = "the launch command starts nothing there any more"
+            self._log.note_failure(node, NodeEventKind.NODE_LOST, why)
             self._packing.lose(node)
 
     def _give_up(self) -> None:
-        logger.error("no pool of workers can be had: all nodes are given up. Try --executor process.")
+        advice = self._nodes.taken_words or "Try --executor process."
+        logger.error("no pool of workers can be had: all nodes are given up. %s", advice)
         for node in self._packing.nodes:
             self._packing.lose(node)

@@ -6,8 +6,10 @@ manager nor at its own end.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ambs_hpc.launcher.executors.parsl.worker import (
@@ -23,14 +26,26 @@ from ambs_hpc.launcher.executors.parsl.worker import (
     NODE_VARIABLE,
     POOL_VARIABLE,
     TMPDIR_VARIABLE,
+    tell_of_node,
 )
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES
+from ambs_hpc.launcher.supervisor.messages import ProbeOrder
 from ambs_hpc.launcher.supervisor.outer_launch import leave_outer_launch
+from ambs_hpc.launcher.supervisor.probes.node_lock import (
+    NodeClaim,
+    NodeInUse,
+    NodeLock,
+    claim_of,
+    lock_node,
+)
+from ambs_hpc.launcher.supervisor.probes.node_probe import probe
 
 MOST_DEATHS = 3  # of managers that lived for less than
 SHORT_LIFE_SECONDS = 60.0
 LOOK_SECONDS = 0.2
+TAKEN_SECONDS = 2.0  # until a node is tried again that a launcher of another allocation has
+UNFIT_SECONDS = 300.0  # between two looks at a node that has trouble
 LONGEST_FOLDER_BYTES = 70  # what is added to it takes some 30
 SHORT_FOLDER = "/tmp"
 
@@ -42,15 +57,73 @@ def main(arguments: list[str]) -> int:
     node = own_name(description["nodes"], os.environ, socket.gethostname())
     leave_outer_launch()
     process_tree.become_subreaper()
-    is_over = threading.Event()
+    is_over = Ending()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: is_over.set())
     threading.Thread(target=_watch_input, args=(is_over,), daemon=True).start()
     environment = {**_with_short_folder(os.environ), POOL_VARIABLE: str(pool), NODE_VARIABLE: node}
+    lock = _wait_until_free(claim_of(description["lock"]), node, pool, is_over)
     try:
+        _wait_until_fit(ProbeOrder(node, **description["probe"]), pool, is_over)
+        if not _goes_on(pool, is_over):
+            return 0
         return _serve(description["command"], environment, node, is_over)
     finally:
         process_tree.kill_children()
+        lock.release()
+
+
+class Ending:
+    """That the end was asked for.
+
+    Handlers of signals tell it, however many of them run inside each other. They would wait for each other
+    with threads' events, whose lock the interrupted code may hold.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def set(self) -> None:
+        """It was asked for."""
+        with contextlib.suppress(BlockingIOError):  # full: it was said often enough
+            os.write(self._writer, b"x")
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for it, or until the timeout; whether it was asked for."""
+        return bool(select.select([self._reader], [], [], timeout_seconds)[0])
+
+
+def _goes_on(pool: Path, is_over: Ending) -> bool:
+    """Whether a node that waits is to wait on; a killed launcher's pool is removed without a word to it."""
+    return not is_over.wait(0.0) and pool.exists()
+
+
+def _wait_until_free(claim: NodeClaim | None, node: str, pool: Path, is_over: Ending) -> NodeLock:
+    """Lock this node, and tell the launcher who has it; nothing is locked when the pool ends first."""
+    told = ""
+    while claim is not None and _goes_on(pool, is_over):
+        lock = lock_node(replace(claim, node=node))
+        who = lock.who if isinstance(lock, NodeInUse) else ""
+        if who != told:
+            told = who
+            tell_of_node(pool, node, "taken", {"taken": who})
+        if isinstance(lock, NodeLock):
+            return lock
+        is_over.wait(TAKEN_SECONDS)
+    return NodeLock()
+
+
+def _wait_until_fit(order: ProbeOrder, pool: Path, is_over: Ending) -> None:
+    """Look at this node and tell the launcher; begin nothing before it is well, where that is asked for."""
+    while _goes_on(pool, is_over):
+        found = probe(order)
+        told = {"at": found.at, "trouble": found.trouble, "is_binding": found.is_binding}
+        tell_of_node(pool, order.node, "probe", {**told, "facts": dict(found.facts)})
+        if not (found.trouble and found.is_binding):
+            return
+        print(f"node {order.node} is unfit: {found.trouble}", file=sys.stderr, flush=True)  # noqa: T201
+        is_over.wait(UNFIT_SECONDS)
 
 
 def own_name(nodes: Sequence[str], environ: Mapping[str, str], host: str) -> str:
@@ -71,7 +144,7 @@ def _with_short_folder(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "TMPDIR": SHORT_FOLDER, TMPDIR_VARIABLE: given}
 
 
-def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_over: threading.Event) -> int:
+def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_over: Ending) -> int:
     deaths, me = 0, os.getpid()
     while True:
         started = time.monotonic()
@@ -93,7 +166,7 @@ def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_ov
             return 0  # some launch commands end the others when one fails
 
 
-def _watch_input(is_over: threading.Event) -> None:
+def _watch_input(is_over: Ending) -> None:
     """Note the launcher's end by the end of the standard input, where the launch command forwards it."""
     has_come = False
     while os.read(0, 1024):

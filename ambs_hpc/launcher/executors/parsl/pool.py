@@ -13,9 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.environment import launch_environment
 from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
+from ambs_hpc.launcher.executors.parsl.pool_files import NodeLost, NodeNews, PoolFiles, drained
 from ambs_hpc.launcher.packing import Share
 from ambs_hpc.launcher.supervisor.messages import (
     AttemptReport,
@@ -40,6 +41,7 @@ HEARTBEAT_SECONDS = 5  # of managers; as often they look after their workers
 SILENCE_SECONDS = 30  # after which a manager, or for managers the launcher, is lost
 ASK_SECONDS = 2.0  # between two looks at which managers there are
 ANSWER_SECONDS = 20.0
+LOOKS_TO_LOSE = 5  # a manager that died is started again meanwhile
 CLOSE_SECONDS = (2.0, 10.0, 5.0)  # after the end of input, after TERM, after KILL
 LOG = "pool.log"
 TAIL_BYTES = 2000
@@ -61,6 +63,10 @@ class PoolPlan:
         gpu_variable: that hides other GPUs; None where nodes have none.
         launch: the command that starts a program on every node; () when this is the only one.
         owner: the launcher, by which its processes here can be told.
+        run_directory: that nodes are to write into.
+        gpus: of each node; 0 does not look for any.
+        is_binding: begin nothing on a node where a look at it finds trouble.
+        lock: the variable by which each node is locked; {} where launchers overlap on purpose.
     """
 
     folder: Path
@@ -69,6 +75,10 @@ class PoolPlan:
     gpu_variable: str | None
     launch: Sequence[str]
     owner: str
+    run_directory: str
+    gpus: int
+    is_binding: bool
+    lock: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,10 @@ class Pool:
         self._begun_at = time.monotonic()
         self._htex: Any = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._managers = ManagerWatch()
+        self._left_out: set[str] = set()
+        self._news: queue.SimpleQueue[NodeNews] = queue.SimpleQueue()
+        self._files = PoolFiles(plan.folder, plan.nodes, self._news.put)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -143,15 +157,23 @@ class Pool:
         found: list[Answer] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._answers.get(timeout=max(0.0, timeout_seconds)))
-            while True:
-                found.append(self._answers.get_nowait())
-        return found
+        return found + drained(self._answers)
 
     def cancel(self, pairs: Sequence[tuple[int, int]], grace_seconds: float) -> None:
         """TERM to these attempts, KILL after the grace, wherever they run or as soon as they do."""
-        lines = "".join(json.dumps([*pair, grace_seconds]) + "\n" for pair in pairs)
-        with (self._plan.folder / worker.CANCELLED).open("a") as file:
-            file.write(lines)
+        self._files.cancel(pairs, grace_seconds)
+
+    def places(self) -> list[tuple[int, int, str]]:
+        """(id, attempt, node) of evaluations that have run for a while, each once."""
+        return self._files.places()
+
+    def of_nodes(self) -> list[NodeNews]:
+        """What nodes have told of themselves since the last call, and which are lost."""
+        return drained(self._news)
+
+    def leave_out(self, node: str) -> None:
+        """Start nothing on the node any more; what runs there goes on."""
+        self._left_out.add(node)
 
     def tail(self) -> str:
         """The last lines of its processes' log."""
@@ -164,6 +186,7 @@ class Pool:
         """End all of it; nothing is left on this node, nor on others that can still be reached."""
         self._is_closing = True
         self._over.set()
+        self._files.end()
         self._thread.join()
         if self._process is not None:
             _end(self._process)
@@ -180,12 +203,21 @@ class Pool:
                 managers = self._htex.command_client.run("MANAGERS", timeout_s=ANSWER_SECONDS)
                 self._workers = sum(int(one["worker_count"]) for one in managers if one["active"])
                 self.has_had_workers |= self._workers > 0
+                self._look_at_managers(managers)
         except Exception as error:
             if not self._is_closing:
                 logger.exception("pool failed")
                 self._error = f"{type(error).__name__}: {error}"
 
+    def _look_at_managers(self, managers: Sequence[Mapping[str, Any]]) -> None:
+        for one in managers:
+            if one["active"] and node_of(one) in self._left_out:
+                self._htex.command_client.run(["HOLD_MANAGER", one["manager"]], timeout_s=ANSWER_SECONDS)
+        for node in self._managers.lost(managers):
+            self._news.put(NodeLost(node))
+
     def _bring_up(self) -> None:
+        self._plan.folder.mkdir(mode=0o700, parents=True)
         htex = self._htex = _executor(self._plan)
         htex.start()
         command = [word for word in htex.launch_cmd.split("\n") if word]
@@ -194,10 +226,19 @@ class Pool:
             "slots": [{"cores": share.cores, "gpus": share.gpus} for share in self._plan.slots],
             "gpu_variable": self._plan.gpu_variable,
             "command": command,
+            "lock": dict(self._plan.lock),
+            "probe": {
+                "run_directory": self._plan.run_directory,
+                "gpus": self._plan.gpus,
+                "is_binding": self._plan.is_binding,
+            },
         }
+        (self._plan.folder / worker.NODES).mkdir()
         (self._plan.folder / worker.CANCELLED).touch()
+        (self._plan.folder / worker.PLACES).touch()
         (self._plan.folder / worker.DESCRIPTION).write_text(json.dumps(description))
         self._process = _start(self._plan)
+        self._files.begin()
         with self._lock:
             self._is_up = True
             waiting, self._waiting = self._waiting, []
@@ -208,6 +249,27 @@ class Pool:
         with self._lock:  # Parsl's socket takes one thread at a time
             future = self._htex.submit_payload({"task_executor": {"f": CALL}}, buffer)
         future.add_done_callback(lambda done: self._answers.put(_answer(evaluation_id, done)))
+
+
+class ManagerWatch:
+    """Finds out by Parsl's list of managers which nodes have none any more."""
+
+    def __init__(self) -> None:
+        self._absent: dict[str, int] = {}  # looks at which a node had none, by each node that ever had one
+
+    def lost(self, managers: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Nodes that have had no manager for a while, each once."""
+        present = {node_of(one) for one in managers}
+        for node in present:
+            self._absent[node] = 0
+        for node in self._absent.keys() - present:
+            self._absent[node] += 1
+        return sorted(node for node, looks in self._absent.items() if looks == LOOKS_TO_LOSE)
+
+
+def node_of(manager: Mapping[str, Any]) -> str:
+    """The node of one of Parsl's managers, whose name `node_main` has given."""
+    return str(manager["manager"]).rpartition("-")[0]
 
 
 def require_parsl() -> None:

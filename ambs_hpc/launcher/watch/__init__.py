@@ -1,0 +1,1 @@
+"""Whether the allocation around a launcher is still its own."""
