@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,8 @@ ACCEPTED = (
     "Accepted: (low, high) or (low, high, 'log') for numbers, whole when both are whole; "
     "[value, value, ...] for choices; one value for a constant; or a ConfigSpace.ConfigurationSpace"
 )
+LARGEST_WHOLE = 2**53  # whole numbers up to here are exact in the search, in JSON and in every table
+DECIMALS = 13  # that ConfigSpace keeps of a bound
 
 
 def build_space(space: object) -> ConfigurationSpace:
@@ -26,8 +29,9 @@ def build_space(space: object) -> ConfigurationSpace:
 
     Args:
         space: a ConfigurationSpace, or a dict from a name to `(low, high)`, `(low, high, "log")`
-            (integers when both bounds are), a list of choices (in order when they are rising numbers),
-            or a single value (a constant).
+            (integers when both bounds are), a list of choices (in order when they are rising numbers), a
+            `range` (the whole numbers that Python counts), or a single value (a constant). numpy's numbers
+            and arrays are taken for the plain values that they hold.
 
     Raises:
         ProblemError: names the parameter, what it holds and what is accepted.
@@ -43,12 +47,26 @@ def build_space(space: object) -> ConfigurationSpace:
         raise ProblemError("problem", "space", f"is a {type(space).__name__}", ACCEPTED)
     if not len(built):
         raise ProblemError("problem", "space", "has no parameters", ACCEPTED)
+    for parameter in built.values():
+        _check_parameter(parameter)
+    _check_json(built)
     return built
+
+
+def space_notes(space: ConfigurationSpace) -> list[str]:
+    """What a person may not have meant, a sentence each."""
+    bounds = {name: (getattr(one, "lower", None), getattr(one, "upper", None)) for name, one in space.items()}
+    return [
+        f"{name!r} is one of the two whole numbers {low} and {high}; for all numbers between them write "
+        f"({low}.0, {high}.0)"
+        for name, (low, high) in bounds.items()
+        if isinstance(low, int) and isinstance(high, int) and high - low == 1
+    ]
 
 
 def space_to_json(space: ConfigurationSpace) -> dict[str, object]:
     """ConfigSpace's own serialised form, of JSON values only."""
-    serialised = cast("dict[str, object]", space.to_serialized_dict())
+    serialised = cast("dict[str, object]", _plain_json(space.to_serialized_dict()))
     serialised.pop("python_module_version", None)  # an upgrade of the library is not another space
     return serialised
 
@@ -97,15 +115,39 @@ def plain_value(value: object) -> Value:
     return plain
 
 
-def _parameter(name: object, choice: object) -> Hyperparameter[Any, Any]:
-    from ConfigSpace import Categorical, Constant, Float, Integer, OrdinalHyperparameter
+def _check_json(space: ConfigurationSpace) -> None:
+    """Raise a ProblemError when a note of the user (`meta`) cannot be stored."""
+    try:
+        json.dumps(space_to_json(space), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ProblemError(
+            "problem",
+            "space",
+            f"cannot be stored as JSON: {error}",
+            "Let `meta` hold texts and numbers",
+        ) from error
 
+
+def _parameter(name: object, choice: object) -> Hyperparameter[Any, Any]:
     field = f"space[{name!r}]"
     if not isinstance(name, str) or not name:
         raise ProblemError("problem", field, "the name of a parameter is not a text", "Use texts as keys")
+    try:
+        return _parameter_of(name, field, _without_numpy(choice))
+    except (ValueError, TypeError, OverflowError) as error:
+        seen = " ".join(str(error).split())
+        raise ProblemError("problem", field, f"is {choice!r}: ConfigSpace says: {seen}", ACCEPTED) from error
+
+
+def _parameter_of(name: str, field: str, choice: object) -> Hyperparameter[Any, Any]:
+    from ConfigSpace import Categorical, Constant, Float, Integer, OrdinalHyperparameter
+
+    if isinstance(choice, range):
+        choice = (choice[0], choice[-1]) if len(choice) > 1 and choice.step == 1 else list(choice)
     if isinstance(choice, tuple):
         low, high, log = _bounds(field, choice)
         if isinstance(low, int) and isinstance(high, int):
+            _check_whole_bounds(field, low, high)
             return Integer(name, (low, high), log=log)
         return Float(name, (float(low), float(high)), log=log)
     if isinstance(choice, list):
@@ -113,9 +155,75 @@ def _parameter(name: object, choice: object) -> Hyperparameter[Any, Any]:
         if _is_rising(choice):
             return OrdinalHyperparameter(name, choice)
         return Categorical(name, choice)
-    if isinstance(choice, bool | int | float | str):
+    if choice is not None and not isinstance(choice, Mapping):
+        _check_value(field, choice, "is")
         return Constant(name, choice)
     raise ProblemError("problem", field, f"is {choice!r}", ACCEPTED)
+
+
+def _without_numpy(choice: object) -> object:
+    """Arrays as lists, and numpy's numbers, texts and truth values as Python's."""
+    if type(choice).__module__ == "numpy" and hasattr(choice, "tolist"):
+        return cast("Any", choice).tolist()
+    if isinstance(choice, tuple | list):
+        return type(choice)([_without_numpy(one) for one in choice])
+    return choice
+
+
+def _check_parameter(parameter: Any) -> None:
+    """Raise a ProblemError for what a database or an evaluation could not be given as it is."""
+    field = f"space[{parameter.name!r}]"
+    if hasattr(parameter, "lower"):
+        low, high = parameter.lower, parameter.upper
+        if isinstance(low, int):
+            _check_whole_bounds(field, low, high)
+        elif not (math.isfinite(low) and math.isfinite(high)):
+            raise ProblemError("problem", field, f"goes from {low} to {high}", "Both bounds must be finite")
+    else:
+        for value in _listed_values(parameter):
+            _check_value(field, _without_numpy(value), "has the choice")
+
+
+def _listed_values(parameter: Any) -> list[object]:
+    for attribute in ("choices", "sequence"):
+        if hasattr(parameter, attribute):
+            return list(getattr(parameter, attribute))
+    return [parameter.value]
+
+
+def _check_value(field: str, value: object, seen: str) -> None:
+    """Raise a ProblemError unless the value is one that JSON and every database can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        remedy = f"JSON has no {value}: give a number that is large enough, or the text {str(value)!r} and "
+        raise ProblemError("problem", field, f"{seen} {value!r}", remedy + "float(...) in the objective")
+    if value is None or isinstance(value, tuple | list | dict):
+        remedy = "Choices are numbers, texts or truth values: give a text, such as 'none' or '64,64', and "
+        raise ProblemError("problem", field, f"{seen} {value!r}", remedy + "translate it in the objective")
+    if not isinstance(value, bool | int | float | str):
+        raise ProblemError(
+            "problem", field, f"{seen} {value!r}", "Choices are numbers, texts or truth values"
+        )
+    if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
+        raise ProblemError("problem", field, f"{seen} {value!r}", "Give a text without NUL and surrogates")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_whole_bounds(field: str, low: int, high: int) -> None:
+    if max(-low, high) > LARGEST_WHOLE:
+        raise ProblemError(
+            "problem",
+            field,
+            f"goes from {low} to {high}",
+            f"Whole numbers are exact up to 2**53 = {LARGEST_WHOLE}: give bounds within that, such as "
+            "(0, 2**32 - 1) for random seeds, or a list of choices",
+        )
 
 
 def _bounds(field: str, choice: tuple[object, ...]) -> tuple[int | float, int | float, bool]:
@@ -132,16 +240,21 @@ def _bounds(field: str, choice: tuple[object, ...]) -> tuple[int | float, int | 
         )
     if log and low <= 0:
         raise ProblemError("problem", field, f"is logarithmic from {low}", "A log range must start above 0")
+    for bound in (low, high):
+        if abs(round(bound, DECIMALS) - bound) > 1e-6 * abs(bound):
+            raise ProblemError(
+                "problem",
+                field,
+                f"has the bound {bound}",
+                f"ConfigSpace keeps {DECIMALS} decimals: search the number in a larger unit, or its exponent",
+            )
     return low, high, log
 
 
 def _check_choices(field: str, choices: list[object]) -> None:
-    wrong = [choice for choice in choices if not isinstance(choice, bool | int | float | str)]
-    if wrong:
-        raise ProblemError(
-            "problem", field, f"has the choice {wrong[0]!r}", "Choices are numbers, texts or truth values"
-        )
-    if not choices or len({(type(choice), choice) for choice in choices}) < len(choices):
+    for choice in choices:
+        _check_value(field, choice, "has the choice")
+    if not choices or len(set(cast("list[str]", choices))) < len(choices):
         raise ProblemError("problem", field, f"is {choices!r}", "Give at least one choice and none twice")
 
 
@@ -152,3 +265,12 @@ def _is_rising(choices: list[object]) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _plain_json(value: object) -> object:
+    """The value with Python's own numbers and lists throughout."""
+    if isinstance(value, Mapping):
+        return {key: _plain_json(one) for key, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain_json(one) for one in value]
+    return _without_numpy(value)

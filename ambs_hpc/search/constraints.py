@@ -38,12 +38,27 @@ class Constraints:
             for name in space
             for condition in space.parent_conditions_of[name]
         ]
-        self._forbidden = [self._clause(clause) for clause in space.forbidden_clauses]
+        self._parents = {
+            self._column[name]: {self._column[parent.name] for parent in space.parents_of[name]}
+            for name in space
+        }
+        clauses = list(space.forbidden_clauses)
+        self._forbidden = [self._clause(clause) for clause in clauses]
+        self._columns = [frozenset(self._columns_of(clause)) for clause in clauses]
 
     @property
     def is_flat(self) -> bool:
         """Every parameter is always active."""
         return not self._conditions
+
+    @property
+    def has_clauses(self) -> bool:
+        """Whether anything is forbidden."""
+        return bool(self._forbidden)
+
+    def is_parent(self, column: int) -> bool:
+        """Whether another parameter is active only for certain values of this one."""
+        return any(column in parents for parents in self._parents.values())
 
     def deactivate(self, V: Floats) -> Floats:
         """`V` with NaN in place of every inactive value; changes and returns `V`."""
@@ -55,12 +70,54 @@ class Constraints:
         """Whether a parameter is active in the one row of V (1, d); the columns before it are decided."""
         return all(bool(holds(V)[0]) for child, holds in self._conditions if child == column)
 
+    def active(self, column: int, V: Floats) -> Mask:
+        """(n,) whether a parameter is active in each row; those that it depends on are decided."""
+        mask = np.ones(len(V), dtype=np.bool_)
+        for child, holds in self._conditions:
+            if child == column:
+                mask &= holds(V)
+        return mask
+
+    def steps(self) -> list[tuple[int, list[Test]]]:
+        """An order in which to decide the columns, and for each the clauses that can be judged after it.
+
+        Parents come before children, and what completes a clause comes early: a partial row that cannot
+        become legal is known as soon as possible.
+        """
+        decided: set[int] = set()
+        found = []
+        while len(decided) < len(self._column):
+            column = min(self._decidable(decided), key=lambda one: self._urgency(one, decided))
+            decided.add(column)
+            complete = [
+                test
+                for test, columns in zip(self._forbidden, self._columns, strict=True)
+                if column in columns and columns <= decided
+            ]
+            found.append((column, complete))
+        return found
+
     def allowed(self, V: Floats) -> Mask:
         """(n,) whether each row breaks no forbidden clause; inactive values must be NaN."""
         mask = np.ones(len(V), dtype=np.bool_)
         for forbids in self._forbidden:
             mask &= ~forbids(V)
         return mask
+
+    def _decidable(self, decided: set[int]) -> list[int]:
+        return [j for j, parents in self._parents.items() if j not in decided and parents <= decided]
+
+    def _urgency(self, column: int, decided: set[int]) -> tuple[int, int, int]:
+        """Lowest first: fewest columns missing from a clause, then most clauses, then the space's order."""
+        missing = [len(columns - decided) for columns in self._columns if column in columns]
+        return (min(missing, default=len(self._column) + 1), -len(missing), column)
+
+    def _columns_of(self, clause: Any) -> set[int]:
+        if hasattr(clause, "components"):
+            return set().union(*(self._columns_of(part) for part in clause.components))
+        if hasattr(clause, "left"):
+            return {self._column[clause.left.name], self._column[clause.right.name]}
+        return {self._column[clause.hyperparameter.name]}
 
     def _condition(self, condition: Any) -> Test:
         import ConfigSpace.conditions as kinds
@@ -108,8 +165,10 @@ class Constraints:
 
         compare = {
             kinds.ForbiddenLessThanRelation: operator.lt,
+            kinds.ForbiddenLessThanEqualsRelation: operator.le,
             kinds.ForbiddenEqualsRelation: operator.eq,
             kinds.ForbiddenGreaterThanRelation: operator.gt,
+            kinds.ForbiddenGreaterThanEqualsRelation: operator.ge,
         }.get(type(relation))
         if compare is None:
             raise _unknown(relation)

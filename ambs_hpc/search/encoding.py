@@ -16,12 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ambs_hpc.problem.space import plain_value
+from ambs_hpc.errors import nearest
+from ambs_hpc.problem.space import default_configuration, plain_value
 from ambs_hpc.records import Configuration, Value
 from ambs_hpc.search.constraints import Constraints, Floats, Mask
+from ambs_hpc.search.priors import Warps
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
+
+BOUND_TOLERANCE = 1e-9  # of a range: a value so little outside was rounded on its way, and is the bound
+MOST_ONE_HOT = 400  # features of unordered choices; of more, choices are told by the digits of their places
+
+
+PLAIN = frozenset((bool, int, float, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +61,18 @@ class Encoding:
         self._low, self._high = np.array(bounds, dtype=float).T
         self.sizes = np.where(self._is_whole, self._high - self._low + 1, np.inf)  # (d,) legal values
         self._places = [_places(choices) for choices in self._choices]
-        self._cumulative = {
-            j: np.cumsum(parameter.probabilities)
-            for j, parameter in enumerate(parameters)
-            if hasattr(parameter, "probabilities")
+        weights = {j: p.probabilities for j, p in enumerate(parameters) if hasattr(p, "probabilities")}
+        self._cumulative = {j: np.cumsum(shares) for j, shares in weights.items()}
+        self._without_priors = {
+            j: np.cumsum(np.where(shares > 0.0, 1.0 / np.count_nonzero(shares), 0.0))
+            for j, shares in weights.items()
         }
+        self._warps = Warps(parameters)
         self.constraints = Constraints(
             space, {n: c for n, c in zip(self.names, self._choices, strict=True) if c is not None}
         )
         self._scale_bounds()
+        self.default: Floats = self.encode(default_configuration(space))  # (d,) legal, as ConfigSpace checks
 
     def range(self, column: int) -> Range:
         """The values of one column of V; ordered choices are whole numbers."""
@@ -74,15 +85,26 @@ class Encoding:
         )
 
     def encode(self, configuration: Configuration) -> Floats:
-        """(d,) values of one configuration; parameters that are inactive or unknown are ignored.
+        """(d,) values of one configuration; parameters that are inactive are ignored.
 
         Raises:
-            ValueError: an active parameter is missing, or its value is not one of the choices.
+            ValueError: an active parameter is missing, a value is outside its range or none of the choices,
+                or there is no parameter of a name.
         """
         row = np.full((1, self.dimensions), np.nan)
+        given_names = 0
         for j, name in enumerate(self.names):
             if name in configuration:
                 row[0, j] = self._number(j, configuration[name])
+                given_names += 1
+        unknown = None
+        if given_names < len(configuration):  # ConfigSpace counts inactive parameters as well
+            unknown = next((name for name in configuration if name not in self.names), None)
+        if unknown is not None:
+            raise ValueError(
+                f"{dict(configuration)}: the space has no parameter {unknown!r}. "
+                + nearest(str(unknown), self.names)
+            )
         given = ~np.isnan(row[0])
         full = np.where(given, row, self._low)  # conditions of a missing parameter's children still resolve
         canonical: Floats = self.constraints.deactivate(full)
@@ -105,23 +127,42 @@ class Encoding:
                 found[name] = int(row[j]) if self._is_whole[j] else float(row[j])
         return found
 
-    def from_uniform(self, U: Floats) -> Floats:
-        """V of points of the unit cube: uniform points give every legal value its share."""
-        scaled = self._edge_low + np.clip(U, 0.0, 1.0) * (self._edge_high - self._edge_low)
-        V = self._snapped(scaled)
-        for j, cumulative in self._cumulative.items():
+    def from_uniform(self, U: Floats, *, without_priors: bool = False, keep_inactive: bool = False) -> Floats:
+        """V of points of the unit cube: uniform points give every value its share under the space's priors.
+
+        Args:
+            without_priors: every legal value has the same share, but choices of weight 0, which have none.
+            keep_inactive: inactive parameters have values too.
+        """
+        U = np.clip(U, 0.0, 1.0)
+        P = U if without_priors else self._warps.warped(U)
+        V = self._snapped(self._edge_low + P * (self._edge_high - self._edge_low))
+        for j, cumulative in (self._without_priors if without_priors else self._cumulative).items():
             V[:, j] = np.minimum(np.searchsorted(cumulative, U[:, j], side="right"), self._high[j])
-        return self.constraints.deactivate(V)
+        return V if keep_inactive else self.constraints.deactivate(V)
+
+    def column_from_uniform(self, column: int, u: Floats) -> Floats:
+        """(n,) values of one column, as `from_uniform` gives them to the rows in which it is active."""
+        if column in self._cumulative:
+            places = np.searchsorted(self._cumulative[column], u, side="right")
+            return np.asarray(np.minimum(places, self._high[column]), dtype=np.float64)
+        low, high = self._edge_low[column], self._edge_high[column]
+        return self._snapped_column(column, low + self._warps.column(column, u) * (high - low))
+
+    def column_near(self, column: int, values: Floats, steps: Floats) -> Floats:
+        """(n,) values of one column at steps from others, each a share of the range on its own scale."""
+        scaled = np.log(values) if self._is_log[column] else values
+        return self._snapped_column(column, scaled + steps * self._span[column])
+
+    def listed(self, column: int) -> Floats:
+        """(size,) the values of a finite column, rising."""
+        return np.arange(self._low[column], self._high[column] + 1.0)
 
     def from_positions(self, Z: Floats) -> Floats:
         """V of positions, each number at the nearest legal value; choices are indices."""
         V = self._snapped(self._scaled_low + np.clip(Z, 0.0, 1.0) * self._span)
         V[:, self.choice_columns] = Z[:, self.choice_columns]
         return self.constraints.deactivate(V)
-
-    def from_listed(self, places: Floats) -> Floats:
-        """V of a finite space from each parameter's place among its legal values, counted from 0."""
-        return self.constraints.deactivate(self._low + places)
 
     def positions(self, V: Floats, inactive: float = 0.5) -> Floats:
         """Z of values; inactive numbers lie at `inactive`, inactive choices at index 0."""
@@ -147,7 +188,11 @@ class Encoding:
         single = len(self._single)
         X = np.empty((len(V), single + len(self._hot_codes)))
         X[:, :single] = Z[:, self._single]
-        np.equal(V[:, self._hot_columns], self._hot_codes, out=X[:, single:])
+        if self._digits is None:
+            np.equal(V[:, self._hot_columns], self._hot_codes, out=X[:, single:])
+        else:
+            places = np.where(np.isnan(V[:, self._hot_columns]), 0.0, V[:, self._hot_columns] + 1.0)
+            X[:, single:] = (places.astype(np.int32) >> self._digits) & 1
         return X
 
     def _snapped(self, V: Floats) -> Floats:
@@ -158,6 +203,15 @@ class Encoding:
         np.minimum(V, self._high, out=V)
         V += 0.0  # no negative zero
         return V
+
+    def _snapped_column(self, column: int, values: Floats) -> Floats:
+        """Legal values from numbers on the scale of one parameter."""
+        if self._is_log[column]:
+            values = np.exp(values)
+        if self._is_whole[column]:
+            values = np.rint(values)
+        snapped: Floats = np.clip(values, self._low[column], self._high[column]) + 0.0
+        return snapped
 
     def _scale_bounds(self) -> None:
         """Bounds on the scale of each parameter; whole numbers own half a step beyond either bound."""
@@ -176,23 +230,59 @@ class Encoding:
         self._span[self.is_choice] = 1.0
         self.choice_columns = np.flatnonzero(self.is_choice)
         self._log_columns, self._whole_columns = np.flatnonzero(self._is_log), np.flatnonzero(self._is_whole)
+        whole_step = np.where(self._is_log, np.log1p(1.0 / np.maximum(self._high, 1.0)), 1.0) / self._span
+        self.grid = np.where(self._is_whole & ~self.is_choice, whole_step, 0.0)  # (d,) smallest steps of Z
+        self.highest_positions = np.where(self.is_choice, self._high, 1.0)
+        self._name_features()
+
+    def _name_features(self) -> None:
+        """Decide what each feature of X stands for.
+
+        One feature a choice keeps all choices equally far apart. Where that would be hundreds of features,
+        which trees and distances pay for with each candidate, a choice has the binary digits of its place.
+        """
         one_hot = self.is_choice & (self.sizes > 2)
         self._single = np.flatnonzero(~one_hot)
         self._pairs = np.flatnonzero(self.is_choice & ~one_hot)
-        hot = [(j, code) for j in np.flatnonzero(one_hot) for code in range(int(self.sizes[j]))]
+        self._digits: NDArray[np.int32] | None = None
+        codes = {int(j): range(int(self.sizes[j])) for j in np.flatnonzero(one_hot)}
+        if sum(map(len, codes.values())) > MOST_ONE_HOT:
+            codes = {j: range(len(choices).bit_length()) for j, choices in codes.items()}
+            self._digits = np.array([digit for digits in codes.values() for digit in digits], dtype=np.int32)
+        hot = [(j, code) for j, listed in codes.items() for code in listed]
         self._hot_columns = np.array([j for j, _ in hot], dtype=int)
         self._hot_codes = np.array([code for _, code in hot], dtype=float)
 
     def _number(self, column: int, value: Value) -> float:
+        if type(value) not in PLAIN:
+            value = self._plain(column, value)
         places = self._places[column]
         if places is None:
-            return float(value)
+            return self._in_range(column, value)
         place = places.get((isinstance(value, bool), value))
         if place is None:
             raise ValueError(
                 f"parameter {self.names[column]!r}: {value!r} is none of its choices {self._choices[column]}"
             )
         return float(place)
+
+    def _in_range(self, column: int, value: Value) -> float:
+        low, high = self._low[column], self._high[column]
+        if not isinstance(value, bool | str):
+            margin = BOUND_TOLERANCE * (high - low)
+            is_inside = low - margin <= value <= high + margin  # false for what is not a number
+            if is_inside and (not self._is_whole[column] or value == int(value)):
+                return float(min(max(value, low), high))
+        kind = "whole numbers" if self._is_whole[column] else "numbers"
+        raise ValueError(
+            f"parameter {self.names[column]!r}: {value!r} is none of its {kind} from {low:g} to {high:g}"
+        )
+
+    def _plain(self, column: int, value: object) -> Value:
+        try:
+            return plain_value(value)
+        except TypeError as error:
+            raise ValueError(f"parameter {self.names[column]!r}: {error}") from None
 
 
 def _choices(parameter: Any) -> list[Any] | None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ambs_hpc.search.constraints import Floats
 
 FIRST_CAPACITY = 256
+EXACT_COUNT = 500  # observations up to which a replaced one leaves no trace at once
+STALE_SHARE = 0.02  # of the observations, beyond them, that may be replaced before the models learn anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,17 @@ class Draft:
 class History:
     """Rows and objectives so far; objectives are to be minimised, NaN where the evaluation failed.
 
-    The models read it and are pure functions of it. `generation` changes when an observation was
-    replaced: whatever was learned before must then be learned again.
+    The models read it and are pure functions of it. `generation` changes when observations were removed:
+    whatever was learned before must then be learned again, which takes a second with 20 000 of them. In a
+    long history a replaced observation therefore stays in place until there are enough of its kind;
+    it is at once no longer among the best.
     """
 
     def __init__(self, dimensions: int) -> None:
         self._rows = np.zeros((FIRST_CAPACITY, dimensions))
         self._objectives = np.zeros(FIRST_CAPACITY)
         self._observed: dict[bytes, int] = {}
+        self._stale: set[int] = set()  # places of observations that were replaced
         self._ranking: list[tuple[float, int]] = []  # (objective, place), successes only, best first
         self.count = 0
         self.generation = 0
@@ -75,7 +80,12 @@ class History:
     @property
     def failures(self) -> int:
         """Observations that failed."""
-        return self.count - len(self._ranking)
+        return self.count - len(self._stale) - len(self._ranking)
+
+    @property
+    def current(self) -> list[int]:
+        """Places of the observations that were not replaced, in the order told."""
+        return [place for place in range(self.count) if place not in self._stale]
 
     def best(self, count: int) -> NDArray[np.intp]:
         """Places of the `count` best successes, best first, older first among equals."""
@@ -119,21 +129,26 @@ class History:
     def forget(self, keys: Iterable[bytes]) -> None:
         """Remove observations as if they had never been told; the order of the others stays.
 
-        Costs O(observations) whatever the number of keys, and nothing when none of them is known.
+        Costs O(observations) at most, whatever the number of keys, and nothing when none of them is known.
         """
-        places = {self._observed[key] for key in keys if key in self._observed}
+        places = [self._observed.pop(key) for key in set(keys) & self._observed.keys()]
         if not places:
             return
+        for place in places:
+            if np.isfinite(self._objectives[place]):
+                del self._ranking[bisect.bisect_left(self._ranking, (self._objectives[place], place))]
+        self._stale.update(places)
+        if self.count <= EXACT_COUNT or len(self._stale) > STALE_SHARE * self.count:
+            self._remove_stale()
+
+    def _remove_stale(self) -> None:
         keep = np.ones(self.count, dtype=bool)
-        keep[list(places)] = False
+        keep[list(self._stale)] = False
         shifted = np.cumsum(keep) - 1  # the new place of each that stays
         left = int(keep.sum())
         self._rows[:left], self._objectives[:left] = self.rows[keep], self.objectives[keep]
-        self._observed = {
-            key: int(shifted[place]) for key, place in self._observed.items() if place not in places
-        }
-        self._ranking = [
-            (value, int(shifted[place])) for value, place in self._ranking if place not in places
-        ]
+        self._observed = {key: int(shifted[place]) for key, place in self._observed.items()}
+        self._ranking = [(value, int(shifted[place])) for value, place in self._ranking]
+        self._stale.clear()
         self.count = left
         self.generation += 1

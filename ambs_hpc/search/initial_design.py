@@ -9,10 +9,10 @@ import numpy as np
 
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.search.constraints import Floats
+from ambs_hpc.search.streams import Stream, generator
 
 LATIN_BLOCK = 64  # points that stratify every axis together, where their number is not known beforehand
 SOBOL_BLOCK = 256
-DESIGN_STREAM = 1
 
 
 class Design(Protocol):
@@ -46,7 +46,7 @@ class RandomDesign:
 
     def point(self, ordinal: int) -> Floats:
         """An independent uniform point."""
-        return np.random.default_rng([self._seed, DESIGN_STREAM, ordinal]).random(self._dimensions)
+        return generator(self._seed, Stream.DESIGN, ordinal).random(self._dimensions)
 
 
 class LatinHypercube:
@@ -63,7 +63,7 @@ class LatinHypercube:
         """The point of the hypercube that contains the ordinal."""
         number, place = divmod(ordinal, self._size)
         if number != self._number:
-            rng = np.random.default_rng([self._seed, DESIGN_STREAM, number])
+            rng = generator(self._seed, Stream.DESIGN, number)
             slices = rng.permuted(np.tile(np.arange(self._size), (self._dimensions, 1)), axis=1).T
             self._points = (slices + rng.random(slices.shape)) / self._size
             self._number = number

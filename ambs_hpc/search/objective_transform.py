@@ -15,6 +15,10 @@ BELOW_BEST = 1.0  # how far a new best value may lie below the old one on the sc
 LOG_OFFSET_SHARE = (
     0.02  # of the distance from best to median: the logarithm's zero lies that far below the best
 )
+LARGEST = 2.0**1000  # beyond it objectives are equal, and within a step of SMALLEST, so that differences
+SMALLEST = 2.0**-1020  # and slopes of the scale stay finite
+PENALTY_SPREADS = 1e6  # of the best quarter, beyond which raw values are penalties that would hide all others
+RAW_SPREADS = 1e3  # of the best quarter, at which such penalties then count
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +49,44 @@ class Scale:
 
 def fit_scale(transform: str, objectives: Floats) -> Scale:
     """The scale of `objectives` (n,), n >= 1, finite, in any order."""
-    ordered = np.sort(objectives)
+    ordered = np.sort(_representable(objectives))
+    if transform == "raw":
+        ordered = np.minimum(ordered, _penalty_bound(ordered))
     knots = _knots(ordered)
     if transform == "rank":
         t = _normal_scores(ordered, knots)
     elif transform == "log":
-        offset = max(LOG_OFFSET_SHARE * float(np.median(ordered) - ordered[0]), 1e-12)
+        offset = LOG_OFFSET_SHARE * float(np.median(ordered) - ordered[0]) or 1e-12
         t = np.log(knots - knots[0] + offset)
     else:
-        t = (knots - ordered.mean()) / (ordered.std() or 1.0)
+        unit = 2.0 ** int(np.frexp(np.abs(ordered).max())[1])
+        scaled = ordered / unit  # exact; squares of huge values would overflow, of tiny ones vanish
+        t = (knots / unit - scaled.mean()) / (scaled.std() or 1.0)
     mean = float(np.interp(ordered, knots, t).mean()) if len(knots) > 1 else float(t[0])
     worst, best = float(t[-1]), float(t[0])
     return Scale(*_extended(knots, t), worst, mean, best)
+
+
+def without_penalties(objectives: Floats) -> Floats:
+    """The objectives that are no penalties of another order of magnitude, rising, so that sums are finite."""
+    ordered = np.sort(_representable(objectives))
+    return ordered[ordered <= _penalty_bound(ordered)]
+
+
+def _representable(objectives: Floats) -> Floats:
+    clipped = np.clip(objectives, -LARGEST, LARGEST)
+    small = np.abs(clipped) < 1.0
+    clipped[small] = np.rint(clipped[small] / SMALLEST) * SMALLEST
+    return np.asarray(clipped)
+
+
+def _penalty_bound(ordered: Floats) -> float:
+    """The value at which penalties of another order of magnitude are cut."""
+    different = np.unique(ordered)
+    spread = float(different[max(1, len(different) // 4)] - different[0]) if len(different) > 2 else 0.0
+    if spread == 0.0 or different[-1] - different[0] <= PENALTY_SPREADS * spread:
+        return float(ordered[-1])
+    return float(different[0] + RAW_SPREADS * spread)
 
 
 def _knots(ordered: Floats) -> Floats:
@@ -77,6 +107,7 @@ def _normal_scores(ordered: Floats, knots: Floats) -> Floats:
 def _extended(knots: Floats, t: Floats) -> tuple[Floats, Floats]:
     """The knots with one more below the best, at the slope of the best tenth: better values still count."""
     other = min(len(knots) - 1, max(1, len(knots) // 10))
-    rise = t[other] - t[0] if other else 0.0
-    step = (knots[other] - knots[0]) / rise * BELOW_BEST if rise > 0 else max(abs(float(knots[0])), 1.0)
-    return np.concatenate([[knots[0] - step], knots]), np.concatenate([[t[0] - BELOW_BEST], t])
+    rise = float(t[other] - t[0]) if other else 0.0
+    step = float(knots[other] - knots[0]) / rise * BELOW_BEST if rise > 0 else max(abs(float(knots[0])), 1.0)
+    lower = knots[0] - min(step, LARGEST)
+    return np.concatenate([[lower], knots]), np.concatenate([[t[0] - BELOW_BEST], t])

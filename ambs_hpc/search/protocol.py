@@ -20,6 +20,7 @@ class Searcher(Protocol):
 
         Raises:
             SpaceExhausted: not a single configuration is left.
+            NoLegalConfiguration: none was found in a space too large to list.
         """
         ...
 
@@ -29,6 +30,15 @@ class Searcher(Protocol):
         Raises:
             ValueError: an objective is not finite, or a configuration is not of the space.
         """
+        ...
+
+    def best(self) -> Observation | None:
+        """The best success so far; None before the first."""
+        ...
+
+    @property
+    def history(self) -> Sequence[Observation]:
+        """What has been told and not replaced since, in that order."""
         ...
 
     def discard(self, configurations: Iterable[Configuration]) -> None:

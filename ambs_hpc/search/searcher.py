@@ -7,12 +7,17 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ambs_hpc.errors import SpaceExhausted
+from ambs_hpc.errors import NoLegalConfiguration, SpaceExhausted
 from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import Draft, History
 from ambs_hpc.search.protocol import Strategy
+from ambs_hpc.threads import one_thread
+
+ROUNDING = (
+    1e-12  # difference by which a told value is still that of a proposal: ConfigSpace keeps 13 decimals
+)
 
 
 class HistorySearcher:
@@ -27,26 +32,31 @@ class HistorySearcher:
     ) -> None:
         self._encoding, self._strategy = encoding, strategy
         self._sign = -1.0 if direction == "maximize" else 1.0
-        self._starts = [encoding.encode(point) for point in starting_points]
+        self._starts = [self._legal_row(point) for point in starting_points]
         self._history = History(encoding.dimensions)
 
     def ask(self, n: int) -> list[Proposal]:
         """Starting points first, then what the strategy chooses."""
         proposals: list[Proposal] = []
-        for _ in range(n):
-            try:
-                draft = self._start() or self._strategy.choose(self._history)
-            except SpaceExhausted:
-                if proposals:
-                    break
-                raise
-            self._history.propose(draft.row, draft.mean)
-            proposals.append(self._proposal(draft))
+        with one_thread():
+            for _ in range(n):
+                try:
+                    draft = self._start() or self._strategy.choose(self._history)
+                except (SpaceExhausted, NoLegalConfiguration):
+                    if proposals:
+                        break
+                    raise
+                self._history.propose(draft.row, draft.mean)
+                proposals.append(self._proposal(draft))
         return proposals
 
     def tell(self, observations: Sequence[Observation]) -> None:
         """The history holds the observations; the first ones prepare the strategy."""
-        rows = [(self._encoding.encode(one.configuration), self._internal(one)) for one in observations]
+        with one_thread():
+            self._learn(observations)
+
+    def _learn(self, observations: Sequence[Observation]) -> None:
+        rows = [(self._told_row(one.configuration), self._internal(one)) for one in observations]
         is_first = bool(rows) and not self._history.count
         self._history.forget([row.tobytes() for row, _ in rows])  # of evaluations that ran again
         for row, objective in rows:
@@ -56,7 +66,17 @@ class HistorySearcher:
 
     def discard(self, configurations: Iterable[Configuration]) -> None:
         """The configurations stay known and are no longer pending."""
-        self._history.discard([self._encoding.encode(one) for one in configurations])
+        self._history.discard([self._told_row(one) for one in configurations])
+
+    def best(self) -> Observation | None:
+        """The best success so far, the older among equals; None before the first."""
+        places = self._history.best(1)
+        return self._observation(int(places[0])) if len(places) else None
+
+    @property
+    def history(self) -> list[Observation]:
+        """What has been told and not replaced since, in that order, in the user's units."""
+        return [self._observation(place) for place in self._history.current]
 
     def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
         """The history holds all proposals in their order, then the observations."""
@@ -64,6 +84,29 @@ class HistorySearcher:
             mean = None if proposal.mean is None else self._sign * proposal.mean
             self._history.propose(self._encoding.encode(proposal.configuration), mean)
         self.tell(observations)
+
+    def _observation(self, place: int) -> Observation:
+        objective = self._sign * float(self._history.objectives[place])
+        configuration = self._encoding.configuration(self._history.rows[place])
+        return Observation(configuration, None if math.isnan(objective) else objective)
+
+    def _legal_row(self, configuration: Configuration) -> Floats:
+        row = self._encoding.encode(configuration)
+        if not self._encoding.constraints.allowed(row[None])[0]:
+            raise ValueError(f"{dict(configuration)}: a clause of the space forbids it")
+        return row
+
+    def _told_row(self, configuration: Configuration) -> Floats:
+        """The row of a configuration, or of the pending proposal that it was before somebody rounded it."""
+        row = self._encoding.encode(configuration)
+        if row.tobytes() in self._history.known:
+            return row
+        row = self._legal_row(configuration)
+        if not self._history.pending:
+            return row
+        rows = np.array([one.row for one in self._history.pending.values()]).reshape(-1, len(row))
+        near = np.isclose(rows, row, rtol=ROUNDING, atol=ROUNDING, equal_nan=True).all(axis=1)
+        return rows[int(np.argmax(near))] if near.any() else row
 
     def _start(self) -> Draft | None:
         """The first starting point that is not known yet."""
@@ -77,12 +120,16 @@ class HistorySearcher:
         """The objective to be minimised, NaN for a failure."""
         if observation.objective is None:
             return math.nan
-        if not math.isfinite(observation.objective):
+        try:
+            objective = math.nan if isinstance(observation.objective, str) else float(observation.objective)
+        except (TypeError, ValueError):
+            objective = math.nan
+        if not math.isfinite(objective):
             raise ValueError(
-                f"{dict(observation.configuration)}: the objective is {observation.objective}. Tell a finite "
-                "number, or None for an evaluation that failed."
+                f"{dict(observation.configuration)}: the objective is {observation.objective!r}. Tell a "
+                "finite number, or None for an evaluation that failed."
             )
-        return self._sign * float(observation.objective)
+        return self._sign * objective
 
     def _proposal(self, draft: Draft) -> Proposal:
         mean = None if draft.mean is None else self._sign * draft.mean

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
-from ConfigSpace import ConfigurationSpace, EqualsCondition, Float
+from ConfigSpace import (
+    Categorical,
+    ConfigurationSpace,
+    Constant,
+    EqualsCondition,
+    Float,
+    Integer,
+    OrdinalHyperparameter,
+)
 
 from ambs_hpc.errors import ProblemError
 from ambs_hpc.problem.space import (
@@ -13,6 +22,7 @@ from ambs_hpc.problem.space import (
     check_configuration,
     default_configuration,
     space_from_json,
+    space_notes,
     space_to_json,
 )
 
@@ -70,3 +80,112 @@ def test_inactive_parameter_is_refused() -> None:
     check_configuration(space, {"d": "y"}, "point")
     with pytest.raises(ProblemError, match="inactive"):
         check_configuration(space, {"d": "y", "m": 0.5}, "point")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (float("inf"), "JSON has no inf"),
+        (float("nan"), "JSON has no nan"),
+        (None, "'none'"),
+        ((64, 64), "translate it in the objective"),
+        ([1, 2], "translate it in the objective"),
+        ({"a": 1}, "translate it in the objective"),
+        (1j, "numbers, texts or truth values"),
+        ("a\0b", "without NUL"),
+        ("\ud800", "surrogates"),
+    ],
+)
+@pytest.mark.parametrize("form", ["dict", "categorical", "ordinal", "constant"])
+def test_values_that_no_database_holds_are_refused_by_name(form: str, value: object, words: str) -> None:
+    """Accepted first and lost later, they would take the campaign's name with them."""
+    space: object = {"clip": [1.0, value]}
+    if form != "dict":
+        space = ConfigurationSpace()
+        made = {
+            "categorical": lambda: Categorical("clip", [1.0, value]),
+            "ordinal": lambda: OrdinalHyperparameter("clip", [1.0, value]),
+            "constant": lambda: Constant("clip", value),
+        }
+        try:
+            space.add(made[form]())
+        except (TypeError, ValueError):
+            return  # ConfigSpace itself says so, where the person makes the parameter
+    with pytest.raises(ProblemError, match="'clip'") as told:
+        build_space(space)
+    assert words in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        (list(np.arange(1, 4)), [1, 2, 3]),
+        (np.array([16, 32, 64]), [16, 32, 64]),
+        ((np.int64(1), np.int64(9)), (1, 9)),
+        ((np.float32(0.5), np.float32(1)), (0.5, 1.0)),
+        ([np.str_("a"), np.str_("b")], ["a", "b"]),
+        ([np.bool_(True), np.bool_(False)], [True, False]),
+        (np.int64(3), 3),
+        (range(1, 9), (1, 8)),
+        (range(8, 65, 8), [8, 16, 24, 32, 40, 48, 56, 64]),
+        (range(3, 4), [3]),
+    ],
+)
+def test_numbers_of_numpy_are_the_plain_values_they_hold(given: object, plain: object) -> None:
+    """Ranges and scales of choices come from numpy; nobody means another space by it."""
+    built = build_space({"a": given})
+    assert built == build_space({"a": plain})
+    assert type(next(iter(built.values())).default_value) in (bool, int, float, str)
+
+
+def test_numpy_inside_a_configspace_space_becomes_json() -> None:
+    """A campaign stores the space before it runs anything."""
+    space = ConfigurationSpace()
+    space.add(Categorical("a", [np.int64(1), np.int64(2)]), OrdinalHyperparameter("b", list(np.arange(3))))
+    stored = json.loads(json.dumps(space_to_json(build_space(space))))
+    assert list(space_from_json(stored)["a"].choices) == [1, 2]
+
+
+@pytest.mark.parametrize("bounds", [(0, 2**63 - 1), (0, 2**53 + 1), (-(2**60), 0), (0, np.int64(2**62))])
+def test_whole_numbers_that_would_not_stay_exact_are_refused(bounds: tuple[int, int]) -> None:
+    """2**53 + 1 must not become 2**53 without a word."""
+    with pytest.raises(ProblemError, match=r"'seed'.*exact up to 2\*\*53 = 9007199254740992"):
+        build_space({"seed": bounds})
+    assert build_space({"seed": (0, 2**53)})["seed"].upper == 2**53
+
+
+def test_wide_whole_numbers_of_a_configspace_space_are_refused() -> None:
+    """The other way in."""
+    space = ConfigurationSpace()
+    space.add(Integer("seed", (0, 2**60)))
+    with pytest.raises(ProblemError, match="'seed'"):
+        build_space(space)
+
+
+def test_whole_numbers_of_any_size_are_exact_as_choices() -> None:
+    """A choice is stored by its place."""
+    big = [2**53 + 1, 2**60 + 7, 3]
+    assert list(build_space({"a": big})["a"].choices) == big
+
+
+def test_bounds_that_configspace_would_round_away_are_refused() -> None:
+    """It keeps 13 decimals: 1e-15 would become 0."""
+    with pytest.raises(ProblemError, match=r"'tolerance'.*1e-15.*13 decimals"):
+        build_space({"tolerance": (1e-15, 1e-3, "log")})
+    assert build_space({"tolerance": (1e-12, 1e-3, "log")})["tolerance"].lower == 1e-12
+
+
+def test_notes_that_cannot_be_stored_are_refused() -> None:
+    """A parameter's `meta` may hold anything."""
+    space = ConfigurationSpace()
+    space.add(Float("x", (0.0, 1.0), meta={"unit": object()}))
+    with pytest.raises(ProblemError, match="cannot be stored as JSON"):
+        build_space(space)
+
+
+def test_two_whole_numbers_are_pointed_out() -> None:
+    """(0, 1) for a share was meant as all numbers between."""
+    notes = space_notes(build_space({"dropout": (0, 1), "rate": (0.0, 1.0), "layers": (1, 9)}))
+    assert notes == [
+        "'dropout' is one of the two whole numbers 0 and 1; for all numbers between them write (0.0, 1.0)"
+    ]

@@ -94,3 +94,47 @@ def test_inactive_parameters_of_a_foreign_configuration_are_ignored() -> None:
     encoding = Encoding(rich_space())
     base = {"units": 50, "optimizer": "none", "order": 8, "warm": True, "data": "digits"}
     assert encoding.encode({**base, "rate": 0.5}).tobytes() == encoding.encode(base).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"x": 1.5}, "'x': 1.5 is none of its numbers from 0 to 1"),
+        ({"x": float("nan")}, "'x': nan"),
+        ({"x": "0.5"}, "'x': '0.5'"),
+        ({"k": 51}, "'k': 51 is none of its whole numbers from 1 to 50"),
+        ({"k": 2.5}, "'k': 2.5"),
+        ({"k": True}, "'k': True"),
+        ({"x": None}, "'x': a parameter's value must be"),
+        ({"rates": 0.1}, "no parameter 'rates'"),
+    ],
+)
+def test_what_is_outside_the_space_is_refused_in_words(changed: dict, words: str) -> None:
+    """A value that was silently moved would be learned for another configuration."""
+    inside = {"x": 0.5, "y": 0.1, "k": 3, "c": "a", "z": "fixed"}
+    with pytest.raises(ValueError, match=r"none of|no parameter|must be") as told:
+        Encoding(build_space(PLAIN)).encode({**inside, **changed})
+    assert words in str(told.value)
+
+
+def test_numbers_of_numpy_and_a_hair_outside_a_bound_are_taken() -> None:
+    """Both come from other libraries' configurations."""
+    encoding = Encoding(build_space(PLAIN))
+    row = encoding.encode({"x": 0.5, "y": 1.0, "k": 3, "c": "a", "z": "fixed"})
+    told = {
+        "x": np.float32(0.5),
+        "y": 1.0 + 1e-13,
+        "k": np.int64(3),
+        "c": np.str_("a"),
+        "z": np.str_("fixed"),
+    }
+    assert encoding.encode(told).tobytes() == row.tobytes()
+
+
+def test_many_choices_make_few_features_that_tell_them_apart() -> None:
+    """Thirty parameters of fifty choices would be 1500 features of every candidate."""
+    encoding = Encoding(build_space({f"c{i}": [f"v{k}" for k in range(50)] for i in range(30)}))
+    V = drawn(encoding, 300)
+    X = encoding.features(V)
+    assert X.shape == (300, 180)
+    assert len(np.unique(X, axis=0)) == len(np.unique(V, axis=0))

@@ -52,3 +52,25 @@ def test_equal_objectives_make_a_flat_but_usable_scale() -> None:
     scale = fit_scale("rank", np.full(10, 4.0))
     assert scale.forward(np.array([4.0]))[0] == scale.worst == scale.best
     assert scale.backward(np.array([scale.best]))[0] == 4.0
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("factor", [1e-310, 1e-300, 1.0, 1e300, 1.7e308])
+@pytest.mark.filterwarnings("error")
+def test_values_of_every_size_stay_finite_and_apart(transform: str, factor: float) -> None:
+    """Whatever unit an objective has, and whatever number stands for a failure."""
+    y = factor * np.linspace(-1.0, 1.0, 50)
+    scale = fit_scale(transform, y)
+    t = scale.forward(y)
+    assert np.isfinite([*t, *scale.backward(t), scale.best, scale.mean, scale.worst]).all()
+    if 1e-305 < factor < 1e305:
+        assert len(np.unique(t)) == 50
+
+
+def test_raw_values_are_told_apart_below_a_penalty() -> None:
+    """The largest float as a penalty would make all others equal."""
+    y = np.append(np.linspace(0.0, 1.0, 30), np.full(30, np.finfo(float).max))
+    t = fit_scale("raw", y).forward(y)
+    assert np.diff(t[:30]).min() > 1e-5
+    assert t[30] > 10 * t[29]
+    assert fit_scale("raw", y[:30]).forward(y[:30])[-1] < 2.0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import Draft, History
 from ambs_hpc.search.initial_design import create_design
 from ambs_hpc.search.method_options import LatinOptions, NoOptions, read_options
 from ambs_hpc.search.protocol import Searcher, SearchSpec
-from ambs_hpc.search.sampling import ConfigurationSampler
+from ambs_hpc.search.sampling.sampler import ConfigurationSampler
 from ambs_hpc.search.searcher import HistorySearcher
-
-FALLBACK_STREAM = 4
+from ambs_hpc.search.streams import Stream, generator
 
 
 def create(spec: SearchSpec) -> Searcher:
@@ -46,8 +43,8 @@ class DesignStrategy:
         legal = bool(self._encoding.constraints.allowed(row)[0])
         if legal and row[0].tobytes() not in history.known:
             return Draft(row[0], "design")
-        rng = np.random.default_rng([self._seed, FALLBACK_STREAM, history.next_ordinal])
-        return Draft(self._sampler.unknown(rng, history.known)[0], "design")
+        rng = generator(self._seed, Stream.FALLBACK, history.next_ordinal)
+        return Draft(self._sampler.unknown(rng, history)[0], "design")
 
     def prepare(self, history: History) -> None:
         """A design needs no preparation."""

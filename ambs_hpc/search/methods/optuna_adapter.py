@@ -25,8 +25,9 @@ from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import Draft, History
 from ambs_hpc.search.protocol import Searcher, SearchSpec
-from ambs_hpc.search.sampling import ConfigurationSampler
+from ambs_hpc.search.sampling.sampler import ConfigurationSampler
 from ambs_hpc.search.searcher import HistorySearcher
+from ambs_hpc.search.streams import OptunaStream, generator
 
 PREFIX = "optuna:"
 SAMPLERS = (
@@ -46,7 +47,6 @@ DEFAULTS = {
 NEEDS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}  # imported by Optuna at the first proposal
 STARTUP = ("n_startup_trials", "population_size")  # options for how long a sampler draws at random
 PLAIN = {"int": int, "float": float, "bool": bool, "str": str}  # kinds of option that a command line can give
-PROPOSAL_STREAM, FALLBACK_STREAM = 5, 6
 ATTEMPTS = 20  # when a suggestion is forbidden or known, before any unknown configuration is taken
 
 Kinds = Mapping[str, tuple[type, ...]]
@@ -104,8 +104,8 @@ class OptunaStrategy:
                     self._running[row.tobytes()] = trial.number
                     return Draft(row, kind)
                 self._study.tell(trial.number, state=_states().FAIL)
-        rng = np.random.default_rng([self._samplers.seed, FALLBACK_STREAM, ordinal])
-        return Draft(self._sampler.unknown(rng, history.known)[0], "random")
+        rng = generator(self._samplers.seed, OptunaStream.FALLBACK, ordinal)
+        return Draft(self._sampler.unknown(rng, history)[0], "random")
 
     def prepare(self, history: History) -> None:
         """The study contains all that the history knows."""
@@ -230,7 +230,7 @@ class Samplers:
 
     def create(self, ordinal: int) -> Any:
         """The sampler for one proposal; a QMC sequence is one sequence, so it keeps the campaign's seed."""
-        words = np.random.SeedSequence([self.seed, PROPOSAL_STREAM, ordinal]).generate_state(2)
+        words = np.random.SeedSequence([self.seed, int(OptunaStream.PROPOSAL), ordinal]).generate_state(2)
         arguments = dict(self._arguments)
         if self._has_independent:
             arguments["independent_sampler"] = _samplers(self.method).RandomSampler(seed=int(words[1]))

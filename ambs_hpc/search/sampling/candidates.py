@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from ambs_hpc.search.constraints import Floats, Mask
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.sampling import ConfigurationSampler
+from ambs_hpc.search.sampling.sampler import ConfigurationSampler
 
 WIDE_STEP, FINE_STEP = 0.3, 0.1  # largest standard deviation of a step, as a share of a parameter's range
 SMALLEST_STEP = 0.01  # share of the largest step; step sizes are log-uniform between the two
+PRIOR_OBSERVATIONS = 50  # after as many, half of the candidates from the whole space follow its priors
 ONE_PARAMETER_SHARE = 0.5  # share of the mutations that change about one parameter, the others any number
 
 
@@ -29,15 +30,17 @@ class Candidates:
     sampler: ConfigurationSampler
     global_share: float = 0.25
 
-    def around(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
+    def around(self, rng: np.random.Generator, elite: Floats, count: int, observations: int) -> Floats:
         """About `count` rows from all sources.
 
         Args:
             elite: (k, d) rows of V, best first, k >= 1.
+            observations: how many are known: the more, the less the priors of the space count.
         """
         anywhere = int(self.global_share * count)
         near = self.near_elite(rng, elite, count - anywhere)
-        return np.concatenate([self.sampler.sample(rng, anywhere), near])
+        prior_share = PRIOR_OBSERVATIONS / (PRIOR_OBSERVATIONS + observations)
+        return np.concatenate([self.sampler.sample(rng, anywhere, prior_share), near])
 
     def near_elite(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
         """About `count` rows: a third differential steps, the others mutations of good rows."""

@@ -1,0 +1,1 @@
+"""Legal configurations: drawn from the whole space, listed, constructed, and moved from known ones."""

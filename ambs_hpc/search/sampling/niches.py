@@ -1,0 +1,87 @@
+"""Parts of a space in which the best configuration is not: where a search looks that gets nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ambs_hpc.search.constraints import Floats, Mask
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.history import History
+
+DISTANCE = 0.2  # from the best one's position, beyond which another optimum may lie
+BEST_ONES = 1024  # observations among which a niche's best is looked for
+CHOICE_SHARE = 0.75  # share of the niches that are another choice, where there are choices
+PARENT_WEIGHT = 2.0  # of a choice on which other parameters hang: it opens a part that was never looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Niche:
+    """The rows with a certain choice, or with a number far from the best one's.
+
+    Args:
+        column: of the parameter.
+        value: the choice, or the position of the best.
+        centre: place of the best observation of the niche, or of all where it has none.
+    """
+
+    encoding: Encoding
+    column: int
+    value: float
+    centre: int
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether it is a choice, not a range of numbers."""
+        return bool(self.encoding.is_choice[self.column])
+
+    def contains(self, V: Floats) -> Mask:
+        """(n,) whether each row lies in the niche; a row in which its parameter is inactive does not."""
+        if self.is_choice:
+            return np.asarray(V[:, self.column] == self.value)
+        away = np.abs(self.encoding.positions(V)[:, self.column] - self.value) > DISTANCE
+        return away & ~np.isnan(V[:, self.column])
+
+    def legal(self, V: Floats) -> Floats:
+        """(m, d) those rows of the niche, m <= n, that come of `V` (n, d) by its choice."""
+        if self.is_choice and len(V):
+            Z = self.encoding.positions(V)
+            Z[:, self.column] = self.value
+            V = self.encoding.from_positions(Z)
+            V = V[self.encoding.constraints.allowed(V)]
+        return V[self.contains(V)]
+
+
+def draw_niche(encoding: Encoding, history: History, rng: np.random.Generator) -> Niche | None:
+    """A niche, the likelier the less was seen of it; None where the space has none."""
+    best = history.rows[history.best(1)[0]]
+    active = np.flatnonzero(~np.isnan(best))
+    choices = [int(j) for j in active if encoding.is_choice[j] and encoding.sizes[j] > 1]
+    numbers = [int(j) for j in active if not encoding.is_choice[j]]
+    if choices and (not numbers or rng.random() < CHOICE_SHARE):
+        return _another_choice(encoding, history, choices, rng)
+    return _far_numbers(encoding, history, int(rng.choice(numbers))) if numbers else None
+
+
+def _another_choice(
+    encoding: Encoding, history: History, columns: list[int], rng: np.random.Generator
+) -> Niche:
+    places = history.best(BEST_ONES)
+    best, rows = history.rows[places[0]], history.rows
+    found = [(j, value) for j in columns for value in range(int(encoding.sizes[j])) if value != best[j]]
+    seen = np.array([np.count_nonzero(rows[:, j] == value) for j, value in found])
+    weights = np.array([PARENT_WEIGHT if encoding.constraints.is_parent(j) else 1.0 for j, _ in found])
+    weights /= 1.0 + seen
+    column, value = found[int(rng.choice(len(found), p=weights / weights.sum()))]
+    inside = np.flatnonzero(rows[places, column] == value)
+    centre = places[inside[0]] if len(inside) else places[0]
+    return Niche(encoding, column, float(value), int(centre))
+
+
+def _far_numbers(encoding: Encoding, history: History, column: int) -> Niche | None:
+    places = history.best(BEST_ONES)
+    V = history.rows[places]
+    niche = Niche(encoding, column, float(encoding.positions(V[:1])[0, column]), int(places[0]))
+    inside = np.flatnonzero(niche.contains(V))
+    return Niche(encoding, column, niche.value, int(places[inside[0]])) if len(inside) else None
