@@ -33,7 +33,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "two hundred local points": {"local_points": 200},
     "local kappa 0.5": {"local_kappa": 0.5},
     "local kappa 2": {"local_kappa": 2.0},
-    "no niches": {"niche_share": 0.0},
+    "never elsewhere": {"explored_share": 0.0},
     "fixed kappa": {"exploration": "fixed"},
     "no lies": {"lie": "none"},
     "lies at the worst": {"lie": "cl_max"},

@@ -30,7 +30,7 @@ from typing import Any
 sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose queue.py is not the library's
 
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.launcher.executors.protocol import Ended
+from ambs_hpc.launcher.executors.protocol import Ended, Placed
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Node, Packing, Slot
 from ambs_hpc.launcher.supervisor.messages import StartRequest
@@ -80,6 +80,7 @@ class TimedExecutor:
     def __init__(self, nodes: list[Node], seconds: float, seed: int) -> None:
         self._packing, self._seconds, self._random = Packing(nodes), seconds, random.Random(seed)
         self._running: dict[int, tuple[Claim, Slot, float]] = {}
+        self._placed: list[Placed] = []
         self._ends: list[tuple[float, int]] = []
         self.freed: list[float] = []
         self.gaps: list[float] = []
@@ -113,6 +114,7 @@ class TimedExecutor:
         else:  # the first filling: spread, as after a while
             seconds = self._random.uniform(0.0, self._seconds)
         self._running[claim.id] = (claim, slot, now)
+        self._placed.append(Placed(claim.id, claim.attempt, slot.node))
         heapq.heappush(self._ends, (now + seconds, claim.id))
         return True
 
@@ -135,6 +137,10 @@ class TimedExecutor:
             )
         self.ended += len(ended)
         return ended
+
+    def placed(self) -> list[Placed]:
+        placed, self._placed = self._placed, []
+        return placed
 
     def busy_until(self, now: float) -> float:
         """Slot-seconds since the beginning."""

@@ -60,7 +60,7 @@ def measure_end_to_end(engine: Engine, objective: str, number: int, place: Path)
         os.environ["AMBS_CONFIG_DIR"] = folder
         (Path(folder) / "no_op_objective.py").write_text(MODULE)
         name = f"{objective}-{time.time_ns()}"
-        campaign_id = _stock(engine, name, OBJECTIVES[objective], folder, number)
+        campaign_id = stock_queue(engine, name, OBJECTIVES[objective], folder, number)
         settings = LauncherSettings(campaigns=(name,), slots=SLOTS, idle_exit_seconds=0.0)
         run_launcher(engine, settings, SystemClock())
         with reading(engine) as connection:
@@ -127,7 +127,7 @@ def forks_per_second(number: int) -> float:
 FLOORS: dict[str, Callable[[int], float]] = {"command": xargs_per_second, "function": forks_per_second}
 
 
-def _stock(engine: Engine, name: str, objective: dict[str, object], folder: str, number: int) -> int:
+def stock_queue(engine: Engine, name: str, objective: dict[str, object], folder: str, number: int) -> int:
     allow(objective, folder)
     allow_runs(f"{folder}/runs")
     with transaction(engine) as connection:

@@ -1,7 +1,9 @@
-"""What a proposal of the `ambs` method costs with few and with many observations, on one core.
+"""What a proposal of the `ambs` method costs with few and with many observations, as users run it.
 
-    python benchmarks/proposal_cost.py [--json] [--clock cpu]
+    python benchmarks/proposal_cost.py [--json] [--clock cpu] [--reruns 0.1]
 
+Nothing is set about threads or cores: that is the search's own matter. --reruns 0.1 also tells a tenth of
+the evaluations again, in batches of 16 with a proposal after each, as `ambs rerun` brings them.
 A space of twelve parameters of every kind, a thousand evaluations pending. Each size is loaded cold in a
 process of its own, as a restarted search is; then 16 results are told and 16 proposals asked, again and
 again. Wall-clock times are from a shared machine as it is: say what ran beside when you quote them. Where
@@ -46,6 +48,7 @@ class Cost:
         median_ms, p90_ms: per proposal, over rounds of telling and asking 16.
         load_ms: a cold load, all rows told and the first models made; first_ask_ms: the first 16 after it.
         worst_ask_ms: the longest single ask of 16 of all, the first included.
+        reruns_s: of all results that were told again.
         resident_mib: of the process at the end.
     """
 
@@ -57,6 +60,7 @@ class Cost:
     first_ask_ms: float
     worst_ask_ms: float
     resident_mib: float
+    reruns_s: float
 
 
 def main() -> None:
@@ -66,6 +70,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--pending", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--reruns", type=float, default=0.0, help="share that is told again")
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--tiny", action="store_true", help="a check that it runs, no figures to quote")
     parser.add_argument("--json", action="store_true", help="one object a line")
@@ -74,21 +79,19 @@ def main() -> None:
         given.sizes, given.pending, given.rounds = [100, 300], 40, 3
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [path for path in sys.path if path != here]  # queue.py there hides Python's own module
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     names = list(Cost.__dataclass_fields__)
     if not given.json:
         print("  ".join(f"{name:>12}" for name in names))
     for size in given.sizes:
         with get_context("spawn").Pool(1) as pool:  # a process of its own: nothing warm, its own memory
-            cost = asdict(pool.apply(measure, (size, given.pending, given.rounds, given.clock)))
+            cost = asdict(pool.apply(measure, (size, given.pending, given.rounds, given.clock, given.reruns)))
         if given.json:
             print(json.dumps(cost), flush=True)
         else:
             print("  ".join(f"{cost[name]:>12}" for name in names), flush=True)
 
 
-def measure(observations: int, pending: int, rounds: int, clock: str) -> Cost:
+def measure(observations: int, pending: int, rounds: int, clock: str, reruns: float) -> Cost:
     """Load cold, then tell and ask `rounds` times."""
     import numpy as np
 
@@ -117,6 +120,11 @@ def measure(observations: int, pending: int, rounds: int, clock: str) -> Cost:
         waiting = [*waiting[BATCH:], *(dict(p.configuration) for p in asked)]
         totals.append((end - start) / BATCH)
         asks.append(end - middle)
+    again = rows[:observations][:: round(1 / reruns)] if reruns else []
+    resident, start = resident_mib(), now()
+    for first in range(0, len(again), BATCH):
+        searcher.tell([Observation(row, objective(row) + 0.1) for row in again[first : first + BATCH]])
+        searcher.ask(1)
     middle_cost, high_cost = np.percentile(totals, (50, 90))
     return Cost(
         observations,
@@ -126,7 +134,8 @@ def measure(observations: int, pending: int, rounds: int, clock: str) -> Cost:
         _ms(loaded - begin),
         _ms(first_ask),
         _ms(max(asks)),
-        round(resident_mib(), 1),
+        round(resident, 1),
+        round(now() - start, 2),
     )
 
 

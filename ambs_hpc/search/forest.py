@@ -21,8 +21,9 @@ from ambs_hpc.search.history import History
 from ambs_hpc.search.leaf_tables import LeafTables, Places
 from ambs_hpc.search.objective_transform import Scale, fit_scale
 from ambs_hpc.search.pending_features import PendingFeatures
+from ambs_hpc.search.streams import Stream, generator
 
-GROWTH_STREAM = 2
+LEAST_SUCCESSES = 2  # before the first tree
 FEASIBILITY_TREES = 8  # failure rates vary less between trees than values do
 
 
@@ -43,7 +44,7 @@ class Growth:
         training_rows: a tree is grown on at most so many observations; its leaves count all.
         transform: transform of the objective, see `objective_transform.TRANSFORMS`.
         lie: lie for pending proposals, see `constant_liar.LIES`.
-        first: successes before the first tree, >= 1.
+        first: completions before the first tree, >= 1; two of them are successes.
     """
 
     tree: str
@@ -134,7 +135,10 @@ class Forest:
         self._remember_features(history.rows[before:], before)
         y = history.objectives
         if not self._trees:
-            enough = np.flatnonzero(np.cumsum(np.isfinite(y)) >= self._growth.first)
+            # A model pays with two values; what fails tells it where not to look.
+            successes, completions = np.cumsum(np.isfinite(y)), np.arange(1, len(y) + 1)
+            wanted = min(LEAST_SUCCESSES, self._growth.first)
+            enough = np.flatnonzero((successes >= wanted) & (completions >= self._growth.first))
             if not len(enough):
                 return
             self._first_count = int(enough[0]) + 1
@@ -162,7 +166,7 @@ class Forest:
     def _grown(self, index: int, due: int, scale: Scale, y: Floats) -> _Tree:
         from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
-        rng = np.random.default_rng([self._seed, GROWTH_STREAM, index, due])
+        rng = generator(self._seed, Stream.GROWTH, index, due)
         rows = _training_rows(rng, y[:due], self._growth.training_rows)
         weights = None
         if self._growth.tree == "random":

@@ -17,11 +17,9 @@ from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, ha
 from ambs_hpc.search.history import History
 from ambs_hpc.search.objective_transform import Scale, fit_scale
 from ambs_hpc.search.pending_features import PendingFeatures
+from ambs_hpc.search.streams import Stream, generator
 
-FIT_STREAM, CENTRE_STREAM = 5, 6
 INCUMBENTS = 2.0  # mean rank of the incumbent that is drawn
-NICHE_DISTANCE = 0.2  # from the best in one feature, beyond which another optimum may lie
-SEARCHED_FOR_NICHES = 1024  # best observations among which another niche's best is looked for
 PROPOSALS_PER_CENTRE = 8  # consecutive ordinals share an incumbent and the points around it
 NEAR_PENDING = 48
 SEARCHED_FOR_NEAREST = 4096  # newest observations among which the nearest are looked for
@@ -34,13 +32,11 @@ class Neighbourhood:
 
     Args:
         centre: (d,) the incumbent, a row of V.
-        is_niche: the incumbent is not among the best, but the best of those that differ from them.
         posterior: the process without pending proposals.
         shift, spread: mean and standard deviation of the targets, on the forest's scale.
     """
 
     centre: Floats
-    is_niche: bool
     posterior: Posterior
     shift: float
     spread: float
@@ -49,11 +45,9 @@ class Neighbourhood:
 class LocalGp:
     """The local processes of a history, as functions of it and of the next ordinal alone."""
 
-    def __init__(
-        self, encoding: Encoding, seed: int, points: int, niche_share: float, transform: str
-    ) -> None:
+    def __init__(self, encoding: Encoding, seed: int, points: int, transform: str) -> None:
         self._encoding, self._seed, self._transform = encoding, seed, transform
-        self._points, self._niche_share = points, niche_share
+        self._points = points
         self._current: Neighbourhood | None = None
         self._state = (0, 0)  # observations and block of ordinals that `_current` is for
         self._reset(0)
@@ -65,18 +59,20 @@ class LocalGp:
             scale: scale of the objective, from the forest.
             first: observations at which there was a first model, >= 2.
         """
-        if history.generation != self._generation:
-            self._reset(history.generation)
-        self._remember_features(history)
-        self._refit(history, first)
+        self._learn(history, first)
         block = history.next_ordinal // PROPOSALS_PER_CENTRE
         state = (history.count, block)
         if self._current is None or state != self._state:
-            rng = np.random.default_rng([self._seed, CENTRE_STREAM, *state])
-            tried = max(history.count, block * PROPOSALS_PER_CENTRE)
-            self._current = self._around_incumbent(history, scale, tried, rng)
+            rng = generator(self._seed, Stream.INCUMBENT, *state)
+            ranking = history.best(self._points)
+            self._current = self._around(history, scale, ranking, self._draw(rng, ranking))
             self._state = state
         return self._current
+
+    def around(self, history: History, scale: Scale, first: int, centre: int) -> Neighbourhood:
+        """The process around the observation at this place; the other arguments as for `neighbourhood`."""
+        self._learn(history, first)
+        return self._around(history, scale, history.best(self._points), centre)
 
     def with_pending(self, around: Neighbourhood, history: History, lie: float | None) -> Posterior:
         """The process that believes the lies of the nearest pending proposals.
@@ -132,36 +128,27 @@ class LocalGp:
         self._next_fit = due
 
     def _fit(self, y: Floats) -> Hyperparameters:
-        rng = np.random.default_rng([self._seed, FIT_STREAM, len(y)])
+        rng = generator(self._seed, Stream.LOCAL_FIT, len(y))
         ranking = _ranking(y, self._points)
         rows = self._chosen(ranking, y, self._draw(rng, ranking), self._fitted)
         t = fit_scale(self._transform, y[np.isfinite(y)]).forward(y[rows])
         start = halfway(self._fitted, prior(self._X.shape[1]))  # an earlier fit may be far off for good
         return fit(self._X[rows], (t - t.mean()) / (t.std() or 1.0), start)
 
-    def _around_incumbent(
-        self, history: History, scale: Scale, tried: int, rng: np.random.Generator
+    def _learn(self, history: History, first: int) -> None:
+        if history.generation != self._generation:
+            self._reset(history.generation)
+        self._remember_features(history)
+        self._refit(history, first)
+
+    def _around(
+        self, history: History, scale: Scale, ranking: NDArray[np.intp], centre: int
     ) -> Neighbourhood:
-        ranking = history.best(self._points)
-        stagnation = min(1.0, (tried - 1 - int(ranking[0])) / self._points)
-        wants_niche = rng.random() < self._niche_share * stagnation
-        niche = self._niche(history, rng) if wants_niche else None
-        centre = self._draw(rng, ranking) if niche is None else niche
         rows = self._chosen(ranking, history.objectives, centre, self._fitted)
         t = scale.forward(history.objectives[rows])
         shift, spread = float(t.mean()), float(t.std()) or 1.0
         posterior = Posterior(self._fitted, self._X[rows], (t - shift) / spread)
-        return Neighbourhood(history.rows[centre].copy(), niche is not None, posterior, shift, spread)
-
-    def _niche(self, history: History, rng: np.random.Generator) -> int | None:
-        """Place of the best success that differs from the best in a drawn feature; None if none is known.
-
-        It may lie at another optimum, which proposals around the best one alone would never reach.
-        """
-        ranking = history.best(SEARCHED_FOR_NICHES)
-        feature = self._X[ranking, rng.integers(self._X.shape[1])]
-        others = np.flatnonzero(np.abs(feature - feature[0]) > NICHE_DISTANCE)
-        return int(ranking[others[0]]) if len(others) else None
+        return Neighbourhood(history.rows[centre].copy(), posterior, shift, spread)
 
     def _draw(self, rng: np.random.Generator, ranking: NDArray[np.intp]) -> int:
         return int(ranking[min(int(rng.exponential(INCUMBENTS)), len(ranking) - 1)])

@@ -29,9 +29,9 @@ LOWEST = {
     "local_share": 0.0,
     "local_points": 2,
     "local_kappa": 0.0,
-    "niche_share": 0.0,
+    "explored_share": 0.0,
 }
-HIGHEST = {"global_share": 1.0, "local_share": 1.0, "niche_share": 1.0}
+HIGHEST = {"global_share": 1.0, "local_share": 1.0, "explored_share": 1.0}
 
 Options = TypeVar("Options", "AmbsOptions", "LatinOptions", "NoOptions")
 
@@ -58,7 +58,8 @@ class AmbsOptions:
 
     Args:
         design: points before there is a model, one of `initial_design.DESIGNS`.
-        design_size: successes before the first forest; 0 means twice the parameters and one.
+        design_size: evaluations that have ended before the first forest, two of them with a value; 0 means
+            twice the parameters and one, and at most 20.
         tree: "extra" (random thresholds) or "random" (a random forest's bootstrapped trees).
         trees: number of trees, >= 1.
         min_leaf: observations in a leaf when a tree is grown, >= 1.
@@ -76,8 +77,9 @@ class AmbsOptions:
         local_share: share of the proposals by a Gaussian process around an incumbent, in [0, 1].
         local_points: observations that the process is conditioned on, >= 2.
         local_kappa: weight of its standard deviation, >= 0.
-        niche_share: share of incumbents that are the best of those that differ from the best, in [0, 1];
-            reached when `local_points` proposals after the best have brought nothing better, or run.
+        explored_share: largest share of the proposals that lie where the best is not, in [0, 1]: other
+            choices, far numbers, points of the design. It is reached when nothing has come of about 15
+            evaluations, and one more for each parameter, that improves by a hundredth of what was gained.
     """
 
     design: str = "sobol"
@@ -97,7 +99,7 @@ class AmbsOptions:
     local_share: float = 0.9
     local_points: int = 100
     local_kappa: float = 1.0
-    niche_share: float = 0.25
+    explored_share: float = 0.5
 
 
 CLASSIC = AmbsOptions(
@@ -113,6 +115,7 @@ CLASSIC = AmbsOptions(
     rounds=1,
     global_share=1.0,
     local_share=0.0,
+    explored_share=0.0,
     refresh=0.05,
 )
 

@@ -44,10 +44,13 @@ def predictions(forest: Forest) -> np.ndarray:
     return np.array(forest.predict(forest.places(rows(200, seed=9))))
 
 
-def test_there_is_no_forest_before_enough_successes() -> None:
-    """Failures teach no values."""
-    history = told(9)
-    history.observe(rows(1, seed=5)[0], np.nan)
+def test_there_is_no_forest_before_enough_was_seen() -> None:
+    """Ten evaluations that have ended, failures among them, but two with a value."""
+    assert not grown(told(9)).is_grown
+    assert grown(told(10)).is_grown
+    history = told(1)
+    for row in rows(12, seed=5):
+        history.observe(row, np.nan)
     assert not grown(history).is_grown
     history.observe(rows(1, seed=6)[0], 1.0)
     assert grown(history).is_grown

@@ -12,7 +12,6 @@ from typing import TypeAlias
 import numpy as np
 
 from ambs_hpc.search.acquisition import draw_kappa, lower_confidence_bound, with_failures
-from ambs_hpc.search.candidates import FINE_STEP, WIDE_STEP, Candidates
 from ambs_hpc.search.constant_liar import constant_lie
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
@@ -23,15 +22,23 @@ from ambs_hpc.search.local_gp import LocalGp, Neighbourhood
 from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, read_options
 from ambs_hpc.search.methods.design_search import DesignStrategy
 from ambs_hpc.search.protocol import Searcher, SearchSpec
-from ambs_hpc.search.sampling import ConfigurationSampler
+from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
+from ambs_hpc.search.sampling.niches import Niche, draw_niche
+from ambs_hpc.search.sampling.sampler import ConfigurationSampler
 from ambs_hpc.search.searcher import HistorySearcher, best_first, first_unknown
+from ambs_hpc.search.stagnation import Stagnation
+from ambs_hpc.search.streams import Stream, generator
+from ambs_hpc.threads import one_thread
 
 Score: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
 
 PRESETS = {"ambs": AmbsOptions(), "classic": CLASSIC}
-PROPOSAL_STREAM = 3
 ELITE_SHARE, SMALLEST_ELITE, LARGEST_ELITE = 0.1, 4, 30
 LOCAL_STEPS = (0.15, 0.04)  # of the refinement around the best candidates of a local process
+LARGEST_DESIGN = 20  # completions after which a model is asked, however many parameters there are
+NEAR_SUCCESSES = 64  # candidates near the few that succeeded
+FILLED_WITH_CHOICES, FILLED = 0.33, 0.6  # share of what is looked for elsewhere that fills the space evenly
+NICHE_KAPPA = 1.5  # in a niche, of which little is known, uncertainty weighs more than near the best
 REFINED = 10  # best scored candidates that the next round starts from
 
 
@@ -52,8 +59,8 @@ class AmbsStrategy:
     def __init__(self, encoding: Encoding, options: AmbsOptions, seed: int) -> None:
         self._encoding, self._options, self._seed = encoding, options, seed
         self._sampler = ConfigurationSampler(encoding)
-        first = options.design_size or 2 * encoding.dimensions + 1
-        self._design = DesignStrategy(encoding, self._sampler, options.design, seed, first)
+        self._first = options.design_size or min(2 * encoding.dimensions + 1, LARGEST_DESIGN)
+        self._design = DesignStrategy(encoding, self._sampler, options.design, seed, self._first)
         self._candidates = Candidates(encoding, self._sampler, options.global_share)
         growth = Growth(
             options.tree,
@@ -63,17 +70,20 @@ class AmbsStrategy:
             options.training_rows,
             options.transform,
             options.lie,
-            first,
+            self._first,
         )
         self._forest = Forest(growth, encoding, seed)
-        self._local = LocalGp(encoding, seed, options.local_points, options.niche_share, options.transform)
+        self._local = LocalGp(encoding, seed, options.local_points, options.transform)
+        self._stagnation = Stagnation(encoding.dimensions)
 
     def choose(self, history: History) -> Draft:
         """A point of the design until the forest is grown, then the best candidate of one of two models."""
         self._forest.update(history)
         if not self._forest.is_grown:
-            return self._design.choose(history)
-        rng = np.random.default_rng([self._seed, PROPOSAL_STREAM, history.next_ordinal])
+            return self._of_design(history)
+        rng = generator(self._seed, Stream.PROPOSAL, history.next_ordinal)
+        if rng.random() < self._options.explored_share * self._stagnation.level(history):
+            return self._from_elsewhere(history, rng)
         if rng.random() < self._options.local_share:
             return self._from_local(history, rng)
         return self._from_forest(history, rng)
@@ -81,11 +91,52 @@ class AmbsStrategy:
     def prepare(self, history: History) -> None:
         """Import scikit-learn, and grow the forest and the local process of what is known."""
         load_trees()
-        self._forest.update(history)
-        if self._forest.is_grown:
-            self._forest.update_lies(history)
-            if self._options.local_share > 0.0:
-                self._local_process(history)
+        with one_thread():  # of the libraries just loaded, too
+            self._forest.update(history)
+            if self._forest.is_grown:
+                self._forest.update_lies(history)
+                if self._options.local_share > 0.0:
+                    self._local_process(history)
+
+    def _of_design(self, history: History) -> Draft:
+        """A point of the design; where hardly anything succeeds, every second one lies near what did."""
+        if history.count >= self._first and history.successes and history.next_ordinal % 2:
+            rng = generator(self._seed, Stream.PROPOSAL, history.next_ordinal)
+            good = history.rows[history.best(SMALLEST_ELITE)]
+            V = self._candidates.mutated(rng, good, rng.integers(len(good), size=NEAR_SUCCESSES), WIDE_STEP)
+            place = first_unknown(V, range(len(V)), history.known)
+            if place is not None:
+                return Draft(V[place], "design")
+        return self._design.choose(history)
+
+    def _from_elsewhere(self, history: History, rng: np.random.Generator) -> Draft:
+        """Where the best is not: a point of the design, or the best candidate of a niche."""
+        has_choices = len(self._encoding.choice_columns) > 0
+        niche = None
+        if rng.random() >= (FILLED_WITH_CHOICES if has_choices else FILLED):
+            niche = draw_niche(self._encoding, history, rng)
+        if niche is None:
+            return self._design.choose(history)
+        return self._from_niche(niche, history, rng) or self._design.choose(history)
+
+    def _from_niche(self, niche: Niche, history: History, rng: np.random.Generator) -> Draft | None:
+        """The best candidate of the niche by a process around its best one; None without candidates."""
+        half = self._options.candidates // 2
+        centre = history.rows[niche.centre][None]
+        near_centre = self._candidates.mutated(rng, centre, np.zeros(half, dtype=np.intp), WIDE_STEP)
+        V = np.concatenate([niche.legal(near_centre), niche.legal(self._sampler.sample(rng, half))])
+        if not len(V):
+            return None
+        near = self._local.around(history, self._forest.scale, self._forest.first_count, niche.centre)
+        kappa = draw_kappa(rng, self._options.exploration, NICHE_KAPPA * self._options.local_kappa)
+        score = self._local_score(history, near, self._with_lies(near, history), kappa)
+
+        def inside(V: Floats) -> Floats:
+            figures = score(V)
+            figures[0, ~niche.contains(V)] = np.inf
+            return figures
+
+        return self._best(history, rng, self._refined(rng, V, inside, LOCAL_STEPS, half // 2))
 
     def _from_forest(self, history: History, rng: np.random.Generator) -> Draft:
         self._forest.update_lies(history)
@@ -101,13 +152,21 @@ class AmbsStrategy:
             return np.stack([scores, mean, std])
 
         count = self._options.candidates
-        V = self._candidates.around(rng, self._elite(history), count)
+        V = self._candidates.around(rng, self._elite(history), count, history.count)
         steps = [FINE_STEP / turn for turn in range(1, self._options.rounds)]
         return self._best(history, rng, self._refined(rng, V, score, steps, count // 2))
 
     def _from_local(self, history: History, rng: np.random.Generator) -> Draft:
         kappa = draw_kappa(rng, self._options.exploration, self._options.local_kappa)
         near, process = self._local_process(history)
+        score = self._local_score(history, near, process, kappa)
+        V = self._around(rng, near, self._elite(history))
+        return self._best(
+            history, rng, self._refined(rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
+        )
+
+    def _local_score(self, history: History, near: Neighbourhood, process: Posterior, kappa: float) -> Score:
+        """The lower confidence bound of a local process, with the forest's rate of failures."""
         worst = (self._forest.scale.worst - near.shift) / near.spread
 
         def score(V: Floats) -> Floats:
@@ -117,29 +176,25 @@ class AmbsStrategy:
                 scores = with_failures(scores, self._forest.failure_rate(V), worst)
             return np.stack([scores, mean * near.spread + near.shift, std * near.spread])
 
-        V = self._around(rng, near, self._elite(history))
-        return self._best(
-            history, rng, self._refined(rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
-        )
+        return score
 
     def _around(self, rng: np.random.Generator, near: Neighbourhood, elite: Floats) -> Floats:
-        """First candidates of a local process: near its incumbent and, outside a niche, near the elite."""
-        count, third = self._options.candidates, self._options.candidates // 3
-        own = count - third // 2 if near.is_niche else third
-        V = self._candidates.mutated(rng, near.centre[None], np.zeros(own, dtype=np.intp), WIDE_STEP)
-        if near.is_niche:
-            return V
+        """First candidates of a local process: near its incumbent and near the elite."""
+        third = self._options.candidates // 3
+        V = self._candidates.mutated(rng, near.centre[None], np.zeros(third, dtype=np.intp), WIDE_STEP)
         return np.concatenate([V, self._candidates.near_elite(rng, elite, third + third // 2)])
 
     def _local_process(self, history: History) -> tuple[Neighbourhood, Posterior]:
         """The neighbourhood of the incumbent, and its process with the lies of pending proposals."""
-        scale = self._forest.scale
-        near = self._local.neighbourhood(history, scale, self._forest.first_count)
+        near = self._local.neighbourhood(history, self._forest.scale, self._forest.first_count)
+        return near, self._with_lies(near, history)
+
+    def _with_lies(self, near: Neighbourhood, history: History) -> Posterior:
         if self._options.lie == "none":
-            return near, near.posterior
-        constant = constant_lie(scale, self._options.lie)
+            return near.posterior
+        constant = constant_lie(self._forest.scale, self._options.lie)
         lie = None if constant is None else (constant - near.shift) / near.spread
-        return near, self._local.with_pending(near, history, lie)
+        return self._local.with_pending(near, history, lie)
 
     def _refined(
         self, rng: np.random.Generator, V: Floats, score: Score, steps: Sequence[float], count: int
@@ -175,7 +230,7 @@ class AmbsStrategy:
     def _fallback(self, history: History, rng: np.random.Generator) -> Draft:
         """The best of some unknown rows from the whole space, as the end of a finite space needs it."""
         self._forest.update_lies(history)
-        V = self._sampler.unknown(rng, history.known)
+        V = self._sampler.unknown(rng, history)
         means, stds = self._forest.predict(self._forest.places(V))
         scores = lower_confidence_bound(means, stds, self._options.kappa)
         place = int(best_first(scores, 1)[0])

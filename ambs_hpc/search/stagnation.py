@@ -1,0 +1,59 @@
+"""Whether a search gets anywhere: how long ago it found what is better by more than next to nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ambs_hpc.search.constraints import Floats
+from ambs_hpc.search.history import History
+from ambs_hpc.search.objective_transform import without_penalties
+
+# The least progress, as a share of the distance from the best value to the median of the first successes.
+# Ever smaller steps on a plateau are none, however long the models are pleased with them.
+TOLERANCE = 0.01
+FIRST_SUCCESSES, LOOKED_AT = (
+    20,
+    200,
+)  # which values that median is taken of: a search's later ones lie ever lower
+PATIENCE = 15  # completions without progress, and one for each parameter, for which nobody worries
+EFFORT, LEFT_OF_IT = 4.0, 0.3  # after so many times the patience in vain, so much of the effort is left
+
+
+class Stagnation:
+    """The stagnation of a history, as a function of it alone."""
+
+    def __init__(self, dimensions: int) -> None:
+        self._patience = PATIENCE + dimensions
+        self._state = (-1, -1)
+        self._since = 0
+
+    def level(self, history: History) -> float:
+        """How much is to be looked for elsewhere, in [0, 1]: 0 while there is progress.
+
+        What is pending was proposed before the newest results were known, so it does not count as tried.
+        """
+        state = (history.generation, history.count)
+        if state != self._state:
+            self._since = history.count - 1 - last_progress(history.objectives)
+            self._state = state
+        waited = (self._since - len(history.pending)) / self._patience
+        return float(np.clip(waited - 0.5, 0.0, 1.0)) * (1.0 if waited < EFFORT else LEFT_OF_IT)
+
+
+def last_progress(y: Floats) -> int:
+    """The place of the newest observation that improved on what had been known by more than the tolerance.
+
+    Args:
+        y: (n,) objectives in the order told, to be minimised, NaN for failures; one is finite.
+    """
+    best = np.fmin.accumulate(y)
+    records = np.flatnonzero(best[1:] < best[:-1]) + 1
+    first = int(np.flatnonzero(np.isfinite(y))[0])
+    early = y[first : first + LOOKED_AT]
+    middle = float(np.median(without_penalties(early[np.isfinite(early)][:FIRST_SUCCESSES])))
+    least = TOLERANCE * (middle - float(best[-1]))
+    found = first
+    for place in records:
+        if best[place] < best[found] - least:
+            found = int(place)
+    return found

@@ -1,0 +1,103 @@
+"""A search notices when it gets nowhere, and looks where the best is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ambs_hpc.problem.space import build_space
+from ambs_hpc.records import Observation
+from ambs_hpc.search import create_searcher
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.history import History
+from ambs_hpc.search.sampling.niches import draw_niche
+from ambs_hpc.search.stagnation import PATIENCE, Stagnation, last_progress
+
+SPACE = {"kernel": ["flat", "deep"], "x": (0.0, 1.0)}
+
+
+def history_of(objectives: list[float]) -> History:
+    encoding = Encoding(build_space({"x": (0.0, 1.0)}))
+    history = History(encoding.dimensions)
+    for index, y in enumerate(objectives):
+        history.observe(encoding.encode({"x": index / 1000.0}), y)
+    return history
+
+
+@pytest.mark.parametrize(
+    ("objectives", "place"),
+    [
+        ([np.nan, 3.0, 2.0, np.nan, 1.0, 1.5], 4),
+        ([*[3.0] * 8, 1.0, 0.9999, 0.9998, 0.9997], 8),  # a plateau
+        ([*[2.0] * 8, 1.0, *(1.0 - 0.004 * step for step in range(1, 7))], 14),  # small steps add up
+        ([1.0, 1.0, 1.0], 0),
+    ],
+)
+def test_only_what_matters_is_progress(objectives: list[float], place: int) -> None:
+    """A hundredth of what the search has gained since its first values."""
+    assert last_progress(np.array(objectives)) == place
+
+
+def test_level_rises_and_falls_again() -> None:
+    """Zero while there is progress; less when it was tried for long; what is pending was not tried yet."""
+    stagnation = Stagnation(1)
+    levels = [stagnation.level(history_of([3.0, 2.0, 1.0, *[2.0] * tried])) for tried in (0, 7, 32, 100)]
+    assert levels == [0.0, 0.0, 1.0, pytest.approx(0.3)]
+    waiting = history_of([3.0, 2.0, 1.0, *[2.0] * (2 * PATIENCE)])
+    for index in range(2 * PATIENCE):
+        waiting.propose(np.array([0.5 + index / 1000.0]), None)
+    assert stagnation.level(waiting) == 0.0
+
+
+def test_niches_are_what_was_seen_least() -> None:
+    """The other choice around its own best, or numbers far from the best."""
+    encoding = Encoding(build_space(SPACE))
+    history = History(encoding.dimensions)
+    for kernel, x, y in [("flat", 0.1, 1.0), ("flat", 0.2, 0.5), ("deep", 0.9, 3.0), ("deep", 0.8, 2.0)]:
+        history.observe(encoding.encode({"kernel": kernel, "x": x}), y)
+    found = [draw_niche(encoding, history, np.random.default_rng(seed)) for seed in range(20)]
+    niches = {(encoding.names[one.column], one.centre) for one in found if one is not None}
+    assert niches == {("kernel", 3), ("x", 3)}
+    rows = np.array([encoding.encode({"kernel": kernel, "x": 0.3}) for kernel in ("flat", "deep")])
+    other = next(one for one in found if one is not None and one.is_choice)
+    assert list(other.contains(rows)) == [False, True]
+    assert {encoding.configuration(row)["kernel"] for row in other.legal(rows)} == {"deep"}
+
+
+def test_a_plateau_is_left() -> None:
+    """One choice is never better than 0.3, the other has a narrow optimum that a design easily misses."""
+
+    def value(configuration: dict[str, object]) -> float:
+        x = float(configuration["x"])  # type: ignore[arg-type]
+        if configuration["kernel"] == "flat":
+            return 0.3 + 1e-5 * abs(x - 0.5)
+        return min(1.0, 60.0 * (x - 0.37) ** 2)
+
+    best = []
+    for seed in range(5):
+        searcher = create_searcher(build_space(SPACE), "ambs", seed=seed)
+        values = []
+        for _ in range(90):
+            (proposal,) = searcher.ask(1)
+            values.append(value(dict(proposal.configuration)))
+            searcher.tell([Observation(proposal.configuration, values[-1])])
+        best.append(min(values))
+    assert sorted(best)[3] < 0.05
+
+
+def test_where_almost_all_fails_it_stays_near_what_does_not() -> None:
+    """A model is asked after twenty evaluations, though hardly any has a value."""
+    space = build_space({f"x{index}": (0.0, 1.0) for index in range(6)})
+    searcher = create_searcher(space, "ambs", seed=3)
+    kinds, worked = [], 0
+    for _ in range(150):
+        (proposal,) = searcher.ask(1)
+        kinds.append(proposal.kind)
+        configuration = proposal.configuration
+        inside = all(0.2 < float(configuration[f"x{index}"]) < 0.6 for index in range(3))
+        worked += inside
+        value = sum(float(x) for x in configuration.values()) if inside else None
+        searcher.tell([Observation(configuration, value)])
+    assert kinds[:13] == ["design"] * 13
+    assert "model" in kinds[:60]
+    assert worked > 50  # a random search would have about ten
