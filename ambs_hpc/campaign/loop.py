@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc import identity
@@ -15,6 +15,7 @@ from ambs_hpc.errors import (
     DatabaseLocked,
     DatabaseRefused,
     DatabaseUnreachable,
+    NoLegalConfiguration,
     SpaceExhausted,
 )
 from ambs_hpc.queue import (
@@ -55,7 +56,8 @@ class Progress:
         counts: evaluations by state.
         proposed: total number of evaluations enqueued.
         budget: max_evaluations, or None.
-        exhausted: every configuration of the space has been proposed.
+        exhausted: nothing more can be proposed.
+        dead_end: why not, where that is not because all has been proposed; "" otherwise.
         database_away: the last step could not reach the database; nothing is lost, the next step tries again.
     """
 
@@ -63,6 +65,7 @@ class Progress:
     proposed: int
     budget: int | None
     exhausted: bool = False
+    dead_end: str = ""
     database_away: bool = False
 
     @property
@@ -97,7 +100,7 @@ class SearchLoop:
         self._cursor = 0
         self._proposed = 0
         self._unsaved: list[Proposal] = []  # asked, but the database did not confirm them
-        self._exhausted = False
+        self._exhausted, self._dead_end = False, ""
         self._stopped = False
         self._last_heartbeat = float("-inf")
         self._progress = Progress({}, 0, campaign.definition.max_evaluations)
@@ -118,7 +121,7 @@ class SearchLoop:
             logger.warning("database away, trying again: %s", error)
             self._clock.sleep(DATABASE_RETRY_SECONDS)
             last = self._progress
-            return Progress(last.counts, last.proposed, last.budget, last.exhausted, database_away=True)
+            return replace(last, database_away=True)
 
     def stop_proposing(self) -> None:
         """Enqueue nothing more; results are still learned."""
@@ -152,7 +155,7 @@ class SearchLoop:
         for first in range(0, missing, ASKED_AT_ONCE):
             self._propose(min(ASKED_AT_ONCE, missing - first))
         budget = self._campaign.definition.max_evaluations
-        self._progress = Progress(by_state, self._proposed, budget, self._exhausted)
+        self._progress = Progress(by_state, self._proposed, budget, self._exhausted, self._dead_end)
         return self._progress
 
     def _check(self, connection: Connection, *, says_it_lives: bool) -> None:
@@ -214,6 +217,9 @@ class SearchLoop:
         except SpaceExhausted as error:
             logger.warning("%s", error)
             self._exhausted = True
+        except NoLegalConfiguration as error:  # what runs still ends and counts
+            logger.error("%s", error)
+            self._exhausted, self._dead_end = True, str(error)
         else:
             self._save()
 
@@ -263,6 +269,7 @@ class SearchLoop:
             rows = proposals_of(connection, self._campaign.id)
         self._searcher = searcher_for(self._campaign.definition)
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
+        self._dead_end = ""
         if rows:
             self._restore(rows)
         self._is_rebuilt = True

@@ -24,6 +24,7 @@ from ambs_hpc.cli.commands import (
     launch,
     list_evaluations,
     logs,
+    nodes,
     plot,
     rerun,
     run,
@@ -93,6 +94,7 @@ app.command("check")(check.check)
 app.command("submit")(submit.submit)
 app.command("autosubmit")(autosubmit.autosubmit)
 app.add_typer(allocations.app, name="allocations")
+app.command("nodes")(nodes.nodes)
 
 
 def main() -> None:

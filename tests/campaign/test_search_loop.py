@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.campaign import loop as loop_module
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.errors import CampaignConflict, DatabaseRefused, DatabaseUnreachable
+from ambs_hpc.errors import CampaignConflict, DatabaseRefused, DatabaseUnreachable, NoLegalConfiguration
 from ambs_hpc.problem import Problem
 from ambs_hpc.queue import claim, complete, counts, proposals_of, reading, transaction
 from ambs_hpc.records import Campaign, Observation, Proposal
@@ -207,3 +207,23 @@ def test_no_transaction_is_open_while_the_search_works(
     again = SearchLoop(any_engine, campaign, 4, clock)
     again.open()
     assert again.step().proposed >= 4
+
+
+def test_a_search_that_finds_nothing_legal_says_so_when_the_rest_has_ended(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not "every configuration has been proposed": whoever reads the end must know what to change."""
+    loop, campaign, _ = searching(any_engine)
+    loop.step()
+
+    def asked(_: int) -> list[Proposal]:
+        raise NoLegalConfiguration("after 9 tries")
+
+    monkeypatch.setattr(loop._searcher, "ask", asked)
+    finish(any_engine, 2)
+    assert not loop.step().is_complete
+    finish(any_engine, 3)
+    progress = loop.step()
+    assert progress.is_complete
+    assert progress.dead_end == "after 9 tries"
+    assert len(ordinals(any_engine, campaign)) == 5

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ambs_hpc.cli.shared.login_node_limits import limit_on_login_node
 from tests.stories.commands import Shell
 
 # The search executes it, and it tells how the search runs.
@@ -40,6 +41,18 @@ def test_few_threads_and_low_priority_on_a_login_node(shell: Shell) -> None:
     """Centres end what takes more, without a warning."""
     shell.write("ambs.yml", "site: polaris")
     assert told(shell) == [max(10, os.nice(0)), "4", "4"]
+
+
+def test_search_is_told_where_login_nodes_are_not_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be ended without a word after some minutes."""
+    monkeypatch.setattr("os.nice", lambda change: 0)
+    (tmp_path / "ambs.yml").write_text("site: leonardo-booster\n")
+    limit_on_login_node(tmp_path, {})
+    assert "note: leonardo-booster: login nodes end a process after 10 minutes" in capsys.readouterr().err
+    limit_on_login_node(tmp_path, {"AMBS_ALLOCATION": "1"})
+    assert capsys.readouterr().err == ""
 
 
 def test_what_the_site_allows_counts(shell: Shell) -> None:

@@ -47,8 +47,8 @@ def autosubmit(
     per_node: Annotated[int, typer.Option("--per-node", min=1, help="Evaluations a node runs at once.")] = 1,
     queue: Queue = "",
     project: Project = "",
-    filesystems: Filesystems = "",
-    attrs: Attributes = "",
+    filesystems: Filesystems = None,
+    attrs: Attributes = None,
     site: SiteName = "",
     campaign: CampaignName = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat the pass every 45 s or less often.")] = False,
@@ -113,7 +113,7 @@ def one_pass(
     from dataclasses import replace
 
     from ambs_hpc import queue
-    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of
+    from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, tell_left_out
     from ambs_hpc.errors import UsageError
     from ambs_hpc.identity import user_name
     from ambs_hpc.sites import check_request, decide, submit_allocation
@@ -127,6 +127,7 @@ def one_pass(
     report = check_request(profile, request, backlog)
     if report.problems:
         raise UsageError(" ".join(report.problems))
+    tell_left_out(engine, profile)
     made = submit_allocation(engine, profile, request, settings, user_name())
     return f"allocation {made.id} of {decision.nodes} nodes submitted: {decision.reason}", False
 

@@ -35,6 +35,7 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
         ]
         newest = None if alive else last_launcher(connection)
         last = None if newest is None else _launcher_status(connection, newest)
+        failed = None if alive else _without_launcher(connection)
     if as_json:
         print_json({"campaigns": told, "launchers": launchers, "silent": silent, "last_launcher": last})
         return
@@ -53,6 +54,8 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
         write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
         if last is not None:
             _write_launcher(last, last=True)
+        if failed:
+            write(f"  {failed}\n")
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
@@ -80,6 +83,18 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
             for group in failures(connection, campaign.id)
         ],
     }
+
+
+def _without_launcher(connection: Connection) -> str:
+    """Why no launcher started in the newest allocation, if it is over and its script said why; else ""."""
+    from ambs_hpc.cli.shared.output import cell
+    from ambs_hpc.queue import list_allocations
+    from ambs_hpc.sites.vanished import NO_LAUNCHER
+
+    newest = next(iter(list_allocations(connection, limit=1)), None)
+    if newest is None or NO_LAUNCHER not in newest.detail:
+        return ""
+    return f"last allocation {newest.id} ({newest.scheduler_id}): {cell(newest.detail)}"
 
 
 def _launcher_status(connection: Connection, one: Launcher) -> dict[str, Any]:

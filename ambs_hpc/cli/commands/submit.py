@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,16 +32,19 @@ from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
-    from ambs_hpc.sites import AllocationRequest, Backlog, Site
+    from sqlalchemy import Engine
+
+    from ambs_hpc.records import Allocation
+    from ambs_hpc.sites import AllocationRequest, Backlog, CheckReport, ScriptSettings, Site
 
 
 def submit(
     nodes: Nodes,
-    time: Walltime,
+    time: Walltime = "",
     queue: Queue = "",
     project: Project = "",
-    filesystems: Filesystems = "",
-    attrs: Attributes = "",
+    filesystems: Filesystems = None,
+    attrs: Attributes = None,
     chain: Chain = 1,
     site: SiteName = "",
     campaign: CampaignName = None,
@@ -59,8 +63,7 @@ def submit(
         backlog_of,
         request_of,
         script_settings,
-        tell_submitted,
-        write_report,
+        tell_left_out,
     )
     from ambs_hpc.cli.shared.launcher_options import (
         refuse_notice_without_time,
@@ -68,8 +71,7 @@ def submit(
         refuse_what_does_not_go_together,
     )
     from ambs_hpc.cli.shared.options import open_engine
-    from ambs_hpc.identity import user_name
-    from ambs_hpc.sites import check_request, script_of, submit_allocation
+    from ambs_hpc.sites import script_of
 
     wanted = Wanted(nodes, time, queue, project, filesystems, attrs, chain, site)
     refuse_what_does_not_go_together(via, executor, balsam_site)
@@ -81,17 +83,35 @@ def submit(
     refuse_search_on_service_node(profile, with_search)
     refuse_notice_without_time(notice, 60 * request.minutes)
     settings = script_settings(campaign, db, options)
-    searching = {} if with_search is None else {"searching": True}
     if dry_run:
-        write_report(profile, check_request(profile, request), to_stderr=True)
+        _report(profile, request)
         write(script_of(profile, request, settings, 0))
         return
     engine = open_engine(db, create=with_search is not None)
-    _check(profile, request, replace(backlog_of(engine, campaign), **searching))
-    submitted = [
-        submit_allocation(engine, profile, request, settings, user_name()) for _ in range(request.chain)
-    ]
-    tell_submitted(submitted, f"on {profile.name}", as_json=as_json)
+    backlog = backlog_of(engine, campaign)
+    if with_search is not None:
+        backlog = replace(backlog, searching=True, others_come=True)
+    _check(profile, request, backlog)
+    tell_left_out(engine, profile)
+    _submit_chain(engine, profile, request, settings, as_json=as_json)
+
+
+def _submit_chain(
+    engine: Engine, profile: Site, request: AllocationRequest, settings: ScriptSettings, *, as_json: bool
+) -> None:
+    """Submit all allocations of the request, and print those that were taken even if a later one fails."""
+    from ambs_hpc.cli.shared.allocation_request import tell_submitted
+    from ambs_hpc.identity import user_name
+    from ambs_hpc.sites import submit_chain
+
+    submitted: list[Allocation] = []
+    try:
+        submitted.extend(submit_chain(engine, profile, request, settings, user_name()))
+    finally:
+        if submitted:
+            tell_submitted(submitted, f"on {profile.name}", as_json=as_json)
+        if 0 < len(submitted) < request.chain:
+            write(f"Of {request.chain} allocations only {len(submitted)} were submitted.\n", err=True)
 
 
 def _check(profile: Site, request: AllocationRequest, backlog: Backlog) -> None:
@@ -100,11 +120,16 @@ def _check(profile: Site, request: AllocationRequest, backlog: Backlog) -> None:
     Raises:
         UsageError: the site would refuse it.
     """
-    from ambs_hpc.cli.shared.allocation_request import write_report
     from ambs_hpc.errors import UsageError
+
+    if _report(profile, request, backlog).problems:
+        raise UsageError("Nothing was submitted: see the problems above.")
+
+
+def _report(profile: Site, request: AllocationRequest, backlog: Backlog | None = None) -> CheckReport:
+    from ambs_hpc.cli.shared.allocation_request import write_report
     from ambs_hpc.sites import check_request
 
-    report = check_request(profile, request, backlog)
+    report = check_request(profile, request, backlog, platform.machine())
     write_report(profile, report, to_stderr=True)
-    if report.problems:
-        raise UsageError("Nothing was submitted: see the problems above.")
+    return report

@@ -25,16 +25,26 @@ IDLE_EXIT_SECONDS = 120
 NO_OPTIONS = LauncherOptions()
 Nodes = Annotated[int, typer.Option("--nodes", "-n", metavar="N", help="Number of nodes.")]
 Walltime = Annotated[
-    str, typer.Option("--time", "-t", metavar="MINUTES", help="Walltime, such as 90, 90m or 1h30m.")
+    str,
+    typer.Option(
+        "--time",
+        "-t",
+        metavar="MINUTES",
+        help="Walltime, such as 90, 90m or 1h30m; without it that of the queue, where it has one.",
+    ),
 ]
 Queue = Annotated[str, typer.Option("--queue", "-q", help="Queue; by default that of ambs.yml or the site.")]
 Project = Annotated[
     str, typer.Option("--project", "-A", help="Project that pays; by default that of ambs.yml.")
 ]
 Filesystems = Annotated[
-    str, typer.Option("--filesystems", help="File systems that are needed, as home:eagle.")
+    list[str] | None,
+    typer.Option("--filesystems", help="File systems that are needed, as home:eagle; repeatable."),
 ]
-Attributes = Annotated[str, typer.Option("--attrs", help="Attributes for Cobalt, as mcdram=flat:numa=quad.")]
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option("--attrs", help="Attributes for Cobalt, as mcdram=flat:numa=quad; repeatable."),
+]
 Chain = Annotated[int, typer.Option("--chain", metavar="K", help="Number of allocations, one after another.")]
 SiteName = Annotated[str, typer.Option("--site", "-s", help="Site; by default that of ambs.yml.")]
 
@@ -44,11 +54,11 @@ class Wanted:
     """The options of an allocation, before ambs.yml completes them."""
 
     nodes: int
-    time: str
+    time: str = ""
     queue: str = ""
     project: str = ""
-    filesystems: str = ""
-    attributes: str = ""
+    filesystems: Sequence[str] | None = None
+    attributes: Sequence[str] | None = None
     chain: int = 1
     site: str = ""
 
@@ -57,27 +67,59 @@ def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
     """The site and the request, completed from ambs.yml of this folder.
 
     Raises:
-        UsageError, NotFound, SiteInvalid: there is no such site, or the walltime is ambiguous.
+        UsageError, NotFound, SiteInvalid: there is no such site, or the walltime is ambiguous or missing.
     """
     from ambs_hpc.errors import UsageError
-    from ambs_hpc.sites import AllocationRequest, load_site, minutes_of, read_folder
+    from ambs_hpc.sites import (
+        AllocationRequest,
+        load_site,
+        minutes_of,
+        read_folder,
+        refuse_unless_found_again,
+    )
 
     folder = Path.cwd()
     settings = read_folder(folder)
     name = wanted.site or settings.site
     if not name:
-        raise UsageError("Which site? Give --site, or write ambs.yml with `ambs init --site SITE`.")
+        raise UsageError("Which site? Give --site, or write ambs.yml with `ambs init`.")
+    site = load_site(name, folder)
+    refuse_unless_found_again(site, name, folder)
+    queue = wanted.queue or settings.queue
     request = AllocationRequest(
         nodes=wanted.nodes,
-        minutes=minutes_of(wanted.time),
+        minutes=minutes_of(wanted.time) if wanted.time else _default_minutes(site, queue),
         folder=folder,
-        queue=wanted.queue or settings.queue,
+        queue=queue,
         project=wanted.project or settings.project,
-        filesystems=tuple(filter(None, wanted.filesystems.split(":"))),
-        attributes=tuple(filter(None, wanted.attributes.split(":"))),
+        filesystems=_parts(wanted.filesystems),
+        attributes=_parts(wanted.attributes),
         chain=wanted.chain,
     )
-    return load_site(name, folder), request
+    return site, request
+
+
+def _default_minutes(site: Site, queue: str) -> int:
+    """The walltime of a request that names none.
+
+    Raises:
+        UsageError: the queue has no default that the site's profile knows.
+    """
+    from ambs_hpc.errors import UsageError
+
+    name = queue or site.default_queue
+    known = site.queues.get(name)
+    if known is None or known.default_minutes is None:
+        where = f"queue {name!r} of {site.name}" if name else site.name
+        raise UsageError(
+            f"walltime: {where} has no default in its profile. Give --time, such as 90 or 1h30m."
+        )
+    return known.default_minutes
+
+
+def _parts(given: Sequence[str] | None) -> tuple[str, ...]:
+    """The parts of an option that joins them by colons, however often it was given."""
+    return tuple(part for text in given or () for part in text.split(":") if part)
 
 
 def script_settings(
@@ -119,6 +161,7 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.launcher.recovery import recover_and_sweep
+    from ambs_hpc.records import Resources
     from ambs_hpc.sites import Backlog
     from ambs_hpc.states import State
 
@@ -127,11 +170,49 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else queue.list_campaigns(connection)
         ready = [queue.counts(connection, one.id).get(State.READY, 0) for one in chosen]
-        searching = any(queue.is_search_alive(connection, one.id, STALE_AFTER_SECONDS) for one in chosen)
+        alive = [queue.is_search_alive(connection, one.id, STALE_AFTER_SECONDS) for one in chosen]
     waiting = [one for one, number in zip(chosen, ready, strict=True) if number]
     limits = [one.definition.problem.get("time_limit_seconds") for one in waiting]
     known = [float(str(limit)) for limit in limits if limit is not None]
-    return Backlog(sum(ready), searching, max(known) if known and len(known) == len(limits) else None)
+    longest = max(known) if known and len(known) == len(limits) else None
+    resources = [one.definition.problem.get("resources") for one in waiting]
+    shapes = dict.fromkeys(Resources(**one) for one in resources if isinstance(one, dict))
+    others = any(lives and not number for lives, number in zip(alive, ready, strict=True))
+    return Backlog(sum(ready), any(alive), longest, tuple(shapes), others)
+
+
+def tell_left_out(engine: Engine, site: Site) -> None:
+    """Say which nodes are left out, and by whom: the scheduler, or the launcher that gets them."""
+    from ambs_hpc.schedulers import registered
+    from ambs_hpc.sites import left_out_nodes
+
+    nodes = left_out_nodes(engine, site)
+    if not nodes:
+        return
+    if registered(site.scheduler).can_leave_out:
+        how = "the request asks for others"
+    else:
+        how = f"{site.scheduler} cannot be asked for others, so that launchers leave those idle that they get"
+    echo(f"note: left out, {', '.join(nodes)}: {how}; see `ambs nodes`", err=True)
+
+
+def tell_containers(engine: Engine, site: Site, campaign: str | None) -> None:
+    """Say how evaluations of campaigns would enter their containers on this site, or why they could not."""
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.options import named_campaign
+    from ambs_hpc.launcher.container_command import preview
+
+    with queue.reading(engine) as connection:
+        only = named_campaign(connection, campaign)
+        chosen = [only] if only else queue.list_campaigns(connection)
+    default = site.container.to_json()
+    for one in chosen:
+        own, definition = one.definition.objective.get("container"), one.definition
+        if not isinstance(own, dict) and not site.container.image:
+            continue
+        asked = own if isinstance(own, dict) else {}
+        entered, trouble = preview(asked, default, definition.directory, definition.run_directory)
+        echo(f"note: {one.definition.name}: {trouble or f'its container is entered by: {entered}'}", err=True)
 
 
 def write_report(site: Site, report: CheckReport, *, to_stderr: bool = False) -> None:

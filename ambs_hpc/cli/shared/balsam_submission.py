@@ -46,6 +46,8 @@ def submit_via_balsam(
     if dry_run:
         write(batch.text(request))
         return
+    if wanted.chain > 1:
+        write("note: Balsam has no way to let batch jobs wait: they may run side by side.\n", err=True)
     submitted = [submit_batch(engine, batch, request, user_name()) for _ in range(wanted.chain)]
     tell_submitted(submitted, f"of Balsam site {balsam_site}", as_json=as_json)
     if not as_json:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ambs_hpc.cli.shared.terminal import echo
 from ambs_hpc.threads import THREAD_VARIABLES
+
+if TYPE_CHECKING:
+    from ambs_hpc.sites import Site
 
 THREADS = 4  # where the site does not say what a user may take
 NICENESS = 10
@@ -15,7 +20,8 @@ NICENESS = 10
 def limit_on_login_node(folder: Path, environ: MutableMapping[str, str]) -> None:
     """Limit threads and priority where other users work: at a site with a batch system, outside allocations.
 
-    A smaller number of threads that the user asked for is kept.
+    A smaller number of threads that the user asked for is kept. Where login nodes are not for searches, that
+    is told.
 
     Args:
         folder: the campaign folder, whose ambs.yml names the site.
@@ -26,15 +32,20 @@ def limit_on_login_node(folder: Path, environ: MutableMapping[str, str]) -> None
     """
     if environ.get("AMBS_ALLOCATION"):
         return
-    threads = _login_threads(folder)
-    if threads is None:
+    site = _site_with_login_nodes(folder)
+    if site is None:
         return
+    from ambs_hpc.sites.node_fit import login_warning
+
+    if words := login_warning(site):
+        echo(f"note: {site.name}: {words}", err=True)
+    threads = min(THREADS, site.login_cores or THREADS)
     for name in THREAD_VARIABLES:
         environ[name] = str(min(threads, _wanted(environ, name)))
     os.nice(max(0, NICENESS - os.getpriority(os.PRIO_PROCESS, 0)))
 
 
-def _login_threads(folder: Path) -> int | None:
+def _site_with_login_nodes(folder: Path) -> Site | None:
     if not (folder / "ambs.yml").is_file():
         return None
     from ambs_hpc.schedulers import registered
@@ -44,9 +55,7 @@ def _login_threads(folder: Path) -> int | None:
     if not name:
         return None
     site = load_site(name, folder)
-    if not registered(site.scheduler).is_batch_system:
-        return None
-    return min(THREADS, site.login_cores or THREADS)
+    return site if registered(site.scheduler).is_batch_system else None
 
 
 def _wanted(environ: Mapping[str, str], name: str) -> int:

@@ -49,14 +49,14 @@ class ProgressLines:
     """One line every ten seconds, for logs."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._next, self._began = name, 0.0, time.monotonic()
+        self._name, self._next, self._pace = name, 0.0, RemainingTime(time.monotonic())
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
         """Write a line if ten seconds have passed, or if there is a note."""
         if time.monotonic() < self._next and not note:
             return
         self._next = time.monotonic() + LOG_LINE_SECONDS
-        left = remaining_seconds(progress, time.monotonic() - self._began)
+        left = self._pace.seconds(progress, time.monotonic())
         ending = f", about {duration(left)} left" if left is not None else ""
         write(f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n", err=True)
         sys.stderr.flush()
@@ -70,24 +70,28 @@ class ProgressBar:
 
     def __init__(self, name: str) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (
             TextColumn("{task.description}", style="bold", markup=False),  # a name may look like markup
             BarColumn(),
             TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
         )
         self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
-        self._row = self._bar.add_task(harmless(cell(name)), total=None, text="starting")
+        self._row = self._bar.add_task(harmless(cell(name)), total=None, text="starting", left="")
+        self._pace = RemainingTime(time.monotonic())
         self._bar.start()
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
         """Redraw the bar."""
         text = describe(progress, best) + (f" | {note}" if note else "")
-        self._bar.update(self._row, total=progress.budget, completed=progress.ended, text=harmless(text))
+        left = self._pace.seconds(progress, time.monotonic())
+        told = "" if left is None else f"about {duration(left)} left"
+        self._bar.update(
+            self._row, total=progress.budget, completed=progress.ended, text=harmless(text), left=told
+        )
 
     def close(self) -> None:
         """Leave the bar as it is."""
@@ -111,8 +115,22 @@ def describe(progress: Progress, best: float | None) -> str:
     return ", ".join(parts)
 
 
-def remaining_seconds(progress: Progress, elapsed_seconds: float) -> float | None:
-    """The time left at the rate so far; None without a budget, or before anything has ended."""
-    if progress.budget is None or not progress.ended:
-        return None
-    return elapsed_seconds / progress.ended * (progress.budget - progress.ended)
+class RemainingTime:
+    """How long a campaign still takes at the rate of all that has ended while it was watched.
+
+    What begins together ends together: the rate of the last seconds would be that of a wave, or none. What
+    had ended before was no work of this time.
+    """
+
+    def __init__(self, now: float) -> None:
+        """`now`: seconds on a monotonic clock, at which the first evaluations begin."""
+        self._began, self._ended_before = now, -1
+
+    def seconds(self, progress: Progress, now: float) -> float | None:
+        """The time left; None without a budget, or before anything has ended."""
+        if self._ended_before < 0:
+            self._ended_before = progress.ended
+        ended = progress.ended - self._ended_before
+        if progress.budget is None or ended < 1:
+            return None
+        return (now - self._began) / ended * max(0, progress.budget - progress.ended)

@@ -17,7 +17,7 @@ from ambs_hpc.cli.shared.progress_display import Display, open_display
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.errors import AmbsError, DatabaseError
+from ambs_hpc.errors import AmbsError, DatabaseError, NoLegalConfiguration
 from ambs_hpc.problem import load_problem
 from ambs_hpc.queue import NotifyChannel, patient, wait_for_change
 
@@ -37,7 +37,8 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
         0 when what was asked was done, EXIT_STOPPED when it was stopped before.
 
     Raises:
-        AmbsError: nothing could be started, or the launcher ended with an error.
+        AmbsError: nothing could be started, the launcher ended with an error, or no legal configuration
+            was found before the budget was spent.
     """
     wanted = define_campaign(load_problem(problem_file), settings)
     engine = open_engine(db, create=True)
@@ -56,6 +57,8 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
         display.close()
         pair.end()
     write_summary(summary_of(engine, campaign), as_json=as_json)
+    if pair.dead_end:
+        raise NoLegalConfiguration(pair.dead_end)
     if not done and not as_json:
         write("ambs: stopped before it was done; the same command goes on.\n", err=True)
     return 0 if done else EXIT_STOPPED
@@ -85,6 +88,7 @@ class _Pair:
         minutes = settings.max_minutes
         self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._interrupts = 0
+        self.dead_end = ""  # why the search found nothing more to propose, if that is how it ended
         self._best = BestTracker(engine, campaign)
 
     def run(self, display: Display) -> bool:
@@ -95,6 +99,7 @@ class _Pair:
                 progress = self._search.step()
                 display.update(progress, self._best.value(progress), self._note())
                 if progress.is_complete:
+                    self.dead_end = progress.dead_end
                     return True
                 if self._time_is_up():
                     return True

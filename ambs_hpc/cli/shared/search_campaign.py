@@ -13,6 +13,7 @@ from ambs_hpc.cli.shared.progress_display import open_display
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
+from ambs_hpc.errors import NoLegalConfiguration
 from ambs_hpc.problem import load_problem
 from ambs_hpc.queue import NotifyChannel, patient, wait_for_change
 
@@ -45,6 +46,8 @@ def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None
         display.close()
         search.close()
     write_summary(summary_of(engine, campaign), as_json=as_json)
+    if progress.is_complete and progress.dead_end:
+        raise NoLegalConfiguration(progress.dead_end)
     timed_out = time.monotonic() > deadline
     if progress.is_complete or (timed_out and not signalled):
         return 0

@@ -1,0 +1,30 @@
+"""How long a campaign is said to take, from what has ended so far."""
+
+from __future__ import annotations
+
+from ambs_hpc.campaign import Progress
+from ambs_hpc.cli.shared.progress_display import RemainingTime
+from ambs_hpc.states import State
+
+
+def progress(done: int, budget: int | None = 400) -> Progress:
+    return Progress({State.DONE: done}, done, budget)
+
+
+def test_a_wave_is_not_extrapolated_from_its_last_seconds() -> None:
+    """A hundred slots of a minute: three more waves take three more minutes, not six seconds."""
+    left = RemainingTime(0.0)
+    assert left.seconds(progress(0), 0.1) is None
+    assert left.seconds(progress(0), 59.0) is None
+    for done, now in ((10, 60.2), (60, 61.2)):
+        assert left.seconds(progress(done), now) is not None
+    assert left.seconds(progress(100), 62.0) == 3 * 62.0
+
+
+def test_what_had_ended_before_is_no_work_of_this_run() -> None:
+    """A campaign that goes on is not finished ten seconds later because most of it was done last week."""
+    left = RemainingTime(0.0)
+    assert left.seconds(progress(300), 10.0) is None
+    assert left.seconds(progress(301), 20.0) == 20.0 * 99
+    assert left.seconds(progress(400), 30.0) == 0.0
+    assert RemainingTime(0.0).seconds(progress(5, budget=None), 9.0) is None
