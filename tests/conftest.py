@@ -12,12 +12,20 @@ from sqlalchemy import Engine
 from ambs_hpc.queue import close_waits, open_database
 from tests import databases
 
-LONGEST = "test_many_nodes.py"
+# When processes share the files, the longest go first, lest one wait for it at the end.
+LONGEST = (
+    "test_many_nodes.py",
+    "test_slurm.py",
+    "test_pool_many_nodes.py",
+    "test_allocations.py",
+    "test_pool.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """When two processes share the files, the longest goes first, lest one wait for it at the end."""
-    items.sort(key=lambda item: item.path.name != LONGEST)
+    """The longest first, the others in their order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)

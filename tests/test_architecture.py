@@ -58,7 +58,8 @@ EXECUTORS = PACKAGE / "launcher" / "executors"
 # What each of the executors' files may import from the supervisor.
 FACE = {"client", "messages", "outcome", "process_tree"}
 SUPERVISOR_FOR = {
-    "parsl/node_main.py": FACE | {"function_main", "outer_launch"},
+    "node_probes.py": FACE | {"probes"},
+    "parsl/node_main.py": FACE | {"function_main", "outer_launch", "probes"},
     "balsam/executor.py": FACE | {"spawn"},
     "balsam/files.py": FACE | {"spawn"},
     # It stands in for the supervisor where Balsam starts each evaluation by itself.
@@ -195,7 +196,7 @@ def test_the_supervisor_needs_only_the_standard_library() -> None:
     """It starts in milliseconds on every node, whatever else is installed there."""
     wrong = [
         f"{path.name} imports {module}"
-        for path in (PACKAGE / "launcher" / "supervisor").glob("*.py")
+        for path in (PACKAGE / "launcher" / "supervisor").rglob("*.py")
         for module in imports(path)
         if module.split(".")[0] not in sys.stdlib_module_names and not module.startswith(f"{SUPERVISOR}.")
     ]

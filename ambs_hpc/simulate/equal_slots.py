@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Sized
 
+from ambs_hpc.launcher.executors.protocol import Placed
 from ambs_hpc.records import Resources
 
 
@@ -33,6 +34,10 @@ class EqualSlots:
     def capacity(self) -> Resources | None:
         """The one shape there is."""
         return Resources()
+
+    def placed(self) -> Sequence[Placed]:
+        """None: where something runs makes no difference here."""
+        return ()
 
     @property
     def troubles(self) -> Sequence[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc import identity
 from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.launcher.loop import LauncherLoop
-from ambs_hpc.launcher.runtime_estimate import floor_seconds
+from ambs_hpc.launcher.runtime_estimate import run_time_bounds
 from ambs_hpc.problem import Problem
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import create_campaign, end_launcher, register_launcher, transaction
@@ -170,7 +170,7 @@ class _SimulatedCampaign:
             launcher_id = _register(engine, allocation.slots)
             loop = LauncherLoop(engine, launcher_id, executor, timeline, only=[self._campaign.id])
             loop.deadline = START + allocation.starts_after + allocation.walltime
-            loop.floor_seconds = floor_seconds(allocation.walltime)
+            loop.bounds = run_time_bounds(allocation.walltime)
             while timeline.now() < loop.deadline:
                 loop.step(min(LAUNCHER_WAIT_SECONDS, loop.deadline - timeline.now()))
             loop.stop(grace_seconds=0.0)

@@ -70,7 +70,7 @@ def test_a_search_that_dies_goes_on_as_if_it_had_not() -> None:
 
 def test_what_computing_costs_is_charged() -> None:
     """A search that cannot answer in time starves the slots: a clock that hides it would flatter us."""
-    slow = {"candidates": 5_000, "design_size": 4}
+    slow = {"candidates": 20_000, "design_size": 4}
 
     def run(*, charged: bool) -> SimulationResult:
         return simulate(

@@ -1,4 +1,4 @@
-"""A campaign on several nodes through the mpiexec of MPICH, and through a pretended aprun."""
+"""A campaign on several nodes through the mpiexec of MPICH, and pretended aprun and jsrun."""
 
 from __future__ import annotations
 
@@ -52,6 +52,14 @@ script_host: mom
 node_name: nid%05d
 launch: {{family: aprun, program: {COMMANDS / "aprun"}, packs: false, most_at_once: 3}}
 """,
+    "lsf": f"""
+scheduler: lsf
+as_of: 2026-01-01
+source: a test
+node: {{cores: 2}}
+script_host: mom
+launch: {{family: jsrun, program: {COMMANDS / "jsrun"}, packs: false}}
+""",
 }
 SMALL, LARGE = 32, 3
 
@@ -77,12 +85,11 @@ class LoginNode(Shell):
         return [one["state"] for one in json.loads(self.ambs("allocations", "--json"))]
 
 
-@pytest.fixture(params=["pbs", "cobalt"])
+@pytest.fixture(params=["pbs", "cobalt", "lsf"])
 def login(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LoginNode]:
-    hosts = ["h1", "h2", "h3", "h4"] if request.param == "pbs" else ["7", "8", "9", "340"]
-    settings: dict[str, Any] = {"hosts": hosts}
-    if request.param == "cobalt":
-        settings["system"] = "cray"
+    hosts = ["7", "8", "9", "340"] if request.param == "cobalt" else ["h1", "h2", "h3", "h4"]
+    systems = {"cobalt": "cray", "lsf": "csm"}
+    settings: dict[str, Any] = {"hosts": hosts, "system": systems.get(request.param, "cluster")}
     with FakeScheduler(request.param, tmp_path / "fake", **settings) as fake:
         node = LoginNode(tmp_path / "campaign", "", fake)
         node.folder.mkdir()
@@ -90,7 +97,8 @@ def login(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LoginNode]
         node.write("small.py", PROBLEM.format(name="train", resources="Resources()"))
         ranks = "Resources(nodes=2, ranks_per_node=2)"
         node.write("large.py", PROBLEM.format(name="together", resources=ranks))
-        variables = f"{{AMBS_CONFIG_DIR: {node.folder / 'config'}, FAKE_APRUN_FOLDER: {tmp_path}}}"
+        fakes = f"FAKE_APRUN_FOLDER: {tmp_path}, FAKE_JSRUN_FOLDER: {tmp_path}"
+        variables = f"{{AMBS_CONFIG_DIR: {node.folder / 'config'}, {fakes}}}"
         node.write("mine.yml", SITES[request.param] + f"environment: {variables}\n")
         node.ambs("init", "--site", "mine")
         yield node

@@ -76,6 +76,15 @@ class Centre(Shell):
     def prefix(self) -> list[str]:
         return self.cluster.on_login
 
+    @property
+    def scratch(self) -> Path:
+        """Where evaluations write temporary files."""
+        return self.folder / "scratch"
+
+    def accused(self) -> set[str]:
+        """Nodes on which something went wrong."""
+        return {one["node"] for one in json.loads(self.ambs("nodes", "--json"))["events"]}
+
     def serve(self) -> None:
         """Start the database, or start it again."""
         address = self.cluster.login_address
@@ -156,7 +165,9 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
     made = Centre(tmp_path, "", networked_cluster())
     made.write("model.py", MODEL)
     made.write("ranks.sh", RANKS)
-    variables = f"{{AMBS_CONFIG_DIR: {tmp_path / 'config'}}}"
+    made.scratch.mkdir()
+    made.scratch.chmod(0o1777)
+    variables = f"{{AMBS_CONFIG_DIR: {tmp_path / 'config'}, TMPDIR: {made.scratch}}}"
     cores = [str(core) for core in CORE_OF_GPU.values()]
     node = f"{{cores: 4, gpus: 4, gpu_cores: {cores}}}"
     made.write("here.yml", f"extends: slurm\nnode: {node}\nenvironment: {variables}\n")
@@ -273,7 +284,8 @@ def test_walltime_of_slurm_leaves_checkpoints(centre: Centre) -> None:
 
 
 def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
-    """The last of this file: the node stays dead."""
+    """One without room in its scratch gets none. The last of this file: the nodes stay so."""
+    centre.cluster.fill("n6", centre.scratch)
     with centre.search(centre.problem("long", "'model:long'"), 64) as search:
         centre.submit(8)
         wait_until(lambda: centre.counts().get("RUNNING", 0) > 20, 40)
@@ -282,8 +294,11 @@ def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
         assert centre.allocations()[0]["state"] == "RUNNING"
     centre.assert_each_ended_once(64)
     again = centre.rows("select node from v_evaluations where attempt > 1")
-    assert 1 <= len(again) <= 4
+    assert 1 <= len(again) <= 8  # four that died, four that never began
     assert "n5" not in {row["node"] for row in again}
+    assert not centre.rows("select id from v_evaluations where node = 'n6'")
+    centre.end_allocations()
+    wait_until(lambda: centre.accused() - {"n1"} == {"n5", "n6"}, 30)  # n1 has no GPUs at all
 
 
 def is_launcher(pid: int) -> bool:

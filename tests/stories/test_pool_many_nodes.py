@@ -65,7 +65,8 @@ def test_killed_launcher_loses_nothing(centre: Centre) -> None:
 
 
 def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
-    """The last of this file: the node stays dead."""
+    """One without room in its scratch gets none. The last of this file: the nodes stay so."""
+    centre.cluster.fill("n2", centre.scratch)
     with centre.search(centre.problem("long", "'model:long'"), 64) as search:
         submit(centre, 4)
         wait_until(lambda: centre.counts().get("DONE", 0) > 6, 60)
@@ -77,3 +78,5 @@ def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
     again = centre.rows("select node from v_evaluations where attempt > 1")
     assert 1 <= len(again) <= 4
     assert "n3" not in {row["node"] for row in again}
+    assert not centre.rows("select id from v_evaluations where node = 'n2'")
+    wait_until(lambda: centre.accused() - {"n1"} == {"n2", "n3"}, 60)  # n1 has no GPUs at all

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from tests.databases import wait_until
-from tests.slurm.cluster import NODES, is_installed, slurm_cluster, stop_cluster
+from tests.slurm.cluster import (
+    NODES,
+    Cluster,
+    is_installed,
+    reserving_cluster,
+    slurm_cluster,
+    stop_cluster,
+)
 from tests.stories.commands import Shell
 
 EVALUATIONS = 24
@@ -27,6 +34,11 @@ import os, socket, subprocess, sys, time
 def train(configuration):
     time.sleep(0.5)
     return {"objective": configuration["x"], "host": socket.gethostname()}
+def waits(configuration):
+    go = os.path.join(os.path.dirname(__file__), "go")
+    while not os.path.exists(go):
+        time.sleep(0.1)
+    return configuration["x"]
 def looks(configuration):
     named = ("MYDATA", "MY_ENV", "PMI_RANK", "SLURM_PROCID", "SLURM_STEP_ID")
     step = ["srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + socket.gethostname()]
@@ -56,10 +68,11 @@ class LoginNode(Shell):
     """A shell with Slurm's commands, and with variables of its user."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
+    cluster: Callable[[], Cluster] = slurm_cluster
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, **slurm_cluster().environment, "AMBS_DB": "", **self.variables}
+        return {**super().environment, **self.cluster().environment, "AMBS_DB": "", **self.variables}
 
     def allocations(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.ambs("allocations", "--json"))
@@ -163,10 +176,66 @@ def test_life_of_an_allocation(login: LoginNode) -> None:
     refused = login.rejected("submit", "-n", "1", "-t", "2", "-q", "nosuch")
     assert "invalid partition specified" in refused
     assert login.state() == "REFUSED"
-    login.ambs("submit", "-n", str(NODES), "-t", "2", "--chain", "2")
-    wait_until(lambda: [one["state"] for one in login.allocations()][:2] == ["QUEUED", "RUNNING"], 30)
-    for one in login.allocations()[:2]:
-        login.ambs("allocations", "cancel", str(one["id"]))
+    login.ambs("submit", "-n", "1", "-t", "2", "--chain", "2")  # there are nodes for both
+    wait_until(lambda: [one["state"] for one in login.allocations()][:2] == ["HELD", "RUNNING"], 30)
+    assert login.allocations()[0]["detail"] == "PENDING Dependency"
+    second, first = (str(one["id"]) for one in login.allocations()[:2])
+    login.ambs("allocations", "cancel", first)
+    wait_until(lambda: login.state() == "RUNNING", 60)
+    assert login.allocations()[1]["state"] in ("ENDED", "VANISHED")
+    login.ambs("allocations", "cancel", second)
+    wait_until(lambda: all_over(login), 60)
+
+
+WHOLE = "node: {cores: 6, threads_per_core: 2, found: false}"  # the hardware, of which some is reserved
+PLACES = "select node, count(*) as n from v_evaluations where state = 'RUNNING' group by node order by node"
+
+
+@pytest.mark.parametrize(
+    ("executor", "directives"),
+    [("process", "[--exclusive, --threads-per-core=1]"), ("parsl", "[--exclusive]")],
+)
+def test_nodes_with_reserved_cores_get_what_was_granted(
+    login: LoginNode, executor: str, directives: str
+) -> None:
+    """Four cores of each, not six, by a step that Slurm starts; and everybody sees what runs where."""
+    login = replace(login, cluster=reserving_cluster)
+    config = login.folder / "config"
+    variables = f"environment: {{AMBS_CONFIG_DIR: {config}}}"
+    login.write("here.yml", f"extends: slurm\n{WHOLE}\ndirectives: {directives}\n{variables}\n")
+    login.write("problem.py", PROBLEM.replace("train", "waits").replace("_seconds=30", "_seconds=90"))
+    search = login.start("search", "problem.py", "--max-evaluations", "12", "--slots", "12")
+    try:
+        login.wait_for_proposals(search)
+        login.ambs("submit", "-n", "3", "-t", "5", "--executor", executor)
+        wait_until(lambda: [row["n"] for row in login.rows(PLACES) if row["node"]] == [4, 4, 4], 60)
+        assert [row["node"] for row in login.rows(PLACES)] == ["n1", "n2", "n3"]
+        assert "slots: 12" in login.ambs("status")
+        said = next((login.folder / "ambs-allocations").glob("*.error")).read_text()
+        assert "slots=12" in said
+        (login.folder / "go").touch()
+        assert search.wait(60) == 0
+    finally:
+        search.kill()
+        search.communicate()
+    rows = login.rows("select state, interruptions, failures from v_evaluations")
+    assert rows == [{"state": "DONE", "interruptions": 0, "failures": 0}] * 12
+    login.ambs("allocations", "cancel", "1")
+    wait_until(lambda: all_over(login), 60)
+
+
+def test_a_broken_launch_command_is_told_as_one(login: LoginNode) -> None:
+    """In Slurm's words, where a person looks; what ran into it is not counted as interrupted."""
+    config = login.folder / "config"
+    variables = f"environment: {{AMBS_CONFIG_DIR: {config}}}"
+    launch = "launch: {family: srun, flags: [--nonsense]}"
+    login.write("here.yml", f"extends: slurm\n{launch}\n{variables}\n")
+    stock(login)
+    login.ambs("submit", "-n", "3", "-t", "2", "--executor", "process")
+    wait_until(lambda: "nothing starts on n2, n3: srun: unrecognized option" in login.ambs("status"), 60)
+    wait_until(lambda: login.rows("select id from v_evaluations where state <> 'DONE'") == [], 60)
+    assert login.rows("select sum(interruptions) as n from v_evaluations") == [{"n": 0}]
+    login.ambs("allocations", "cancel", "1")
     wait_until(lambda: all_over(login), 60)
 
 

@@ -6,7 +6,7 @@ import heapq
 import math
 from collections.abc import Collection
 
-from ambs_hpc.launcher.executors.protocol import Ended
+from ambs_hpc.launcher.executors.protocol import Ended, Placed
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.records import Claim
 from ambs_hpc.simulate.equal_slots import EqualSlots
@@ -35,6 +35,12 @@ class FaultyExecutor(EqualSlots):
         super().__init__(slots, self._running)
         self._due: list[tuple[float, int, VirtualAttempt, bool]] = []  # a heap; True for a repetition
         self._number = 0
+        self._placed: list[Placed] = []
+
+    def placed(self) -> list[Placed]:
+        """This launcher's host, for each that has started since the last call."""
+        placed, self._placed = self._placed, []
+        return placed
 
     def start(self, claim: Claim, request: StartRequest) -> bool:
         """Occupy a slot until its end is told; False when all are busy."""
@@ -54,6 +60,7 @@ class FaultyExecutor(EqualSlots):
             attempt.stop(now + float(dice.random.uniform(0.0, 1.0)) * (ends_at - now), "node failed")
         self._disk.add(attempt)
         self._running.append(attempt)
+        self._placed.append(Placed(claim.id, claim.attempt, program.host.name))
         self._tell_later(attempt)
         return True
 

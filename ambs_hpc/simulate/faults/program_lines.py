@@ -10,7 +10,7 @@ from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.errors import CampaignConflict, DatabaseLocked, DatabaseUnreachable, NotFound
 from ambs_hpc.launcher.lifecycle import REPORT_SECONDS
 from ambs_hpc.launcher.loop import LauncherLoop
-from ambs_hpc.launcher.runtime_estimate import floor_seconds
+from ambs_hpc.launcher.runtime_estimate import run_time_bounds
 from ambs_hpc.queue import cancel, reading, register_launcher, rerun, transaction
 from ambs_hpc.queue.schema.tables import evaluation
 from ambs_hpc.records import Campaign, NewLauncher
@@ -120,7 +120,7 @@ class ProgramLines:
         )
         walltime = float(machine.dice.random.uniform(60.0, LONGEST_WALLTIME_SECONDS))
         loop.deadline = clock.monotonic() + walltime
-        loop.floor_seconds = floor_seconds(walltime)
+        loop.bounds = run_time_bounds(walltime)
         while not machine.is_over and clock.monotonic() < loop.deadline:
             loop.step(LAUNCHER_WAIT_SECONDS)
         self._wind_up(program, loop, executor)
