@@ -480,9 +480,11 @@ def test_a_node_without_a_manager_is_lost_once() -> None:
     both = [{"manager": "a-1-12ab"}, {"manager": "b-34cd"}]
     looks = [watch.lost(both), *(watch.lost(both[1:]) for _ in range(parsl_pool.LOOKS_TO_LOSE - 1))]
     assert looks == [[]] * parsl_pool.LOOKS_TO_LOSE
+    assert watch.found(both) == []
     assert watch.lost([{"manager": "a-1-ffff"}, both[1]]) == []
     looks = [watch.lost(both[1:]) for _ in range(2 * parsl_pool.LOOKS_TO_LOSE)]
     assert looks == [[]] * (parsl_pool.LOOKS_TO_LOSE - 1) + [["a-1"]] + [[]] * parsl_pool.LOOKS_TO_LOSE
+    assert watch.found(both) == ["a-1"]
 
 
 def test_launch_command_that_fails_gives_up(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from ambs_hpc.launcher.executors.node_pauses import NodePauses
 from ambs_hpc.launcher.executors.node_probes import NodeProbes
 from ambs_hpc.launcher.executors.parsl import pool_nodes, worker
 from ambs_hpc.launcher.executors.parsl.pool_files import (
+    NodeFound,
+    NodeLost,
     NodeNews,
     NodeOccupied,
     ObjectiveImported,
@@ -156,6 +158,16 @@ def test_nodes_with_trouble_are_used_when_others_have_the_rest() -> None:
     assert not pool.begin(), "the next pool takes what there is"
     assert pool.usable == 2
     assert pool.begin(), "and the one after it looks again"
+
+
+def test_a_lost_node_is_told_until_it_is_back() -> None:
+    """`ambs status` shows what the allocation no longer has."""
+    pool = pool_of("ab")
+    pool.begin()
+    pool.hear(NodeLost("b"))
+    assert pool.troubles == [f"node b: {pool_nodes.LOST}"]
+    pool.hear(NodeFound("b"))
+    assert pool.troubles == []
 
 
 def test_nodes_that_all_have_trouble_are_used_at_once() -> None:

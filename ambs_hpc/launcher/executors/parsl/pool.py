@@ -23,7 +23,7 @@ from typing import Any
 from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.environment import launch_environment
 from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
-from ambs_hpc.launcher.executors.parsl.pool_files import NodeLost, NodeNews, PoolFiles, drained
+from ambs_hpc.launcher.executors.parsl.pool_files import NodeFound, NodeLost, NodeNews, PoolFiles, drained
 from ambs_hpc.launcher.packing import Share
 from ambs_hpc.launcher.supervisor.messages import (
     AttemptReport,
@@ -213,6 +213,8 @@ class Pool:
         for one in managers:
             if one["active"] and node_of(one) in self._left_out:
                 self._htex.command_client.run(["HOLD_MANAGER", one["manager"]], timeout_s=ANSWER_SECONDS)
+        for node in self._managers.found(managers):
+            self._news.put(NodeFound(node))
         for node in self._managers.lost(managers):
             self._news.put(NodeLost(node))
 
@@ -256,6 +258,11 @@ class ManagerWatch:
 
     def __init__(self) -> None:
         self._absent: dict[str, int] = {}  # looks at which a node had none, by each node that ever had one
+
+    def found(self, managers: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Nodes that `lost` has named, and that have a manager again; to be asked before it."""
+        present = {node_of(one) for one in managers}
+        return sorted(node for node in present if self._absent.get(node, 0) >= LOOKS_TO_LOSE)
 
     def lost(self, managers: Sequence[Mapping[str, Any]]) -> list[str]:
         """Nodes that have had no manager for a while, each once."""

@@ -32,6 +32,13 @@ class NodeLost:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeFound:
+    """A node that was lost has a manager again."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeOccupied:
     """A launcher of another allocation has the node; `who` in words, "" once it is free."""
 
@@ -48,7 +55,7 @@ class ObjectiveImported:
     seconds: float
 
 
-NodeNews = NodeLost | NodeOccupied | ObjectiveImported | NodeProbed
+NodeNews = NodeLost | NodeFound | NodeOccupied | ObjectiveImported | NodeProbed
 
 
 class PoolFiles:

@@ -6,12 +6,19 @@ import logging
 
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.node_probes import NodeProbes
-from ambs_hpc.launcher.executors.parsl.pool_files import NodeLost, NodeNews, NodeOccupied, ObjectiveImported
+from ambs_hpc.launcher.executors.parsl.pool_files import (
+    NodeFound,
+    NodeLost,
+    NodeNews,
+    NodeOccupied,
+    ObjectiveImported,
+)
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.states import NodeEventKind
 
 logger = logging.getLogger(__name__)
 
+LOST = "the manager of its workers was lost: its heartbeats stopped"
 TAKEN_SECONDS = 60.0  # that nodes in use by others are waited for, before those with trouble are used
 
 
@@ -23,6 +30,7 @@ class PoolNodes:
         self._packing, self._probes, self._log = packing, probes, log
         self._unfit: dict[str, str] = {}  # nodes on which nothing is begun, and why
         self._taken: dict[str, str] = {}  # nodes that launchers of other allocations have, and who these are
+        self._lost: set[str] = set()  # nodes whose workers are gone
         self._uses_unfit = False  # in the next pool
 
     def begin(self) -> bool:
@@ -30,14 +38,17 @@ class PoolNodes:
         is_binding, self._uses_unfit = self._probes.are_binding and not self._uses_unfit, False
         self._unfit.clear()
         self._taken.clear()
+        self._lost.clear()
         return is_binding
 
     def hear(self, news: NodeNews) -> None:
         """A node tells something, or is lost."""
         node = news.node
         if isinstance(news, NodeLost):
-            why = "the manager of its workers was lost: its heartbeats stopped"
-            self._log.note_failure(node, NodeEventKind.NODE_LOST, why)
+            self._lost.add(node)
+            self._log.note_failure(node, NodeEventKind.NODE_LOST, LOST)
+        elif isinstance(news, NodeFound):
+            self._lost.discard(node)
         elif isinstance(news, NodeOccupied):
             self._taken.pop(node, None)
             if news.who:
@@ -60,7 +71,8 @@ class PoolNodes:
     def troubles(self) -> list[str]:
         """In words for people."""
         unfit = [f"node {node}: {why}" for node, why in self._unfit.items()]
-        return unfit + [f"node {node}: in use by {who}" for node, who in self._taken.items()]
+        taken = [f"node {node}: in use by {who}" for node, who in self._taken.items()]
+        return unfit + taken + [f"node {node}: {LOST}" for node in sorted(self._lost)]
 
     @property
     def taken_words(self) -> str:
