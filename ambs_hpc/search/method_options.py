@@ -99,7 +99,7 @@ class AmbsOptions:
     local_share: float = 0.9
     local_points: int = 100
     local_kappa: float = 1.0
-    explored_share: float = 0.5
+    explored_share: float = 0.35
 
 
 CLASSIC = AmbsOptions(
