@@ -31,7 +31,9 @@ class Cluster:
     def environment(self) -> dict[str, str]:
         """In which Slurm's commands speak to it."""
         path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-        return {"SLURM_CONF": str(self.folder / "etc" / "slurm.conf"), "PATH": path}
+        own = {"SLURM_CONF": str(self.folder / "etc" / "slurm.conf"), "PATH": path}
+        # Nodes of the same name in other clusters of this machine are others.
+        return {**own, "AMBS_NODE_LOCKS": str(self.folder)}
 
     @property
     def on_login(self) -> list[str]:
