@@ -180,7 +180,7 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 
 def test_every_node_is_used_and_left_clean(centre: Centre) -> None:
     """Two allocations at once and a third later: one queue serves all, and nothing stays on any node."""
-    with centre.search(centre.problem("short", "'model:short'"), 400) as search:
+    with centre.search(centre.problem("short", "'model:short'"), 640) as search:
         centre.ambs("submit", "-n", "4", "-t", "5")
         centre.submit(4)
         wait_until(lambda: centre.counts().get("DONE", 0) > 20, 60)
@@ -191,7 +191,7 @@ def test_every_node_is_used_and_left_clean(centre: Centre) -> None:
     assert {row["node"] for row in rows} == {f"n{number}" for number in range(1, 9)}
     assert all(row["node"] == host_of(row) for row in rows)
     assert len({row["allocation"] for row in rows}) == 3
-    centre.assert_each_ended_once(400)
+    centre.assert_each_ended_once(640)
     centre.end_allocations()
     wait_until(lambda: not centre.left_on_nodes(), 20)
 
