@@ -24,6 +24,7 @@ from ambs_hpc.queue import (
     heartbeat,
     list_evaluations,
     reading,
+    record_node_events,
     run_read_only_sql,
     show_evaluation,
     throughput,
@@ -32,8 +33,8 @@ from ambs_hpc.queue import (
 from ambs_hpc.queue.reads import reports as reports_module
 from ambs_hpc.queue.schema.tables import allocation
 from ambs_hpc.queue.schema.views import NAMES
-from ambs_hpc.records import Claim, Outcome, Resources
-from ambs_hpc.states import FailureKind, Move, State
+from ambs_hpc.records import Claim, NewNodeEvent, Outcome, Resources
+from ambs_hpc.states import FailureKind, Move, NodeEventKind, State
 from tests.queue import stock
 
 START = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
@@ -65,6 +66,8 @@ def told(any_engine: Engine) -> Engine:
         cancel(connection, ids=[taken[5].id])
         clock.sleep(10.0)
         heartbeat(connection, launcher_id)
+        event = NewNodeEvent("nid00012", NodeEventKind.NODE_LOST, is_failure=True, detail="gone")
+        record_node_events(connection, "theta", launcher_id, [event])
     return any_engine
 
 
