@@ -8,10 +8,10 @@ PYTEST_OPTIONS ?=
 SEEDS ?= 10000
 FIRST_SEED ?= 0
 # What depends most on the versions of libraries and of Python, and takes no more than minutes.
-# Optuna's old TPE and ten thousand proposals take minutes by themselves, and say nothing more about versions.
+# Optuna's old TPE, ten thousand proposals and the requests of all sites take minutes, and say nothing about versions.
 UNIT_TESTS := tests/problem tests/queue tests/sites tests/report \
 	tests/search/test_contract.py tests/search/test_forest.py tests/search/test_optuna_adapter.py
-UNIT := -m pytest -n $(TEST_PROCESSES) --dist loadfile -m 'not slow and not balsam' -k 'not TPE and not ten_thousand'
+UNIT := -m pytest -n $(TEST_PROCESSES) --dist loadfile -m 'not slow and not balsam' -k 'not TPE and not ten_thousand and not known_sites'
 UV := $(BIN)/uv
 # Without it uv would download a Python that is missing here.
 export UV_PYTHON_DOWNLOADS := never
