@@ -451,7 +451,7 @@ def test_a_node_with_a_full_scratch_gets_no_worker(tmp_path: Path) -> None:
         (trouble,) = executor.troubles
         assert trouble.startswith(f"node a: scratch {tmp_path}/full cannot be written: No space left")
         expected = {("a", "PROBE_FAILED"), ("b", "PROBED"), ("b", "IMPORTED")}
-        wait_until(lambda: executor.poll(0.05) == [] and told_of(executor) == expected, WAIT_SECONDS)
+        wait_until(lambda: executor.poll(0.05) == [] and expected <= told_of(executor), WAIT_SECONDS)
     finally:
         executor.close()
 
