@@ -11,10 +11,8 @@ from ambs_hpc.search.objective_transform import without_penalties
 # The least progress, as a share of the distance from the best value to the median of the first successes.
 # Ever smaller steps on a plateau are none, however long the models are pleased with them.
 TOLERANCE = 0.01
-FIRST_SUCCESSES, LOOKED_AT = (
-    20,
-    200,
-)  # which values that median is taken of: a search's later ones lie ever lower
+# Which values that median is taken of: those of a search's later evaluations lie ever lower.
+FIRST_SUCCESSES, LOOKED_AT = 20, 200
 PATIENCE = 15  # completions without progress, and one for each parameter, for which nobody worries
 EFFORT, LEFT_OF_IT = 4.0, 0.3  # after so many times the patience in vain, so much of the effort is left
 

@@ -12,6 +12,7 @@ from ambs_hpc.search.history import History
 
 DISTANCE = 0.2  # from the best one's position, beyond which another optimum may lie
 BEST_ONES = 1024  # observations among which a niche's best is looked for
+NEWEST_ONES = 1024  # observations by which is judged what was tried least
 CHOICE_SHARE = 0.75  # share of the niches that are another choice, where there are choices
 PARENT_WEIGHT = 2.0  # of a choice on which other parameters hang: it opens a part that was never looked at
 
@@ -68,15 +69,26 @@ def _another_choice(
     encoding: Encoding, history: History, columns: list[int], rng: np.random.Generator
 ) -> Niche:
     places = history.best(BEST_ONES)
-    best, rows = history.rows[places[0]], history.rows
-    found = [(j, value) for j in columns for value in range(int(encoding.sizes[j])) if value != best[j]]
-    seen = np.array([np.count_nonzero(rows[:, j] == value) for j, value in found])
-    weights = np.array([PARENT_WEIGHT if encoding.constraints.is_parent(j) else 1.0 for j, _ in found])
-    weights /= 1.0 + seen
-    column, value = found[int(rng.choice(len(found), p=weights / weights.sum()))]
-    inside = np.flatnonzero(rows[places, column] == value)
+    best = history.rows[places[0]]
+    weights = [_weights(encoding, history, j) for j in columns]
+    for column, each in zip(columns, weights, strict=True):
+        each[int(best[column])] = 0.0
+    joined = np.concatenate(weights)
+    drawn = int(rng.choice(len(joined), p=joined / joined.sum()))
+    ends = np.cumsum([len(each) for each in weights])
+    place = int(np.searchsorted(ends, drawn, side="right"))
+    column, value = columns[place], drawn - int(ends[place]) + len(weights[place])
+    inside = np.flatnonzero(history.rows[places, column] == value)
     centre = places[inside[0]] if len(inside) else places[0]
     return Niche(encoding, column, float(value), int(centre))
+
+
+def _weights(encoding: Encoding, history: History, column: int) -> Floats:
+    """(choices,) weights of a parameter's choices: the less tried lately, the more."""
+    tried = history.rows[-NEWEST_ONES:, column]
+    seen = np.bincount(tried[~np.isnan(tried)].astype(np.intp), minlength=int(encoding.sizes[column]))
+    weight = PARENT_WEIGHT if encoding.constraints.is_parent(column) else 1.0
+    return np.asarray(weight / (1.0 + seen))
 
 
 def _far_numbers(encoding: Encoding, history: History, column: int) -> Niche | None:
