@@ -269,7 +269,7 @@ class Encoding:
     def _in_range(self, column: int, value: Value) -> float:
         low, high = self._low[column], self._high[column]
         if not isinstance(value, bool | str):
-            margin = BOUND_TOLERANCE * (high - low)
+            margin = self._margin(column)
             is_inside = low - margin <= value <= high + margin  # false for what is not a number
             if is_inside and (not self._is_whole[column] or value == int(value)):
                 return float(min(max(value, low), high))
@@ -277,6 +277,13 @@ class Encoding:
         raise ValueError(
             f"parameter {self.names[column]!r}: {value!r} is none of its {kind} from {low:g} to {high:g}"
         )
+
+    def _margin(self, column: int) -> float:
+        """How far outside of its bounds a number may lie by rounding."""
+        if self._is_whole[column]:
+            return 0.0
+        low, high = float(self._low[column]), float(self._high[column])
+        return BOUND_TOLERANCE * (low if self._is_log[column] else high - low)
 
     def _plain(self, column: int, value: object) -> Value:
         try:

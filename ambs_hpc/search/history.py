@@ -46,7 +46,8 @@ class History:
     The models read it and are pure functions of it. `generation` changes when observations were removed:
     whatever was learned before must then be learned again, which takes a second with 20 000 of them. In a
     long history a replaced observation therefore stays in place until there are enough of its kind;
-    it is at once no longer among the best.
+    it is at once no longer among the best. Until then a search that was restarted, which has learned anew,
+    proposes other points than one that was not.
     """
 
     def __init__(self, dimensions: int) -> None:
@@ -71,6 +72,13 @@ class History:
     def objectives(self) -> Floats:
         """(count,) objectives in the order told."""
         return self._objectives[: self.count]
+
+    @property
+    def current_objectives(self) -> Floats:
+        """(count,) objectives in the order told, NaN also where they were replaced."""
+        current = self.objectives.copy()
+        current[list(self._stale)] = np.nan
+        return current
 
     @property
     def successes(self) -> int:
@@ -134,11 +142,13 @@ class History:
         places = [self._observed.pop(key) for key in set(keys) & self._observed.keys()]
         if not places:
             return
+        had_successes = bool(self._ranking)
         for place in places:
             if np.isfinite(self._objectives[place]):
                 del self._ranking[bisect.bisect_left(self._ranking, (self._objectives[place], place))]
         self._stale.update(places)
-        if self.count <= EXACT_COUNT or len(self._stale) > STALE_SHARE * self.count:
+        has_lost_all = had_successes and not self._ranking  # models of values need one
+        if has_lost_all or self.count <= EXACT_COUNT or len(self._stale) > STALE_SHARE * self.count:
             self._remove_stale()
 
     def _remove_stale(self) -> None:

@@ -78,8 +78,7 @@ class AmbsOptions:
         local_points: observations that the process is conditioned on, >= 2.
         local_kappa: weight of its standard deviation, >= 0.
         explored_share: largest share of the proposals that lie where the best is not, in [0, 1]: other
-            choices, far numbers, points of the design. It is reached when nothing has come of about 15
-            evaluations, and one more for each parameter, that improves by a hundredth of what was gained.
+            choices, far numbers, points of the design. See docs/searching.md for when it is.
     """
 
     design: str = "sobol"

@@ -28,11 +28,12 @@ class Stagnation:
     def level(self, history: History) -> float:
         """How much is to be looked for elsewhere, in [0, 1]: 0 while there is progress.
 
-        What is pending was proposed before the newest results were known, so it does not count as tried.
+        It grows from half to one and a half times the patience. What is pending was proposed before the
+        newest results were known, so it does not count as tried.
         """
         state = (history.generation, history.count)
         if state != self._state:
-            self._since = history.count - 1 - last_progress(history.objectives)
+            self._since = history.count - 1 - last_progress(history.current_objectives)
             self._state = state
         waited = (self._since - len(history.pending)) / self._patience
         return float(np.clip(waited - 0.5, 0.0, 1.0)) * (1.0 if waited < EFFORT else LEFT_OF_IT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ConfigSpace import ConfigurationSpace, InCondition
 
 from ambs_hpc.problem.space import build_space
 from ambs_hpc.records import Observation
@@ -61,7 +62,45 @@ def test_niches_are_what_was_seen_least() -> None:
     rows = np.array([encoding.encode({"kernel": kernel, "x": 0.3}) for kernel in ("flat", "deep")])
     other = next(one for one in found if one is not None and one.is_choice)
     assert list(other.contains(rows)) == [False, True]
-    assert {encoding.configuration(row)["kernel"] for row in other.legal(rows)} == {"deep"}
+    moved = other.legal(np.random.default_rng(0), rows)
+    assert {encoding.configuration(row)["kernel"] for row in moved} == {"deep"}
+
+
+def test_a_branch_that_is_opened_is_looked_at_everywhere() -> None:
+    """What becomes active by another choice has no value yet."""
+    space = ConfigurationSpace({"k": ["a", "b"], "x": (0.0, 1.0)})
+    space.add(InCondition(space["x"], space["k"], ["b"]))
+    encoding = Encoding(space)
+    history = History(encoding.dimensions)
+    history.observe(encoding.encode({"k": "a"}), 0.0)
+    niche = draw_niche(encoding, history, np.random.default_rng(0))
+    assert niche is not None
+    rows = niche.legal(np.random.default_rng(1), np.repeat(history.rows[:1], 50, axis=0))
+    values = [float(encoding.configuration(row)["x"]) for row in rows]
+    assert min(values) < 0.2
+    assert max(values) > 0.8
+
+
+def test_what_was_replaced_is_no_progress() -> None:
+    """A wrong value that ran again must not be what all later ones are measured by."""
+    values = [float(2.0 + index % 7) for index in range(600)]
+    values[300] = -1e6
+    history = history_of(values)
+    history.observe(history.rows[300].copy(), 1.5)
+    for index, y in enumerate(np.linspace(1.4, 0.5, 40)):
+        history.observe(np.array([0.9 + index / 1000.0]), float(y))
+    assert Stagnation(1).level(history) == 0.0
+
+
+def test_reruns_may_take_every_success() -> None:
+    """Then there is no model any more, and the design goes on."""
+    space = build_space({"x": (0.0, 1.0)})
+    searcher = create_searcher(space, "ambs", seed=0, design_size=4)
+    told = [Observation({"x": index / 600.0}, None if index not in (7, 9) else 1.0) for index in range(600)]
+    searcher.tell(told)
+    searcher.tell([Observation(told[7].configuration, None), Observation(told[9].configuration, None)])
+    (proposal,) = searcher.ask(1)
+    assert proposal.kind == "design"
 
 
 def test_a_plateau_is_left() -> None:

@@ -124,7 +124,8 @@ class AmbsStrategy:
         half = self._options.candidates // 2
         centre = history.rows[niche.centre][None]
         near_centre = self._candidates.mutated(rng, centre, np.zeros(half, dtype=np.intp), WIDE_STEP)
-        V = np.concatenate([niche.legal(near_centre), niche.legal(self._sampler.sample(rng, half))])
+        anywhere = self._candidates.anywhere(rng, half, history.count)
+        V = niche.legal(rng, np.concatenate([near_centre, anywhere]))
         if not len(V):
             return None
         near = self._local.around(history, self._forest.scale, self._forest.first_count, niche.centre)
@@ -136,7 +137,10 @@ class AmbsStrategy:
             figures[0, ~niche.contains(V)] = np.inf
             return figures
 
-        return self._best(history, rng, self._refined(rng, V, inside, LOCAL_STEPS, half // 2))
+        V, figures = self._refined(rng, V, inside, LOCAL_STEPS, half // 2)
+        V, figures = V[np.isfinite(figures[0])], figures[:, np.isfinite(figures[0])]
+        place = first_unknown(V, best_first(figures[0], len(V)), history.known)
+        return None if place is None else self._draft(V[place], figures[:, place])
 
     def _from_forest(self, history: History, rng: np.random.Generator) -> Draft:
         self._forest.update_lies(history)
@@ -215,8 +219,12 @@ class AmbsStrategy:
         place = first_unknown(V, best_first(scores, len(scores)), history.known)
         if place is None:
             return self._fallback(history, rng)
-        mean, std = self._in_objective_units(means[place], stds[place])
-        return Draft(V[place], "model", mean, std, float(scores[place]))
+        return self._draft(V[place], np.array([scores[place], means[place], stds[place]]))
+
+    def _draft(self, row: Floats, figures: Floats) -> Draft:
+        """A row that a model chose; `figures`: its score, and mean and deviation on the model's scale."""
+        mean, std = self._in_objective_units(float(figures[1]), float(figures[2]))
+        return Draft(row, "model", mean, std, float(figures[0]))
 
     def _elite(self, history: History) -> Floats:
         count = int(np.clip(ELITE_SHARE * history.successes, SMALLEST_ELITE, LARGEST_ELITE))

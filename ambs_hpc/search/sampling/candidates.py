@@ -39,8 +39,12 @@ class Candidates:
         """
         anywhere = int(self.global_share * count)
         near = self.near_elite(rng, elite, count - anywhere)
+        return np.concatenate([self.anywhere(rng, anywhere, observations), near])
+
+    def anywhere(self, rng: np.random.Generator, count: int, observations: int) -> Floats:
+        """At most `count` rows from the whole space; the more is known, the less its priors count."""
         prior_share = PRIOR_OBSERVATIONS / (PRIOR_OBSERVATIONS + observations)
-        return np.concatenate([self.sampler.sample(rng, anywhere, prior_share), near])
+        return self.sampler.sample(rng, count, prior_share)
 
     def near_elite(self, rng: np.random.Generator, elite: Floats, count: int) -> Floats:
         """About `count` rows: a third differential steps, the others mutations of good rows."""

@@ -44,10 +44,14 @@ class Niche:
         away = np.abs(self.encoding.positions(V)[:, self.column] - self.value) > DISTANCE
         return away & ~np.isnan(V[:, self.column])
 
-    def legal(self, V: Floats) -> Floats:
-        """(m, d) those rows of the niche, m <= n, that come of `V` (n, d) by its choice."""
+    def legal(self, rng: np.random.Generator, V: Floats) -> Floats:
+        """(m, d) those rows of the niche, m <= n, that come of `V` (n, d) by its choice.
+
+        Parameters that become active by it have any value.
+        """
         if self.is_choice and len(V):
-            Z = self.encoding.positions(V)
+            anything = self.encoding.from_uniform(rng.random(V.shape), keep_inactive=True)
+            Z = self.encoding.positions(np.where(np.isnan(V), anything, V))
             Z[:, self.column] = self.value
             V = self.encoding.from_positions(Z)
             V = V[self.encoding.constraints.allowed(V)]

@@ -55,6 +55,11 @@ class ConfigurationSampler:
             if len(new) >= (ENOUGH if listable else 1):
                 return new
         if self._listed is not None:
+            if len(self._listed):
+                guesses = self._listed[rng.integers(len(self._listed), size=GUESSES)]
+                new = _unknown(guesses, history.known)
+                if len(new):  # else every place is looked at: it proves the end
+                    return new
             left = [place for place, key in enumerate(self._keys) if key not in history.known]
             if not left:
                 raise SpaceExhausted(
