@@ -10,6 +10,7 @@ from ambs_hpc.queue.reads.allocations import (
     UNSENT,
     VANISHED,
     get_allocation,
+    is_scheduler_id_taken,
     list_allocations,
 )
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
@@ -131,6 +132,7 @@ __all__ = [
     "held_by_dead",
     "holders",
     "is_left_out",
+    "is_scheduler_id_taken",
     "is_search_alive",
     "last_launcher",
     "leave_search",

@@ -140,6 +140,8 @@ def found_by_name(
         answer = ask(scheduler.cancel(others), environ=environ)
         if isinstance(answer, CouldNotAsk):
             return answer
+        if answer.refused:
+            logger.warning("not cancelled, end them yourself: %s", dict(answer.refused))
     logger.info("allocation found by its name id=%s name=%s", kept, request.name)
     return Submission(kept)
 

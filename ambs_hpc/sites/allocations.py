@@ -18,6 +18,7 @@ from ambs_hpc.queue import (
     UNSENT,
     VANISHED,
     get_allocation,
+    is_scheduler_id_taken,
     list_allocations,
     node_verdicts,
     note_allocation_state,
@@ -41,6 +42,7 @@ from ambs_hpc.schedulers import (
     submit,
 )
 from ambs_hpc.schedulers.balsam.scheduler import NAME as BALSAM
+from ambs_hpc.sites.autosubmit_policy import UNKNOWN_NODE
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest
@@ -53,7 +55,6 @@ logger = logging.getLogger(__name__)
 
 APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
 MOST_DOUBTED = 10  # questions by name at a time: schedulers are shared
-UNKNOWN_NODE = re.compile("invalid node name", re.IGNORECASE)  # of Slurm's sbatch, for a node that is gone
 NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")  # what can stand in a directive
 FOLDER = "ambs-allocations"  # in the campaign folder: scripts and what they print
 
@@ -143,7 +144,9 @@ def submit_allocation(
     except SubmissionRejected as error:
         if not (request.left_out and UNKNOWN_NODE.search(error.output)):
             raise
-        words = "no node is left out, since one is unknown: %s. `ambs nodes --forgive` forgets it"
+        words = (
+            "no node is left out, since Slurm does not know one of %s: `ambs nodes --forgive NODE` forgets it"
+        )
         logger.warning(words, ", ".join(request.left_out))
         return _submit_script(engine, site, replace(request, left_out=()), settings, user)
 
@@ -300,7 +303,8 @@ def _refresh_one(
             _store(engine, known, answer)
             if answer.unanswered:
                 silent = ", ".join(sorted(answer.unanswered))
-                unheard.append(CouldNotAsk(its_scheduler.name, f"it gave no word about {silent}"))
+                words = f"it gave no word about {silent}: look there if that stays so"
+                unheard.append(CouldNotAsk(its_scheduler.name, words))
             asked, words = _look_again(engine, its_scheduler, [known[each] for each in answer.vanished])
             commands += asked
             unheard += words
@@ -313,7 +317,8 @@ def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: fl
     if isinstance(found, CouldNotAsk):
         return [found]
     with transaction(engine) as connection:
-        if found is not None:
+        # Without names equal ones look alike: what is stored already is another.
+        if found is not None and not is_scheduler_id_taken(connection, one.scheduler, found.scheduler_id):
             note_submitted(connection, one.id, found.scheduler_id)
         elif now - one.created_at > APPEARS_WITHIN_SECONDS:
             note_allocation_state(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ambs_hpc.records import Allocation
-from ambs_hpc.sites.vanished import NO_LAUNCHER
+from ambs_hpc.sites.vanished import CANCELLED, NO_LAUNCHER
 
 WAITING = ("PREPARED", "QUEUED", "HELD", "STARTING", "UNKNOWN")
+# Of Slurm's sbatch, for a node that it was told to leave out and that is gone: it was asked again without.
+UNKNOWN_NODE = re.compile("invalid node name", re.IGNORECASE)
 FAILED = ("REFUSED", "VANISHED", "ENDED")  # unless a launcher ran in it
 
 
@@ -78,12 +81,13 @@ def _failed_in_a_row(allocations: Sequence[Allocation]) -> list[Allocation]:
     """The newest allocations that ended without a launcher, up to one that had one or was cancelled."""
     failed: list[Allocation] = []
     for one in allocations:
-        if one.state not in FAILED:
+        if one.state not in FAILED or (one.request.get("left_out") and UNKNOWN_NODE.search(one.detail)):
             continue
         is_unknown = (
             one.state == "VANISHED" and one.scheduler_id is not None and NO_LAUNCHER not in one.detail
         )
-        if one.launchers or is_unknown:  # a person may have cancelled what vanished before it began
+        is_cancelled = one.detail.lower().startswith(CANCELLED)
+        if one.launchers or is_unknown or is_cancelled:  # a person may have cancelled what vanished, too
             break
         failed.append(one)
     return failed

@@ -53,7 +53,7 @@ class Backlog:
     Args:
         ready: number of evaluations that wait.
         searching: whether a live search will add some.
-        longest_limit_seconds: the longest time limit among those that wait; None without limits.
+        shortest_limit_seconds: the shortest time limit among those that wait; None where one has none.
         shapes: what one evaluation of each campaign with evaluations that wait occupies.
         others_come: whether a new search, or a live one of another campaign, will add evaluations that these
             shapes do not describe.
@@ -61,7 +61,7 @@ class Backlog:
 
     ready: int
     searching: bool
-    longest_limit_seconds: float | None = None
+    shortest_limit_seconds: float | None = None
     shapes: tuple[Resources, ...] = ()
     others_come: bool = False
 
@@ -285,8 +285,8 @@ def _idle(request: AllocationRequest, backlog: Backlog) -> list[str]:
     """Why the allocation would have nothing to do."""
     if not backlog.ready and not backlog.searching:
         return ["evaluations: none waits and no search is alive, so nodes would idle. Start `ambs search`."]
-    limit = backlog.longest_limit_seconds
-    if backlog.ready and limit is not None and limit > 60 * request.minutes:
+    limit = backlog.shortest_limit_seconds
+    if backlog.ready and not backlog.others_come and limit is not None and limit > 60 * request.minutes:
         return [
             f"walltime {request.minutes} minutes: evaluations may take {limit / 60:g}, and none is started "
             "that cannot end in time. Ask for longer, or lower time_limit_seconds."

@@ -13,6 +13,7 @@ from ambs_hpc.sites.profile import Queue
 from ambs_hpc.sites.site_file import load_site
 
 END_ASKED = "its end was asked for"
+CANCELLED = "cancelled"
 GONE = "the scheduler does not know it any more"
 NO_LAUNCHER = "no launcher started in it"
 READ_BYTES = 4000  # of what a script has printed
@@ -30,7 +31,7 @@ def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
         script: the file that was submitted.
     """
     if one.detail == END_ASKED:
-        return AllocationState.ENDED.value, f"cancelled; {GONE}"
+        return AllocationState.ENDED.value, f"{CANCELLED}; {GONE}"
     command = registered(one.scheduler).routed_limits
     was_shown = one.state != "QUEUED" or one.detail != ""
     has_begun = any(script.with_suffix(suffix).exists() for suffix in (".output", ".error"))

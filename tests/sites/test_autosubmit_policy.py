@@ -64,6 +64,20 @@ def test_repeated_failures_stop_it_with_their_reason() -> None:
     )
 
 
+def test_what_was_cancelled_or_asked_again_is_no_failure() -> None:
+    """A person cancelled it; or Slurm did not know a node, and was asked again without leaving nodes out."""
+    cancelled = replace(allocation(3, "ENDED"), detail="cancelled; the scheduler does not know it any more")
+    again = replace(
+        allocation(2, "REFUSED"),
+        detail="sbatch: error: Invalid node name specified",
+        request={"nodes": 2, "left_out": ["n7"]},
+    )
+    failed = allocation(1, "ENDED")
+    assert not decide(POLICY, 8, [cancelled, failed, failed, failed]).gave_up
+    assert not decide(POLICY, 8, [again, again, again]).gave_up
+    assert decide(POLICY, 8, [again, failed, failed, failed]).gave_up
+
+
 def test_scripts_that_end_before_their_launcher_stop_it() -> None:
     """Cobalt forgets them at once; what merely vanished may have been cancelled by a person."""
     broken = "the scheduler does not know it any more; no launcher started in it: module: command not found"

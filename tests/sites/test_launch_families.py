@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,19 @@ def test_ranks_of_flux_are_bound_to_our_cores(tmp_path: Path) -> None:
     words = "run --nodes=2 --ntasks=4 --cores-per-task=2 --requires=hosts:a,b"
     binding = "--setopt=cpu-affinity=map:0,1;4,5 --setopt=gpu-affinity=off --setopt=exit-on-error"
     assert command[command.index("--") + 1 :] == ["flux", *words.split(), *binding.split()]
+
+
+def test_ibrun_side_by_side_ends_with_its_ranks(tmp_path: Path) -> None:
+    """Whatever shell /bin/sh is: it waits for all, and a failure of one is told."""
+    site = site_with("ibrun", tmp_path)
+    (tmp_path / "ibrun").write_text('#!/bin/sh\nsleep 0.5\n[ "$4" = 0 ] || exit 3\n')
+    (tmp_path / "ibrun").chmod(0o755)
+    command = command_on_nodes(site, ["h1", "h3"], 1, [], HOSTS)
+    environ = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    began = time.monotonic()
+    ended = subprocess.run([*command, "true"], env=environ, stdin=subprocess.DEVNULL, check=False)
+    assert ended.returncode == 3
+    assert time.monotonic() - began > 0.5
 
 
 def test_ranks_of_ibrun_need_nodes_that_follow_each_other(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_cheapest_queue_is_a_comparison_of_like_with_like(
 
 BACKLOGS = {
     "nothing to do": (Backlog(0, searching=False), "none waits"),
-    "too long": (Backlog(5, searching=True, longest_limit_seconds=7200.0), "evaluations may take 120"),
+    "too long": (Backlog(5, searching=True, shortest_limit_seconds=7200.0), "evaluations may take 120"),
 }
 
 

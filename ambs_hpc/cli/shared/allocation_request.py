@@ -174,11 +174,11 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
     waiting = [one for one, number in zip(chosen, ready, strict=True) if number]
     limits = [one.definition.problem.get("time_limit_seconds") for one in waiting]
     known = [float(str(limit)) for limit in limits if limit is not None]
-    longest = max(known) if known and len(known) == len(limits) else None
+    shortest = min(known) if known and len(known) == len(limits) else None
     resources = [one.definition.problem.get("resources") for one in waiting]
     shapes = dict.fromkeys(Resources(**one) for one in resources if isinstance(one, dict))
     others = any(lives and not number for lives, number in zip(alive, ready, strict=True))
-    return Backlog(sum(ready), any(alive), longest, tuple(shapes), others)
+    return Backlog(sum(ready), any(alive), shortest, tuple(shapes), others)
 
 
 def tell_left_out(engine: Engine, site: Site) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Via = Annotated[
     Literal["site", "balsam"],
-    typer.Option("--via", help="site: qsub or sbatch. balsam: the agent of --balsam-site."),
+    typer.Option("--via", help="site: qsub, sbatch or bsub. balsam: the agent of --balsam-site."),
 ]
 # Balsam's launchers end so many minutes before the walltime, by its templates and in mpi mode.
 LOST_MINUTES = 4
@@ -61,6 +61,8 @@ def _asked(
     from ambs_hpc.sites import AllocationRequest, BalsamBatch, minutes_of, read_folder
 
     settings = read_folder(Path.cwd())
+    if not wanted.time:
+        raise UsageError("For how long? --via balsam needs --time, in minutes or as 1h30m.")
     minutes = minutes_of(wanted.time)
     if not balsam_site:
         raise UsageError("Which Balsam site? Give --balsam-site NAME (`balsam site ls` lists yours).")

@@ -19,6 +19,14 @@ VANISHED = "VANISHED"  # the scheduler does not know it, or no longer
 OVER = (REFUSED, UNSENT, VANISHED, "ENDED")
 
 
+def is_scheduler_id_taken(connection: Connection, scheduler: str, scheduler_id: str) -> bool:
+    """Whether an allocation with this id of this scheduler is stored."""
+    statement = select(allocation.c.id).where(
+        allocation.c.scheduler == scheduler, allocation.c.scheduler_id == scheduler_id
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
 def list_allocations(
     connection: Connection, *, over: bool = True, ids: Sequence[int] | None = None, limit: int | None = None
 ) -> list[Allocation]:

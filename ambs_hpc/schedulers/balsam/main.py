@@ -65,15 +65,18 @@ def submit(file: Path) -> int:
 
 
 def find(file: Path) -> int:
-    """Print the ids of batch jobs that equal the described one and are newer than its submission."""
+    """Print the id of the oldest batch job that equals the described one and is newer than its submission.
+
+    Batch jobs have no names: the others may be wanted, and are not to be taken for doubles of this one.
+    """
     newest = _mark(file).read_text() if _mark(file).exists() else ""
     if not newest:  # nothing was sent
         return 0
     site_name, request = _described(file)
     service = BalsamService()
-    for one in service.batches(site_id=service.site(site_name).id):
-        if one.id > int(newest) and one.request == request:
-            sys.stdout.write(f"{one.id}\n")
+    batches = service.batches(site_id=service.site(site_name).id)
+    ids = sorted(one.id for one in batches if one.id > int(newest) and one.request == request)
+    sys.stdout.writelines(f"{one}\n" for one in ids[:1])
     return 0
 
 

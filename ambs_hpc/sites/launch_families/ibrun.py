@@ -18,13 +18,16 @@ _SIDE_BY_SIDE = """
 trap 'trap - TERM; kill -TERM 0' TERM INT HUP
 program=$1 first_count=$2 first_offset=$3 rest=$4
 shift 4
+children=
 for pair in $rest; do
     "$program" -n "${pair%:*}" -o "${pair#*:}" "$@" </dev/null &
+    children="$children $!"
 done
 exec 3<&0
 "$program" -n "$first_count" -o "$first_offset" "$@" <&3 &
+children="$children $!"
 status=0
-for child in $(jobs -p); do wait "$child" || status=$?; done
+for child in $children; do wait "$child" || status=$?; done
 exit "$status"
 """
 
