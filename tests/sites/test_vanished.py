@@ -105,7 +105,7 @@ def test_an_answer_that_leaves_one_out_is_told(tmp_path: Path, monkeypatch: pyte
             number = prepare_allocation(connection, "pbs", "pbs", gone(tmp_path).request)
             note_submitted(connection, number, "14.pbs")
         (said,) = refresh(engine, "alice", 0.0).unheard
-        assert said == CouldNotAsk("pbs", "it gave no word about 14.pbs")
+        assert said == CouldNotAsk("pbs", "it gave no word about 14.pbs: look there if that stays so")
         with reading(engine) as connection:
             assert get_allocation(connection, number).state == "QUEUED"
         engine.dispose()
