@@ -144,9 +144,7 @@ def submit_allocation(
     except SubmissionRejected as error:
         if not (request.left_out and UNKNOWN_NODE.search(error.output)):
             raise
-        words = (
-            "no node is left out, since Slurm does not know one of %s: `ambs nodes --forgive NODE` forgets it"
-        )
+        words = "no node is left out, since Slurm does not know one of %s: `ambs nodes --forgive NODE`"
         logger.warning(words, ", ".join(request.left_out))
         return _submit_script(engine, site, replace(request, left_out=()), settings, user)
 
@@ -303,8 +301,8 @@ def _refresh_one(
             _store(engine, known, answer)
             if answer.unanswered:
                 silent = ", ".join(sorted(answer.unanswered))
-                words = f"it gave no word about {silent}: look there if that stays so"
-                unheard.append(CouldNotAsk(its_scheduler.name, words))
+                told = f"it gave no word about {silent}: look there if that stays so"
+                unheard.append(CouldNotAsk(its_scheduler.name, told))
             asked, words = _look_again(engine, its_scheduler, [known[each] for each in answer.vanished])
             commands += asked
             unheard += words
