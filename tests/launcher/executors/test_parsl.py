@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -23,12 +26,14 @@ from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 from ambs_hpc.launcher.executors.parsl.node_main import own_name
 from ambs_hpc.launcher.executors.process import BLAMED
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
-from ambs_hpc.launcher.node_pool import NodePool
+from ambs_hpc.launcher.node_pool import NodePool, Tenancy
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
-from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.launcher.supervisor.outcome import not_begun
+from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest, SupervisorDied
+from ambs_hpc.launcher.supervisor.outcome import not_begun, write_outcome
+from ambs_hpc.launcher.supervisor.probes.node_lock import claim_of
 from ambs_hpc.records import Claim, Outcome, Resources
+from ambs_hpc.schedulers.cobalt import Cobalt
 from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
 from tests.launcher.prepared import Prepared, prepared
@@ -607,6 +612,138 @@ def test_missing_parsl_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(parsl_pool, "find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"ambs-hpc\[parsl\]"):
         make(tmp_path)
+
+
+class PoolThatDies(PoolWithoutRoom):
+    """A pool that fails with what was given to it; evaluations may have ended meanwhile."""
+
+    plans: ClassVar[list[parsl_pool.PoolPlan]] = []
+
+    def __init__(self, plan: parsl_pool.PoolPlan) -> None:
+        super().__init__(plan)
+        self.plans.append(plan)
+        self.said: list[parsl_pool.Answer] = []
+        self.dies = False
+
+    def answers(self, _timeout_seconds: float) -> list[parsl_pool.Answer]:
+        said, self.said = self.said, []
+        return said
+
+    def failure(self) -> str | None:  # type: ignore[override]
+        return "Parsl's interchange died" if self.dies else None
+
+    def tail(self) -> str:
+        return "srun: error: Unable to create step for job 7"
+
+    def close(self) -> None:
+        for one in self.requests:  # in the last moment
+            if one.id == 1:
+                leave_outcome(one)
+
+
+def leave_outcome(request: StartRequest) -> None:
+    report = AttemptReport(
+        request.id, request.attempt, "here", 1.0, 2.0, 3.5, {}, None, "", 0, "", token=request.token
+    )
+    Path(request.folder).mkdir(exist_ok=True)
+    write_outcome(request.folder, report)
+
+
+def dying(executor: ParslExecutor) -> PoolThatDies:
+    assert isinstance(executor._pool, PoolThatDies)
+    return executor._pool
+
+
+@pytest.fixture
+def dying_pools(monkeypatch: pytest.MonkeyPatch) -> list[parsl_pool.PoolPlan]:
+    monkeypatch.setattr(parsl_executor, "Pool", PoolThatDies)
+    monkeypatch.setattr(PoolThatDies, "plans", [])
+    return PoolThatDies.plans
+
+
+@pytest.mark.usefixtures("dying_pools")
+def test_what_has_ended_when_the_pool_dies_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its outcome is on disk, and the rest is interrupted; who gives up says why."""
+    executor = make(tmp_path)
+    for number in (1, 2):
+        assert executor.start(*work(tmp_path, number, function="environment"))
+    dying(executor).dies = True
+    executor._failures = parsl_executor.MOST_POOLS - 1
+    first, second = ended(executor, 2)
+    assert isinstance(first, Outcome)
+    assert (first.id, first.objective, first.failure) == (1, 3.5, None)
+    assert second == Interrupted(2, 1, "Parsl's interchange died")
+    assert "given up: Parsl's interchange died: srun: error: Unable to create step for job 7." in caplog.text
+
+
+@pytest.mark.usefixtures("dying_pools")
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [(None, "ManagerLost: gone"), (None, "WorkerLost: gone"), (SupervisorDied(), "")],
+    ids=["manager", "worker", "supervisor"],
+)
+def test_a_lost_report_is_found_on_disk(message: SupervisorDied | None, error: str, tmp_path: Path) -> None:
+    """What has ended neither runs again nor is blamed, not even after an earlier death."""
+    executor = make(tmp_path)
+    executor._deaths[1] = 1
+    assert executor.start(*work(tmp_path, 1, function="environment"))
+    (request,) = dying(executor).requests
+    leave_outcome(request)
+    dying(executor).said.append(parsl_pool.Answer(1, message, error))
+    said = outcome(executor)
+    assert (said.objective, said.failure, said.token) == (3.5, None, "token.1")
+
+
+def unlike(folder: Path) -> ParslExecutor:
+    """An executor for a node with many cores and one with few."""
+    nodes = (Node("a", tuple(range(64))), Node("b", tuple(range(4))))
+    tenancy = Tenancy(Cobalt("alice"), "7")
+    node_pool = NodePool(nodes, "X", launch_on_all=lambda _: ("false",), tenancy=tenancy)
+    return ParslExecutor(Packing(nodes), node_pool, 0.5, folder / "pools")
+
+
+def test_slots_are_those_of_the_smallest_node(tmp_path: Path, dying_pools: list[parsl_pool.PoolPlan]) -> None:
+    """A shape that fits on a larger node alone is told, and harms no pool; all lock what is used."""
+    executor = unlike(tmp_path)
+    large, small = Resources(cores=8), Resources(cores=2)
+    for _ in range(2):
+        with pytest.raises(ShapeNeverFits, match=r"at most Resources\(cores=4,.*smallest node"):
+            executor.start(*work(tmp_path, 1, ["true"], resources=large))
+        assert executor.start(*work(tmp_path, 2, ["true"], resources=small))
+    (plan,) = dying_pools
+    assert [share.cores for share in plan.slots] == [(0, 1), (2, 3)]
+    claim = claim_of(dict(plan.lock))
+    assert claim is not None
+    assert (claim.node, tuple(claim.cores)) == ("b", (0, 1, 2, 3))
+
+
+def test_a_hanging_file_system_does_not_hold_up_the_end_of_a_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its thread nor the removal of its folder is waited for without end; both go on later."""
+    hangs, removed = threading.Event(), threading.Event()
+
+    def bring_up(_pool: parsl_pool.Pool) -> None:
+        hangs.wait(WAIT_SECONDS)
+
+    def remove(_folder: Path) -> None:
+        hangs.wait(WAIT_SECONDS)
+        removed.set()
+
+    monkeypatch.setattr(parsl_pool.Pool, "_bring_up", bring_up)
+    monkeypatch.setattr(parsl_pool, "_remove", remove)
+    monkeypatch.setattr(parsl_pool, "JOIN_SECONDS", 0.1)
+    monkeypatch.setattr(parsl_pool, "REMOVE_SECONDS", 0.1)
+    plan = parsl_pool.PoolPlan(tmp_path / "pool", ["here"], (), None, (), "me", str(tmp_path), 0, False)
+    pool = parsl_pool.Pool(plan)
+    began = time.monotonic()
+    pool.close()
+    assert time.monotonic() - began < WAIT_SECONDS / 2
+    assert not removed.is_set()
+    hangs.set()
+    assert removed.wait(WAIT_SECONDS)
+    pool._thread.join(WAIT_SECONDS)
+    assert not pool._thread.is_alive()
 
 
 def test_nodes_know_their_names() -> None:

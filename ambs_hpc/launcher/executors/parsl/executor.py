@@ -5,7 +5,6 @@ For many nodes, and where the launch command cannot share a node. Every worker h
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections import Counter
@@ -26,11 +25,11 @@ from ambs_hpc.launcher.executors.process import blamed, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.executors.start_request import placed
 from ambs_hpc.launcher.node_pool import NodePool
-from ambs_hpc.launcher.packing import UNLIMITED_GIB, Packing, Share, Slot
+from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Packing, Share, Slot
 from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import ImportFailed, StartRequest, SupervisorDied
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
-from ambs_hpc.records import Claim, Resources
+from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.schedulers.last_words import last_words
 from ambs_hpc.states import NodeEventKind
 
@@ -43,7 +42,8 @@ MOST_POOLS = 3  # that failed, one after the other without an evaluation that en
 WORKER_LOST = "WorkerLost"
 NOT_HERE = (
     "Evaluation {id} asks for {resources}; the parsl executor runs evaluations of one node each, here of at "
-    "most {most}. Start a launcher with --executor process for it, or correct `resources` in the problem."
+    "most {most}, which is what the smallest node has. Start a launcher with --executor process for it, or "
+    "correct `resources` in the problem."
 )
 
 
@@ -157,8 +157,8 @@ class ParslExecutor:
 
     def start(self, claim: Claim, request: StartRequest) -> bool:
         if not self._has_slots_for(claim.resources):
-            largest = self._packing.capacity()
-            most = None if largest is None else replace(largest, nodes=1)
+            node = self._smallest
+            most = None if node is None else Packing([node]).capacity()
             raise ShapeNeverFits(NOT_HERE.format(id=claim.id, resources=claim.resources, most=most))
         if not self._fits(claim.resources) or self._free < 1:
             return False
@@ -205,8 +205,6 @@ class ParslExecutor:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
-            with contextlib.suppress(OSError):  # another pool's logs may lie there
-                self._folder.rmdir()
 
     # -- slots --------------------------------------------------------------------------------------
 
@@ -214,22 +212,38 @@ class ParslExecutor:
         """Whether it fits into a slot, now or when the pool is made anew; False when it never does."""
         if shape.needs_launch_command or self._packing.never_fits(shape):
             return False
-        if self._shape is None or (not self._fits(shape) and not self._running):
+        if self._shape is not None and self._fits(shape):
+            return True
+        slots = self._slots_of_a_node(shape)
+        if not slots:
+            return False
+        if self._shape is None or not self._running:
             if self._pool is not None:
                 logger.info("pool is made anew for a larger shape=%s", shape)
                 self._close_pool()
-            self._shape, self._per_node = shape, self._slots_of_a_node(shape)
+            self._shape, self._per_node = shape, slots
         return True
 
     def _slots_of_a_node(self, shape: Resources) -> list[Share]:
-        """The slots of a node, one for each worker: those of the smallest node, for all of them."""
-        left = [one for one in self._node_pool.nodes if one.name in self._packing.nodes]
-        node = min(left, key=lambda one: len(one.cores))
+        """The slots of a node, one for each worker: those of the smallest node, for all of them.
+
+        [] where the shape does not fit there, though it may on larger nodes.
+        """
+        node = self._smallest
+        if node is None:
+            return []
         packing = Packing([node], self._slots)
         shares: list[Share] = []
         while (slot := packing.place(shape)) is not None:
             shares.append(slot.shares[0])
         return [replace(share, memory_gib=node.memory_gib / len(shares)) for share in shares]
+
+    @property
+    def _smallest(self) -> Node | None:
+        """The node that slots are cut from; None when all are lost."""
+        names = set(self._packing.nodes)
+        left = [one for one in self._node_pool.nodes if one.name in names]
+        return min(left, key=lambda one: (len(one.cores), len(one.gpus), one.memory_gib), default=None)
 
     def _trimmed(self, shape: Resources) -> Share:
         """The part of a slot that an evaluation of this shape uses."""
@@ -256,7 +270,7 @@ class ParslExecutor:
             run_directory,
             min(map(self._node_probes.expected, nodes)),
             is_binding,
-            self._node_pool.lock(nodes[0]),
+            self._node_pool.lock(self._per_node[0].node),  # that slots are cut from
         )
 
     # -- what the pool says -------------------------------------------------------------------------
@@ -269,7 +283,7 @@ class ParslExecutor:
         if report is None:
             if answer.error.startswith(WORKER_LOST):
                 return [self._died(request, answer.error)]
-            return [Interrupted(request.id, request.attempt, answer.error)]
+            return [self._left(request) or Interrupted(request.id, request.attempt, answer.error)]
         if isinstance(report, ImportFailed):
             told = Unloadable(request.function, request.objective_directory, report.error, report.what)
             return [told, Interrupted(request.id, request.attempt, report.reason, started=False)]
@@ -309,11 +323,28 @@ class ParslExecutor:
     def _interrupt_all(self, why: str, *, started: bool) -> list[Ended]:
         """Close the pool and report what was in it."""
         self._close_pool()
-        interrupted, self._running = list(self._running.values()), {}
-        return [Interrupted(one.id, one.attempt, why, started=started) for one in interrupted]
+        held, self._running = list(self._running.values()), {}
+        left = [(one, self._left(one)) for one in held]
+        return [
+            # A failure may be of the end that the pool has just come to.
+            outcome
+            if outcome is not None and outcome.failure is None
+            else Interrupted(one.id, one.attempt, why, started=started)
+            for one, outcome in left
+        ]
+
+    def _left(self, request: StartRequest) -> Outcome | None:
+        """The outcome of an attempt that had ended by itself, where only the report of its end is lost."""
+        report = read_outcome(request.folder, request.attempt, request.token)
+        if report is None or report.stopped:
+            return None
+        self._deaths.pop(request.id, None)
+        return outcome_of(report)
 
     def _died(self, request: StartRequest, reason: str) -> Ended:
         """The end of an attempt whose supervisor or worker died, in which nothing else ran."""
+        if (left := self._left(request)) is not None:
+            return left
         self._deaths[request.id] += 1
         if self._deaths[request.id] > 1:
             return blamed(request, request.node)
@@ -331,13 +362,13 @@ class ParslExecutor:
         if failure is None:
             return []
         self._failures += 1
-        said = pool.tail()
+        said = pool.tail()  # its log goes with it
         logger.error("pool failed reason=%s said=%s", failure, said)
         if not has_run:
             self._words = last_words(said)
         interrupted = self._interrupt_all(failure, started=has_run)
         if self._failures >= MOST_POOLS:
-            self._give_up()
+            self._give_up(": ".join(filter(None, (failure, last_words(said)))))
         self._ask_nodes()
         return interrupted
 
@@ -359,8 +390,9 @@ class ParslExecutor:
             self._log.note_failure(node, NodeEventKind.NODE_LOST, why)
             self._packing.lose(node)
 
-    def _give_up(self) -> None:
-        advice = self._nodes.taken_words or "Try --executor process."
-        logger.error("no pool of workers can be had: all nodes are given up. %s", advice)
+    def _give_up(self, why: str) -> None:
+        taken = self._nodes.taken_words
+        advice = "Try --executor process." if not taken else "" if taken in why else taken
+        logger.error("no pool of workers can be had, all nodes are given up: %s. %s", why, advice)
         for node in self._packing.nodes:
             self._packing.lose(node)

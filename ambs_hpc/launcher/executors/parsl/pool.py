@@ -41,6 +41,8 @@ HEARTBEAT_SECONDS = 5  # of managers; as often they look after their workers
 SILENCE_SECONDS = 30  # after which a manager, or for managers the launcher, is lost
 ASK_SECONDS = 2.0  # between two looks at which managers there are
 ANSWER_SECONDS = 20.0
+JOIN_SECONDS = ANSWER_SECONDS + 5.0  # for its thread, which may wait for an answer
+REMOVE_SECONDS = 5.0  # for the removal of its folder; a file system may hang
 LOOKS_TO_LOSE = 5  # a manager that died is started again meanwhile
 CLOSE_SECONDS = (2.0, 10.0, 5.0)  # after the end of input, after TERM, after KILL
 LOG = "pool.log"
@@ -57,7 +59,7 @@ class PoolPlan:
     """What a pool is made of.
 
     Args:
-        folder: its own, which all nodes see; removed with the pool.
+        folder: its own, which all nodes see; removed with the pool, and its parent with the last one.
         nodes: names of the nodes.
         slots: of each node; one worker for each.
         gpu_variable: that hides other GPUs; None where nodes have none.
@@ -108,7 +110,7 @@ class Pool:
         self._workers = 0
         self.has_had_workers = False
         self._error: str | None = None
-        self._is_up = self._is_closing = False
+        self._is_up = self._is_closing = self._is_abandoned = False
         self._begun_at = time.monotonic()
         self._htex: Any = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -183,16 +185,16 @@ class Pool:
             return ""
 
     def close(self) -> None:
-        """End all of it; nothing is left on this node, nor on others that can still be reached."""
+        """End all of it; nothing is left on this node, nor on others that can still be reached.
+
+        A thread that hangs is left to itself, and ends the rest when it can.
+        """
         self._is_closing = True
         self._over.set()
         self._files.end()
-        self._thread.join()
-        if self._process is not None:
-            _end(self._process)
-        if self._htex is not None:
-            self._htex.shutdown()
-        shutil.rmtree(self._plan.folder, ignore_errors=True)  # with the certificates
+        self._thread.join(JOIN_SECONDS)
+        self._is_abandoned = self._thread.is_alive()
+        self._end_all(has_sockets=not self._is_abandoned)
 
     # -- in its thread ------------------------------------------------------------------------------
 
@@ -208,10 +210,24 @@ class Pool:
             if not self._is_closing:
                 logger.exception("pool failed")
                 self._error = f"{type(error).__name__}: {error}"
+        if self._is_abandoned:
+            self._end_all(has_sockets=True)
+
+    def _end_all(self, *, has_sockets: bool) -> None:
+        """`has_sockets`: whether no other thread uses those of Parsl, which bear one at a time."""
+        if self._process is not None:
+            _end(self._process)
+        if self._htex is not None and has_sockets:
+            self._htex.shutdown()
+        elif self._htex is not None and self._htex.interchange_proc is not None:
+            self._htex.interchange_proc.kill()
+        remover = threading.Thread(target=_remove, args=(self._plan.folder,), daemon=True)
+        remover.start()
+        remover.join(REMOVE_SECONDS)
 
     def _look_at_managers(self, managers: Sequence[Mapping[str, Any]]) -> None:
         for one in managers:
-            if one["active"] and node_of(one) in self._left_out:
+            if not self._over.is_set() and one["active"] and node_of(one) in self._left_out:
                 self._htex.command_client.run(["HOLD_MANAGER", one["manager"]], timeout_s=ANSWER_SECONDS)
         for node in self._managers.found(managers):
             self._news.put(NodeFound(node))
@@ -239,6 +255,8 @@ class Pool:
         (self._plan.folder / worker.CANCELLED).touch()
         (self._plan.folder / worker.PLACES).touch()
         (self._plan.folder / worker.DESCRIPTION).write_text(json.dumps(description))
+        if self._over.is_set():
+            return
         self._process = _start(self._plan)
         self._files.begin()
         with self._lock:
@@ -308,14 +326,8 @@ def _executor(plan: PoolPlan) -> Any:
     words = [
         *(sys.executable, "-m", process_worker_pool.__name__, "-a", "{addresses}", "--port={worker_port}"),
         *("-p", "0", "-c", "0.001", "-m", "None", f"--max_workers_per_node={len(plan.slots)}", "--cert_dir"),
-        *(
-            "{cert_dir}",
-            "--logdir={logdir}",
-            "--logconf={logconf}",
-            "--block_id=0",
-            "--poll",
-            "{poll_period}",
-        ),
+        *("{cert_dir}", "--logdir={logdir}", "--logconf={logconf}", "--block_id=0"),
+        *("--poll", "{poll_period}"),
         *("--hb_period={heartbeat_period}", "--hb_threshold={heartbeat_threshold}", "--cpu-affinity", "none"),
         "--drain_period=None",
     ]
@@ -373,6 +385,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience)
             return
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # with the certificates
+    with contextlib.suppress(OSError):  # another pool's logs may lie there
+        folder.parent.rmdir()
 
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:
