@@ -7,7 +7,7 @@ import sys
 
 from ambs_hpc.launcher.supervisor.messages import NodeTaken, encoded
 from ambs_hpc.launcher.supervisor.outer_launch import leave_outer_launch
-from ambs_hpc.launcher.supervisor.probes.node_lock import NodeInUse, NodeLock, claim_of, lock_node
+from ambs_hpc.launcher.supervisor.probes.node_lock import NodeInUse, NodeLock, claim_of, is_guess, lock_node
 from ambs_hpc.launcher.supervisor.supervisor import Supervisor
 from ambs_hpc.launcher.supervisor.transport import Transport
 
@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> None:
         transport.send(encoded(NodeTaken(lock.who)))
         transport.finish()
         return
-    Supervisor(transport, objective).serve()
+    binds = claim is None or not is_guess(claim)
+    Supervisor(transport, objective, binds=binds).serve()
     lock.release()
 
 

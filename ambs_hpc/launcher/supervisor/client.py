@@ -40,7 +40,12 @@ ABANDON_SECONDS = 1.0  # for a launch command to end when its node says nothing 
 # Before its first word an interpreter has to come from a file system that a thousand others read at once.
 SILENCE_SECONDS = 60.0
 GREETING_SECONDS = 180.0
+CONTAINER_SECONDS = 900.0  # the same where an image may have to be fetched and converted before
 WORDS_SECONDS = 0.1  # for the end of what a dead command has said, which a child of it may hold open
+LATE = (
+    f"and had not started after {CONTAINER_SECONDS:.0f} s. If its image has to be fetched, "
+    "do that once before, such as by `apptainer pull`."
+)
 MOST_TOLD = 5  # kinds of lines by others that are logged, and of each
 TOLD_CHARACTERS = 200
 
@@ -177,14 +182,16 @@ class SupervisorClient:
         return "" if self._said is None else self._said.text(patience)
 
     def no_container(self, deadline: float) -> ImportFailed | None:
-        """That the container of this dead supervisor did not start; None where it did, or there is none.
+        """That the container of this supervisor, which is given up, did not start.
+
+        None where it did, or there is none.
 
         Args:
             deadline: as of `last_words`.
         """
-        if not (self.key.within and self.is_dead) or self.has_greeted or self.taken_by:
+        if not self.key.within or self.has_greeted or self.taken_by:
             return None
-        return container_failure(self.key, self.last_words(deadline))
+        return container_failure(self.key, self.last_words(deadline), is_late=not self.is_dead)
 
     def _understood(self, line: bytes) -> list[Message]:
         """The message in a line; [] where a launch command or a tool of the site has written it.
@@ -224,7 +231,8 @@ class SupervisorClient:
     @property
     def is_silent(self) -> bool:
         """Whether it is on another node, or in a container, and has said nothing for too long."""
-        patience = SILENCE_SECONDS if self.has_greeted else GREETING_SECONDS
+        greeting = CONTAINER_SECONDS if self.key.within else GREETING_SECONDS
+        patience = SILENCE_SECONDS if self.has_greeted else greeting
         return bool(self.key.node or self.key.within) and time.monotonic() - self._heard_at > patience
 
     def close(self) -> None:
@@ -248,9 +256,15 @@ class SupervisorClient:
         return False
 
 
-def container_failure(key: SupervisorKey, said: str) -> ImportFailed:
-    """That a supervisor's container does not start; `said`: the last lines of its program."""
-    return ImportFailed(f"{' '.join(key.within)}\nsaid: {said or 'nothing'}", NO_CONTAINER)
+def container_failure(key: SupervisorKey, said: str, *, is_late: bool = False) -> ImportFailed:
+    """That a supervisor's container does not start.
+
+    Args:
+        said: the last lines of its program.
+        is_late: it was still under way when it was given up.
+    """
+    error = f"{' '.join(key.within)}\nsaid: {said or 'nothing'}"
+    return ImportFailed(f"{error}\n{LATE}" if is_late else error, NO_CONTAINER)
 
 
 def close_all(supervisors: Sequence[SupervisorClient]) -> None:

@@ -60,13 +60,18 @@ class _Ended:
 class Supervisor:
     """Serves one launcher over `control`."""
 
-    def __init__(self, control: Transport, objective: tuple[str, str] | None) -> None:
-        """`objective`: "module:function" and its folder, when evaluations are forked."""
+    def __init__(self, control: Transport, objective: tuple[str, str] | None, *, binds: bool = True) -> None:
+        """
+        Args:
+            objective: "module:function" and its folder, when evaluations are forked.
+            binds: whether evaluations are bound to the cores of their requests; False where those are a
+                guess, and others may have been bound to the same ones.
+        """
         self._control, self._objective = control, objective
         self._running: dict[int, RunningAttempt] = {}  # by pid
         self._ended: list[_Ended] = []  # not reported yet
         self._limits, self._kernel_kills = LimitKeeper(), KernelKills()
-        self._cores = os.sched_getaffinity(0)
+        self._cores, self._binds = os.sched_getaffinity(0), binds
         self._has_warned = False
         self._usual_seconds = float("inf")  # that attempts take
         self._heartbeat_due = time.monotonic()
@@ -170,6 +175,8 @@ class Supervisor:
 
     def _usable(self, cores: Sequence[int]) -> Sequence[int]:
         """Those of the cores that are ours; none if a site file is wrong, since unbound beats failed."""
+        if not self._binds:
+            return []
         usable = [core for core in cores if core in self._cores]
         if cores and not usable and not self._has_warned:
             self._has_warned = True

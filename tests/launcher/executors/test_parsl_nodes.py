@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 
 from ambs_hpc.launcher.executors.parsl import node_main
 from ambs_hpc.launcher.executors.parsl.node_main import Ending, _wait_until_fit
-from ambs_hpc.launcher.supervisor.messages import ProbeOrder
+from ambs_hpc.launcher.executors.parsl.worker import DESCRIPTION, Worker
+from ambs_hpc.launcher.supervisor.messages import ProbeOrder, StartRequest
 
 SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 STORM = "import os, sys, time\nend = time.monotonic() + 0.3\n"
@@ -53,3 +55,13 @@ def test_an_unfit_node_ends_with_its_pool(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(node_main, "tell_of_node", tell)
     _wait_until_fit(order, pool, Ending())
     assert len(looks) == 3
+
+
+@pytest.mark.parametrize(("binds", "bound"), [(True, [4]), (False, [])])
+def test_workers_bind_nothing_to_guessed_cores(tmp_path: Path, *, binds: bool, bound: list[int]) -> None:
+    """Of a part of a node that the scheduler shares without confining us."""
+    description = {"slots": [{"cores": [4, 5], "gpus": []}], "gpu_variable": "X"}
+    (tmp_path / DESCRIPTION).write_text(json.dumps(description))
+    worker = Worker(tmp_path, "n1", 0, binds=binds)
+    request = StartRequest(1, 1, {}, str(tmp_path / "1"), ["true"], cores=[0])
+    assert worker._placed(request).cores == bound

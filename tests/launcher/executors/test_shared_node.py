@@ -18,7 +18,7 @@ from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted
 from ambs_hpc.launcher.node_pool import NodePool, Tenancy
 from ambs_hpc.launcher.packing import Node, Packing
-from ambs_hpc.launcher.supervisor.probes.node_lock import NodeClaim, NodeLock, lock_node
+from ambs_hpc.launcher.supervisor.probes.node_lock import NodeClaim, NodeLock, lock_node, physical_core
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.schedulers.cobalt import Cobalt
 from tests.databases import wait_until
@@ -152,6 +152,26 @@ def test_a_container_on_a_taken_node_is_not_to_blame(pool: NodePool, other: Node
         assert executor.start(claim, replace(request, within=["env", sys.executable]))
         (taken,) = until(executor, lambda ended: len(ended) >= 1)
         assert taken == Interrupted(1, 1, f"node {pool.own_name}: in use by {WHO}", started=False)
+    finally:
+        executor.close()
+
+
+@pytest.mark.skipif(len({physical_core(one) for one in CORES}) < 2, reason="a part of one core is no part")
+@pytest.mark.parametrize("is_a_number", [False, True])
+def test_evaluations_are_not_bound_to_guessed_cores(
+    pool: NodePool, tmp_path: Path, *, is_a_number: bool
+) -> None:
+    """Two allocations with a part of a node each would guess the same ones, and crowd there."""
+    part = replace(pool, nodes=(replace(pool.nodes[0], cores=CORES[:1]),))
+    part = replace(part, counted=frozenset({part.own_name} if is_a_number else ()))
+    executor = ProcessExecutor(Packing(part.nodes), part, 1.0)
+    claim, request = evaluation(tmp_path, 1)
+    try:
+        text = "import os; print(*sorted(os.sched_getaffinity(0)))"
+        assert executor.start(claim, replace(request, arguments=[sys.executable, "-c", text]))
+        until(executor, lambda ended: len(ended) == 1)
+        bound = (Path(request.folder) / "stdout").read_text().split()
+        assert bound == [str(core) for core in (CORES if is_a_number else CORES[:1])]
     finally:
         executor.close()
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from ambs_hpc.launcher.supervisor import client
 from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, close_all, wait_for_any
-from ambs_hpc.launcher.supervisor.messages import Alive, Message
+from ambs_hpc.launcher.supervisor.messages import NO_CONTAINER, Alive, Message
 from tests.databases import wait_until
 
 ALIVE = '{"kind": "alive", "pid": 1}'
@@ -86,6 +87,21 @@ def test_what_others_say_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> 
 
     wait_until(is_silent)
     supervisor.close()
+
+
+def test_a_container_that_takes_too_long_did_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has more time than others, as its image may have to be fetched; people read what to do."""
+    monkeypatch.setattr(client, "GREETING_SECONDS", 0.0)
+    monkeypatch.setattr(client, "CONTAINER_SECONDS", 0.2)
+    key = SupervisorKey(None, "", 1, None, within=("sh", "-c", "cat > /dev/null"))
+    supervisor = SupervisorClient(key, os.environ)
+    assert not supervisor.is_silent
+    wait_until(lambda: supervisor.is_silent)
+    supervisor.close()
+    told = supervisor.no_container(time.monotonic())
+    assert told is not None
+    assert told.what == NO_CONTAINER
+    assert "apptainer pull" in told.error
 
 
 def test_supervisors_are_closed_all_at_once() -> None:

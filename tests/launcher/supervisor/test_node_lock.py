@@ -19,6 +19,7 @@ from ambs_hpc.launcher.supervisor.probes.node_lock import (
     NodeInUse,
     NodeLock,
     claim_of,
+    is_guess,
     lock_node,
 )
 
@@ -181,6 +182,7 @@ def test_a_number_of_cores_on_a_shared_node_locks_none(tmp_path: Path) -> None:
     assert isinstance(first, NodeLock)
     assert isinstance(second, NodeLock)
     assert files(tmp_path) == []
+    assert is_guess(parts[0])
 
 
 def test_a_number_of_cores_to_which_we_are_confined_is_locked(tmp_path: Path) -> None:
@@ -199,3 +201,35 @@ def test_the_folder_is_named_after_the_launchers_user(tmp_path: Path) -> None:
     lock.release()
     told = json.loads(claim("a").text())
     assert told["uid"] == os.getuid()
+
+
+def test_supervisors_that_are_confined_to_different_cores_hold_them_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of one allocation may get cores of their own, whose numbers have fewer digits or more."""
+
+    def lock(launcher: str, *allowed: int) -> NodeLock | NodeInUse:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(allowed))
+        return lock_node(claim(launcher, cores=tuple(range(200))), [str(tmp_path)])
+
+    held = [lock("a", 100, 101, 102), lock("a", 7)]
+    assert lock("b", 7) == lock("b", 101) == NodeInUse("launcher a")
+    held.append(lock("b", 8))
+    for one in held:
+        assert isinstance(one, NodeLock)
+        one.release()
+    assert files(tmp_path) == []
+
+
+def test_launchers_in_different_places_see_each_other(tmp_path: Path) -> None:
+    """The first place was full when one of them came."""
+    places = [str(tmp_path / "first"), str(tmp_path / "second")]
+    (tmp_path / "second").mkdir()
+    early = lock_node(claim("a"), places)
+    (tmp_path / "first").mkdir()
+    assert lock_node(claim("b"), places) == NodeInUse("launcher a")
+    sibling = lock_node(claim("a"), places)
+    for lock in (early, sibling):
+        assert isinstance(lock, NodeLock)
+        lock.release()
+    assert files(tmp_path / "first") == files(tmp_path / "second") == []

@@ -26,6 +26,7 @@ from ambs_hpc.launcher.executors.parsl.worker import (
     NODE_VARIABLE,
     POOL_VARIABLE,
     TMPDIR_VARIABLE,
+    UNBOUND_VARIABLE,
     tell_of_node,
 )
 from ambs_hpc.launcher.supervisor import process_tree
@@ -37,6 +38,7 @@ from ambs_hpc.launcher.supervisor.probes.node_lock import (
     NodeInUse,
     NodeLock,
     claim_of,
+    is_guess,
     lock_node,
 )
 from ambs_hpc.launcher.supervisor.probes.node_probe import probe
@@ -62,7 +64,10 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda *_: is_over.set())
     threading.Thread(target=_watch_input, args=(is_over,), daemon=True).start()
     environment = {**_with_short_folder(os.environ), POOL_VARIABLE: str(pool), NODE_VARIABLE: node}
-    lock = _wait_until_free(claim_of(description["lock"]), node, pool, is_over)
+    claim = claim_of(description["lock"])
+    if claim is not None and is_guess(claim):
+        environment[UNBOUND_VARIABLE] = "1"
+    lock = _wait_until_free(claim, node, pool, is_over)
     try:
         _wait_until_fit(ProbeOrder(node, **description["probe"]), pool, is_over)
         if not _goes_on(pool, is_over):

@@ -37,6 +37,7 @@ from ambs_hpc.launcher.supervisor.messages import (
 )
 
 POOL_VARIABLE, NODE_VARIABLE = "AMBS_POOL", "AMBS_POOL_NODE"  # set by `node_main`
+UNBOUND_VARIABLE = "AMBS_POOL_UNBOUND"  # set by it where nobody knows which cores of the node are ours
 TMPDIR_VARIABLE = "AMBS_POOL_TMPDIR"  # what $TMPDIR is to be for evaluations
 RANK_VARIABLE = "PARSL_WORKER_RANK"
 DESCRIPTION, CANCELLED, PLACES = "pool.json", "cancelled", "places"
@@ -61,10 +62,15 @@ def execute(buffer: bytes) -> str:
 class Worker:
     """One of a node's workers: slot number `rank`, a supervisor for each objective that it has met."""
 
-    def __init__(self, pool: Path, node: str, rank: int) -> None:
-        """`pool`: the pool's folder, which all nodes see."""
+    def __init__(self, pool: Path, node: str, rank: int, *, binds: bool = True) -> None:
+        """
+        Args:
+            pool: its folder, which all nodes see.
+            binds: whether evaluations are bound to the slot's cores; False where those are a guess.
+        """
         description = json.loads((pool / DESCRIPTION).read_text())
         self._slot = description["slots"][rank]
+        self._binds = binds
         self._gpu_variable = description["gpu_variable"]
         self._node, self._cancelled, self._places = node, _Cancelled(pool / CANCELLED), pool / PLACES
         self._supervisors: dict[SupervisorKey, SupervisorClient] = {}
@@ -112,7 +118,8 @@ class Worker:
     def _placed(self, request: StartRequest) -> StartRequest:
         """The request with this node's name and what it needs of this worker's slot."""
         gpus = self._slot["gpus"][: len(request.gpus)]
-        here = replace(request, node=self._node, cores=self._slot["cores"][: len(request.cores)], gpus=gpus)
+        cores = self._slot["cores"][: len(request.cores)] if self._binds else []
+        here = replace(request, node=self._node, cores=cores, gpus=gpus)
         return here.with_environment(gpu_environment(self._gpu_variable, gpus))
 
     def _tell_place(self, request: StartRequest) -> None:
@@ -199,4 +206,6 @@ def _worker() -> Worker:
     environ = os.environ
     if given := environ.pop(TMPDIR_VARIABLE, ""):
         environ["TMPDIR"] = given
-    return Worker(Path(environ[POOL_VARIABLE]), environ[NODE_VARIABLE], int(environ[RANK_VARIABLE]))
+    binds = not environ.pop(UNBOUND_VARIABLE, "")
+    pool, node, rank = Path(environ[POOL_VARIABLE]), environ[NODE_VARIABLE], int(environ[RANK_VARIABLE])
+    return Worker(pool, node, rank, binds=binds)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 VARIABLE = "AMBS_NODE_LOCK"  # in the environment of a supervisor that has to lock its node: a claim as JSON
-PLACES = ("/dev/shm", "/tmp")  # of these the first that can be written
+PLACES = ("/dev/shm", "/tmp")  # the first that can be written; others are looked for in all of them
 PLACE_VARIABLE = "AMBS_NODE_LOCKS"  # a folder in their place, where allocations do not see the same ones
 REGISTER_SECONDS = 5.0  # for others to look and register; who was stopped meanwhile is not waited for
 _SUFFIX = ".lock"
@@ -81,6 +81,12 @@ def claim_of(environ: MutableMapping[str, str]) -> NodeClaim | None:
     return NodeClaim(**json.loads(text)) if text else None
 
 
+def is_guess(claim: NodeClaim) -> bool:
+    """Whether nobody knows which cores are claimed: their number was granted, and we may run on more."""
+    claimed = {physical_core(core) for core in claim.cores}
+    return claim.is_a_number and len({physical_core(core) for core in os.sched_getaffinity(0)}) > len(claimed)
+
+
 def lock_node(claim: NodeClaim, places: Sequence[str] = ()) -> NodeLock | NodeInUse:
     """Hold the claimed cores of this node, together with other supervisors of the same launcher.
 
@@ -92,32 +98,58 @@ def lock_node(claim: NodeClaim, places: Sequence[str] = ()) -> NodeLock | NodeIn
             names, else PLACES.
     """
     cores = sorted({physical_core(core) for core in _usable(claim.cores)})
-    claimed = {physical_core(core) for core in claim.cores}
-    if claim.is_a_number and len({physical_core(core) for core in os.sched_getaffinity(0)}) > len(claimed):
+    if is_guess(claim):
         return NodeLock()
     given = os.environ.get(PLACE_VARIABLE)
-    for place in places or ((given,) if given else PLACES):
+    with contextlib.ExitStack() as stack:
+        folders: list[str] = []
+        for place in places or ((given,) if given else PLACES):
+            with contextlib.suppress(OSError):
+                folder = _own_folder(place, claim.uid)
+                stack.enter_context(_registering(folder))
+                folders.append(folder)
+        return _registered(folders, claim, cores)
+
+
+def _registered(folders: Sequence[str], claim: NodeClaim, cores: Sequence[int]) -> NodeLock | NodeInUse:
+    """Our lock in the first folder that takes it, unless others hold some of the cores by any of them.
+
+    Who came while one of the places was full is registered in the next.
+    """
+    own = re.sub(r"[^\w.:-]", "_", f"{claim.node}:{claim.launcher}") + _SUFFIX
+    for folder in folders:
+        for name in _names(folder):
+            other = os.path.join(folder, name)  # noqa: PTH118
+            if name.endswith(_SUFFIX) and name != own and (who := _holder(other, claim.node, cores)):
+                return NodeInUse(who)
+    for folder in folders:
         with contextlib.suppress(OSError):
-            folder = _own_folder(place, claim.uid)
-            with _registering(folder):
-                return _register(folder, claim, cores)
+            return _register(folder, own, claim, cores)
     return NodeLock()  # a node without room for a few bytes has other troubles
 
 
-def _register(folder: str, claim: NodeClaim, cores: Sequence[int]) -> NodeLock | NodeInUse:
-    own = os.path.join(folder, re.sub(r"[^\w.:-]", "_", f"{claim.node}:{claim.launcher}") + _SUFFIX)  # noqa: PTH118
-    for name in os.listdir(folder):  # noqa: PTH208
-        other = os.path.join(folder, name)  # noqa: PTH118
-        if name.endswith(_SUFFIX) and other != own and (who := _holder(other, claim.node, cores)):
-            return NodeInUse(who)
-    descriptor = os.open(own, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _register(folder: str, name: str, claim: NodeClaim, cores: Sequence[int]) -> NodeLock:
+    file = os.path.join(folder, name)  # noqa: PTH118
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _locked(descriptor, fcntl.LOCK_SH)
-        os.pwrite(descriptor, json.dumps({"node": claim.node, "cores": cores, "who": claim.who}).encode(), 0)
+        # Another supervisor of ours may be confined to other cores, and has told of them by the same file.
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            cores = sorted({*cores, *json.loads(os.pread(descriptor, 1 << 16, 0))["cores"]})
+        text = json.dumps({"node": claim.node, "cores": cores, "who": claim.who}).encode()
+        os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, len(text))
     except OSError:
         os.close(descriptor)
         raise
-    return NodeLock(folder, own, descriptor)
+    return NodeLock(folder, file, descriptor)
 
 
 def _holder(file: str, node: str, cores: Sequence[int]) -> str:
