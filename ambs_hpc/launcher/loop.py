@@ -153,6 +153,7 @@ class LauncherLoop:
     def resume(self, connection: Connection, adopted: Sequence[Claim]) -> None:
         """Hold the attempts of a predecessor; they are started as if we had leased them."""
         self._campaigns.meet(connection, adopted)
+        self._busy.adopt(adopted)
         self._waiting += adopted
 
     def drain(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ambs_hpc.launcher.executors.protocol import Interrupted, Placed
 from ambs_hpc.launcher.runtime_estimate import with_possible_run_time
-from ambs_hpc.records import Outcome
+from ambs_hpc.records import Claim, Outcome
 
 
 @dataclass
@@ -35,8 +35,13 @@ class BusyTime:
 
     def __init__(self) -> None:
         self._begun: dict[int, float] = {}  # by evaluation
+        self._adopted: set[tuple[int, int]] = set()  # (evaluation, attempt)
         self._untold: dict[int, Placed] = {}  # by evaluation: where it runs, which the queue does not know
         self._ended_seconds = 0.0
+
+    def adopt(self, claims: Iterable[Claim]) -> None:
+        """Attempts that a predecessor may have started: how long they have run is not known here."""
+        self._adopted.update((one.id, one.attempt) for one in claims)
 
     def begin(self, evaluation_id: int, now: float) -> None:
         """An evaluation takes its slot."""
@@ -49,10 +54,13 @@ class BusyTime:
         """
         begun = self._begun.pop(ended.id, None)
         self._untold.pop(ended.id, None)
+        is_adopted = (ended.id, ended.attempt) in self._adopted
+        self._adopted.discard((ended.id, ended.attempt))
         if isinstance(ended, Interrupted):
             self._ended_seconds += 0.0 if begun is None else now - begun
             return ended
-        ended = ended if begun is None else with_possible_run_time(ended, now - begun)
+        if begun is not None and not is_adopted:
+            ended = with_possible_run_time(ended, now - begun)
         self._ended_seconds += ended.finished_at - ended.started_at
         return ended
 

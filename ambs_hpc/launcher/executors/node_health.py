@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -17,6 +18,7 @@ from ambs_hpc.launcher.supervisor.process_tree import waited_for
 from ambs_hpc.schedulers.last_words import last_words
 
 PATIENCE_SECONDS = 60.0  # a launch command may take so long to give a dead node up
+DEATH_SECONDS = 2.0  # for launch commands to vanish that were killed, all of a probe together
 PROGRAM = "true"
 SAID_BYTES = 4000  # that are read of what launch commands say
 LOOK_SECONDS = 3.0  # between two looks at a folder
@@ -27,15 +29,26 @@ class Probe:
     """Starts a program that does nothing on each node."""
 
     def __init__(self, reach: LaunchOn, nodes: Collection[str]) -> None:
-        """`reach`: the command that starts a program on a node; () for this one, which is not asked."""
+        """
+        Args:
+            reach: the command that starts a program on a node; () for this one, which is not asked.
+
+        Raises:
+            OSError: the system starts no process more, or opens no file more; no probe runs then.
+        """
         self._give_up_at = time.monotonic() + PATIENCE_SECONDS
         commands = {node: reach(node) for node in nodes}
         # One for all, as there may be a thousand of them, and in memory, as disks may be full.
         self._said = os.fdopen(os.memfd_create("said by probes"), "w+b")
-        self._asked = {
-            node: _start([*command, PROGRAM], self._said) for node, command in commands.items() if command
-        }
+        self._asked: dict[str, subprocess.Popen[bytes]] = {}
         self.words = ""  # the launch command's own, when a node is lost
+        try:
+            for node, command in commands.items():
+                if command:
+                    self._asked[node] = _start([*command, PROGRAM], self._said)
+        except OSError:
+            self.close()
+            raise
         waited_for.update(self.pids)
 
     @property
@@ -56,10 +69,13 @@ class Probe:
 
     def close(self) -> None:
         """Kill the probes that still run."""
-        for process in self._asked.values():
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        left = [process for process in self._asked.values() if process.poll() is None]
+        for process in left:
+            process.kill()
+        dead_by = time.monotonic() + DEATH_SECONDS
+        for process in left:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, and is left there
+                process.wait(max(0.0, dead_by - time.monotonic()))
         waited_for.difference_update(self.pids)
         self._said.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 
 from ambs_hpc.launcher.executors.node_health import Probe, lost
 from ambs_hpc.launcher.executors.node_log import NodeLog
@@ -26,6 +27,14 @@ logger = logging.getLogger(__name__)
 MOST_DEATHS = 3  # of supervisors on a node, without an evaluation that ended between them
 
 
+@dataclass(frozen=True, slots=True)
+class _Unstarted:
+    """What the command of a container said that did not start, or had not when it was given up."""
+
+    said: str
+    is_late: bool
+
+
 class NodeLosses:
     """Is told of every supervisor on another node that dies, and decides about its node."""
 
@@ -35,7 +44,7 @@ class NodeLosses:
         self._deaths: Counter[str] = Counter()
         self._lost: dict[str, str] = {}  # with what the launch command said that starts nothing there
         self._doubtful: dict[str, Probe] = {}  # of a node whose supervisor died
-        self._unstarted: dict[str, dict[SupervisorKey, str]] = {}  # in containers, with what was said
+        self._unstarted: dict[str, dict[SupervisorKey, _Unstarted]] = {}  # in containers
         self._nodes_without: dict[tuple[str, ...], set[str]] = defaultdict(set)  # by container
 
     @property
@@ -65,7 +74,8 @@ class NodeLosses:
         """
         key, node = supervisor.key, supervisor.key.node
         if key.within and not supervisor.has_greeted:
-            self._unstarted.setdefault(node, {})[key] = said
+            unstarted = _Unstarted(said, is_late=not supervisor.is_dead)
+            self._unstarted.setdefault(node, {})[key] = unstarted
             self._doubt(node)
             return
         self._deaths[node] += 1
@@ -93,8 +103,8 @@ class NodeLosses:
                 self.give_up(node, asked.words)
                 continue
             self._packing.resume(node)
-            for key, said in unstarted.items():
-                found += self._blame(node, key, said)
+            for key, one in unstarted.items():
+                found += self._blame(node, key, one)
         return found
 
     def give_up(
@@ -109,19 +119,26 @@ class NodeLosses:
         self._pauses.note_lost(node)
 
     def _doubt(self, node: str) -> None:
-        if node not in self._doubtful:
-            self._packing.suspend(node)
-            self._doubtful[node] = Probe(self._reach, [node])
+        if node in self._doubtful:
+            return
+        try:
+            probe = Probe(self._reach, [node])
+        except OSError as error:  # this node's trouble, such as too many processes or open files
+            self._unstarted.pop(node, None)
+            self._pauses.note_unstartable(node, str(error))
+            return
+        self._packing.suspend(node)
+        self._doubtful[node] = probe
 
-    def _blame(self, node: str, key: SupervisorKey, said: str) -> list[Unloadable]:
+    def _blame(self, node: str, key: SupervisorKey, one: _Unstarted) -> list[Unloadable]:
         """A container did not start on a node that can be reached: one of them has a trouble."""
         without = self._nodes_without[key.within]
         without.add(node)
         if without.issuperset(self._packing.nodes):
             self._pauses.use_unfit()
-            failure = container_failure(key, said)
+            failure = container_failure(key, one.said, is_late=one.is_late)
             return [Unloadable(key.function, key.directory, failure.error, failure.what)]
-        why = f"no supervising process starts in a container: {last_words(said) or 'nothing was said'}"
+        why = f"no supervising process starts in a container: {last_words(one.said) or 'nothing was said'}"
         is_of_node = lambda: not without.issuperset(self._packing.nodes)  # noqa: E731
         self._log.note_failure(node, NodeEventKind.SUPERVISOR_LOST, why, is_of_node=is_of_node)
         self._pauses.note_unfit(node, why)

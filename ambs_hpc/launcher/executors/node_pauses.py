@@ -22,9 +22,9 @@ from ambs_hpc.states import NodeEventKind
 logger = logging.getLogger(__name__)
 
 BLACK_HOLE_SECONDS = 60.0  # until a node on which everything failed is tried again
-LONGEST_SECONDS = 60.0  # until a node is tried again that cannot write what this one can
+LONGEST_SECONDS = 60.0  # until a node is tried again that cannot write what this one can, or that others have
 UNFIT_SECONDS = 300.0  # until a node is looked at again on which a look has found trouble
-TAKEN_SECONDS = 5.0  # until a node is tried again that a launcher of another allocation has
+TAKEN_SECONDS = 5.0  # until a node is tried again that others have; twice as long after every further try
 # When all have been taken for so long, all are given up: who has lost an allocation ends within a minute.
 CROWDED_SECONDS = 120.0
 STALE_SECONDS = 300.0  # a refusal says nothing of a later one when nobody has tried for so long between them
@@ -64,10 +64,16 @@ class _Trial:
 
 @dataclass(frozen=True, slots=True)
 class _Refusals:
-    """The first and the last of a node that others have, on the monotonic clock."""
+    """The first and the last of a node that others have, on the monotonic clock, and the tries they cost."""
 
     first: float
     last: float
+    tries: int
+
+    @property
+    def patience_seconds(self) -> float:
+        """Until the next try: each costs a launch command, and an attempt that goes back."""
+        return min(LONGEST_SECONDS, TAKEN_SECONDS * 2.0 ** min(4, self.tries - 1))
 
     def is_lasting(self, now: float) -> bool:
         return self.first < now - CROWDED_SECONDS and self.last >= now - STALE_SECONDS
@@ -139,9 +145,12 @@ class NodePauses:
             return
         now = time.monotonic()
         known = self._taken.get(node)
-        is_known = known is not None and known.last >= now - STALE_SECONDS
-        self._taken[node] = _Refusals(known.first if known is not None and is_known else now, now)
-        self._pause(node, _Pause(f"the node is in use by {who}", now + TAKEN_SECONDS))
+        if known is None or known.last < now - STALE_SECONDS:
+            known = _Refusals(now, now, 0)
+        is_try = node not in self._pauses  # supervisors that started together are refused together
+        refused = _Refusals(known.first, now, known.tries + is_try)
+        self._taken[node] = refused
+        self._pause(node, _Pause(f"the node is in use by {who}", now + refused.patience_seconds))
         self._leave_when_crowded_out(now)
 
     def note_ours(self, node: str) -> None:

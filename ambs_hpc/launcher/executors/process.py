@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -223,7 +224,7 @@ class ProcessExecutor:
                 self._dismiss(supervisor)
                 remote.remove(supervisor)
         most = self._node_pool.most_at_once
-        if most is None or len(remote) + len(self._with_ranks) < most:
+        if most is None or len(remote) + len(self._with_ranks) + len(self._losses.probes) < most:
             return True
         idle = next((supervisor for supervisor in remote if not supervisor.running), None)
         if idle is None:
@@ -273,8 +274,9 @@ class ProcessExecutor:
         self._pauses.note_outcome(slot, outcome)
         if report.id in self._with_ranks and outcome.failure is FailureKind.ERROR:
             nodes = [share.node for share in slot.shares]
-            self._probes[report.id] = (outcome, Probe(self._node_pool.launch_on, nodes))
-            return []
+            with contextlib.suppress(OSError):  # too many processes, or files: it counts as it is
+                self._probes[report.id] = (outcome, Probe(self._node_pool.launch_on, nodes))
+                return []
         self._free(report.id)
         return [outcome]
 

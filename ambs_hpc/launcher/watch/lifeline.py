@@ -6,6 +6,7 @@ signals end at the ssh client.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -88,6 +89,7 @@ def _is_dead(descriptor: int) -> bool:
 
 
 def _silence(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    with contextlib.suppress(OSError):  # too many open files: writing to it is an error then
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)

@@ -209,14 +209,16 @@ def refused(nodes: Nodes, clock: Clock, *names: str, every: float, times: int) -
 def test_nodes_that_others_have_for_long_are_given_up(clock: Clock) -> None:
     """Also where a supervisor takes long to find that out, and runs as a trial meanwhile."""
     nodes = Nodes("n1", "n2")
-    refused(nodes, clock, "n1", "n2", every=20.0, times=5)
+    refused(nodes, clock, "n1", "n2", every=20.0, times=3)
+    clock.now += 40.0
+    nodes.pauses.look()
     assert nodes.packing.nodes
     for _ in range(2):
         begun = nodes.start()
         clock.now += 15.0
         nodes.pauses.look()  # the trial has run for so long that the node counts as well
         assert begun is not None
-        refused(nodes, clock, "n1", "n2", every=6.0, times=1)
+        refused(nodes, clock, "n1", "n2", every=60.0, times=1)
         nodes.leave(begun)
     assert not list(nodes.packing.nodes)
     (told,) = nodes.pauses.troubles
@@ -237,3 +239,20 @@ def test_a_node_that_was_ours_meanwhile_is_kept(clock: Clock) -> None:
         refused(nodes, clock, "n1", "n2", every=20.0, times=4)
         nodes.pauses.note_ours("n2")
     assert list(nodes.packing.nodes) == ["n1", "n2"]
+
+
+def test_a_node_that_others_have_is_tried_less_and_less(clock: Clock) -> None:
+    """Up to a minute; supervisors that were started together count as one try; and anew once it was ours."""
+    nodes = Nodes("n1")
+
+    def pauses_for() -> float:
+        for _ in range(3):
+            nodes.pauses.note_taken("n1", "launcher 1")
+        begun = clock.now
+        while not nodes.count():
+            clock.now += 1.0
+        return clock.now - begun
+
+    assert [pauses_for() for _ in range(5)] == [5.0, 10.0, 20.0, 40.0, 60.0]
+    nodes.pauses.note_ours("n1")
+    assert pauses_for() == 5.0

@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import NodesApart, ShapeNeverFits
-from ambs_hpc.launcher.executors import node_pauses
+from ambs_hpc.launcher.executors import node_health, node_pauses
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.node_pool import NodePool, on_no_nodes
@@ -360,6 +361,77 @@ def test_launch_commands_are_not_too_many(folder: Path) -> None:
     assert executor.start(*work(folder, 2, "where"))
     assert isinstance(ended(executor, 1)[0], Outcome)
     executor.close()
+
+
+def test_probes_are_launch_commands_too(folder: Path) -> None:
+    """Where one may run at a time, nothing starts elsewhere while a node is in doubt."""
+    executor = make(("a", "b"), most_at_once=1)
+    try:
+        executor._losses._doubt("a")
+        assert not executor.start(*work(folder, 1, None, ["true"]))
+        wait_until(lambda: not (executor.poll(0.05) or executor._losses.probes))
+        assert executor.start(*work(folder, 1, None, ["true"]))
+    finally:
+        executor.close()
+
+
+def test_a_probe_that_the_system_does_not_start_ends_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node in doubt pauses; ranks that failed have failed."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    executor = make(("there", "further"))
+    try:
+        monkeypatch.setattr(node_health, "_start", refuse)
+        executor._losses._doubt("there")
+        assert executor._losses.probes == []
+        (told,) = executor.troubles
+        assert os.strerror(errno.EAGAIN) in told
+        executor._pauses.note_lost("there")
+        executor._packing.limit("there", None)
+        assert executor.start(*work(folder, 1, None, command("exit 3"), RANKS))
+        (outcome,) = ended(executor, 1)
+        assert isinstance(outcome, Outcome)
+        assert outcome.exit_status == 3
+        assert executor.count(ONE_CORE) == 2
+    finally:
+        executor.close()
+
+
+def test_a_probe_of_which_a_part_starts_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launch commands of the other nodes end, and one that hangs in the kernel is not waited for."""
+    monkeypatch.setattr(node_health, "DEATH_SECONDS", 0.1)
+    begun = [Undying(), Undying()]
+    left = list(begun)
+
+    def start(*_: object) -> Undying:
+        if not left:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return left.pop()
+
+    monkeypatch.setattr(node_health, "_start", start)
+    with pytest.raises(OSError, match="open files"):
+        node_health.Probe(launch_on, ["n1", "n2", "n3"])
+    assert all(one.is_killed for one in begun)
+    assert not process_tree.waited_for & {Undying.pid}
+
+
+class Undying:
+    """A process in a system call that does not return."""
+
+    pid, is_killed = 2**22 + 5, False
+
+    def poll(self) -> None:
+        return None
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def wait(self, timeout: float) -> None:
+        raise subprocess.TimeoutExpired("srun", timeout)
 
 
 def supervisors() -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -134,6 +135,22 @@ def test_a_loss_is_a_reason_to_ask_at_once(node: Node, monkeypatch: pytest.Monke
     node.tie.is_cut = True
     monkeypatch.setattr(allocation_watch, "CONFIRM_SECONDS", 0.05)
     assert "killing" in node.asked(watch, 2)
+
+
+def test_a_loss_while_a_question_is_under_way_is_asked_about_after_it(node: Node) -> None:
+    """Its answer may be older than the loss."""
+    node.seconds = 600.0
+    node.says(RUNNING)
+    watch = node.watch()
+    is_answered = threading.Event()
+    watch._thread = threading.Thread(target=is_answered.wait)
+    watch._thread.start()
+    node.tie.is_cut = True
+    assert watch.over() == ""
+    is_answered.set()
+    watch._thread.join()
+    node.asked(watch, 1)
+    assert node.calls == 1
 
 
 def test_a_loss_is_no_end_while_the_scheduler_says_that_it_runs(node: Node) -> None:

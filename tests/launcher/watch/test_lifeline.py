@@ -93,3 +93,17 @@ def test_a_parent_that_dies_is_a_loss(tmp_path: Path, *, setsid: bool) -> None:
         parent.communicate()
     wait_until((tmp_path / "told").exists, 20.0)
     assert (tmp_path / "told").read_text() == "the process that started the script is gone"
+
+
+def test_a_loss_is_told_where_no_file_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launcher with too many open files goes on to its orderly end."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    reader, writer = os.pipe()
+    lifeline = Lifeline((writer,))
+    os.close(reader)
+    monkeypatch.setattr(lifeline_module.os, "open", refuse)
+    assert "nobody reads" in lifeline.lost()
+    os.close(writer)
