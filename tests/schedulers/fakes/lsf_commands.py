@@ -203,7 +203,7 @@ def _fields(each: dict[str, Any]) -> dict[str, str]:
     code = each.get("exit_code")
     done = state == "ended" and code == 0 and "reason" not in each
     own_state = ("DONE" if done else "EXIT") if state == "ended" else STATES[state]
-    if state == "running" and not started_at:  # LSF tells host and start together with it
+    if state in ("starting", "running") and not started_at:  # LSF tells host and start together with it
         own_state = "PEND"
     return {
         "jobid": str(each["id"]),
