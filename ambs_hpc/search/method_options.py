@@ -66,7 +66,8 @@ class AmbsOptions:
         refresh: share of new observations after which all trees have been grown again; one for an
             observation at most.
         training_rows: observations that a tree is grown on at most; its leaves count all.
-        transform: transform of the objective: "rank" (normal scores), "log" or "raw".
+        transform: transform of the objective: "half_rank" (distances of the better half, ranks of the other),
+            "rank" (normal scores), "log" or "raw".
         lie: assumed result of a pending evaluation: "believer" (the prediction), "cl_min",
             "cl_mean", "cl_max" (the best, mean, worst seen) or "none".
         exploration: "exponential" draws kappa for each proposal with mean `kappa`, "fixed" takes it.
@@ -88,7 +89,7 @@ class AmbsOptions:
     min_leaf: int = 1
     refresh: float = 0.1
     training_rows: int = 2000
-    transform: str = "rank"
+    transform: str = "half_rank"
     lie: str = "believer"
     exploration: str = "exponential"
     kappa: float = 1.0
@@ -98,7 +99,7 @@ class AmbsOptions:
     local_share: float = 0.9
     local_points: int = 100
     local_kappa: float = 1.0
-    explored_share: float = 0.35
+    explored_share: float = 0.5
 
 
 CLASSIC = AmbsOptions(

@@ -1,4 +1,4 @@
-"""The transform of the objective for the models (ranks, logarithms or raw), and its inverse."""
+"""The transform of the objective for the models (half ranks, ranks, logarithms or raw), and its inverse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from ambs_hpc.search.constraints import Floats
 
-TRANSFORMS = ("rank", "log", "raw")
+TRANSFORMS = ("half_rank", "rank", "log", "raw")
+FIRST_SUCCESSES = 20  # their median says what is usual: values of later evaluations lie ever lower
 EXACT_BEST = 128  # ranks of the best are kept one by one
 KNOTS = 384  # quantiles stand for the rest
 BELOW_BEST = 1.0  # how far a new best value may lie below the old one on the scale
@@ -48,12 +49,14 @@ class Scale:
 
 
 def fit_scale(transform: str, objectives: Floats) -> Scale:
-    """The scale of `objectives` (n,), n >= 1, finite, in any order."""
+    """The scale of `objectives` (n,), n >= 1, finite, in the order told: half ranks read what came first."""
     ordered = np.sort(_representable(objectives))
     if transform == "raw":
         ordered = np.minimum(ordered, _penalty_bound(ordered))
     knots = _knots(ordered)
-    if transform == "rank":
+    if transform == "half_rank":
+        t = _half_ranks(ordered, knots, usual(objectives))
+    elif transform == "rank":
         t = _normal_scores(ordered, knots)
     elif transform == "log":
         offset = LOG_OFFSET_SHARE * float(np.median(ordered) - ordered[0]) or 1e-12
@@ -67,7 +70,12 @@ def fit_scale(transform: str, objectives: Floats) -> Scale:
     return Scale(*_extended(knots, t), worst, mean, best)
 
 
-def without_penalties(objectives: Floats) -> Floats:
+def usual(objectives: Floats) -> float:
+    """The median of the first successes without penalties; `objectives` (n,), n >= 1, finite, as told."""
+    return float(np.median(_without_penalties(objectives[:FIRST_SUCCESSES])))
+
+
+def _without_penalties(objectives: Floats) -> Floats:
     """The objectives that are no penalties of another order of magnitude, rising, so that sums are finite."""
     ordered = np.sort(_representable(objectives))
     return ordered[ordered <= _penalty_bound(ordered)]
@@ -100,8 +108,36 @@ def _normal_scores(ordered: Floats, knots: Floats) -> Floats:
     """Quantiles of the normal distribution at the middle rank of each knot; even steps keep ties apart."""
     from scipy.special import ndtri
 
-    below = np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")
-    return np.asarray(ndtri(below / (2.0 * len(ordered))), dtype=np.float64)
+    return np.asarray(ndtri(_ranks(ordered, knots) / (2.0 * len(ordered))), dtype=np.float64)
+
+
+def _half_ranks(ordered: Floats, knots: Floats, middle: float) -> Floats:
+    """Distances up to `middle`, above it normal scores of ranks; mean 0 and deviation 1 over `ordered`.
+
+    Ranks would spread the values of a plateau over the whole scale, as if there were progress on it, and raw
+    values let one diverged training flatten the others. The middle stays where the search began: were it the
+    median of everything, it would follow the search onto the plateau.
+
+    Source: Song et al. (2024), "The Vizier Gaussian process bandit algorithm", section 3; there the middle
+    is the median of everything.
+    """
+    from scipy.special import ndtri
+
+    depth = middle - float(ordered[0]) or 1.0
+    good = (np.minimum(ordered, middle) - middle)[ordered <= middle] / depth
+    spread = float(np.sqrt(np.mean(good**2))) if len(good) and good.any() else 1.0
+    n, below = 2.0 * len(ordered), _ranks(ordered, knots)
+    start = float(_ranks(ordered, np.array([middle]))[0])
+    share = np.clip((below - start) / (n - start + 1.0), 0.0, None)  # of those above the middle, below 1
+    distances = (np.minimum(knots, middle) - middle) / depth / spread
+    t = np.where(knots <= middle, distances, ndtri(0.5 + 0.5 * share))
+    all_t = np.interp(ordered, knots, t) if len(knots) > 1 else t
+    return np.asarray((t - all_t.mean()) / (all_t.std() or 1.0))
+
+
+def _ranks(ordered: Floats, values: Floats) -> Floats:
+    """Twice the middle rank of each value among `ordered`, from 0."""
+    return np.asarray(np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right"))
 
 
 def _extended(knots: Floats, t: Floats) -> tuple[Floats, Floats]:

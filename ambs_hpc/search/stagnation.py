@@ -6,14 +6,14 @@ import numpy as np
 
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.history import History
-from ambs_hpc.search.objective_transform import without_penalties
+from ambs_hpc.search.objective_transform import usual
 
 # The least progress, as a share of the distance from the best value to the median of the first successes.
 # Ever smaller steps on a plateau are none, however long the models are pleased with them.
 TOLERANCE = 0.01
-# Which values that median is taken of: those of a search's later evaluations lie ever lower.
-FIRST_SUCCESSES, LOOKED_AT = 20, 200
+LOOKED_AT = 200  # observations among which the first successes are
 PATIENCE = 15  # completions without progress, and one for each parameter, for which nobody worries
+CALM, CALM_TO_FULL = 0.25, 0.5  # shares of the patience: until the level rises, and while it does
 EFFORT, LEFT_OF_IT = 4.0, 0.3  # after so many times the patience in vain, so much of the effort is left
 
 
@@ -28,7 +28,7 @@ class Stagnation:
     def level(self, history: History) -> float:
         """How much is to be looked for elsewhere, in [0, 1]: 0 while there is progress.
 
-        It grows from half to one and a half times the patience. What is pending was proposed before the
+        It grows from a quarter to three quarters of the patience. What is pending was proposed before the
         newest results were known, so it does not count as tried.
         """
         state = (history.generation, history.count)
@@ -36,7 +36,9 @@ class Stagnation:
             self._since = history.count - 1 - last_progress(history.current_objectives)
             self._state = state
         waited = (self._since - len(history.pending)) / self._patience
-        return float(np.clip(waited - 0.5, 0.0, 1.0)) * (1.0 if waited < EFFORT else LEFT_OF_IT)
+        return float(np.clip((waited - CALM) / CALM_TO_FULL, 0.0, 1.0)) * (
+            1.0 if waited < EFFORT else LEFT_OF_IT
+        )
 
 
 def last_progress(y: Floats) -> int:
@@ -49,8 +51,7 @@ def last_progress(y: Floats) -> int:
     records = np.flatnonzero(best[1:] < best[:-1]) + 1
     first = int(np.flatnonzero(np.isfinite(y))[0])
     early = y[first : first + LOOKED_AT]
-    middle = float(np.median(without_penalties(early[np.isfinite(early)][:FIRST_SUCCESSES])))
-    least = TOLERANCE * (middle - float(best[-1]))
+    least = TOLERANCE * (usual(early[np.isfinite(early)]) - float(best[-1]))
     found = first
     for place in records:
         if best[place] < best[found] - least:

@@ -74,3 +74,20 @@ def test_raw_values_are_told_apart_below_a_penalty() -> None:
     assert np.diff(t[:30]).min() > 1e-5
     assert t[30] > 10 * t[29]
     assert fit_scale("raw", y[:30]).forward(y[:30])[-1] < 2.0
+
+
+def test_a_plateau_stays_flat_in_half_ranks() -> None:
+    """Values that differ in the fifth digit are no progress, however many there are of them."""
+    design = np.random.default_rng(0).permutation(np.linspace(0.1, 1.0, 20))
+    plateau = 0.1 - 1e-6 * np.arange(200)
+    t = fit_scale("half_rank", np.concatenate([design, plateau])).forward(np.array([0.1, plateau[-1], 0.2]))
+    assert abs(t[0] - t[1]) < 0.01 * (t[2] - t[0])
+
+
+def test_half_ranks_are_blind_to_the_size_of_bad_values() -> None:
+    """One diverged training must not flatten the rest, however it diverged."""
+    y = np.array([5.0, 1.0, 3.0, 2.0, 4.0, 6.0])
+    wild = np.where(y == 6.0, 1e4, y)
+    np.testing.assert_allclose(
+        fit_scale("half_rank", y).forward(y), fit_scale("half_rank", wild).forward(wild)
+    )

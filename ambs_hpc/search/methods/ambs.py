@@ -23,7 +23,7 @@ from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, read_options
 from ambs_hpc.search.methods.design_search import DesignStrategy
 from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
-from ambs_hpc.search.sampling.niches import Niche, draw_niche
+from ambs_hpc.search.sampling.niches import Niche, draw_niche, draw_other_choice
 from ambs_hpc.search.sampling.sampler import ConfigurationSampler
 from ambs_hpc.search.searcher import HistorySearcher, best_first, first_unknown
 from ambs_hpc.search.stagnation import Stagnation
@@ -38,6 +38,7 @@ LOCAL_STEPS = (0.15, 0.04)  # of the refinement around the best candidates of a 
 LARGEST_DESIGN = 20  # completions after which a model is asked, however many parameters there are
 NEAR_SUCCESSES = 64  # candidates near the few that succeeded
 FILLED_WITH_CHOICES, FILLED = 0.33, 0.6  # share of what is looked for elsewhere that fills the space evenly
+NICHES, IN_NICHE = 2, 40  # other choices among the candidates of the local process, and candidates of each
 NICHE_KAPPA = 1.5  # in a niche, of which little is known, uncertainty weighs more than near the best
 REFINED = 10  # best scored candidates that the next round starts from
 
@@ -164,7 +165,7 @@ class AmbsStrategy:
         kappa = draw_kappa(rng, self._options.exploration, self._options.local_kappa)
         near, process = self._local_process(history)
         score = self._local_score(history, near, process, kappa)
-        V = self._around(rng, near, self._elite(history))
+        V = self._around(history, rng, near)
         return self._best(
             history, rng, self._refined(rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
         )
@@ -182,11 +183,22 @@ class AmbsStrategy:
 
         return score
 
-    def _around(self, rng: np.random.Generator, near: Neighbourhood, elite: Floats) -> Floats:
-        """First candidates of a local process: near its incumbent and near the elite."""
+    def _around(self, history: History, rng: np.random.Generator, near: Neighbourhood) -> Floats:
+        """First candidates of a local process: near its incumbent, near the elite, and with other choices."""
         third = self._options.candidates // 3
         V = self._candidates.mutated(rng, near.centre[None], np.zeros(third, dtype=np.intp), WIDE_STEP)
-        return np.concatenate([V, self._candidates.near_elite(rng, elite, third + third // 2)])
+        near_elite = self._candidates.near_elite(rng, self._elite(history), third + third // 2)
+        return np.concatenate([V, near_elite, *self._with_other_choices(history, rng)])
+
+    def _with_other_choices(self, history: History, rng: np.random.Generator) -> list[Floats]:
+        """Candidates near the best with another choice, else the first plateau keeps all proposals."""
+        found = []
+        for niche in (draw_other_choice(self._encoding, history, rng) for _ in range(NICHES)):
+            if niche is not None:
+                centre = history.rows[niche.centre][None]
+                V = self._candidates.mutated(rng, centre, np.zeros(IN_NICHE, dtype=np.intp), WIDE_STEP)
+                found.append(niche.legal(rng, V))
+        return found
 
     def _local_process(self, history: History) -> tuple[Neighbourhood, Posterior]:
         """The neighbourhood of the incumbent, and its process with the lies of pending proposals."""

@@ -61,12 +61,19 @@ class Niche:
 def draw_niche(encoding: Encoding, history: History, rng: np.random.Generator) -> Niche | None:
     """A niche, the likelier the less was seen of it; None where the space has none."""
     best = history.rows[history.best(1)[0]]
-    active = np.flatnonzero(~np.isnan(best))
-    choices = [int(j) for j in active if encoding.is_choice[j] and encoding.sizes[j] > 1]
-    numbers = [int(j) for j in active if not encoding.is_choice[j]]
-    if choices and (not numbers or rng.random() < CHOICE_SHARE):
-        return _another_choice(encoding, history, choices, rng)
-    return _far_numbers(encoding, history, int(rng.choice(numbers))) if numbers else None
+    numbers = [int(j) for j in np.flatnonzero(~np.isnan(best)) if not encoding.is_choice[j]]
+    if not numbers or rng.random() < CHOICE_SHARE:
+        niche = draw_other_choice(encoding, history, rng)
+        if niche is not None or not numbers:
+            return niche
+    return _far_numbers(encoding, history, int(rng.choice(numbers)))
+
+
+def draw_other_choice(encoding: Encoding, history: History, rng: np.random.Generator) -> Niche | None:
+    """A niche with another choice than the best one's; None where the best one has no choices."""
+    best = history.rows[history.best(1)[0]]
+    choices = [int(j) for j in encoding.choice_columns if not np.isnan(best[j]) and encoding.sizes[j] > 1]
+    return _another_choice(encoding, history, choices, rng) if choices else None
 
 
 def _another_choice(
