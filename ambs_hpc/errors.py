@@ -27,7 +27,7 @@ class NotFound(AmbsError):
 
 
 class CampaignConflict(AmbsError):
-    """The campaign exists with another problem, or another live search owns it."""
+    """The campaign is another one, was revised meanwhile, or belongs to another live search."""
 
 
 class DatabaseError(AmbsError):

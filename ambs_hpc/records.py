@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ambs_hpc.states import FailureKind, NodeEventKind, State
@@ -179,6 +179,7 @@ class NewCampaign:
         max_failures: attempts that may fail by their own doing before FAILED, >= 1.
         max_interruptions: attempts that the machine may end before FAILED(LOST), >= 0.
         max_evaluations: budget of the search; None means until stopped.
+        priority: of its evaluations among those of all campaigns; higher ones run first.
     """
 
     name: str
@@ -194,19 +195,63 @@ class NewCampaign:
     max_failures: int
     max_interruptions: int
     uid: str = field(default_factory=new_uid)
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A stored campaign."""
+    """A stored campaign; `revision` numbers its definitions from 1, this is the newest one."""
 
     id: int
     created_at: float
     definition: NewCampaign
+    revision: int = 1
 
     @property
     def name(self) -> str:
         return self.definition.name
+
+
+@dataclass(frozen=True, slots=True)
+class RevisedField:
+    """What a revision changes.
+
+    Args:
+        field: such as "time_limit_seconds", "resources.cores", "space.lr".
+        before, after: JSON values; None where there was, or is, none.
+        words: the change for a person: "time_limit_seconds 60 -> 120".
+    """
+
+    field: str
+    before: object
+    after: object
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRevision:
+    """A campaign as it was from a time on.
+
+    Args:
+        number: from 1, which is what the campaign was made as.
+        at: seconds since 1970 UTC.
+        who: user@host; empty where it is not known.
+        effects: what became of evaluations: numbers of those that "waited" and got the new values, were
+            "cancelled", and of observations that are "kept" in the model or "left" it.
+        definition: the whole campaign afterwards.
+    """
+
+    number: int
+    at: float
+    who: str
+    changes: Sequence[RevisedField]
+    effects: Mapping[str, int]
+    definition: NewCampaign
+
+    @property
+    def words(self) -> str:
+        """What it changes, in one line."""
+        return "; ".join(one.words for one in self.changes) or "as the campaign was made"
 
 
 @dataclass(frozen=True, slots=True)

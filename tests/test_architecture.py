@@ -117,7 +117,9 @@ SHARED_NAMES = {
     "messages": "what two processes tell each other",
     "protocol": "the Protocol of a plug point",
     "registry": "the names of a plug point's implementations, and what they are",
+    "revisions": "the revisions of campaigns: read, stored",
     "scheduler": "the Scheduler of its folder",
+    "space": "the space of a problem: built, and of a campaign: shown, edited",
     "takeover": "a launcher goes on with what its dead predecessor left",
     "values": "the frozen values of a scheduler",
 }

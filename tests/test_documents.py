@@ -66,3 +66,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} names {target}"
+
+
+def test_campaigns_page_names_every_field_of_a_problem() -> None:
+    """Whoever wants to change one looks there whether it may be."""
+    from ambs_hpc.problem.definition import accepted_fields
+
+    page = (ROOT / "docs" / "campaigns.md").read_text()
+    what_a_campaign_is = {"name", "space", "objective", "direction"}
+    rows = "".join(re.findall(r"^\| (.+?) \|", page, flags=re.MULTILINE))
+    for field in set(accepted_fields()) - what_a_campaign_is:
+        assert f"`{field}`" in rows, f"docs/campaigns.md does not say whether {field} may change"
+    assert all(f"**{one}**" in page for one in ("objective", "direction", "space"))

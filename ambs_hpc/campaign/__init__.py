@@ -1,6 +1,30 @@
 """A campaign: one search, from its first proposal to its budget, across any number of restarts."""
 
-from ambs_hpc.campaign.creation import SearchSettings, define_campaign, open_campaign, searcher_for
+from ambs_hpc.campaign.creation import (
+    continue_campaign,
+    define_campaign,
+    edited_campaign,
+    open_campaign,
+    planned_campaign,
+    searcher_for,
+)
+from ambs_hpc.campaign.differences import space_lines
 from ambs_hpc.campaign.loop import Progress, SearchLoop
+from ambs_hpc.campaign.revision import Revised, plan, revise
+from ambs_hpc.campaign.settings import SearchSettings
 
-__all__ = ["Progress", "SearchLoop", "SearchSettings", "define_campaign", "open_campaign", "searcher_for"]
+__all__ = [
+    "Progress",
+    "Revised",
+    "SearchLoop",
+    "SearchSettings",
+    "continue_campaign",
+    "define_campaign",
+    "edited_campaign",
+    "open_campaign",
+    "plan",
+    "planned_campaign",
+    "revise",
+    "searcher_for",
+    "space_lines",
+]

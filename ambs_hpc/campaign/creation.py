@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from ambs_hpc.errors import CampaignConflict, UsageError
+from ambs_hpc.campaign.carry_over import carry_over_of
+from ambs_hpc.campaign.differences import edited_space, wanted_after
+from ambs_hpc.campaign.revision import Revised, plan, revise, this_person
+from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.space import space_from_json
-from ambs_hpc.queue import change_budget, create_campaign, find_campaign, transaction
+from ambs_hpc.queue import create_campaign, find_campaign, reading, transaction
 from ambs_hpc.records import Campaign, NewCampaign
 from ambs_hpc.search import DEFAULT_METHOD, Searcher, create_searcher
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
     from ambs_hpc.problem.problem_file import LoadedProblem
 
 DEFAULT_SEED = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """The settings of a search on the command line; None leaves a value as the campaign has it.
-
-    Args:
-        name: name of the campaign; None takes that of the problem.
-        method, method_options, seed: settings of the search; they cannot change once a campaign has begun.
-        max_evaluations: total number of evaluations after which the search ends, restarts included; >= 1.
-        max_minutes: time limit of this run; > 0.
-        slots: evaluations to keep in flight; None asks the live launchers.
-        run_root: folder under which the campaign's own folder is made.
-    """
-
-    name: str | None = None
-    method: str | None = None
-    method_options: Mapping[str, object] = field(default_factory=dict)
-    seed: int | None = None
-    max_evaluations: int | None = None
-    max_minutes: float | None = None
-    slots: int | None = None
-    run_root: Path = Path("ambs-runs")
-
-    def __post_init__(self) -> None:
-        if self.max_evaluations is not None and self.max_evaluations < 1:
-            raise UsageError(f"--max-evaluations {self.max_evaluations}: give a whole number from 1.")
-        if self.max_minutes is not None and not self.max_minutes > 0:
-            raise UsageError(f"--max-minutes {self.max_minutes}: give a number of minutes above 0.")
-        if self.slots is not None and self.slots < 1:
-            raise UsageError(f"--slots {self.slots}: give a whole number from 1.")
 
 
 def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampaign:
@@ -74,38 +45,85 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
         max_evaluations=settings.max_evaluations,
         max_failures=problem.max_failures,
         max_interruptions=problem.max_interruptions,
+        priority=settings.priority or 0,
     )
     searcher_for(wanted)
     return wanted
 
 
 def open_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings) -> Campaign:
-    """The stored campaign, created or found; its objective is on this user's allow-list afterwards.
+    """The stored campaign, as `continue_campaign` leaves it."""
+    return continue_campaign(engine, wanted, settings).campaign
+
+
+def continue_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings) -> Revised:
+    """The stored campaign, created, found or revised; its objective is on this user's allow-list before that.
 
     Raises:
-        CampaignConflict: one of that name exists with another problem, method or seed.
+        CampaignConflict: one of that name exists with another objective, direction, seed, or with another
+            space without `settings.revise`; or somebody else revised it at the same time.
+        UsageError: a method or an option of it does not exist, or what a removed parameter was is not said.
     """
-    with transaction(engine) as connection:
-        found = find_campaign(connection, wanted.name)
-        if found is None:
-            campaign = create_campaign(connection, _with_own_folder(wanted))
-        else:
-            campaign = _continued(connection, found, wanted, settings)
-    # What this command line says, not what the row says: others may be able to write that.
+    # What this command line says, not what the row says: others may be able to write that. A launcher that
+    # lives may read the campaign as soon as it is stored, so this comes first.
     allow(wanted.objective, wanted.directory)
     allow_runs(wanted.run_directory)
-    return campaign
+    with reading(engine) as connection:
+        found = find_campaign(connection, wanted.name)
+    if found is not None:
+        return revise(engine, found, checked_after(found, wanted, settings))
+    with transaction(engine) as connection:
+        campaign = create_campaign(connection, _with_own_folder(wanted), this_person())
+    return Revised(campaign, [], {})
+
+
+def planned_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings) -> Revised | None:
+    """What `continue_campaign` would change; None where it would make a new campaign. Nothing is stored.
+
+    Raises:
+        CampaignConflict, UsageError: as `continue_campaign`.
+    """
+    with reading(engine) as connection:
+        found = find_campaign(connection, wanted.name)
+    return None if found is None else plan(engine, found, checked_after(found, wanted, settings))
+
+
+def checked_after(found: Campaign, wanted: NewCampaign, settings: SearchSettings) -> NewCampaign:
+    """The campaign as the command line wants it, of which a searcher can be made.
+
+    Raises:
+        CampaignConflict, UsageError: as `continue_campaign`.
+    """
+    after = wanted_after(found, wanted, settings)
+    if after != found.definition:
+        searcher_for(after)
+    return after
+
+
+def edited_campaign(
+    found: Campaign, edits: Mapping[str, Sequence[str]], was: Mapping[str, str]
+) -> NewCampaign:
+    """The campaign with an edited space, of which a searcher can be made; see `edited_space`.
+
+    Raises:
+        UsageError: an edit cannot be made.
+    """
+    after = edited_space(found, edits, was)
+    searcher_for(after)
+    return after
 
 
 def searcher_for(definition: NewCampaign) -> Searcher:
     """A searcher at the beginning of the campaign, rebuilt from stored values alone."""
     problem = definition.problem
+    starting_points = cast("list[dict[str, bool | int | float | str]]", problem["starting_points"])
+    carry_over = carry_over_of(problem)
     return create_searcher(
         space_from_json(cast("Mapping[str, object]", problem["space"])),
         definition.method,
         definition.direction,
         definition.seed,
-        starting_points=cast("list[dict[str, bool | int | float | str]]", problem["starting_points"]),
+        starting_points=starting_points if carry_over is None else carry_over.carried_points(starting_points),
         **definition.method_options,
     )
 
@@ -117,33 +135,3 @@ def _with_own_folder(wanted: NewCampaign) -> NewCampaign:
     taken for the result of a campaign of the same name in another database.
     """
     return replace(wanted, run_directory=f"{wanted.run_directory}/{wanted.uid}")
-
-
-def _continued(
-    connection: Connection, found: Campaign, wanted: NewCampaign, settings: SearchSettings
-) -> Campaign:
-    before = found.definition
-    differences = [
-        f"{field}: {before.problem.get(field)!r} before, {now!r} now"
-        for field, now in wanted.problem.items()
-        if before.problem.get(field) != now
-    ]
-    if before.directory != wanted.directory:
-        differences.append(f"folder: {before.directory} before, {wanted.directory} now")
-    if settings.method and settings.method != before.method:
-        differences.append(f"method: {before.method} before, {settings.method} now")
-    if settings.method_options and dict(settings.method_options) != dict(before.method_options):
-        differences.append(
-            f"options: {dict(before.method_options)} before, {dict(settings.method_options)} now"
-        )
-    if settings.seed is not None and settings.seed != before.seed:
-        differences.append(f"seed: {before.seed} before, {settings.seed} now")
-    if differences:
-        raise CampaignConflict(
-            f"Campaign {found.name!r} exists in this database and is another one ("
-            + "; ".join(differences)
-            + "). Start a new one with --name, or give the old values to go on with it."
-        )
-    if settings.max_evaluations is not None and settings.max_evaluations != before.max_evaluations:
-        return change_budget(connection, found.id, settings.max_evaluations)
-    return found

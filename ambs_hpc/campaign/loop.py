@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc import identity
+from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.creation import searcher_for
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import (
@@ -25,6 +26,7 @@ from ambs_hpc.queue import (
     database_uid,
     enqueue,
     finished_since,
+    get_campaign,
     leave_search,
     live_launchers,
     marks_of,
@@ -34,7 +36,15 @@ from ambs_hpc.queue import (
     take_search,
     transaction,
 )
-from ambs_hpc.records import Campaign, Finished, NewEvaluation, Observation, Proposal, Resources
+from ambs_hpc.records import (
+    Campaign,
+    Configuration,
+    Finished,
+    NewEvaluation,
+    Observation,
+    Proposal,
+    Resources,
+)
 from ambs_hpc.states import State
 from ambs_hpc.timing import DATABASE_RETRY_SECONDS, SEARCH_HEARTBEAT_SECONDS, STALE_AFTER_SECONDS
 
@@ -96,6 +106,8 @@ class SearchLoop:
         self._owner = str(identity.this_process())
         self._searcher = searcher_for(campaign.definition)
         self._database_uid = ""
+        self._carry_over: CarryOver | None = None  # where the space was revised
+        self._uncounted: set[int] = set()  # ordinals of proposals outside of the newest space
         self._is_rebuilt = False
         self._cursor = 0
         self._proposed = 0
@@ -162,18 +174,21 @@ class SearchLoop:
         """Make sure that the database knows all that we have seen in it, and that the campaign is ours.
 
         Raises:
-            _BehindUs: it went back to an older copy, or the campaign was another search's for a while.
+            _BehindUs: it went back to an older copy, or the campaign was revised or another search's.
             DatabaseRefused: another database stands at its address.
         """
+        if says_it_lives:
+            self._refuse_another_database(connection)
+            # It locks what a revision locks: what is enqueued after it is of the revision that is seen below.
+            if not search_heartbeat(connection, self._campaign.id, self._owner):
+                raise _BehindUs("the campaign is not this search's any more")
         marks = marks_of(connection, self._campaign.id)
         if marks.enqueued < self._proposed or marks.sequence < self._cursor:
             raise _BehindUs(f"the database went back: it has {marks.enqueued} of {self._proposed} proposals")
-        if not says_it_lives:
-            return
-        self._refuse_another_database(connection)
-        if not search_heartbeat(connection, self._campaign.id, self._owner):
-            raise _BehindUs("the campaign is not this search's any more")
-        self._last_heartbeat = self._clock.monotonic()
+        if marks.revision != self._campaign.revision:
+            raise _BehindUs(f"the campaign is at revision {marks.revision} now")
+        if says_it_lives:
+            self._last_heartbeat = self._clock.monotonic()
 
     def _refuse_another_database(self, connection: Connection) -> None:
         uid = database_uid(connection)
@@ -202,12 +217,21 @@ class SearchLoop:
     def _learn(self, finished: Sequence[Finished]) -> None:
         if not finished:
             return
-        cancelled = [one.configuration for one in finished if one.state is State.CANCELLED]
-        observed = [one for one in finished if one.state is not State.CANCELLED]
-        self._searcher.tell([Observation(one.configuration, one.objective) for one in observed])
+        counted = [one for one in finished if one.ordinal not in self._uncounted]
+        cancelled = [self._carried(one.configuration) for one in counted if one.state is State.CANCELLED]
+        observed = [one for one in counted if one.state is not State.CANCELLED]
+        self._searcher.tell(
+            [Observation(self._carried(one.configuration), one.objective) for one in observed]
+        )
         if cancelled:
             self._searcher.discard(cancelled)
         self._cursor = finished[-1].sequence
+
+    def _carried(self, configuration: Configuration) -> Configuration:
+        """A configuration that counts, as one of the newest space."""
+        carried = configuration if self._carry_over is None else self._carry_over.carried(configuration)
+        assert carried is not None
+        return carried
 
     def _propose(self, wanted: int) -> None:
         if self._exhausted:
@@ -240,6 +264,7 @@ class SearchLoop:
             proposal=proposal,
             resources=Resources(**cast("dict[str, Any]", problem["resources"])),
             time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
+            priority=self._campaign.definition.priority,
         )
 
     def _rebuild(self) -> None:
@@ -266,23 +291,36 @@ class SearchLoop:
                     "any number of launchers may serve it: `ambs launch`."
                 )
         with reading(self._engine) as connection:
+            self._campaign = get_campaign(connection, self._campaign.id)
             rows = proposals_of(connection, self._campaign.id)
         self._searcher = searcher_for(self._campaign.definition)
+        self._carry_over = carry_over_of(self._campaign.definition.problem)
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
+        self._uncounted = set()
         self._dead_end = ""
         if rows:
             self._restore(rows)
         self._is_rebuilt = True
 
     def _restore(self, rows: Sequence[Proposed]) -> None:
+        proposals: list[Proposal | None] = [row.proposal for row in rows]
+        if self._carry_over is not None:
+            proposals = self._carry_over.of_proposals([row.proposal for row in rows])
+        counted = {
+            row.ordinal: one.configuration
+            for row, one in zip(rows, proposals, strict=True)
+            if one is not None
+        }
+        self._uncounted = {row.ordinal for row in rows} - counted.keys()
         ended = sorted((row for row in rows if row.state.is_final), key=lambda row: row.sequence)
+        told = [row for row in ended if row.ordinal in counted]
         observations = [
-            Observation(row.proposal.configuration, row.objective)
-            for row in ended
+            Observation(counted[row.ordinal], row.objective)
+            for row in told
             if row.state is not State.CANCELLED
         ]
-        self._searcher.restore([row.proposal for row in rows], observations)
-        cancelled = [row.proposal.configuration for row in ended if row.state is State.CANCELLED]
+        self._searcher.restore(proposals, observations)
+        cancelled = [counted[row.ordinal] for row in told if row.state is State.CANCELLED]
         if cancelled:
             self._searcher.discard(cancelled)
         self._proposed = rows[-1].ordinal + 1

@@ -32,6 +32,7 @@ from ambs_hpc.cli.commands import (
     show,
     simulate,
     site,
+    space,
     sql,
     status,
     submit,
@@ -82,6 +83,7 @@ app.command("logs")(logs.logs)
 app.command("best")(best.best)
 app.command("rerun")(rerun.rerun)
 app.command("cancel")(cancel.cancel)
+app.command("space")(space.space)
 app.command("plot")(plot.plot)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)

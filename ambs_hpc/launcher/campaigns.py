@@ -20,7 +20,7 @@ from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.executors.protocol import Unloadable
 from ambs_hpc.launcher.runtime_estimate import RECENT, RunTimeBounds, RuntimeEstimate
 from ambs_hpc.launcher.supervisor.messages import StartRequest
-from ambs_hpc.queue import campaign_uid, get_campaign, list_campaigns, recent_run_seconds
+from ambs_hpc.queue import CampaignVersion, campaign_version, get_campaign, list_campaigns, recent_run_seconds
 from ambs_hpc.records import Claim
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Campaigns:
     def __init__(self, only: Sequence[int] | None, clock: Clock | None = None) -> None:
         """`only`: ids of those to serve; None serves all."""
         self._only, self._clock = only, clock or SystemClock()
-        self._uids: dict[int, str | None] = {}
+        self._versions: dict[int, CampaignVersion | None] = {}
         self._specs: dict[int, EvaluationSpec] = {}
         self._runtime_estimates: dict[int, RuntimeEstimate] = {}
         self._refused: set[int] = set()
@@ -90,6 +90,7 @@ class Campaigns:
     def served(self, connection: Connection, but_for: Sequence[int] = ()) -> Sequence[int] | None:
         """Ids of those to lease from; None for all there are. Imports that are due are tried again."""
         self._retry_imports()
+        self._meet_revised(connection, self._refused.union(but_for))
         without = self._refused.union(but_for)
         if not without:
             return self._only
@@ -98,28 +99,38 @@ class Campaigns:
 
     def meet(self, connection: Connection, claims: Sequence[Claim]) -> None:
         """Find out how to run the campaigns of claims; refuse objectives that are not registered here."""
-        for one in {one.campaign_id: one for one in claims}.values():
-            self._meet(connection, one)
+        for campaign_id in {one.campaign_id for one in claims}:
+            self._meet(connection, campaign_id)
 
-    def _meet(self, connection: Connection, claim: Claim) -> None:
-        campaign_id = claim.campaign_id
-        uid = campaign_uid(connection, campaign_id)
-        if self._uids.setdefault(campaign_id, uid) != uid:  # the database went back, and gave its id again
-            self._uids[campaign_id] = uid
-            self._failed_imports.pop(campaign_id, None)
-            self._has_run.discard(campaign_id)
-            self._refused.discard(campaign_id)
-        elif campaign_id in self._specs or campaign_id in self._refused:
+    def _meet(self, connection: Connection, campaign_id: int) -> None:
+        version = campaign_version(connection, campaign_id)
+        known = self._versions.setdefault(campaign_id, version)
+        if known == version and (campaign_id in self._specs or campaign_id in self._refused):
             return
+        campaign = get_campaign(connection, campaign_id)
+        if known != version:  # it was revised, or the database went back and gave its id again
+            self._versions[campaign_id] = version
+            self._failed_imports.pop(campaign_id, None)
+            self._refused.discard(campaign_id)
+            self.refused.pop(campaign.name, None)
+            if known is None or version is None or known.uid != version.uid:
+                self._has_run.discard(campaign_id)
         try:
-            spec = EvaluationSpec(get_campaign(connection, campaign_id))
+            spec = EvaluationSpec(campaign)
         except ObjectiveNotAllowed as error:
-            self.refuse(claim, str(error))
+            self._refuse(campaign_id, campaign.name, str(error))
             return
         self._runtime_estimates[campaign_id] = RuntimeEstimate(
             recent_run_seconds(connection, campaign_id, RECENT)
         )
         self._specs[campaign_id] = spec  # last: who finds it here finds the estimate too
+
+    def _meet_revised(self, connection: Connection, left_out: set[int]) -> None:
+        """Look again at those that nothing is leased from: after a revision something may be."""
+        for campaign_id in left_out & self._versions.keys():
+            version = campaign_version(connection, campaign_id)
+            if version is not None and version != self._versions[campaign_id]:
+                self._meet(connection, campaign_id)
 
     def is_refused(self, claim: Claim) -> bool:
         """Whether evaluations of its campaign are not run here."""

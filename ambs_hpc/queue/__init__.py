@@ -40,6 +40,14 @@ from ambs_hpc.queue.reads.reports import (
     show_evaluation,
     throughput,
 )
+from ambs_hpc.queue.reads.revisions import (
+    CampaignVersion,
+    StoredConfiguration,
+    campaign_version,
+    configurations_of,
+    last_revision,
+    revisions_of,
+)
 from ambs_hpc.queue.reads.search_feed import (
     Marks,
     Proposed,
@@ -60,7 +68,6 @@ from ambs_hpc.queue.verbs.allocations import (
     prepare_allocation,
 )
 from ambs_hpc.queue.verbs.campaigns import (
-    change_budget,
     create_campaign,
     leave_search,
     search_heartbeat,
@@ -78,6 +85,13 @@ from ambs_hpc.queue.verbs.launchers import (
 from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
 from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.results import complete, fail
+from ambs_hpc.queue.verbs.revisions import (
+    NewRevision,
+    lock_for_revision,
+    renew_waiting,
+    revise_waiting,
+    store_revision,
+)
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
 
@@ -90,6 +104,7 @@ __all__ = [
     "SORTS",
     "UNSENT",
     "VANISHED",
+    "CampaignVersion",
     "EvaluationRow",
     "EvaluationStory",
     "Event",
@@ -97,20 +112,23 @@ __all__ = [
     "FailureGroup",
     "Lease",
     "Marks",
+    "NewRevision",
     "NodeVerdict",
     "NotifyChannel",
     "Proposed",
     "Released",
+    "StoredConfiguration",
     "StoredNodeEvent",
     "Throughput",
     "adopt",
     "best",
     "campaign_uid",
+    "campaign_version",
     "cancel",
-    "change_budget",
     "claim",
     "close_waits",
     "complete",
+    "configurations_of",
     "counts",
     "create_campaign",
     "database_uid",
@@ -135,11 +153,13 @@ __all__ = [
     "is_scheduler_id_taken",
     "is_search_alive",
     "last_launcher",
+    "last_revision",
     "leave_search",
     "list_allocations",
     "list_campaigns",
     "list_evaluations",
     "live_launchers",
+    "lock_for_revision",
     "marks_of",
     "node_events",
     "node_verdicts",
@@ -157,12 +177,16 @@ __all__ = [
     "record_node_events",
     "register_launcher",
     "release",
+    "renew_waiting",
     "rerun",
+    "revise_waiting",
+    "revisions_of",
     "run_read_only_sql",
     "running_in",
     "search_heartbeat",
     "show_evaluation",
     "site_of_allocation",
+    "store_revision",
     "sweep",
     "take_search",
     "throughput",

@@ -110,6 +110,10 @@ class History:
         self.known.add(key)
         self.next_ordinal += 1
 
+    def pass_over(self) -> None:
+        """The next ordinal belongs to a proposal that does not count."""
+        self.next_ordinal += 1
+
     def observe(self, row: Floats, objective: float) -> None:
         """Append an observation; it replaces an earlier one of the same row."""
         key = row.tobytes()

@@ -45,8 +45,11 @@ class Searcher(Protocol):
         """These configurations will have no result; they are neither pending nor proposed again."""
         ...
 
-    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
-        """Become the searcher that made all `proposals` (in ordinal order) and was told `observations`."""
+    def restore(self, proposals: Sequence[Proposal | None], observations: Sequence[Observation]) -> None:
+        """Become the searcher that made all `proposals` (in ordinal order) and was told `observations`.
+
+        None stands for a proposal that does not count: it keeps its ordinal, and nothing of it is known.
+        """
         ...
 
 

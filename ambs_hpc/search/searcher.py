@@ -78,9 +78,12 @@ class HistorySearcher:
         """What has been told and not replaced since, in that order, in the user's units."""
         return [self._observation(place) for place in self._history.current]
 
-    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
-        """The history holds all proposals in their order, then the observations."""
+    def restore(self, proposals: Sequence[Proposal | None], observations: Sequence[Observation]) -> None:
+        """The history holds all proposals that count in their order, then the observations."""
         for proposal in proposals:
+            if proposal is None:
+                self._history.pass_over()
+                continue
             mean = None if proposal.mean is None else self._sign * proposal.mean
             self._history.propose(self._encoding.encode(proposal.configuration), mean)
         self.tell(observations)

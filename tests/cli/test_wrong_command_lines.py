@@ -77,7 +77,11 @@ NEEDS_CAMPAIGN = {
     "write by sql": (["sql", "delete from evaluation"], ERROR, ["Only one SELECT"]),
     "broken sql": (["sql", "selec 1"], ERROR, ["selec"]),
     "export format": (["export", "xml"], ERROR, ["xml", "parquet"]),
-    "other seed": (["run", "problem.py", "--seed", "5"], ERROR, ["seed: 0 before, 5 now", "--name"]),
+    "other campaign's space": (["space", "q"], ERROR, ["no campaign 'q'", "p"]),
+    "edit of no parameter": (["space", "p", "--pin", "xx=3"], ERROR, ["--pin xx=3", "'xx'", "x"]),
+    "edit outside": (["space", "p", "--narrow", "x=0..9"], ERROR, ["--narrow x=0..9", "within"]),
+    "was of nothing": (["run", "problem.py", "--was", "y=1"], ERROR, ["--was y=1", "neither new nor gone"]),
+    "other seed": (["run", "problem.py", "--seed", "5"], ERROR, ["has the seed 0", "--seed 5", "--name"]),
 }
 
 

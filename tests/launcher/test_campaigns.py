@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,15 @@ from ambs_hpc.launcher import campaigns as campaigns_module
 from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.executors.protocol import Unloadable
 from ambs_hpc.problem.allow_list import allow, allow_runs
-from ambs_hpc.queue import create_campaign, open_database, transaction
+from ambs_hpc.queue import (
+    NewRevision,
+    create_campaign,
+    get_campaign,
+    lock_for_revision,
+    open_database,
+    store_revision,
+    transaction,
+)
 from ambs_hpc.records import Claim, NewCampaign, Resources
 from tests.databases import wait_until
 
@@ -42,6 +51,19 @@ class Stage:
 
     def fail(self, error: str = BROKEN) -> None:
         self.campaigns.refuse_function(Unloadable("model:measure", str(self.folder), error))
+
+    def move_to(self, folder: Path) -> None:
+        """Somebody runs the campaign from another folder, and its evaluations may take a minute at most."""
+        with transaction(self.engine) as connection:
+            found = get_campaign(connection, self.id)
+            after = replace(found.definition, directory=str(folder), problem={"time_limit_seconds": 60.0})
+            new = NewRevision(found, after, "me@here", [])
+            lock_for_revision(connection, new)
+            store_revision(connection, new, {})
+
+    def meet(self) -> None:
+        with transaction(self.engine) as connection:
+            self.campaigns.meet(connection, [self.claim])
 
     @property
     def is_served(self) -> bool:
@@ -130,3 +152,24 @@ def test_a_module_that_has_worked_here_is_waited_for(stage: Stage) -> None:
     stage.campaigns.note_run(stage.claim, 1.0)
     stage.fail()
     assert not stage.campaigns.has_refused_all
+
+
+def test_a_moved_campaign_is_run_from_its_new_folder(stage: Stage) -> None:
+    """A launcher lives longer than a folder's name."""
+    there = stage.folder / "there"
+    allow({"function": "model:measure", "warm": True}, str(there))
+    stage.move_to(there)
+    assert stage.campaigns.start_request(stage.claim).module_directory == str(stage.folder)
+    stage.meet()
+    assert stage.campaigns.start_request(stage.claim).module_directory == str(there)
+
+
+def test_a_refused_campaign_is_looked_at_again_when_it_was_revised(stage: Stage) -> None:
+    """Its folder was not allowed here, and it has moved to one that is."""
+    stage.move_to(Path("/elsewhere"))
+    stage.meet()
+    assert not stage.is_served
+    assert "ambs allow" in stage.campaigns.refused["c"]
+    stage.move_to(stage.folder)
+    assert stage.is_served
+    assert stage.campaigns.refused == {}

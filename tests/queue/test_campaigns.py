@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import CampaignConflict, NotFound
 from ambs_hpc.queue import (
-    change_budget,
     create_campaign,
     find_campaign,
     get_campaign,
@@ -35,8 +32,6 @@ def test_a_campaign_comes_back_as_it_was_stored(any_engine: Engine) -> None:
         assert get_campaign(connection, made.id) == made
         assert list_campaigns(connection) == [made]
         assert find_campaign(connection, "letters") is None
-        changed = change_budget(connection, made.id, 250)
-        assert changed.definition == replace(stock.CAMPAIGN, max_evaluations=250)
         with pytest.raises(NotFound):
             get_campaign(connection, made.id + 1)
 

@@ -104,3 +104,22 @@ def test_a_rerun_evaluation_forgets_its_first_result() -> None:
     restored.restore([*proposals, *lost], [*told[4:], told[3]])
     assert restored.ask(5) == b.ask(5)
     assert len(after) == 5
+
+
+@pytest.mark.parametrize("method", EXACT)
+def test_what_does_not_count_keeps_its_ordinal_and_nothing_else(method: str) -> None:
+    """After a revision of the space some proposals are outside; the others keep their random numbers."""
+    made = create(method).ask(12)
+    told = [Observation(p.configuration, rich_objective(p.configuration)) for p in made[::2]]
+    counted = [None if place in (1, 5, 11) else one for place, one in enumerate(made)]
+    one, other = create(method), create(method)
+    one.restore(counted, told)
+    other.restore(counted, told)
+    assert one.ask(6) == other.ask(6)
+    empty = create(method)
+    empty.restore([None] * 12, [])
+    whole = create(method)
+    whole.restore(made, [])
+    if method in ("random", "lhs", "sobol"):
+        assert empty.ask(3) == whole.ask(3)
+    assert one.history == [Observation(p.configuration, rich_objective(p.configuration)) for p in made[::2]]

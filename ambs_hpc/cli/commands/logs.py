@@ -37,15 +37,15 @@ def logs(
     Control characters are written out, as \x1b; on a terminal, colours stay. The file that `ambs show` names
     has the exact bytes.
     """
+    from ambs_hpc.cli.shared.attempt_files import folder_of
     from ambs_hpc.cli.shared.options import open_engine
-    from ambs_hpc.launcher.paths import attempt_folder
     from ambs_hpc.queue import reading, show_evaluation
 
     engine = open_engine(db)
     with reading(engine) as connection:
         story = show_evaluation(connection, evaluation_id)
     number = attempt or story.row.attempt
-    folder = Path(attempt_folder(story.campaign.definition.run_directory, story.row.ordinal, number))
+    folder = Path(folder_of(story, number))
     file = folder / ("stderr" if stderr else "stdout")
     if not file.exists() and not follow:
         why = "it has not started yet" if number == 0 else "nothing was started, or the files were removed"

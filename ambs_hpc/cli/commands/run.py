@@ -29,6 +29,22 @@ RunRoot = Annotated[
     Path, typer.Option("--runs", metavar="DIR", help="Folder for the folders of all attempts.")
 ]
 
+Priority = Annotated[
+    int | None,
+    typer.Option("--priority", metavar="P", help="Among all campaigns of the database, higher runs first."),
+]
+Revise = Annotated[
+    bool, typer.Option("--revise", help="Take over a changed space; what fits of the campaign is kept.")
+]
+Was = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--was",
+        metavar="NAME=VALUE",
+        help="With which value evaluations without a new or removed parameter run; '*' for any; repeatable.",
+    ),
+]
+
 
 def run(
     problem: ProblemFile,
@@ -41,6 +57,9 @@ def run(
     name: Name = None,
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
+    priority: Priority = None,
+    revise: Revise = False,
+    was: Was = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
     ] = False,
@@ -48,18 +67,22 @@ def run(
 ) -> None:
     """Search on this machine, from the first proposal to the best configuration.
 
-    The same command with the same name continues where it stopped, however it was ended. Ctrl-C once lets
-    running evaluations end; twice returns them to the queue.
+    The same command with the same name continues where it stopped, however it was ended; changed limits,
+    resources and the like hold for all that has not started. Ctrl-C once lets running evaluations end; twice
+    returns them to the queue.
     """
     from ambs_hpc.campaign import SearchSettings
 
     settings = SearchSettings(
-        name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs
+        *(name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs),
+        priority=priority,
+        revise=revise,
+        was=parse_was(was),
     )
     if dry_run:
         from ambs_hpc.cli.shared.dry_run import print_dry_run
 
-        print_dry_run(problem, settings, as_json=as_json)
+        print_dry_run(problem, settings, db, as_json=as_json)
         return
     from ambs_hpc.cli.shared.run_campaign import run_campaign
 
@@ -85,4 +108,21 @@ def parse_options(options: list[str] | None) -> dict[str, object]:
             parsed[name] = json.loads(value)
         except ValueError:
             parsed[name] = value
+    return parsed
+
+
+def parse_was(pairs: list[str] | None) -> dict[str, str]:
+    """The texts of NAME=VALUE pairs.
+
+    Raises:
+        UsageError: a pair has no `=`.
+    """
+    from ambs_hpc.errors import UsageError
+
+    parsed: dict[str, str] = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--was {pair}: write NAME=VALUE, for instance dropout=0.1.")
+        parsed[name] = value
     return parsed

@@ -14,9 +14,13 @@ from ambs_hpc.cli.commands.run import (
     Method,
     Name,
     Option,
+    Priority,
+    Revise,
     RunRoot,
     Seed,
+    Was,
     parse_options,
+    parse_was,
 )
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
 
@@ -41,6 +45,9 @@ def search(
     name: Name = None,
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
+    priority: Priority = None,
+    revise: Revise = False,
+    was: Was = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.
@@ -55,6 +62,9 @@ def search(
     from ambs_hpc.cli.shared.search_campaign import search_campaign
 
     settings = SearchSettings(
-        name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs
+        *(name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs),
+        priority=priority,
+        revise=revise,
+        was=parse_was(was),
     )
     raise typer.Exit(search_campaign(problem, settings, db, as_json=as_json))

@@ -10,7 +10,7 @@ from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
-    from ambs_hpc.queue import EvaluationStory
+    from ambs_hpc.queue import EvaluationStory, Event
 
 EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="Number of the evaluation, see `ambs list`.")]
 
@@ -38,15 +38,21 @@ def _as_dict(story: EvaluationStory) -> dict[str, Any]:
         "resources": asdict(story.resources),
         "time_limit_seconds": story.time_limit_seconds,
         "folder": _folder(story),
+        "revision": {
+            "number": story.revision.number,
+            "at": story.revision.at,
+            "who": story.revision.who,
+            "words": story.revision.words,
+            "newest": story.campaign.revision,
+        },
         "events": [asdict(event) for event in story.events],
     }
 
 
 def _folder(story: EvaluationStory) -> str:
-    from ambs_hpc.launcher.paths import attempt_folder
+    from ambs_hpc.cli.shared.attempt_files import folder_of
 
-    row = story.row
-    return attempt_folder(story.campaign.definition.run_directory, row.ordinal, max(row.attempt, 1))
+    return folder_of(story, max(story.row.attempt, 1))
 
 
 def _write(story: EvaluationStory) -> None:
@@ -66,6 +72,8 @@ def _write(story: EvaluationStory) -> None:
         write(f": mean {cell(proposal.mean)}, std {cell(proposal.std)}")
         write(f", acquisition {cell(proposal.acquisition)}")
     write(f"\nresources      {story.resources}\n")
+    if story.campaign.revision > 1:
+        write(f"revision       {cell(_revision(story))}\n")
     write(f"files          {_folder(story)}\n")
     if row.error:
         write(f"error\n{_indented(row.error)}\n")
@@ -79,11 +87,27 @@ def _write(story: EvaluationStory) -> None:
                 event.attempt,
                 event.launcher_id,
                 event.node,
-                _first_line(event.detail),
+                _first_line(event.detail) or _of_revision(event),
             )
             for event in story.events
         ),
     )
+
+
+def _revision(story: EvaluationStory) -> str:
+    """Under which revision it waits, runs or ran, in words."""
+    from ambs_hpc.states import State
+
+    verb = {State.READY: "waits", State.RUNNING: "runs"}.get(story.row.state, "ran")
+    if not story.row.attempt and story.row.state.is_final:
+        verb = "waited"
+    return (
+        f"{verb} under revision {story.revision.number} of {story.campaign.revision}: {story.revision.words}"
+    )
+
+
+def _of_revision(event: Event) -> str:
+    return f"revision {event.revision}" if event.revision is not None and event.revision > 1 else ""
 
 
 def _indented(text: str) -> str:

@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ambs_hpc.campaign import SearchSettings, define_campaign, searcher_for
+from ambs_hpc.campaign import Revised, SearchSettings, define_campaign, planned_campaign, searcher_for
+from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.output import cell, print_json
+from ambs_hpc.cli.shared.revised import revised_json, revised_line
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.errors import DatabaseError
 from ambs_hpc.launcher.container_command import preview
 from ambs_hpc.problem import load_problem
 from ambs_hpc.problem.space import space_notes
+from ambs_hpc.records import NewCampaign
 
 SHOWN = 3
 
 
-def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool) -> None:
-    """Check the problem and print the plan with the first proposals; nothing is stored or started."""
+def print_dry_run(
+    problem_file: Path, settings: SearchSettings, db: str | None = None, *, as_json: bool
+) -> None:
+    """Check the problem and print the plan with the first proposals; nothing is stored or started.
+
+    Where the campaign exists, what would change of it is said too.
+    """
     loaded = load_problem(problem_file)
     wanted = define_campaign(loaded, settings)
+    revised = _planned(wanted, settings, db)
     first = [dict(proposal.configuration) for proposal in searcher_for(wanted).ask(SHOWN)]
     container = wanted.objective.get("container")
     entered, trouble = "", ""
@@ -39,10 +49,24 @@ def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool
     parameters = {name: str(one) for name, one in loaded.problem.configuration_space.items()}
     notes = space_notes(loaded.problem.configuration_space)
     if as_json:
-        print_json({**plan, "parameters": parameters, "notes": notes, "first_proposals": first})
+        plan |= {"parameters": parameters, "notes": notes, "first_proposals": first}
+        print_json({**plan, **({} if revised is None else {"revision": revised_json(revised)})})
         return
     lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in plan.items()]
     lines += ["parameters", *(f"  {text}" for text in parameters.values())]
     lines += [f"note: {note}" for note in notes]
     lines += ["first proposals", *(f"  {cell(one)}" for one in first)]
+    if revised is not None:
+        lines.append(
+            revised_line(revised) if revised.changes else "the campaign exists, and goes on unchanged"
+        )
     write("\n".join([*lines, "Nothing was stored or started.\n"]))
+
+
+def _planned(wanted: NewCampaign, settings: SearchSettings, db: str | None) -> Revised | None:
+    """What would change of the campaign; None where there is none, or no database that could hold it."""
+    try:
+        engine = open_engine(db)
+    except DatabaseError:
+        return None
+    return planned_campaign(engine, wanted, settings)

@@ -50,6 +50,17 @@ def chosen_database(db: str | None) -> str:
     return database_url(db, os.environ, folder)
 
 
+def known_campaign(connection: Connection, name: str) -> Campaign:
+    """The campaign called `name`.
+
+    Raises:
+        NotFound: no campaign has that name; the message lists those there are.
+    """
+    campaign = named_campaign(connection, name)
+    assert campaign is not None
+    return campaign
+
+
 def named_campaign(connection: Connection, name: str | None) -> Campaign | None:
     """The campaign called `name`, or None when no name was given.
 

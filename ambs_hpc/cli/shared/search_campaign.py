@@ -6,10 +6,11 @@ import signal
 import time
 from pathlib import Path
 
-from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
+from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign
 from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.progress_display import open_display
+from ambs_hpc.cli.shared.revised import told_campaign
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
@@ -24,7 +25,7 @@ def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None
     """Search until the budget is spent or the time is up (0), or until a signal comes (EXIT_STOPPED)."""
     wanted = define_campaign(load_problem(problem_file), settings)
     engine = open_engine(db, create=True)
-    campaign = open_campaign(engine, wanted, settings)
+    campaign = told_campaign(engine, wanted, settings)
     engine = patient(engine)
     search = SearchLoop(engine, campaign, settings.slots, SystemClock())
     search.open()

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from ambs_hpc.errors import NotFound, UsageError, nearest
 from ambs_hpc.queue.reads.campaigns import get_campaign
+from ambs_hpc.queue.reads.revisions import revisions_of
 from ambs_hpc.queue.schema.tables import (
     allocation,
     campaign,
@@ -21,7 +22,7 @@ from ambs_hpc.queue.schema.tables import (
     launcher,
 )
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value, resources_value
-from ambs_hpc.records import Campaign, Configuration, Proposal, Resources
+from ambs_hpc.records import Campaign, CampaignRevision, Configuration, Proposal, Resources
 from ambs_hpc.states import FailureKind, Move, State
 
 # The pace is measured over so many of the latest endings, or over more until they span so many times what an
@@ -76,11 +77,12 @@ class Event:
     started_at: float | None
     finished_at: float | None
     detail: str | None
+    revision: int | None  # of the campaign, for a claim
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationStory:
-    """All that is known about one evaluation."""
+    """All that is known about one evaluation; `revision` is that under which it waits, runs or ran last."""
 
     row: EvaluationRow
     campaign: Campaign
@@ -88,6 +90,7 @@ class EvaluationStory:
     resources: Resources
     time_limit_seconds: float | None
     events: tuple[Event, ...]
+    revision: CampaignRevision
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +183,14 @@ def show_evaluation(connection: Connection, evaluation_id: int) -> EvaluationSto
         resources_value(row),
         row.time_limit_seconds,
         tuple(_events(connection, evaluation_id)),
+        revisions_of(connection, row.campaign_id)[row.revision - 1],
     )
 
 
 _ONLY_IN_STORY = [
     *("proposal_kind", "proposal_mean", "proposal_std", "proposal_acquisition"),
     *("cores", "gpus", "memory_gib", "nodes", "ranks_per_node", "whole_node", "time_limit_seconds"),
+    "revision",
 ]
 
 
@@ -336,6 +341,7 @@ def _events(connection: Connection, evaluation_id: int) -> Iterator[Event]:
             started_at=row.started_at,
             finished_at=row.finished_at,
             detail=row.detail,
+            revision=(row.revision or 1) if row.move == Move.CLAIM.value else None,
         )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, select
 
-from ambs_hpc.queue.schema.tables import campaign_progress, evaluation, is_finished
+from ambs_hpc.queue.schema.tables import campaign, campaign_progress, evaluation, is_finished
 from ambs_hpc.queue.sql.row_mapping import proposal_value
 from ambs_hpc.records import Finished, Proposal
 from ambs_hpc.states import State
@@ -61,20 +61,24 @@ class Marks(NamedTuple):
     Args:
         enqueued: evaluations of the campaign so far.
         sequence: the latest finish sequence of the campaign.
+        revision: the newest one of the campaign.
     """
 
     enqueued: int
     sequence: int
+    revision: int
 
 
 def marks_of(connection: Connection, campaign_id: int) -> Marks:
     """How far the campaign is in this database; nowhere when it has no such campaign."""
     row = connection.execute(_MARKS, {"campaign": campaign_id}).one_or_none()
-    return Marks(0, 0) if row is None else Marks(*row)
+    return Marks(0, 0, 0) if row is None else Marks(*row)
 
 
-_MARKS = select(campaign_progress.c.enqueued, campaign_progress.c.finish_sequence).where(
-    campaign_progress.c.campaign_id == bindparam("campaign")
+_MARKS = (
+    select(campaign_progress.c.enqueued, campaign_progress.c.finish_sequence, campaign.c.revision)
+    .join(campaign, campaign.c.id == campaign_progress.c.campaign_id)
+    .where(campaign_progress.c.campaign_id == bindparam("campaign"))
 )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -82,11 +83,28 @@ campaign = Table(
     Column("max_failures", Integer, nullable=False),
     Column("max_interruptions", Integer, nullable=False),
     Column("uid", Text, nullable=False, server_default=""),
+    Column("revision", Integer, nullable=False, server_default="1"),  # the newest of its `campaign_revision`s
+    Column("priority", Integer, nullable=False, server_default="0"),  # of what is enqueued
     UniqueConstraint("name"),
     CheckConstraint("name <> ''", name="name"),
     CheckConstraint(_one_of("direction", ["minimize", "maximize"]), name="direction"),
     CheckConstraint("max_evaluations >= 0", name="max_evaluations"),
     CheckConstraint("max_failures >= 1 AND max_interruptions >= 0", name="budgets"),
+)
+
+# The campaign as it was from a time on; never changed. Number 1 is what it was made as.
+campaign_revision = Table(
+    "campaign_revision",
+    metadata,
+    Column("campaign_id", Id, ForeignKey(campaign.c.id), nullable=False, autoincrement=False),
+    Column("number", Integer, nullable=False, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("who", Text, nullable=False),  # user@host
+    Column("changes", JSON, nullable=False),  # [{"field", "before", "after", "words"}]
+    Column("effects", JSON, nullable=False),  # what became of evaluations, in numbers
+    Column("definition", JSON, nullable=False),  # all of it afterwards
+    PrimaryKeyConstraint("campaign_id", "number"),
+    CheckConstraint("number >= 1", name="number"),
 )
 
 # What changes with every ending stands apart from the wide row that never does, so that an ending rewrites
@@ -184,6 +202,8 @@ evaluation = Table(
     Column("exit_status", Integer),
     Column("node", Text, nullable=False),
     Column("claim_token", Text, nullable=False, server_default=""),  # of the latest claim
+    Column("revision", Integer, nullable=False, server_default="1"),  # of its campaign, whose limits it has
+    Column("next_configuration", JSON(none_as_null=True)),  # once it is READY again; a revision says so
     UniqueConstraint("campaign_id", "ordinal"),
     CheckConstraint(_one_of("state", [state.value for state in State]), name="state"),
     CheckConstraint(_one_of("failure_kind", [kind.value for kind in FailureKind]), name="failure_kind"),
@@ -262,6 +282,7 @@ evaluation_event = Table(
     Column("finished_at", Double),
     Column("detail", Text),
     Column("claim_token", Text),  # of the claim that this move began or ended
+    Column("revision", Integer),  # of a claim: of its campaign, where that is not the first
     Index("ix_evaluation_event_evaluation", "evaluation_id", "id"),
 )
 

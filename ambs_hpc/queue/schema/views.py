@@ -75,6 +75,10 @@ _VIEWS = {
             FROM evaluation e JOIN launcher h ON h.id = e.launcher_id
             WHERE e.state = 'RUNNING' GROUP BY e.launcher_id
         ) r ON r.launcher_id = l.id""",
+    "v_revisions": """
+        SELECT c.name AS campaign, r.number, {time:r.at} AS at, r.who, {json:r.changes} AS changes,
+               {json:r.effects} AS effects, {json:r.definition} AS definition
+        FROM campaign_revision r JOIN campaign c ON c.id = r.campaign_id""",
     "v_node_events": """
         SELECT n.id, {time:n.at} AS at, n.site, n.node, n.kind, n.is_failure, n.detail,
                a.scheduler_id AS allocation, n.launcher_id, l.host AS launcher_host, {json:n.facts} AS facts

@@ -54,7 +54,8 @@ def signature(error: str) -> str:
 def campaign_value(row: DatabaseRow) -> Campaign:
     """A row of `campaign`."""
     fields = row._asdict()
-    return Campaign(fields.pop("id"), fields.pop("created_at"), NewCampaign(**fields))
+    revision = fields.pop("revision")
+    return Campaign(fields.pop("id"), fields.pop("created_at"), NewCampaign(**fields), revision)
 
 
 def launcher_value(row: DatabaseRow) -> Launcher:

@@ -1,4 +1,4 @@
-"""Campaigns are created, change their budget, and belong to at most one live search."""
+"""Campaigns are created, and belong to at most one live search."""
 
 from __future__ import annotations
 
@@ -8,34 +8,22 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ambs_hpc.errors import CampaignConflict, NotFound
-from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign
+from ambs_hpc.queue.reads.campaigns import find_campaign
+from ambs_hpc.queue.reads.revisions import definition_values
 from ambs_hpc.queue.schema.tables import campaign, campaign_progress
 from ambs_hpc.queue.sql.clock import now, read_now
-from ambs_hpc.queue.sql.row_mapping import campaign_value, json_value
+from ambs_hpc.queue.sql.row_mapping import campaign_value
+from ambs_hpc.queue.verbs.revisions import NewRevision, add_revision
 from ambs_hpc.records import Campaign, NewCampaign
 
 
-def create_campaign(connection: Connection, new: NewCampaign) -> Campaign:
-    """Store a campaign; after an error the transaction can only be rolled back.
+def create_campaign(connection: Connection, new: NewCampaign, who: str = "") -> Campaign:
+    """Store a campaign, `who` makes it; after an error the transaction can only be rolled back.
 
     Raises:
         CampaignConflict: one of that name exists.
     """
-    values = {
-        "name": new.name,
-        "problem": json_value(new.problem),
-        "objective": json_value(new.objective),
-        "direction": new.direction,
-        "directory": new.directory,
-        "run_directory": new.run_directory,
-        "method": new.method,
-        "method_options": json_value(new.method_options),
-        "seed": new.seed,
-        "max_evaluations": new.max_evaluations,
-        "max_failures": new.max_failures,
-        "max_interruptions": new.max_interruptions,
-        "uid": new.uid,
-    }
+    values = {"name": new.name, "uid": new.uid, **definition_values(new)}
     if find_campaign(connection, new.name) is not None:
         raise CampaignConflict(_exists(new.name))
     statement = insert(campaign).values(**values, created_at=now(connection))
@@ -50,19 +38,9 @@ def create_campaign(connection: Connection, new: NewCampaign) -> Campaign:
             campaign_id=row.id, enqueued=0, done=0, failed=0, cancelled=0, finish_sequence=0
         )
     )
-    return campaign_value(row)
-
-
-def change_budget(connection: Connection, campaign_id: int, max_evaluations: int | None) -> Campaign:
-    """Set how many evaluations the search may propose; None means that it goes on until it is stopped.
-
-    Raises:
-        NotFound: there is no such campaign.
-    """
-    connection.execute(
-        update(campaign).where(campaign.c.id == campaign_id).values(max_evaluations=max_evaluations)
-    )
-    return get_campaign(connection, campaign_id)
+    made = campaign_value(row)
+    add_revision(connection, made.id, made.revision, NewRevision(made, new, who, []), {})
+    return made
 
 
 def take_search(

@@ -16,6 +16,7 @@ from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
+from ambs_hpc.queue.verbs.revisions import renew_waiting
 from ambs_hpc.states import FailureKind, Move, State, is_legal
 
 _CANCELLABLE = tuple(state for state in State if is_legal(Move.CANCEL, state))
@@ -28,6 +29,7 @@ def cancel(
     ids: Sequence[int] | None = None,
     campaign_id: int | None = None,
     states: Iterable[State] = _CANCELLABLE,
+    reason: str | None = None,
 ) -> list[int]:
     """Cancel evaluations that have not ended; returns their ids.
 
@@ -36,6 +38,7 @@ def cancel(
     Args:
         ids, campaign_id: only these, only of that campaign, or both; one of them is needed.
         states: only evaluations in these states; final ones are ignored.
+        reason: kept with the events.
 
     Raises:
         UsageError: nothing is named.
@@ -47,7 +50,7 @@ def cancel(
     # READY before RUNNING, so that an evaluation that is claimed in between is found among the RUNNING.
     for condition in conditions:
         rows = lock_rows(connection, condition, *_which(connection, ids, campaign_id))
-        cancelled += _end_as_cancelled(connection, rows, counters)
+        cancelled += _end_as_cancelled(connection, rows, counters, reason)
     counters.save(connection)
     if cancelled:
         notify(connection, NotifyChannel.FINISHED)
@@ -63,6 +66,8 @@ def rerun(
     kind: FailureKind | None = None,
 ) -> list[int]:
     """Make FAILED and CANCELLED evaluations READY again, with both budgets full; returns their ids.
+
+    They have the limits and resources of their campaigns' newest revisions.
 
     When they end again they get new finish sequences, so that a search that polls reads them again.
 
@@ -89,6 +94,7 @@ def rerun(
         counters.reopen(row.campaign_id, State(row.state))
     counters.save(connection)
     record(connection, [NewEvent(row.id, Move.RERUN, row.attempt) for row in rows])
+    renew_waiting(connection, [row.campaign_id for row in rows if row.is_of_old_revision])
     if rows:
         notify(connection, NotifyChannel.READY)
     return [row.id for row in rows]
@@ -113,7 +119,7 @@ _AS_NEW: dict[str, Any] = {
 
 
 def _end_as_cancelled(
-    connection: Connection, rows: Sequence[DatabaseRow], counters: CounterChanges
+    connection: Connection, rows: Sequence[DatabaseRow], counters: CounterChanges, reason: str | None
 ) -> list[int]:
     now = read_now(connection)
     changed = [
@@ -136,6 +142,7 @@ def _end_as_cancelled(
             row.launcher_id,
             started_at=row.claimed_at,
             finished_at=None if row.claimed_at is None else now,
+            detail=reason,
         )
         for row in rows
     ]

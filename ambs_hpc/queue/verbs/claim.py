@@ -44,13 +44,18 @@ def enqueue(connection: Connection, campaign_id: int, new: Sequence[NewEvaluatio
     """
     if not new:
         return []
-    insert_rows(connection, evaluation, [_new_row(campaign_id, one) for one in new], stamp="created_at")
+    add_enqueued(connection, campaign_id, len(new))  # first: it locks what a revision of the campaign locks
+    revision = connection.execute(_REVISION, {"campaign": campaign_id}).scalar_one()
+    rows = [_new_row(campaign_id, one, revision) for one in new]
+    insert_rows(connection, evaluation, rows, stamp="created_at")
     by_ordinal = _ids_by_ordinal(connection, campaign_id, [one.ordinal for one in new])
     ids = [by_ordinal[one.ordinal] for one in new]
     record(connection, [NewEvent(evaluation_id, Move.ENQUEUE, 0) for evaluation_id in ids])
-    add_enqueued(connection, campaign_id, len(ids))
     notify(connection, NotifyChannel.READY)
     return ids
+
+
+_REVISION = select(campaign.c.revision).where(campaign.c.id == bindparam("campaign"))
 
 
 def claim(
@@ -152,7 +157,7 @@ LEASED: list[ColumnElement[Any]] = [
         evaluation.c[name]
         for name in [
             *("id", "campaign_id", "ordinal", "attempt", "claim_token", "configuration"),
-            *("priority", "time_limit_seconds"),
+            *("priority", "time_limit_seconds", "revision"),
             *("cores", "gpus", "memory_gib", "nodes", "ranks_per_node", "whole_node"),
         ]
     ),
@@ -164,7 +169,10 @@ LEASED: list[ColumnElement[Any]] = [
 
 
 def _claimed(row: DatabaseRow, launcher_id: int) -> NewEvent:
-    return NewEvent(row.id, Move.CLAIM, row.attempt, launcher_id, claim_token=row.claim_token)
+    revision = row.revision if row.revision > 1 else None
+    return NewEvent(
+        row.id, Move.CLAIM, row.attempt, launcher_id, claim_token=row.claim_token, revision=revision
+    )
 
 
 def _ids_by_ordinal(connection: Connection, campaign_id: int, ordinals: Sequence[int]) -> dict[int, int]:
@@ -234,7 +242,7 @@ def claim_value(row: DatabaseRow) -> Claim:
     )
 
 
-def _new_row(campaign_id: int, new: NewEvaluation) -> dict[str, Any]:
+def _new_row(campaign_id: int, new: NewEvaluation, revision: int) -> dict[str, Any]:
     proposal, resources = new.proposal, new.resources
     return {
         "campaign_id": campaign_id,
@@ -252,6 +260,7 @@ def _new_row(campaign_id: int, new: NewEvaluation) -> dict[str, Any]:
         "whole_node": resources.whole_node,
         "time_limit_seconds": new.time_limit_seconds,
         "priority": new.priority,
+        "revision": revision,
         "state": State.READY.value,
         "attempt": 0,
         "failures": 0,

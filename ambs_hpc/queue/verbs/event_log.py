@@ -30,6 +30,7 @@ class NewEvent:
     finished_at: float | None = None
     detail: str | None = None
     claim_token: str | None = None
+    revision: int | None = None
 
 
 def record(connection: Connection, events: Sequence[NewEvent]) -> None:
@@ -47,6 +48,7 @@ def record(connection: Connection, events: Sequence[NewEvent]) -> None:
             "finished_at": one.finished_at,
             "detail": one.detail,
             "claim_token": one.claim_token,
+            "revision": one.revision,
         }
         for one in events
     ]

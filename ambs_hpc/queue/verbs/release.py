@@ -16,6 +16,7 @@ from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, text_value
 from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
+from ambs_hpc.queue.verbs.revisions import renew_waiting
 from ambs_hpc.states import FailureKind, Move, State
 
 RUNNING = State.RUNNING.value
@@ -90,7 +91,11 @@ def _locking_by_ids(dialect: str) -> Select[Any]:
 
 def _locking(*conditions: ColumnElement[bool]) -> Select[Any]:
     return (
-        select(*_LOCKED, campaign.c.max_failures, campaign.c.max_interruptions, campaign.c.run_directory)
+        select(
+            *_LOCKED,
+            *(campaign.c[name] for name in ("max_failures", "max_interruptions", "run_directory")),
+            (evaluation.c.revision < campaign.c.revision).label("is_of_old_revision"),
+        )
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
         .where(*conditions)
         .order_by(evaluation.c.id)
@@ -124,6 +129,7 @@ def release_rows(
     record(connection, [_event(one, move, detail) for one in returned])
     record(connection, [_event(one, Move.LOSE, detail) for one in lost])
     if returned:
+        renew_waiting(connection, [one.row.campaign_id for one in returned if one.row.is_of_old_revision])
         notify(connection, NotifyChannel.READY)
     if lost:
         notify(connection, NotifyChannel.FINISHED)

@@ -16,6 +16,7 @@ from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.late_results import deliverable
 from ambs_hpc.queue.verbs.release import GUARDS, RUNNING, lock_rows_of
+from ambs_hpc.queue.verbs.revisions import renew_waiting
 from ambs_hpc.records import Outcome
 from ambs_hpc.states import FailureKind, Move, State
 
@@ -84,6 +85,7 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     if over:
         notify(connection, NotifyChannel.FINISHED)
     if again:
+        renew_waiting(connection, [row.campaign_id for row, _ in again if row.is_of_old_revision])
         notify(connection, NotifyChannel.READY)
     return [(row.id, State.FAILED) for row, _ in over] + [(row.id, State.READY) for row, _ in again]
 

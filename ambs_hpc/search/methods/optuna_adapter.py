@@ -61,10 +61,12 @@ class OptunaSearcher(HistorySearcher):
         self._study_strategy = OptunaStrategy(encoding, sampler)
         super().__init__(encoding, self._study_strategy, direction, starting_points)
 
-    def restore(self, proposals: Sequence[Proposal], observations: Sequence[Observation]) -> None:
+    def restore(self, proposals: Sequence[Proposal | None], observations: Sequence[Observation]) -> None:
         """Repeat the order of before: each result is told as soon as its proposal has been made."""
         place = {
-            self._encoding.encode(p.configuration).tobytes(): end for end, p in enumerate(proposals, start=1)
+            self._encoding.encode(p.configuration).tobytes(): end
+            for end, p in enumerate(proposals, start=1)
+            if p is not None
         }
         done = 0
         for observation in observations:

@@ -64,7 +64,7 @@ class ConfigurationSampler:
             if not left:
                 raise SpaceExhausted(
                     f"Every configuration of the space has been proposed ({len(self._listed)} in all): "
-                    "nothing is left to ask for. Widen the space in a new campaign to go on."
+                    "nothing is left to ask for. Widen the space (`ambs space`, or --revise) to go on."
                 )
             chosen = rng.permutation(len(left))[:GUESSES]
             return self._listed[[left[place] for place in chosen]]
@@ -85,7 +85,7 @@ class ConfigurationSampler:
                 f"No legal configuration was found that is not known already, after "
                 f"{ROUNDS * GUESSES + TRIES} tries ({len(history.known)} are known). Loosen the forbidden "
                 "clauses, or state the space without them: smaller ranges, conditions, or parameters that "
-                "are shares of one another; in a new campaign, with what is known as starting points."
+                "are shares of one another; and take the new space over with --revise."
             )
         return new[rng.permutation(len(new))[:GUESSES]]
 

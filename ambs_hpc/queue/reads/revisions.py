@@ -1,0 +1,99 @@
+"""The revisions of a campaign, and which of them is the newest."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, select
+
+from ambs_hpc.queue.schema.tables import campaign, campaign_revision, evaluation
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value
+from ambs_hpc.records import CampaignRevision, Configuration, NewCampaign, RevisedField
+from ambs_hpc.states import State
+
+
+class CampaignVersion(NamedTuple):
+    """Which campaign an id means, and the number of its newest revision."""
+
+    uid: str
+    revision: int
+
+
+def campaign_version(connection: Connection, campaign_id: int) -> CampaignVersion | None:
+    """The campaign's identity and newest revision; None when there is none of this id."""
+    row = connection.execute(_VERSION, {"campaign": campaign_id}).one_or_none()
+    return None if row is None else CampaignVersion(row.uid, row.revision)
+
+
+_VERSION = select(campaign.c.uid, campaign.c.revision).where(campaign.c.id == bindparam("campaign"))
+
+
+def revisions_of(connection: Connection, campaign_id: int) -> list[CampaignRevision]:
+    """All revisions of a campaign, the first one, which it was made as, at the beginning."""
+    rows = connection.execute(_REVISIONS, {"campaign": campaign_id}).all()
+    return [_revision(row) for row in rows]
+
+
+def last_revision(connection: Connection, campaign_id: int) -> CampaignRevision | None:
+    """The newest revision of a campaign; None when there is no such campaign."""
+    newest = _REVISIONS.order_by(None).order_by(campaign_revision.c.number.desc()).limit(1)
+    row = connection.execute(newest, {"campaign": campaign_id}).one_or_none()
+    return None if row is None else _revision(row)
+
+
+_REVISIONS = (
+    select(campaign_revision, campaign.c.name, campaign.c.uid)
+    .join(campaign, campaign.c.id == campaign_revision.c.campaign_id)
+    .where(campaign_revision.c.campaign_id == bindparam("campaign"))
+    .order_by(campaign_revision.c.number)
+)
+
+
+class StoredConfiguration(NamedTuple):
+    """An evaluation's configuration, with what a revision of the space has to know."""
+
+    id: int
+    ordinal: int
+    state: State
+    configuration: Configuration
+    next_configuration: Configuration | None
+
+
+def configurations_of(
+    connection: Connection, campaign_id: int, first_ordinal: int = 0
+) -> list[StoredConfiguration]:
+    """The configurations of a campaign from `first_ordinal` on, in ordinal order."""
+    column = evaluation.c
+    statement = (
+        select(column.id, column.ordinal, column.state, column.configuration, column.next_configuration)
+        .where(column.campaign_id == campaign_id, column.ordinal >= first_ordinal)
+        .order_by(column.ordinal)
+    )
+    return [
+        StoredConfiguration(row.id, row.ordinal, State(row.state), row.configuration, row.next_configuration)
+        for row in connection.execute(statement)
+    ]
+
+
+def definition_values(definition: NewCampaign) -> dict[str, Any]:
+    """What of a campaign may change, as the columns of its row and as the JSON of a revision."""
+    return {
+        "problem": json_value(definition.problem),
+        "objective": json_value(definition.objective),
+        "direction": definition.direction,
+        "directory": definition.directory,
+        "run_directory": definition.run_directory,
+        "method": definition.method,
+        "method_options": json_value(definition.method_options),
+        "seed": definition.seed,
+        "max_evaluations": definition.max_evaluations,
+        "max_failures": definition.max_failures,
+        "max_interruptions": definition.max_interruptions,
+        "priority": definition.priority,
+    }
+
+
+def _revision(row: DatabaseRow) -> CampaignRevision:
+    changes = [RevisedField(**one) for one in row.changes]
+    definition = NewCampaign(name=row.name, uid=row.uid, **row.definition)
+    return CampaignRevision(row.number, row.at, row.who, changes, row.effects, definition)
