@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ambs_hpc.errors import UsageError, nearest
-from ambs_hpc.observations.raw_observation import RawObservation, RowEnding, ending_of
+from ambs_hpc.observations.raw_observation import RawObservation, RawPoint, RowEnding, ending_of
 from ambs_hpc.observations.table_rows import TableRow
 from ambs_hpc.states import FailureKind, State
 
@@ -32,6 +32,20 @@ def table_observations(
     names = list(dict.fromkeys(name for row in rows for name in _parameter_names(row, column)))
     _check_renamed(where, [*names, *columns], renamed)
     return [_observation(row, column, renamed) for row in rows]
+
+
+def table_points(where: str, rows: Sequence[TableRow]) -> list[RawPoint]:
+    """The configurations of a table; every column is a parameter, unless some are marked as such.
+
+    Raises:
+        UsageError: there is no row, or one of them is broken.
+    """
+    if not rows:
+        raise UsageError(f"{where} holds no configuration.")
+    for row in rows:
+        if row.broken:
+            raise UsageError(f"{row.place} {row.broken}.")
+    return [RawPoint(row.place, _values(row, None, {})[0]) for row in rows]
 
 
 def _objective_column(where: str, columns: Sequence[str], objective: str | None) -> str:
@@ -91,7 +105,9 @@ def _observation(row: TableRow, objective: str, renamed: Mapping[str, str]) -> R
     )
 
 
-def _values(row: TableRow, objective: str, renamed: Mapping[str, str]) -> tuple[dict[str, object], bool]:
+def _values(
+    row: TableRow, objective: str | None, renamed: Mapping[str, str]
+) -> tuple[dict[str, object], bool]:
     nested = row.cells.get(NESTED)
     is_marked = any(name.startswith(PARAMETER) for name in row.cells)
     if isinstance(nested, Mapping):

@@ -27,13 +27,22 @@ class SpaceFit:
     """
 
     def __init__(self, space: ConfigurationSpace) -> None:
-        self._space = space
+        self.space = space
         self._parameters: dict[str, Any] = dict(space)
 
     @property
     def names(self) -> list[str]:
         """The names of the parameters."""
         return list(self._parameters)
+
+    @property
+    def needed(self) -> list[str]:
+        """The names of the parameters that every configuration must have a value of."""
+        return [
+            name
+            for name, parameter in self._parameters.items()
+            if not _is_constant(parameter) and not self.space.parent_conditions_of[name]
+        ]
 
     def unknown(self, names: Iterable[str]) -> list[str]:
         """Those of the names that are no parameters, in their order."""
@@ -71,7 +80,7 @@ class SpaceFit:
             else:
                 raise ProblemError(place, name, "has no value", f"{accepted(parameter)}")
         try:
-            check_configuration(self._space, fitted, "configuration")
+            check_configuration(self.space, fitted, "configuration")
         except ProblemError as error:
             raise ProblemError(place, error.field, error.seen, error.remedy) from error
         return {name: fitted[name] for name in self._parameters if name in fitted}
@@ -95,21 +104,21 @@ class SpaceFit:
         order: list[str] = []
         waiting = list(self._parameters)
         while waiting:
-            ready = [n for n in waiting if all(p.name in order for p in self._space.parents_of[n])]
+            ready = [n for n in waiting if all(p.name in order for p in self.space.parents_of[n])]
             order += ready
             waiting = [name for name in waiting if name not in ready]
         return order
 
     def _is_active(self, name: str, fitted: Mapping[str, Value]) -> bool:
-        conditions = self._space.parent_conditions_of[name]
-        parents = [parent.name for parent in self._space.parents_of[name]]
+        conditions = self.space.parent_conditions_of[name]
+        parents = [parent.name for parent in self.space.parents_of[name]]
         return all(parent in fitted for parent in parents) and all(
             condition.satisfied_by_value({parent: fitted[parent] for parent in parents})
             for condition in conditions
         )
 
     def _why_inactive(self, name: str) -> str:
-        conditions = "; ".join(str(one) for one in self._space.parent_conditions_of[name])
+        conditions = "; ".join(str(one) for one in self.space.parent_conditions_of[name])
         return f"Leave it out: it is active only where {conditions}"
 
 

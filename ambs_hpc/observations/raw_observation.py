@@ -47,6 +47,14 @@ class RawObservation:
     campaign: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RawPoint:
+    """A configuration as a person wrote it: its place for messages, and its values, maybe still texts."""
+
+    place: str
+    values: Mapping[str, object]
+
+
 def ending_of(value: object) -> tuple[RowEnding, float | None, str]:
     """Read an objective: a number, a text of one, DeepHyper's "F..." for a failure, or nothing.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.observations.columns import table_observations
-from ambs_hpc.observations.raw_observation import RawObservation
+from ambs_hpc.observations.columns import table_observations, table_points
+from ambs_hpc.observations.raw_observation import RawObservation, RawPoint
 from ambs_hpc.observations.table_rows import TableRow, read_csv, read_json
 
 MOST_BYTES = 1 << 30  # of a file; what is larger is no table of evaluations
@@ -46,6 +46,19 @@ def read_observations(
     if study is not None:
         raise UsageError(f"--study {study}: {source} is a file. Give the storage's URL by --optuna URL.")
     return table_observations(source, _rows(source), objective, renamed)
+
+
+def read_points(source: str) -> list[RawPoint]:
+    """The configurations that a file holds, in its order.
+
+    Args:
+        source: a .json file with a list of objects, or a .csv file with a column a parameter; "-" for the
+            standard input. Of a table with p: columns only those are read.
+
+    Raises:
+        UsageError: the source, or a row of it, cannot be read.
+    """
+    return table_points(source, _rows(source))
 
 
 def _rows(source: str) -> list[TableRow]:

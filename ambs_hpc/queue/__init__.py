@@ -36,6 +36,7 @@ from ambs_hpc.queue.reads.reports import (
     Throughput,
     best,
     failures,
+    first_proposal,
     list_evaluations,
     show_evaluation,
     throughput,
@@ -69,6 +70,7 @@ from ambs_hpc.queue.verbs.campaigns import (
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
 from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready, note_nodes
 from ambs_hpc.queue.verbs.counters import counts
+from ambs_hpc.queue.verbs.given_evaluations import import_results, next_given_ordinal
 from ambs_hpc.queue.verbs.launchers import (
     end_future_heartbeats,
     end_launcher,
@@ -123,6 +125,7 @@ __all__ = [
     "failures",
     "find_campaign",
     "finished_since",
+    "first_proposal",
     "forgive_node",
     "get_allocation",
     "get_campaign",
@@ -131,6 +134,7 @@ __all__ = [
     "held",
     "held_by_dead",
     "holders",
+    "import_results",
     "is_left_out",
     "is_scheduler_id_taken",
     "is_search_alive",
@@ -141,6 +145,7 @@ __all__ = [
     "list_evaluations",
     "live_launchers",
     "marks_of",
+    "next_given_ordinal",
     "node_events",
     "node_verdicts",
     "note_allocation_state",

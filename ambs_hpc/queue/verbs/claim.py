@@ -48,7 +48,7 @@ def enqueue(connection: Connection, campaign_id: int, new: Sequence[NewEvaluatio
     by_ordinal = _ids_by_ordinal(connection, campaign_id, [one.ordinal for one in new])
     ids = [by_ordinal[one.ordinal] for one in new]
     record(connection, [NewEvent(evaluation_id, Move.ENQUEUE, 0) for evaluation_id in ids])
-    add_enqueued(connection, campaign_id, len(ids))
+    add_enqueued(connection, campaign_id, len(ids), by_people=sum(one.ordinal < 0 for one in new))
     notify(connection, NotifyChannel.READY)
     return ids
 
