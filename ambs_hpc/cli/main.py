@@ -19,6 +19,7 @@ from ambs_hpc.cli.commands import (
     best,
     cancel,
     check,
+    compare,
     database,
     export,
     init,
@@ -87,6 +88,7 @@ app.command("tell")(tell.tell)
 app.command("rerun")(rerun.rerun)
 app.command("cancel")(cancel.cancel)
 app.command("plot")(plot.plot)
+app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)
 app.command("allow")(allow.allow_problem)

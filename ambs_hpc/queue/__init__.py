@@ -15,6 +15,7 @@ from ambs_hpc.queue.reads.allocations import (
 )
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
+from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
@@ -92,6 +93,7 @@ __all__ = [
     "SORTS",
     "UNSENT",
     "VANISHED",
+    "EndedRun",
     "EvaluationRow",
     "EvaluationStory",
     "Event",
@@ -120,6 +122,7 @@ __all__ = [
     "end_future_heartbeats",
     "end_launcher",
     "ended_attempts",
+    "ended_runs",
     "enqueue",
     "fail",
     "failures",
