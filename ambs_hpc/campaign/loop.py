@@ -175,9 +175,8 @@ class SearchLoop:
         own = marks.enqueued - marks.added
         if own < self._proposed or marks.sequence < self._cursor:
             raise _BehindUs(f"the database went back: it has {own} of {self._proposed} proposals")
-        if (
-            marks.added != self._added
-        ):  # as a search that starts now would know them: before its own proposals
+        # It begins again as a search that starts now would: with them before its own proposals.
+        if marks.added != self._added:
             said = f"people have added {marks.added} evaluations, {self._added} before"
             raise _BehindUs(said, level=logging.INFO)
         if not says_it_lives:

@@ -52,11 +52,13 @@ def read_json(where: str, text: str) -> list[TableRow]:
         document = json.loads(text)
         items = _list_of(document)
         places = [f"{where}, entry {number}" for number in range(1, len(items or ()) + 1)]
+    except RecursionError as error:
+        raise UsageError(f"{where} is nested too deeply for a table.") from error
     except ValueError as error:
         numbered = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         try:
             items = [json.loads(line) for _, line in numbered]
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UsageError(f"{where} is not JSON: {error}.") from error
         places = [f"{where}, line {number}" for number, _ in numbered]
     if items is None:
@@ -99,7 +101,8 @@ def _list_of(document: object) -> list[object] | None:
         return document
     if isinstance(document, dict):
         lists = [value for value in document.values() if isinstance(value, list)]
-        return lists[0] if len(lists) == 1 else [document]
+        is_wrapping = len(lists) == 1 and all(isinstance(one, dict) for one in lists[0])
+        return lists[0] if is_wrapping else [document]
     return None
 
 

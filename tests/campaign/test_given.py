@@ -24,15 +24,16 @@ from ambs_hpc.queue import (
     reading,
     transaction,
 )
-from ambs_hpc.records import IMPORTED, MANUAL, Campaign, Configuration, ImportedResult
+from ambs_hpc.records import IMPORTED, MANUAL, Campaign, Claim, Configuration, ImportedResult
 from ambs_hpc.states import FailureKind, State
 from tests.queue import stock
 
 PROBLEM = Problem(name="digits", space={"lr": (0.0, 1.0), "layers": (1, 9)}, objective="model:train")
+BUDGET = 22
 OPTIONS = {"ambs": {"trees": 3, "candidates": 40, "design_size": 4}, "optuna:TPE": {"n_startup_trials": 4}}
 
 
-def campaign_of(engine: Engine, method: str = "ambs", budget: int = 14, **changes: object) -> Campaign:
+def campaign_of(engine: Engine, method: str = "ambs", budget: int = BUDGET, **changes: object) -> Campaign:
     problem = {key: value for key, value in PROBLEM.to_json().items() if key != "name"}
     with transaction(engine) as connection:
         return stock.campaign(
@@ -69,10 +70,18 @@ def finish(engine: Engine, number: int) -> list[Configuration]:
 POINT: Configuration = {"layers": 3, "lr": 0.31}
 
 
+def hold(engine: Engine) -> Claim:
+    """An evaluation that runs for a long time."""
+    with transaction(engine) as connection:
+        (one,) = claim(connection, stock.launcher(connection), 1)
+    return one
+
+
 def live(engine: Engine, campaign: Campaign, restarted_at: Sequence[int] = ()) -> list[Configuration]:
     """A campaign that is told, and added to, while it runs; what its search proposed."""
     loop = SearchLoop(engine, campaign, 3, ManualClock())
     loop.open()
+    held: list[Claim] = []
     for step in range(30):
         if step in restarted_at:
             loop.close()
@@ -80,18 +89,22 @@ def live(engine: Engine, campaign: Campaign, restarted_at: Sequence[int] = ()) -
             loop.open()
         if step == 2:
             tell(engine, campaign, [raw(0.28, 0.02), raw(0.7, None), raw(0.9, 0.6)])
-        if step in (4, 7):
+        if step in (3, 5):
             point = {**POINT, "layers": step}
             add_points(engine, campaign, [point, {**point, "lr": 0.77}], again=False)
+            held.append(hold(engine))  # the search lives with it while it runs
         progress = loop.step()
         finish(engine, 2)
+        if step == 9:
+            with transaction(engine) as connection:
+                complete(connection, stock.launcher(connection), stock.successes(held))
         if progress.is_complete:
             break
     assert progress.is_complete
     loop.close()
     with reading(engine) as connection:
         rows = proposals_of(connection, campaign.id)
-    assert [row.ordinal for row in rows] == [*range(-7, 0), *range(14)]
+    assert [row.ordinal for row in rows] == [*range(-7, 0), *range(BUDGET)]
     assert sum(row.proposal.kind == MANUAL for row in rows) == 4
     return [row.proposal.configuration for row in rows if row.ordinal >= 0]
 

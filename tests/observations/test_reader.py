@@ -90,6 +90,7 @@ def test_json_keeps_types_and_may_nest_configurations(tmp_path: Path) -> None:
         ("x,objektive\n1,2\n", "has no column 'objective'. Say which holds the objective by --objective"),
         ("p:x,objective_0,objective_1\n1,2,3\n", "choose by --objective objective_0"),
         ("[1, 2", "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_what_is_no_table_is_refused_with_what_to_give(text: str, message: str, tmp_path: Path) -> None:

@@ -106,10 +106,8 @@ def _refusal(fitted: FittedResults) -> str:
     shown = "\n  ".join(fitted.refused[:MOST_SHOWN])
     more = len(fitted.refused) - MOST_SHOWN
     rest = f"\n  and {more} more" if more > 0 else ""
-    return (
-        f"{len(fitted.refused)} rows are refused, nothing is told:\n  {shown}{rest}\nCorrect them, or give "
-        f"--skip-refused to tell the other {len(fitted.results)}."
-    )
+    others = f", or give --skip-refused to tell the other {len(fitted.results)}" if fitted.results else ""
+    return f"{len(fitted.refused)} rows are refused, nothing is told:\n  {shown}{rest}\nCorrect them{others}."
 
 
 def _print(name: str, fitted: FittedResults, number: int, *, dry_run: bool, as_json: bool) -> None:
