@@ -52,13 +52,18 @@ class Resources:
         return self.nodes > 1 or self.ranks_per_node > 1
 
 
+# Kinds of proposals that no search made: a person's own, and results of elsewhere.
+MANUAL, IMPORTED = "manual", "imported"
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A configuration and why the search chose it.
 
     Args:
         configuration: active parameters only.
-        kind: "start" (the user's), "design", "model", "random" (fallback).
+        kind: "start" (the user's), "design", "model", "random" (fallback); MANUAL or IMPORTED where a person
+            gave it to the campaign.
         mean, std: the surrogate's prediction in units of the objective as the user states it;
             None where no model was asked.
         acquisition: score by which it won, lower is better; None without a model.
@@ -81,13 +86,38 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class NewEvaluation:
-    """An evaluation to be enqueued; `ordinal` counts proposals of its campaign from 0."""
+    """An evaluation to be enqueued.
+
+    Args:
+        ordinal: counts the proposals of its campaign's search from 0; what people give has the numbers from
+            -1 downwards, whatever the search does meanwhile.
+    """
 
     ordinal: int
     proposal: Proposal
     resources: Resources
     time_limit_seconds: float | None = None
     priority: int = 0  # higher runs first
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedResult:
+    """A result of elsewhere to be stored.
+
+    Args:
+        objective: in the campaign's units, finite; None for a failure.
+        failure: of a failure, else None.
+        error: of a failure, in words.
+        metrics: JSON values.
+        source: where it stood, for a person.
+    """
+
+    configuration: Configuration
+    objective: float | None
+    failure: FailureKind | None = None
+    error: str = ""
+    metrics: Mapping[str, object] = field(default_factory=dict)
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Move(str, Enum):
     """A change of an evaluation's state, as its event names it."""
 
     ENQUEUE = "enqueue"
+    IMPORT = "import"  # a result of elsewhere
+    IMPORT_FAILURE = "import_failure"  # of elsewhere
     CLAIM = "claim"
     ADOPT = "adopt"  # taken over by a dead launcher's successor, while a Balsam site runs it
     COMPLETE = "complete"
@@ -66,6 +68,8 @@ FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 # Each move, the states from which it may start, and the state to which it leads.
 MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.ENQUEUE: (frozenset(), State.READY),
+    Move.IMPORT: (frozenset(), State.DONE),
+    Move.IMPORT_FAILURE: (frozenset(), State.FAILED),
     Move.CLAIM: (frozenset({State.READY}), State.RUNNING),
     Move.ADOPT: (frozenset({State.RUNNING}), State.RUNNING),
     Move.COMPLETE: (frozenset({State.RUNNING}), State.DONE),

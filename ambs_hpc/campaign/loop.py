@@ -37,6 +37,7 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import (
+    IMPORTED,
     Campaign,
     Configuration,
     Finished,
@@ -63,9 +64,9 @@ class Progress:
     """The progress of a campaign.
 
     Args:
-        counts: evaluations by state.
-        proposed: total number of evaluations enqueued.
-        budget: max_evaluations, or None.
+        counts: evaluations by state; imported results are none.
+        proposed: total number of evaluations enqueued, those that people added among them.
+        budget: max_evaluations and what people added, or None.
         exhausted: nothing more can be proposed.
         dead_end: why not, where that is not because all has been proposed; "" otherwise.
         database_away: the last step could not reach the database; nothing is lost, the next step tries again.
@@ -91,7 +92,11 @@ class Progress:
 
 
 class _BehindUs(Exception):
-    """What the search knows is not what the database has."""
+    """What the search knows is not what the database has; `level` is how much that matters to a person."""
+
+    def __init__(self, message: str, level: int = logging.WARNING) -> None:
+        super().__init__(message)
+        self.level = level
 
 
 class SearchLoop:
@@ -110,7 +115,7 @@ class SearchLoop:
         self._uncounted: set[int] = set()  # ordinals of proposals outside of the newest space
         self._is_rebuilt = False
         self._cursor = 0
-        self._proposed = 0
+        self._proposed, self._added = 0, 0  # by this search, by people
         self._unsaved: list[Proposal] = []  # asked, but the database did not confirm them
         self._exhausted, self._dead_end = False, ""
         self._stopped = False
@@ -150,7 +155,7 @@ class SearchLoop:
         try:
             return self._advance()
         except _BehindUs as error:
-            logger.warning("%s; the search is rebuilt from what the database has", error)
+            logger.log(error.level, "%s; the search is rebuilt from what the database has", error)
             self._rebuild()
             return self._progress
 
@@ -167,7 +172,9 @@ class SearchLoop:
         for first in range(0, missing, ASKED_AT_ONCE):
             self._propose(min(ASKED_AT_ONCE, missing - first))
         budget = self._campaign.definition.max_evaluations
-        self._progress = Progress(by_state, self._proposed, budget, self._exhausted, self._dead_end)
+        total = None if budget is None else budget + self._added
+        proposed = self._proposed + self._added
+        self._progress = Progress(by_state, proposed, total, self._exhausted, self._dead_end)
         return self._progress
 
     def _check(self, connection: Connection, *, says_it_lives: bool) -> None:
@@ -183,10 +190,15 @@ class SearchLoop:
             if not search_heartbeat(connection, self._campaign.id, self._owner):
                 raise _BehindUs("the campaign is not this search's any more")
         marks = marks_of(connection, self._campaign.id)
-        if marks.enqueued < self._proposed or marks.sequence < self._cursor:
-            raise _BehindUs(f"the database went back: it has {marks.enqueued} of {self._proposed} proposals")
+        own = marks.enqueued - marks.added
+        if own < self._proposed or marks.sequence < self._cursor:
+            raise _BehindUs(f"the database went back: it has {own} of {self._proposed} proposals")
         if marks.revision != self._campaign.revision:
             raise _BehindUs(f"the campaign is at revision {marks.revision} now")
+        # It begins again as a search that starts now would: with them before its own proposals.
+        if marks.added != self._added:
+            said = f"people have added {marks.added} evaluations, {self._added} before"
+            raise _BehindUs(said, level=logging.INFO)
         if says_it_lives:
             self._last_heartbeat = self._clock.monotonic()
 
@@ -296,7 +308,7 @@ class SearchLoop:
         self._searcher = searcher_for(self._campaign.definition)
         self._carry_over = carry_over_of(self._campaign.definition.problem)
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
-        self._uncounted = set()
+        self._added, self._uncounted = 0, set()
         self._dead_end = ""
         if rows:
             self._restore(rows)
@@ -319,10 +331,14 @@ class SearchLoop:
             for row in told
             if row.state is not State.CANCELLED
         ]
-        self._searcher.restore(proposals, observations)
+        proposed = [
+            (row, one) for row, one in zip(rows, proposals, strict=True) if row.proposal.kind != IMPORTED
+        ]
+        self._searcher.restore([one for _, one in proposed], observations)
         cancelled = [counted[row.ordinal] for row in told if row.state is State.CANCELLED]
         if cancelled:
             self._searcher.discard(cancelled)
-        self._proposed = rows[-1].ordinal + 1
+        self._proposed = max(0, rows[-1].ordinal + 1)
+        self._added = sum(row.ordinal < 0 for row, _ in proposed)
         self._cursor = ended[-1].sequence if ended else 0
-        logger.info("search rebuilt proposals=%d observations=%d", len(rows), len(observations))
+        logger.info("search rebuilt proposals=%d observations=%d", len(proposed), len(observations))

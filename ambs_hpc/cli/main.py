@@ -12,12 +12,14 @@ import typer
 
 from ambs_hpc import __version__
 from ambs_hpc.cli.commands import (
+    add,
     allocations,
     allow,
     autosubmit,
     best,
     cancel,
     check,
+    compare,
     database,
     export,
     init,
@@ -36,6 +38,7 @@ from ambs_hpc.cli.commands import (
     sql,
     status,
     submit,
+    tell,
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.terminal import HarmlessFormatter, echo, write, write_traceback
@@ -81,10 +84,13 @@ app.command("list")(list_evaluations.list_evaluations)
 app.command("show")(show.show)
 app.command("logs")(logs.logs)
 app.command("best")(best.best)
+app.command("add")(add.add)
+app.command("tell")(tell.tell)
 app.command("rerun")(rerun.rerun)
 app.command("cancel")(cancel.cancel)
 app.command("space")(space.space)
 app.command("plot")(plot.plot)
+app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)
 app.command("allow")(allow.allow_problem)

@@ -15,7 +15,10 @@ PER_FOLDER = 1000
 
 
 def attempt_folder(run_directory: str, ordinal: int, attempt: int) -> str:
-    """One attempt's folder, RUN/012/012345-1: where it works, `stdout`, `stderr` and its result."""
+    """One attempt's folder, RUN/012/012345-1: where it works, `stdout`, `stderr` and its result.
+
+    What a person added lies in RUN/added/000001-1.
+    """
     return f"{_stem(run_directory, ordinal)}-{attempt}"
 
 
@@ -35,4 +38,6 @@ def run_directory_of(folder: str) -> str:
 
 
 def _stem(run_directory: str, ordinal: int) -> str:
+    if ordinal < 0:  # of a person, not of the search
+        return f"{run_directory}/added/{-ordinal:06d}"
     return f"{run_directory}/{ordinal // PER_FOLDER:03d}/{ordinal:06d}"

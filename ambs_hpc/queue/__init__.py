@@ -15,6 +15,7 @@ from ambs_hpc.queue.reads.allocations import (
 )
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
+from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
@@ -36,6 +37,7 @@ from ambs_hpc.queue.reads.reports import (
     Throughput,
     best,
     failures,
+    first_proposal,
     list_evaluations,
     show_evaluation,
     throughput,
@@ -76,6 +78,7 @@ from ambs_hpc.queue.verbs.campaigns import (
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
 from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready, note_nodes
 from ambs_hpc.queue.verbs.counters import counts
+from ambs_hpc.queue.verbs.given_evaluations import import_results, next_given_ordinal
 from ambs_hpc.queue.verbs.launchers import (
     end_future_heartbeats,
     end_launcher,
@@ -105,6 +108,7 @@ __all__ = [
     "UNSENT",
     "VANISHED",
     "CampaignVersion",
+    "EndedRun",
     "EvaluationRow",
     "EvaluationStory",
     "Event",
@@ -136,11 +140,13 @@ __all__ = [
     "end_future_heartbeats",
     "end_launcher",
     "ended_attempts",
+    "ended_runs",
     "enqueue",
     "fail",
     "failures",
     "find_campaign",
     "finished_since",
+    "first_proposal",
     "forgive_node",
     "get_allocation",
     "get_campaign",
@@ -149,6 +155,7 @@ __all__ = [
     "held",
     "held_by_dead",
     "holders",
+    "import_results",
     "is_left_out",
     "is_scheduler_id_taken",
     "is_search_alive",
@@ -161,6 +168,7 @@ __all__ = [
     "live_launchers",
     "lock_for_revision",
     "marks_of",
+    "next_given_ordinal",
     "node_events",
     "node_verdicts",
     "note_allocation_state",

@@ -20,8 +20,17 @@ FORMATS = (".png", ".pdf", ".svg")
 SUCCESS, BEST, FAILURE = "#8fb0d0", "#1f4e79", "#c0392b"
 
 
-def draw_campaign(name: str, direction: str, ended: Sequence[EndedEvaluation], file: Path) -> None:
+def draw_campaign(
+    name: str,
+    direction: str,
+    ended: Sequence[EndedEvaluation],
+    file: Path,
+    imported: Sequence[float] = (),
+) -> None:
     """Write objective, best so far and running evaluations against time to `file`.
+
+    Args:
+        imported: objectives of elsewhere, which have no time here; they are drawn at its beginning.
 
     Raises:
         UsageError: the suffix is none of .png, .pdf, .svg, or matplotlib is missing.
@@ -29,6 +38,9 @@ def draw_campaign(name: str, direction: str, ended: Sequence[EndedEvaluation], f
     figure = blank_figure(file, (8, 6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_objectives(above, direction, ended)
+    if imported:
+        _draw_imported(above, direction, imported)
+    above.legend(loc="best", frameon=False)
     _draw_busy(below, ended)
     # A name with two $ in it is no formula.
     above.set_title(f"{name}: {len(ended)} evaluations ended", parse_math=False)
@@ -61,7 +73,13 @@ def _draw_objectives(axes: Axes, direction: str, ended: Sequence[EndedEvaluation
         floor = np.full(len(failed), 0.02)
         axes.plot(failed, floor, "x", color=FAILURE, transform=axes.get_xaxis_transform(), label="failed")
     axes.set_ylabel(f"objective ({direction}d)")
-    axes.legend(loc="best", frameon=False)
+
+
+def _draw_imported(axes: Axes, direction: str, imported: Sequence[float]) -> None:
+    leading = min(imported) if direction == "minimize" else max(imported)
+    at = [0.0] * len(imported)
+    axes.plot(at, imported, "o", color=BEST, fillstyle="none", markersize=4, label="imported")
+    axes.axhline(leading, color=BEST, linestyle=":", linewidth=1, label="best imported")
 
 
 def _draw_busy(axes: Axes, ended: Sequence[EndedEvaluation]) -> None:

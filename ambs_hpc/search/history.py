@@ -106,6 +106,7 @@ class History:
     def propose(self, row: Floats, mean: float | None) -> None:
         """Take the next ordinal for `row`, which becomes known and pending."""
         key = row.tobytes()
+        self.pending.pop(key, None)  # a configuration that is tried again is the newest
         self.pending[key] = Pending(self.next_ordinal, row, mean)
         self.known.add(key)
         self.next_ordinal += 1

@@ -7,12 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import IntegrityError
 
+import ambs_hpc.queue
 from ambs_hpc.errors import DatabaseRefused, SchemaMismatch
-from ambs_hpc.queue import database_url, open_database, reading, transaction, upgrade_database
+from ambs_hpc.queue import (
+    database_url,
+    import_results,
+    list_evaluations,
+    open_database,
+    reading,
+    show_evaluation,
+    transaction,
+    upgrade_database,
+)
 from ambs_hpc.queue.schema.migrate import REVISIONS, VERSION_TABLE
 from ambs_hpc.queue.schema.tables import metadata
+from ambs_hpc.records import ImportedResult
 from tests import databases
 from tests.queue import stock
 
@@ -69,10 +83,7 @@ def test_migrations_build_what_the_program_expects(kind: str, tmp_path: Path) ->
 
 def test_the_listed_revisions_are_the_files() -> None:
     """The check at connect does not load Alembic, so it needs the list."""
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
-
-    import ambs_hpc.queue
 
     config = Config()
     config.set_main_option(
@@ -125,3 +136,57 @@ def test_nothing_is_created_unless_asked(kind: str, tmp_path: Path) -> None:
         with pytest.raises(DatabaseRefused, match=r"There is no database|holds no campaigns"):
             open_database(url, create=False)
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_old_queue_takes_what_people_give(kind: str, tmp_path: Path) -> None:
+    """Its rows stay, with their events; SQLite's copy of a table would have lost those that refer to it."""
+    with databases.blank_database(kind, tmp_path) as url:
+        upgraded_to(url, "0006", tmp_path)
+        plain = create_engine(database_url(url, {}, tmp_path))
+        with plain.begin() as connection:
+            for statement in OLD_QUEUE:
+                connection.execute(text(statement))
+        plain.dispose()
+        assert upgrade_database(url) == ("0006", REVISIONS[-1])
+        engine = open_database(url)
+        with transaction(engine) as connection:
+            (first,) = list_evaluations(connection)
+            assert [one.move.value for one in show_evaluation(connection, first.id).events] == ["enqueue"]
+            import_results(connection, first.campaign_id, [ImportedResult({"lr": 0.1}, 1.0)])
+            assert [row.ordinal for row in list_evaluations(connection)] == [0, -1]
+        with pytest.raises(IntegrityError), transaction(engine) as connection:
+            connection.execute(text("UPDATE evaluation SET ordinal = -7 WHERE proposal_kind = 'design'"))
+        if kind == "sqlite":
+            with reading(engine) as connection:
+                assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+                assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+        engine.dispose()
+
+
+def upgraded_to(url: str, revision: str, folder: Path) -> None:
+    """Tables as an older program made them, empty."""
+    engine = create_engine(database_url(url, {}, folder))
+    config = Config()
+    config.set_main_option(
+        "script_location", str(Path(ambs_hpc.queue.__file__).parent / "schema" / "migrations")
+    )
+    with engine.begin() as connection:
+        config.attributes.update(connection=connection, version_table=VERSION_TABLE)
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+OLD_QUEUE = (
+    "INSERT INTO campaign (id, name, created_at, problem, objective, direction, directory, run_directory, "
+    "method, method_options, seed, max_failures, max_interruptions, uid) "
+    "VALUES (1, 'c', 1.0, '{}', '{}', 'minimize', '/d', '/r', 'ambs', '{}', 0, 1, 1, 'u')",
+    "INSERT INTO campaign_progress (campaign_id, enqueued, done, failed, cancelled, finish_sequence) "
+    "VALUES (1, 1, 0, 0, 0, 0)",
+    "INSERT INTO evaluation (campaign_id, ordinal, configuration, proposal_kind, cores, gpus, memory_gib, "
+    "nodes, ranks_per_node, whole_node, priority, state, attempt, failures, interruptions, created_at, "
+    "error, signature, node) "
+    "VALUES (1, 0, '{}', 'design', 1, 0, 0, 1, 1, false, 0, 'READY', 0, 0, 0, 1.0, '', '', '')",
+    "INSERT INTO evaluation_event (evaluation_id, at, move, attempt) "
+    "SELECT id, 1.0, 'enqueue', 0 FROM evaluation",
+)

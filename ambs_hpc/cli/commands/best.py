@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database, Limit
+from ambs_hpc.records import IMPORTED
+
+if TYPE_CHECKING:
+    from ambs_hpc.queue import EvaluationRow
 
 
 def best(
@@ -25,5 +31,12 @@ def best(
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    columns = ("campaign", "id", "objective", "configuration")
-    print_table(columns, ((row.campaign, row.id, row.objective, dict(row.configuration)) for row in rows))
+    columns: tuple[str, ...] = ("campaign", "id", "objective", "configuration")
+    if any(row.proposal_kind == IMPORTED for row in rows):
+        columns = (*columns, "from")
+    print_table(columns, (_cells(row)[: len(columns)] for row in rows))
+
+
+def _cells(row: EvaluationRow) -> tuple[object, ...]:
+    origin = "imported" if row.proposal_kind == IMPORTED else "here"
+    return row.campaign, row.id, row.objective, dict(row.configuration), origin

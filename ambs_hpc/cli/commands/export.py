@@ -29,6 +29,7 @@ def export(
 ) -> None:
     """Write every evaluation: one column for each parameter (p:NAME) and metric (m:NAME).
 
+    Times are UTC in ISO 8601, durations are seconds. `ambs tell` reads CSV and JSON.
     In CSV, a text that a spreadsheet would take for a formula begins with an apostrophe; JSON and Parquet
     hold the exact texts.
     """
@@ -44,7 +45,8 @@ def export(
     with queue.reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
         rows = queue.list_evaluations(connection, only.id if only else None, limit=None)
-    flat = [flattened(row) for row in rows]
+        directions = {one.id: one.definition.direction for one in queue.list_campaigns(connection)}
+    flat = [flattened(row, directions[row.campaign_id]) for row in rows]
     if form == "parquet":
         assert output is not None
         write_parquet(flat, output)
@@ -58,14 +60,23 @@ def export(
         sys.stdout.write(text)  # exact: another program reads it
 
 
-def flattened(row: EvaluationRow) -> dict[str, Any]:
-    """One evaluation as plain columns; parameters are p:NAME, metrics m:NAME."""
+def flattened(row: EvaluationRow, direction: str) -> dict[str, Any]:
+    """One evaluation as plain columns; parameters are p:NAME, metrics m:NAME.
+
+    Args:
+        direction: of its campaign.
+    """
     from dataclasses import asdict
+
+    from ambs_hpc.cli.shared.output import iso_utc
 
     fields = asdict(row)
     configuration, metrics = fields.pop("configuration"), fields.pop("metrics")
     fields["state"] = row.state.value
     fields["failure_kind"] = row.failure_kind.value if row.failure_kind else None
+    for name in ("created_at", "started_at", "finished_at"):
+        fields[name] = iso_utc(fields[name])
+    fields |= {"run_seconds": row.run_seconds, "direction": direction}
     return {
         **fields,
         **{f"p:{name}": value for name, value in configuration.items()},

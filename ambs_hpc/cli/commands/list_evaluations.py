@@ -47,12 +47,15 @@ def list_evaluations(
 
 def _cells(row: object) -> tuple[object, ...]:
     from ambs_hpc.queue import EvaluationRow
+    from ambs_hpc.records import IMPORTED, MANUAL
 
     assert isinstance(row, EvaluationRow)
     state = row.state.value if row.failure_kind is None else f"{row.state.value} {row.failure_kind.value}"
-    seconds = None
-    if row.started_at is not None and row.finished_at is not None:
-        seconds = f"{row.finished_at - row.started_at:.1f}"
+    seconds = None if row.run_seconds is None else f"{row.run_seconds:.1f}"
+    if row.proposal_kind == IMPORTED:
+        state += " (imported)"
+    elif row.proposal_kind == MANUAL:
+        state += " (added)"
     return (
         row.id,
         row.campaign,

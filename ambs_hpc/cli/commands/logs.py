@@ -40,6 +40,7 @@ def logs(
     from ambs_hpc.cli.shared.attempt_files import folder_of
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.queue import reading, show_evaluation
+    from ambs_hpc.records import IMPORTED
 
     engine = open_engine(db)
     with reading(engine) as connection:
@@ -49,6 +50,8 @@ def logs(
     file = folder / ("stderr" if stderr else "stdout")
     if not file.exists() and not follow:
         why = "it has not started yet" if number == 0 else "nothing was started, or the files were removed"
+        if story.proposal.kind == IMPORTED:
+            why = "it was imported and ran elsewhere"
         raise NotFound(f"Evaluation {evaluation_id} has no {file}: {why}.")
 
     def has_ended() -> bool:

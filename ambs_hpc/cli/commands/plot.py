@@ -21,6 +21,7 @@ def plot(campaign: CampaignName = None, output: Output = None, db: Database = No
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.errors import UsageError, nearest
+    from ambs_hpc.records import IMPORTED
     from ambs_hpc.report.figure import draw_campaign
     from ambs_hpc.report.series import EndedEvaluation
 
@@ -37,6 +38,7 @@ def plot(campaign: CampaignName = None, output: Output = None, db: Database = No
         for row in rows
         if row.started_at is not None and row.finished_at is not None
     ]
+    imported = [row.objective for row in rows if row.objective is not None and row.proposal_kind == IMPORTED]
     file = output or Path(f"{chosen.name}.png")
-    draw_campaign(chosen.name, chosen.definition.direction, ended, file)
+    draw_campaign(chosen.name, chosen.definition.direction, ended, file, imported)
     echo(f"Wrote {file}")

@@ -50,4 +50,7 @@ def rerun(
             + (": start a launcher, or `ambs run`" if moved else "")
         )
     if missing:
-        raise NotFound(f"Not failed or cancelled, or not there: {', '.join(map(str, missing))}.")
+        raise NotFound(
+            f"Not failed or cancelled here, or not there: {', '.join(map(str, missing))}. What was imported "
+            "is run by ambs add."
+        )

@@ -8,6 +8,7 @@ import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.records import IMPORTED
 
 if TYPE_CHECKING:
     from ambs_hpc.queue import EvaluationStory, Event
@@ -37,7 +38,7 @@ def _as_dict(story: EvaluationStory) -> dict[str, Any]:
         "proposal": asdict(story.proposal),
         "resources": asdict(story.resources),
         "time_limit_seconds": story.time_limit_seconds,
-        "folder": _folder(story),
+        "folder": None if story.proposal.kind == IMPORTED else _folder(story),
         "revision": {
             "number": story.revision.number,
             "at": story.revision.at,
@@ -71,10 +72,12 @@ def _write(story: EvaluationStory) -> None:
     if proposal.mean is not None:
         write(f": mean {cell(proposal.mean)}, std {cell(proposal.std)}")
         write(f", acquisition {cell(proposal.acquisition)}")
-    write(f"\nresources      {story.resources}\n")
-    if story.campaign.revision > 1:
-        write(f"revision       {cell(_revision(story))}\n")
-    write(f"files          {_folder(story)}\n")
+    write("\n")
+    if proposal.kind != IMPORTED:
+        write(f"resources      {story.resources}\n")
+        if story.campaign.revision > 1:
+            write(f"revision       {cell(_revision(story))}\n")
+        write(f"files          {_folder(story)}\n")
     if row.error:
         write(f"error\n{_indented(row.error)}\n")
     columns = ("time (UTC)", "move", "attempt", "launcher", "node", "detail")

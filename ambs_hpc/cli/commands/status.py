@@ -59,16 +59,19 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    from ambs_hpc.queue import best, counts, failures, is_search_alive, throughput
+    from ambs_hpc.queue import best, counts, failures, is_search_alive, marks_of, throughput
 
     leading = best(connection, campaign.id, 1)
     pace = throughput(connection, campaign.id)
+    marks = marks_of(connection, campaign.id)
     return {
         "campaign": campaign.name,
         "method": campaign.definition.method,
         "direction": campaign.definition.direction,
         "max_evaluations": campaign.definition.max_evaluations,
         "counts": {state.value: number for state, number in counts(connection, campaign.id).items()},
+        "added": marks.added,
+        "imported": marks.imported,
         "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
@@ -148,7 +151,10 @@ def _write(told: dict[str, Any]) -> None:
 
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in told["counts"].items() if number)
     budget = f" of {told['max_evaluations']}" if told["max_evaluations"] else ""
-    write(f"{cell(told['campaign'])} ({told['method']}){budget}: {numbers or 'nothing yet'}\n")
+    if budget and told["added"]:
+        budget += f" and {told['added']} added"
+    imported = f"; {told['imported']} imported" if told["imported"] else ""
+    write(f"{cell(told['campaign'])} ({told['method']}){budget}: {numbers or 'nothing yet'}{imported}\n")
     if told["best"]:
         write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
     if told["per_hour"]:

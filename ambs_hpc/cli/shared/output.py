@@ -54,6 +54,14 @@ def utc(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def iso_utc(seconds: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601 in UTC to the millisecond, 2026-01-31T23:59:59.250Z."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def duration(seconds: float | None) -> str:
     """A duration in readable units: 4.2 s, 3 min 20 s, 2 h 5 min."""
     if seconds is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
-from ambs_hpc.queue import EvaluationRow, best, counts, list_evaluations, reading
+from ambs_hpc.queue import EvaluationRow, best, counts, first_proposal, reading
 from ambs_hpc.states import State
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         leading = best(connection, campaign.id, 1)
         first = None
         if definition.problem["starting_points"]:
-            first = next(iter(list_evaluations(connection, campaign.id, limit=1)), None)
+            first = first_proposal(connection, campaign.id)
     return Summary(
         campaign=campaign.name,
         direction=definition.direction,

@@ -19,6 +19,7 @@ from ambs_hpc.queue.schema.tables import (
     is_done,
     is_failed,
     is_finished,
+    is_from_here,
     launcher,
 )
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value, resources_value
@@ -59,6 +60,17 @@ class EvaluationRow:
     failures: int
     interruptions: int
     priority: int
+    proposal_kind: str
+    proposal_mean: float | None
+    proposal_std: float | None
+    proposal_acquisition: float | None
+
+    @property
+    def run_seconds(self) -> float | None:
+        """How long the attempt ran that decided; None before that, and for what did not run here."""
+        if self.started_at is None or self.finished_at is None or self.state is State.CANCELLED:
+            return None
+        return self.finished_at - self.started_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +161,13 @@ def list_evaluations(
     return [_row(row) for row in connection.execute(statement)]
 
 
+def first_proposal(connection: Connection, campaign_id: int) -> EvaluationRow | None:
+    """What the campaign's search proposed first; None before that."""
+    where = (evaluation.c.campaign_id == campaign_id, evaluation.c.ordinal == 0)
+    row = connection.execute(_rows().where(*where)).one_or_none()
+    return None if row is None else _row(row)
+
+
 # Lower is better, whatever the direction.
 _RANK = case((campaign.c.direction == "minimize", evaluation.c.objective), else_=-evaluation.c.objective)
 
@@ -188,7 +207,6 @@ def show_evaluation(connection: Connection, evaluation_id: int) -> EvaluationSto
 
 
 _ONLY_IN_STORY = [
-    *("proposal_kind", "proposal_mean", "proposal_std", "proposal_acquisition"),
     *("cores", "gpus", "memory_gib", "nodes", "ranks_per_node", "whole_node", "time_limit_seconds"),
     "revision",
 ]
@@ -212,7 +230,7 @@ def best(connection: Connection, campaign_id: int, n: int = 1) -> list[Evaluatio
 
 
 def failures(connection: Connection, campaign_id: int | None = None) -> list[FailureGroup]:
-    """Failures in groups that look alike, the most frequent first."""
+    """Failures in groups that look alike, the most frequent first; those of elsewhere are left out."""
     column = evaluation.c
     statement = (
         select(
@@ -225,7 +243,7 @@ def failures(connection: Connection, campaign_id: int | None = None) -> list[Fai
             func.max(column.id),
         )
         .join(campaign, campaign.c.id == column.campaign_id)
-        .where(is_failed)
+        .where(is_failed, is_from_here)
         .group_by(campaign.c.name, column.failure_kind, column.signature)
         .order_by(func.count().desc(), func.max(column.id).desc())
     )
@@ -267,7 +285,7 @@ def _last_endings(connection: Connection, campaign_id: int, limit: int) -> Seque
     column = evaluation.c
     statement = (
         select(column.state, column.started_at, column.finished_at)
-        .where(is_finished, column.campaign_id == campaign_id)
+        .where(is_finished, is_from_here, column.campaign_id == campaign_id)
         .order_by(column.finish_sequence.desc())
         .limit(limit)
     )
@@ -289,6 +307,7 @@ _OWN = [
     *("id", "campaign_id", "ordinal", "state", "failure_kind", "attempt", "objective", "configuration"),
     *("metrics", "created_at", "finished_at", "node", "launcher_id", "error", "exit_status"),
     *("failures", "interruptions", "priority"),
+    *("proposal_kind", "proposal_mean", "proposal_std", "proposal_acquisition"),
 ]
 
 
@@ -315,6 +334,10 @@ def _row(row: DatabaseRow) -> EvaluationRow:
         failures=row.failures,
         interruptions=row.interruptions,
         priority=row.priority,
+        proposal_kind=row.proposal_kind,
+        proposal_mean=row.proposal_mean,
+        proposal_std=row.proposal_std,
+        proposal_acquisition=row.proposal_acquisition,
     )
 
 

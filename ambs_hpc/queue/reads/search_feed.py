@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, select
 
-from ambs_hpc.queue.schema.tables import campaign, campaign_progress, evaluation, is_finished
+from ambs_hpc.queue.schema.tables import campaign, campaign_progress, evaluation, is_finished, is_from_here
 from ambs_hpc.queue.sql.row_mapping import proposal_value
 from ambs_hpc.records import Finished, Proposal
 from ambs_hpc.states import State
+
+EVERY_ORDINAL = -(2**31)
 
 
 class Proposed(NamedTuple):
@@ -62,21 +64,31 @@ class Marks(NamedTuple):
         enqueued: evaluations of the campaign so far.
         sequence: the latest finish sequence of the campaign.
         revision: the newest one of the campaign.
+        added: those of the evaluations that people added.
+        imported: results of elsewhere, which are none of the evaluations.
     """
 
     enqueued: int
     sequence: int
     revision: int
+    added: int
+    imported: int
 
 
 def marks_of(connection: Connection, campaign_id: int) -> Marks:
     """How far the campaign is in this database; nowhere when it has no such campaign."""
     row = connection.execute(_MARKS, {"campaign": campaign_id}).one_or_none()
-    return Marks(0, 0, 0) if row is None else Marks(*row)
+    return Marks(0, 0, 0, 0, 0) if row is None else Marks(*row)
 
 
 _MARKS = (
-    select(campaign_progress.c.enqueued, campaign_progress.c.finish_sequence, campaign.c.revision)
+    select(
+        campaign_progress.c.enqueued,
+        campaign_progress.c.finish_sequence,
+        campaign.c.revision,
+        campaign_progress.c.added,
+        campaign_progress.c.imported,
+    )
     .join(campaign, campaign.c.id == campaign_progress.c.campaign_id)
     .where(campaign_progress.c.campaign_id == bindparam("campaign"))
 )
@@ -94,14 +106,19 @@ def recent_run_seconds(connection: Connection, campaign_id: int, limit: int) -> 
 
 _RECENT = (
     select(evaluation.c.state, evaluation.c.started_at, evaluation.c.finished_at)
-    .where(is_finished, evaluation.c.campaign_id == bindparam("campaign"))
+    .where(is_finished, is_from_here, evaluation.c.campaign_id == bindparam("campaign"))
     .order_by(evaluation.c.finish_sequence.desc())
     .limit(bindparam("max_rows", type_=Integer()))
 )
 
 
-def proposals_of(connection: Connection, campaign_id: int, first_ordinal: int = 0) -> list[Proposed]:
-    """The campaign's proposals from `first_ordinal` on, in ordinal order, as one snapshot."""
+def proposals_of(
+    connection: Connection, campaign_id: int, first_ordinal: int = EVERY_ORDINAL
+) -> list[Proposed]:
+    """The campaign's proposals from `first_ordinal` on, in ordinal order, as one snapshot.
+
+    Below 0 are what people gave, imported results among them.
+    """
     column = evaluation.c
     statement = (
         select(

@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal_column,
 )
 
+from ambs_hpc.records import IMPORTED
 from ambs_hpc.states import FINAL, FailureKind, State
 
 NAMING = {
@@ -120,6 +121,10 @@ campaign_progress = Table(
     Column("finish_sequence", BigInteger, nullable=False),
     Column("search_owner", Text),
     Column("search_heartbeat_at", Double),
+    Column("added", Integer, nullable=False, server_default="0"),  # by people: also in `enqueued`
+    Column(
+        "imported", Integer, nullable=False, server_default="0"
+    ),  # results of elsewhere: in no other count
     CheckConstraint(
         "done >= 0 AND failed >= 0 AND cancelled >= 0 AND done + failed + cancelled <= enqueued",
         name="counters",
@@ -218,7 +223,9 @@ evaluation = Table(
     CheckConstraint(f"({_FINAL}) = (finish_sequence IS NOT NULL)", name="final_has_sequence"),
     CheckConstraint(f"({_FINAL}) = (finished_at IS NOT NULL)", name="final_has_time"),
     CheckConstraint(
-        "ordinal >= 0 AND attempt >= 0 AND failures >= 0 AND interruptions >= 0", name="counts_from_zero"
+        "attempt >= 0 AND failures >= 0 AND interruptions >= 0 AND "
+        "(ordinal < 0) = (proposal_kind IN ('manual', 'imported'))",
+        name="counts_from_zero",
     ),
     CheckConstraint(
         "cores >= 1 AND gpus >= 0 AND nodes >= 1 AND ranks_per_node >= 1 AND memory_gib >= 0",
@@ -242,6 +249,8 @@ is_in: dict[State, ColumnElement[bool]] = {
     State.FAILED: is_failed,
     State.CANCELLED: is_cancelled,
 }
+# Text as well, for the planner: almost all rows are not imported.
+is_from_here: ColumnElement[bool] = evaluation.c.proposal_kind != literal_column(f"'{IMPORTED}'")
 is_finished: ColumnElement[bool] = evaluation.c.finish_sequence.is_not(None)
 
 

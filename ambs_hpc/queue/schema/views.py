@@ -30,7 +30,7 @@ _VIEWS = {
                    ORDER BY CASE c.direction WHEN 'minimize' THEN e.objective ELSE -e.objective END, e.id
                ) AS place,
                e.id, e.ordinal, e.objective, {json:e.configuration} AS configuration,
-               {json:e.metrics} AS metrics, {time:e.finished_at} AS finished_at
+               {json:e.metrics} AS metrics, {time:e.finished_at} AS finished_at, e.proposal_kind
         FROM evaluation e JOIN campaign c ON c.id = e.campaign_id
         WHERE e.state = 'DONE'""",
     "v_failures": """
@@ -38,7 +38,7 @@ _VIEWS = {
                {time:MIN(e.finished_at)} AS first_finished_at, {time:MAX(e.finished_at)} AS last_finished_at,
                max(e.id) AS example_id
         FROM evaluation e JOIN campaign c ON c.id = e.campaign_id
-        WHERE e.state = 'FAILED'
+        WHERE e.state = 'FAILED' AND e.proposal_kind <> 'imported'
         GROUP BY c.name, e.failure_kind, e.signature""",
     "v_throughput": """
         SELECT c.name AS campaign, {minute:e.finished_at} AS minute, count(*) AS ended,
@@ -47,7 +47,7 @@ _VIEWS = {
                60 * count(*) AS evaluations_per_hour,
                avg(e.finished_at - e.started_at) AS mean_run_seconds
         FROM evaluation e JOIN campaign c ON c.id = e.campaign_id
-        WHERE e.state IN ('DONE', 'FAILED')
+        WHERE e.state IN ('DONE', 'FAILED') AND e.proposal_kind <> 'imported'
         GROUP BY c.name, {minute:e.finished_at}""",
     # Evaluations that wait in a launcher for a slot count from their start, not from their claim, once they
     # have ended; those that still run count from their claim.

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, or_
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.queue.schema.tables import evaluation, is_failed, is_in
+from ambs_hpc.queue.schema.tables import evaluation, is_failed, is_from_here, is_in
 from ambs_hpc.queue.sql.bulk import id_in, update_rows
 from ambs_hpc.queue.sql.clock import read_now
 from ambs_hpc.queue.sql.notify import NotifyChannel, notify
@@ -67,7 +67,8 @@ def rerun(
 ) -> list[int]:
     """Make FAILED and CANCELLED evaluations READY again, with both budgets full; returns their ids.
 
-    They have the limits and resources of their campaigns' newest revisions.
+    They have the limits and resources of their campaigns' newest revisions. Imported ones stay as they are:
+    they failed elsewhere.
 
     When they end again they get new finish sequences, so that a search that polls reads them again.
 
@@ -83,7 +84,7 @@ def rerun(
         _named("rerun", ids, campaign_id)
     only_failed = failed or kind is not None
     condition = is_failed if only_failed else or_(*(is_in[state] for state in _RERUNNABLE))
-    conditions = [condition, *_which(connection, ids, campaign_id)]
+    conditions = [condition, is_from_here, *_which(connection, ids, campaign_id)]
     if kind is not None:
         conditions.append(evaluation.c.failure_kind == kind.value)
     counters = _lock(connection, ids, campaign_id)

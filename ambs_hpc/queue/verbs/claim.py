@@ -44,7 +44,8 @@ def enqueue(connection: Connection, campaign_id: int, new: Sequence[NewEvaluatio
     """
     if not new:
         return []
-    add_enqueued(connection, campaign_id, len(new))  # first: it locks what a revision of the campaign locks
+    by_people = sum(one.ordinal < 0 for one in new)
+    add_enqueued(connection, campaign_id, len(new), by_people)  # first: it locks what a revision locks
     revision = connection.execute(_REVISION, {"campaign": campaign_id}).scalar_one()
     rows = [_new_row(campaign_id, one, revision) for one in new]
     insert_rows(connection, evaluation, rows, stamp="created_at")

@@ -103,17 +103,17 @@ def _locking(which: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def add_enqueued(connection: Connection, campaign_id: int, number: int) -> None:
-    """Add new evaluations to the campaign's counter."""
+def add_enqueued(connection: Connection, campaign_id: int, number: int, by_people: int) -> None:
+    """Add new evaluations to the campaign's counter; `by_people` of them are no proposals of its search."""
     connection.execute(
         update(campaign_progress)
         .where(campaign_progress.c.campaign_id == campaign_id)
-        .values(enqueued=campaign_progress.c.enqueued + number)
+        .values(enqueued=campaign_progress.c.enqueued + number, added=campaign_progress.c.added + by_people)
     )
 
 
 def counts(connection: Connection, campaign_id: int | None = None) -> dict[State, int]:
-    """Evaluations by state, of one campaign or of all; every state is a key.
+    """Evaluations by state, of one campaign or of all; every state is a key. Imported results do not count.
 
     Costs the same whatever has finished and whatever waits: final states are counted when they are reached,
     RUNNING is counted through its own small index, and READY is what remains.

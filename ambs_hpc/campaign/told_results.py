@@ -1,0 +1,191 @@
+"""Results of elsewhere become part of a campaign: all that fit its space, each of them once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
+from ambs_hpc.errors import ProblemError, UsageError, nearest
+from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit
+from ambs_hpc.problem.space import space_from_json
+from ambs_hpc.queue import EvaluationRow, import_results
+from ambs_hpc.records import IMPORTED, Configuration, ImportedResult, NewCampaign
+from ambs_hpc.states import FailureKind, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Engine
+
+    from ambs_hpc.records import Campaign
+
+SAME_OBJECTIVE = 1e-12  # relative difference below which an objective was only printed differently
+
+
+@dataclass(frozen=True, slots=True)
+class FittedResults:
+    """What a source holds, compared with a campaign's space.
+
+    Args:
+        results: those that can be told, in the order of the source.
+        skipped: (place, why) of rows that say nothing: not ended, pruned, no objective.
+        refused: messages of rows that are wrong, each with its place, field, value and what is accepted.
+        ignored: columns that are no parameters.
+    """
+
+    results: tuple[ImportedResult, ...]
+    skipped: tuple[tuple[str, str], ...]
+    refused: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+def fit_results(
+    definition: NewCampaign,
+    rows: Sequence[RawObservation],
+    *,
+    negate: bool | None = None,
+    ignored: Iterable[str] = (),
+) -> FittedResults:
+    """Compare what a source holds with a campaign's space and direction; nothing is stored.
+
+    Args:
+        negate: turn the sign of every objective; None where source and campaign must agree on the direction.
+        ignored: parameters of the source that the space does not have and that do not matter.
+
+    Raises:
+        UsageError: no row can be taken as things are: another direction, unknown or missing parameters,
+            several campaigns.
+    """
+    problem = cast("Mapping[str, Mapping[str, object]]", definition.problem)
+    fit = _LegalFit(SpaceFit(space_from_json(problem["space"])))
+    _check_campaigns(rows)
+    _check_direction(definition, rows, negate)
+    left_out = _check_names(definition, fit.space_fit, rows, set(ignored))
+    results: list[ImportedResult] = []
+    skipped: list[tuple[str, str]] = []
+    refused: list[str] = []
+    for row in rows:
+        if row.ending is RowEnding.SKIPPED:
+            skipped.append((row.place, row.words))
+        elif row.ending is RowEnding.REFUSED:
+            refused.append(f"{row.place}: {row.words}")
+        else:
+            try:
+                results.append(_result(row, fit.configuration(row), bool(negate)))
+            except ProblemError as error:
+                refused.append(str(error))
+    return FittedResults(tuple(results), tuple(skipped), tuple(refused), tuple(left_out))
+
+
+def tell_results(engine: Engine, campaign: Campaign, results: Sequence[ImportedResult]) -> list[int]:
+    """Store the results that the campaign does not know yet; returns the ids of the new ones.
+
+    Repeated, it stores nothing more, so that it may be repeated after any interruption.
+    """
+    return GivenRows(engine, campaign.id).store(
+        lambda rows: unknown_results(rows, results),
+        lambda connection, _, new: import_results(connection, campaign.id, new),
+    )
+
+
+def unknown_results(rows: Iterable[EvaluationRow], results: Sequence[ImportedResult]) -> list[ImportedResult]:
+    """Those of the results that say something new about a configuration.
+
+    What this campaign has measured itself stands, whatever was measured elsewhere.
+    """
+    known: dict[str, list[tuple[bool, float | None]]] = {}
+    for row in rows:
+        if row.state in (State.DONE, State.FAILED):
+            is_own = row.proposal_kind != IMPORTED
+            known.setdefault(configuration_key(row.configuration), []).append((is_own, row.objective))
+    new: list[ImportedResult] = []
+    for result in results:
+        said = known.setdefault(configuration_key(result.configuration), [])
+        if not any(_covers(is_own, objective, result) for is_own, objective in said):
+            said.append((False, result.objective))
+            new.append(result)
+    return new
+
+
+def _covers(is_own: bool, objective: float | None, result: ImportedResult) -> bool:
+    """Whether a stored result makes another one superfluous."""
+    if result.objective is None:
+        return True  # it is known with a value, or as a failure
+    if objective is None:
+        return False
+    return is_own or math.isclose(objective, result.objective, rel_tol=SAME_OBJECTIVE, abs_tol=0.0)
+
+
+class _LegalFit:
+    """Fits rows into a space, and makes sure that the search will take them."""
+
+    def __init__(self, space_fit: SpaceFit) -> None:
+        from ambs_hpc.search.encoding import Encoding
+
+        self.space_fit = space_fit
+        self._encoding = Encoding(space_fit.space)
+
+    def configuration(self, row: RawObservation) -> Configuration:
+        fitted = self.space_fit.configuration(row.values, row.place)
+        try:
+            encoded = self._encoding.encode(fitted)
+        except ValueError as error:
+            raise ProblemError(row.place, "configuration", str(error), "Give a legal one") from error
+        if not self._encoding.constraints.allowed(encoded[None])[0]:
+            raise ProblemError(row.place, "configuration", f"{fitted} is forbidden", "Leave it out")
+        return fitted
+
+
+def _result(row: RawObservation, configuration: Configuration, negate: bool) -> ImportedResult:
+    result = ImportedResult(configuration, row.objective, metrics=row.metrics, source=row.place)
+    if row.objective is None:
+        bad = FailureKind.BAD_RESULT if row.words.startswith("objective") else FailureKind.ERROR
+        kind = FailureKind(row.failure_kind) if row.failure_kind else bad
+        return replace(result, failure=kind, error=row.words)
+    return replace(result, objective=-row.objective) if negate else result
+
+
+def _check_campaigns(rows: Sequence[RawObservation]) -> None:
+    names = sorted({row.campaign for row in rows if row.campaign})
+    if len(names) > 1:
+        raise UsageError(
+            f"The table holds evaluations of several campaigns ({', '.join(names)}). Export the one that is "
+            f"meant: ambs export csv --campaign {names[0]}."
+        )
+
+
+def _check_direction(definition: NewCampaign, rows: Sequence[RawObservation], negate: bool | None) -> None:
+    others = {row.direction for row in rows if row.direction} - {definition.direction}
+    if negate is None and others:
+        raise UsageError(
+            f"The results were {others.pop()}d, campaign {definition.name!r} is {definition.direction}d. "
+            "Give --negate to turn the sign of every objective (0.9 becomes -0.9), or --no-negate to take "
+            "them as they are."
+        )
+
+
+def _check_names(
+    definition: NewCampaign, fit: SpaceFit, rows: Sequence[RawObservation], ignored: set[str]
+) -> list[str]:
+    """The columns that are left out."""
+    usable = [row for row in rows if row.ending in (RowEnding.DONE, RowEnding.FAILED)]
+    parameters = fit.unknown(name for row in usable if row.is_exact for name in row.values)
+    strangers = [name for name in parameters if name not in ignored]
+    if strangers:
+        name = strangers[0]
+        raise UsageError(
+            f"{', '.join(strangers)}: no parameter of campaign {definition.name!r}. Give --map {name}=NAME "
+            f"if it has another name there, --ignore {name} if it does not matter. "
+            + nearest(name, fit.names)
+        )
+    given = {name for row in usable for name in row.values}
+    missing = [name for name in fit.needed if name not in given]
+    if usable and missing:
+        raise UsageError(
+            f"No row has a value for {', '.join(missing)}. Say which column it is: "
+            f"--map COLUMN={missing[0]}. Columns: {', '.join(sorted(given)) or 'none'}."
+        )
+    return fit.unknown(name for row in usable for name in row.values)

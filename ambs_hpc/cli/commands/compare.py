@@ -1,0 +1,180 @@
+"""`ambs compare`: campaigns beside each other, in a table and a figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambs_hpc.cli.shared.options import AsJson
+from ambs_hpc.cli.shared.terminal import write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ambs_hpc.records import Campaign
+    from ambs_hpc.report.comparison import ComparedCampaign, ComparedGroup
+
+    Found = Sequence[tuple[Campaign, ComparedCampaign]]
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[CAMPAIGN]...", help="By default all.")]
+Databases = Annotated[
+    list[str] | None,
+    typer.Option("--db", metavar="URL", help="Database, a file or a URL; repeat it for several."),
+]
+Figure = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Draw it: .png, .pdf or .svg.")
+]
+
+
+def compare(
+    names: Names = None, output: Figure = None, db: Databases = None, as_json: AsJson = False
+) -> None:
+    """Compare campaigns: best so far against evaluations and node-hours.
+
+    Campaigns whose names differ only in the number of a seed at their end (net-1, net-2; net_seed3) are one
+    line: the median over them, with the range. Imported results are left out. A node-hour is an hour of a
+    whole node, or of the share of one that a slot of the launcher is.
+    """
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.report.comparison import compare_campaigns, comparison_json
+    from ambs_hpc.report.comparison_figure import draw_comparison
+
+    found = _found(names or [], list(db or [""]))
+    direction = _direction(found)
+    differences = _differences(found)
+    groups = compare_campaigns([compared for _, compared in found], direction)
+    if output is not None:
+        draw_comparison(groups, direction, output)
+    if as_json:
+        print_json({"direction": direction, "differences": differences, "groups": comparison_json(groups)})
+        return
+    _print(groups)
+    for line in differences:
+        write(f"ambs: {line}\n", err=True)
+    if output is not None:
+        write(f"Wrote {output}\n")
+
+
+def _found(names: Sequence[str], databases: Sequence[str]) -> Found:
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.errors import NotFound, nearest
+
+    stored: list[tuple[str, Campaign, ComparedCampaign]] = []
+    known: list[str] = []
+    for place, db in enumerate(databases, start=1):
+        with queue.reading(open_engine(db or None)) as connection:
+            here = queue.list_campaigns(connection)
+            known += [one.name for one in here]
+            where = _short_name(db, place) if len(databases) > 1 else ""
+            stored += [
+                (where, one, _compared(connection, one)) for one in here if not names or one.name in names
+            ]
+    for name in names:
+        if name not in known:
+            listed = nearest(name, set(known)) if known else "There is none yet."
+            raise NotFound(f"There is no campaign {name!r}. {listed}")
+    if not stored:
+        raise NotFound("There is no campaign yet: ambs run PROBLEM.")
+    order = {name: place for place, name in enumerate(names)}
+    stored.sort(key=lambda one: order.get(one[1].name, 0))
+    return [(campaign, compared) for campaign, compared in _labelled(stored)]
+
+
+def _short_name(db: str, place: int) -> str:
+    """What tells a database from another, without a password."""
+    return f"database {place}" if "://" in db else db
+
+
+def _compared(connection: object, campaign: Campaign) -> ComparedCampaign:
+    import numpy as np
+
+    from ambs_hpc import queue
+    from ambs_hpc.report.comparison import ComparedCampaign, name_of_seeds
+
+    runs = queue.ended_runs(connection, campaign.id)  # type: ignore[arg-type]  # a Connection
+    objectives = [float("nan") if one.objective is None else one.objective for one in runs]
+    return ComparedCampaign(
+        label=campaign.name,
+        group=name_of_seeds(campaign.name),
+        objectives=np.array(objectives, dtype=float),
+        node_hours=np.array([one.node_seconds / 3600 for one in runs], dtype=float),
+        imported=queue.marks_of(connection, campaign.id).imported,  # type: ignore[arg-type]  # a Connection
+    )
+
+
+def _labelled(stored: Sequence[tuple[str, Campaign, ComparedCampaign]]) -> Found:
+    """Names that several databases have are told apart; another method is another group."""
+    from collections import Counter
+    from dataclasses import replace
+
+    times = Counter(campaign.name for _, campaign, _ in stored)
+    methods: dict[str, str] = {}
+    labelled = []
+    for where, campaign, compared in stored:
+        suffix = f" in {where}" if times[campaign.name] > 1 else ""
+        method = campaign.definition.method
+        group = f"{compared.group}{suffix}"
+        if methods.setdefault(group, method) != method:
+            group = f"{group} ({method})"
+        labelled.append((campaign, replace(compared, label=f"{campaign.name}{suffix}", group=group)))
+    return labelled
+
+
+def _direction(found: Found) -> str:
+    from ambs_hpc.errors import UsageError
+
+    directions = {one.name: one.definition.direction for one, _ in found}
+    if len(set(directions.values())) > 1:
+        told = ", ".join(f"{name} is {direction}d" for name, direction in directions.items())
+        raise UsageError(f"Campaigns of different directions cannot be compared: {told}.")
+    return next(iter(directions.values()))
+
+
+def _differences(found: Found) -> list[str]:
+    """What may make the comparison meaningless, a sentence each."""
+    first = found[0][0]
+    differences = []
+    for other, _ in found[1:]:
+        for what, remedy in (
+            ("space", "the best values of other spaces say nothing of the method"),
+            ("objective", "the values may mean something else"),
+        ):
+            one, two = first.definition.problem.get(what), other.definition.problem.get(what)
+            if json.dumps(one, sort_keys=True) != json.dumps(two, sort_keys=True):
+                differences.append(f"{first.name} and {other.name} have different {what}s: {remedy}.")
+    return differences
+
+
+def _print(groups: Sequence[ComparedGroup]) -> None:
+    from statistics import median
+
+    from ambs_hpc.cli.shared.output import cell, print_table
+    from ambs_hpc.report.comparison import common_reach, value_at
+
+    evaluations, hours = common_reach(groups)
+    columns = ["campaign", "seeds", "evaluations", "failed", "node-hours", "imported", "best", "range"]
+    columns += [f"best at {evaluations}", f"best at {cell(hours)} node-hours"]
+    rows = []
+    for one in groups:
+        best = [value for value in one.best if value == value]
+        spread = f"{cell(min(best))} .. {cell(max(best))}" if len(one.campaigns) > 1 and best else ""
+        middle = median(one.best) if len(best) == len(one.best) else None
+        at = [value_at(one.by_evaluations, evaluations), value_at(one.by_node_hours, hours)]
+        rows.append(
+            (
+                one.label,
+                len(one.campaigns),
+                median(one.evaluations),
+                median(one.failures),
+                median(one.node_hours),
+                max(one.imported) or "",
+                middle,
+                spread,
+                *(None if value != value else value for value in at),
+            )
+        )
+    print_table(columns, rows)

@@ -1,0 +1,143 @@
+"""The work of `ambs tell`: read a source, compare it with the campaign, store it, say what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ambs_hpc.campaign import SearchSettings, define_campaign, open_campaign
+from ambs_hpc.campaign.given_rows import GivenRows
+from ambs_hpc.campaign.told_results import FittedResults, fit_results, tell_results, unknown_results
+from ambs_hpc.cli.shared.options import named_campaign, open_engine
+from ambs_hpc.cli.shared.output import cell, print_json
+from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.errors import DatabaseRefused, NotFound, UsageError
+from ambs_hpc.observations import read_observations
+from ambs_hpc.problem import load_problem
+from ambs_hpc.queue import find_campaign, list_campaigns, reading
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ambs_hpc.records import Campaign, NewCampaign
+
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSource:
+    """A source of results, and how it is to be read; see `observations.read_observations`."""
+
+    source: str
+    objective: str | None
+    renamed: Mapping[str, str]
+    study: str | None
+    ignored: Sequence[str]
+    negate: bool | None
+
+    def tell(
+        self,
+        campaign: str,
+        settings: SearchSettings,
+        db: str | None,
+        *,
+        skip_refused: bool,
+        dry_run: bool,
+        as_json: bool,
+    ) -> None:
+        """Tell the results to the campaign of that name or problem file, and print what became of them.
+
+        Raises:
+            UsageError: rows are refused and not to be skipped, or nothing can be told; nothing is stored.
+        """
+        wanted = define_campaign(load_problem(Path(campaign)), settings) if is_file(campaign) else None
+        engine, found = _found(campaign, wanted, db)
+        definition = found.definition if found else wanted
+        assert definition is not None
+        rows = read_observations(
+            self.source, objective=self.objective, renamed=self.renamed, study=self.study
+        )
+        fitted = fit_results(definition, rows, negate=self.negate, ignored=self.ignored)
+        if fitted.refused and not skip_refused:
+            raise UsageError(_refusal(fitted))
+        if dry_run:
+            stored = GivenRows(engine, found.id).rows() if engine and found else []
+            number = len(unknown_results(stored, fitted.results))
+        else:
+            if wanted is not None:
+                engine = open_engine(db, create=True)
+                found = open_campaign(engine, wanted, settings)
+            assert engine is not None
+            assert found is not None
+            number = len(tell_results(engine, found, fitted.results))
+        _print(definition.name, fitted, number, dry_run=dry_run, as_json=as_json)
+
+
+def is_file(campaign: str) -> bool:
+    """Whether the argument means a problem file and not a name."""
+    return campaign.endswith(".py")
+
+
+def _found(
+    campaign: str, wanted: NewCampaign | None, db: str | None
+) -> tuple[Engine | None, Campaign | None]:
+    """The database and the campaign in it, as far as they are there."""
+    try:
+        engine = open_engine(db)
+    except DatabaseRefused:
+        if wanted is None:
+            raise
+        return None, None  # it is made with the campaign
+    with reading(engine) as connection:
+        if wanted is not None:
+            return engine, find_campaign(connection, wanted.name)
+        if not list_campaigns(connection):
+            raise NotFound(
+                f"There is no campaign {campaign!r}, nor any other. Give its problem file instead, and it is "
+                "made: ambs tell PROBLEM.py FILE."
+            )
+        return engine, named_campaign(connection, campaign)
+
+
+def _refusal(fitted: FittedResults) -> str:
+    shown = "\n  ".join(fitted.refused[:MOST_SHOWN])
+    more = len(fitted.refused) - MOST_SHOWN
+    rest = f"\n  and {more} more" if more > 0 else ""
+    others = f", or give --skip-refused to tell the other {len(fitted.results)}" if fitted.results else ""
+    return f"{len(fitted.refused)} rows are refused, nothing is told:\n  {shown}{rest}\nCorrect them{others}."
+
+
+def _print(name: str, fitted: FittedResults, number: int, *, dry_run: bool, as_json: bool) -> None:
+    known = len(fitted.results) - number
+    if as_json:
+        print_json(
+            {
+                "campaign": name,
+                "dry_run": dry_run,
+                "told": number,
+                "known": known,
+                "skipped": [{"place": place, "why": why} for place, why in fitted.skipped],
+                "refused": list(fitted.refused),
+                "ignored": list(fitted.ignored),
+            }
+        )
+        return
+    verb = "would be told" if dry_run else "told"
+    failed = sum(one.objective is None for one in fitted.results)
+    parts = [f"{number} results {verb}"]
+    parts += [f"{known} known already"] if known else []
+    parts += [f"{len(fitted.skipped)} skipped"] if fitted.skipped else []
+    parts += [f"{len(fitted.refused)} refused"] if fitted.refused else []
+    write(f"{cell(name)}: {', '.join(parts)}\n")
+    if failed:
+        write(f"  {failed} of the {len(fitted.results)} failed there\n")
+    for why, times in Counter(why for _, why in fitted.skipped).most_common(MOST_SHOWN):
+        place = next(place for place, said in fitted.skipped if said == why)
+        write(f"  skipped {times} x: {cell(why)} ({cell(place)})\n")
+    for line in fitted.refused[:MOST_SHOWN]:
+        write(f"  refused {cell(line)}\n")
+    if fitted.ignored:
+        write(f"  columns that are no parameters: {cell(', '.join(fitted.ignored))}\n")

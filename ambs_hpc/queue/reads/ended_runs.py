@@ -1,0 +1,70 @@
+"""What each ended evaluation gave and what it cost, in the order in which they ended."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from ambs_hpc.queue.schema.tables import allocation, evaluation, evaluation_event, is_from_here, launcher
+from ambs_hpc.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """An evaluation that ended here.
+
+    Args:
+        objective: None when it failed.
+        node_seconds: of nodes that all its attempts had for themselves: run time by whole nodes, or by its
+            share of its launcher's nodes, where every evaluation counts as one of the launcher's slots.
+    """
+
+    objective: float | None
+    node_seconds: float
+
+
+def ended_runs(connection: Connection, campaign_id: int) -> list[EndedRun]:
+    """The campaign's DONE and FAILED evaluations, oldest ending first; no imported and cancelled ones."""
+    column = evaluation.c
+    costs = _node_seconds(connection, campaign_id)
+    rows = connection.execute(
+        select(column.id, column.objective)
+        .where(
+            is_from_here,
+            column.campaign_id == campaign_id,
+            column.state.in_([State.DONE.value, State.FAILED.value]),
+        )
+        .order_by(column.finish_sequence)
+    )
+    return [EndedRun(row.objective, costs.get(row.id, 0.0)) for row in rows]
+
+
+def _node_seconds(connection: Connection, campaign_id: int) -> dict[int, float]:
+    """Of each evaluation, over its attempts."""
+    event, column = evaluation_event.c, evaluation.c
+    seconds = func.sum(event.finished_at - event.started_at).label("seconds")
+    rows = connection.execute(
+        select(column.id, column.nodes, column.whole_node, event.launcher_id, seconds)
+        .join(evaluation, column.id == event.evaluation_id)
+        .where(column.campaign_id == campaign_id, event.finished_at.is_not(None))
+        .group_by(column.id, column.nodes, column.whole_node, event.launcher_id)
+    )
+    share = _shares(connection)
+    found: dict[int, float] = defaultdict(float)
+    for row in rows:
+        nodes = row.nodes if row.whole_node or row.nodes > 1 else share.get(row.launcher_id, 1.0)
+        found[row.id] += max(0.0, row.seconds) * nodes
+    return found
+
+
+def _shares(connection: Connection) -> dict[int, float]:
+    """Nodes for each slot of a launcher; one that was started by hand has one node."""
+    statement = select(launcher.c.id, launcher.c.slots, allocation.c.request).outerjoin(
+        allocation, allocation.c.id == launcher.c.allocation_id
+    )
+    return {
+        row.id: int((row.request or {}).get("nodes") or 1) / row.slots
+        for row in connection.execute(statement)
+    }

@@ -1,0 +1,82 @@
+"""`ambs compare`: which campaigns, from where, and when it would mislead."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ambs_hpc.cli.main import app
+from ambs_hpc.errors import NotFound, UsageError
+from ambs_hpc.queue import claim, complete, open_database, transaction
+from tests.queue import stock
+
+
+def make(database: Path, name: str, objectives: list[float], **changes: object) -> None:
+    """A campaign whose evaluations ended with these objectives."""
+    engine = open_database(f"sqlite:///{database}")
+    with transaction(engine) as connection:
+        campaign = stock.campaign(connection, name=name, **changes)
+        stock.evaluations(connection, campaign.id, len(objectives))
+        launcher_id = stock.launcher(connection)
+        claims = claim(connection, launcher_id, len(objectives))
+        done = [
+            replace(stock.success(one), objective=value)
+            for one, value in zip(claims, objectives, strict=True)
+        ]
+        complete(connection, launcher_id, done)
+    engine.dispose()
+
+
+def compared(*arguments: str) -> tuple[str, str]:
+    result = CliRunner().invoke(app, ["compare", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout, result.stderr
+
+
+def test_seeds_and_databases_are_told_apart(tmp_path: Path) -> None:
+    """The same name in two databases is two campaigns; seeds of one method are one line."""
+    here, there = tmp_path / "here.db", tmp_path / "there.db"
+    make(here, "net-1", [3.0, 1.0])
+    make(here, "net-2", [5.0, 2.0])
+    make(here, "net-3", [9.0, 9.0], method="random", method_options={})
+    make(there, "old", [4.0])
+    make(here, "old", [6.0])
+    both = ("--db", str(here), "--db", str(there))
+    told = json.loads(compared(*both, "--json")[0])
+    assert told["differences"] == []
+    assert {one["name"]: one["best"] for one in told["groups"]} == {
+        "net-*": [1.0, 2.0],
+        "net-3": [9.0],
+        f"old in {here}": [6.0],
+        f"old in {there}": [4.0],
+    }
+    table, _ = compared("old", "net-2", *both, "-o", str(tmp_path / "c.png"))
+    assert [line.split("\t")[0] for line in table.splitlines()] == [
+        "campaign",
+        f"old in {here}",
+        f"old in {there}",
+        "net-2",
+        f"Wrote {tmp_path / 'c.png'}",
+    ]
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
+    """A figure is believed; one of two problems must not look like one of two methods."""
+    database = tmp_path / "ambs.db"
+    make(database, "a", [1.0])
+    make(database, "b", [1.0], problem={"space": {"lr": [0, 1]}, "objective": "other"})
+    make(database, "up", [1.0], direction="maximize")
+    _, said = compared("a", "b", "--db", str(database))
+    assert "a and b have different spaces" in said
+    assert "a and b have different objectives" in said
+    with pytest.raises(
+        UsageError, match="different directions cannot be compared: a is minimized, up is max"
+    ):
+        compared("a", "up", "--db", str(database))
+    with pytest.raises(NotFound, match=r"There is no campaign 'bb'\. Did you mean 'b'"):
+        compared("bb", "--db", str(database))
