@@ -26,6 +26,7 @@ FLOORS = {
     "states": 1,
     "problem": 2,
     "postgres_server": 2,
+    "observations": 3,
     "queue": 3,
     "schedulers": 3,
     "search": 4,
@@ -88,7 +89,8 @@ OPTIONAL_EXECUTORS = {
 
 DOORS = {
     "sklearn": {"search/forest.py"},
-    "optuna": {"search/methods/optuna_adapter.py"},
+    # Its samplers as methods; the studies of people who come from it.
+    "optuna": {"search/methods/optuna_adapter.py", "observations/optuna_study.py"},
     "parsl": {"launcher/executors/parsl/pool.py"},
     "psutil": {"launcher/executors/parsl/pool.py"},  # comes with Parsl
     "balsam": {"schedulers/balsam/service.py"},
