@@ -58,7 +58,8 @@ class Proposal:
 
     Args:
         configuration: active parameters only.
-        kind: "start" (the user's), "design", "model", "random" (fallback).
+        kind: "start" (the user's), "design", "source" (what another problem taught), "model", "random"
+            (fallback).
         mean, std: the surrogate's prediction in units of the objective as the user states it;
             None where no model was asked.
         acquisition: score by which it won, lower is better; None without a model.
@@ -77,6 +78,20 @@ class Observation:
 
     configuration: Configuration
     objective: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Observations of another problem, from which a search starts warm.
+
+    Args:
+        name: where they are from, in words that a person knows.
+        direction: "minimize" or "maximize": which of their objectives are the better ones.
+    """
+
+    name: str
+    direction: str
+    observations: tuple[Observation, ...]
 
 
 @dataclass(frozen=True, slots=True)
