@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -11,7 +11,7 @@ from ambs_hpc.errors import CampaignConflict, UsageError
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.queue import change_budget, create_campaign, find_campaign, transaction
-from ambs_hpc.records import Campaign, NewCampaign
+from ambs_hpc.records import Campaign, NewCampaign, Source
 from ambs_hpc.search import DEFAULT_METHOD, Searcher, create_searcher
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class SearchSettings:
         max_minutes: time limit of this run; > 0.
         slots: evaluations to keep in flight; None asks the live launchers.
         run_root: folder under which the campaign's own folder is made.
+        sources: what to start warm from, as `warm_start.find_sources` takes it.
     """
 
     name: str | None = None
@@ -43,6 +44,7 @@ class SearchSettings:
     max_minutes: float | None = None
     slots: int | None = None
     run_root: Path = Path("ambs-runs")
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_evaluations is not None and self.max_evaluations < 1:
@@ -97,7 +99,7 @@ def open_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings)
     return campaign
 
 
-def searcher_for(definition: NewCampaign) -> Searcher:
+def searcher_for(definition: NewCampaign, sources: Iterable[Source] = ()) -> Searcher:
     """A searcher at the beginning of the campaign, rebuilt from stored values alone."""
     problem = definition.problem
     return create_searcher(
@@ -105,6 +107,7 @@ def searcher_for(definition: NewCampaign) -> Searcher:
         definition.method,
         definition.direction,
         definition.seed,
+        sources=sources,
         starting_points=cast("list[dict[str, bool | int | float | str]]", problem["starting_points"]),
         **definition.method_options,
     )

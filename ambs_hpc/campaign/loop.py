@@ -31,6 +31,7 @@ from ambs_hpc.queue import (
     proposals_of,
     reading,
     search_heartbeat,
+    sources_of,
     take_search,
     transaction,
 )
@@ -267,7 +268,8 @@ class SearchLoop:
                 )
         with reading(self._engine) as connection:
             rows = proposals_of(connection, self._campaign.id)
-        self._searcher = searcher_for(self._campaign.definition)
+            sources = sources_of(connection, self._campaign.id)
+        self._searcher = searcher_for(self._campaign.definition, sources)
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
         self._dead_end = ""
         if rows:

@@ -48,6 +48,12 @@ from ambs_hpc.queue.reads.search_feed import (
     proposals_of,
     recent_run_seconds,
 )
+from ambs_hpc.queue.reads.sources import (
+    SourceSummary,
+    proposed_from_sources,
+    source_summaries,
+    sources_of,
+)
 from ambs_hpc.queue.reads.sql_console import run_read_only_sql
 from ambs_hpc.queue.sql.clock import read_now
 from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
@@ -78,6 +84,7 @@ from ambs_hpc.queue.verbs.launchers import (
 from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
 from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.results import complete, fail
+from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
 
@@ -101,8 +108,10 @@ __all__ = [
     "NotifyChannel",
     "Proposed",
     "Released",
+    "SourceSummary",
     "StoredNodeEvent",
     "Throughput",
+    "add_source",
     "adopt",
     "best",
     "campaign_uid",
@@ -151,6 +160,7 @@ __all__ = [
     "patient",
     "prepare_allocation",
     "proposals_of",
+    "proposed_from_sources",
     "read_now",
     "reading",
     "recent_run_seconds",
@@ -163,6 +173,8 @@ __all__ = [
     "search_heartbeat",
     "show_evaluation",
     "site_of_allocation",
+    "source_summaries",
+    "sources_of",
     "sweep",
     "take_search",
     "throughput",

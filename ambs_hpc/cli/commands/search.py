@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.commands.run import (
+    From,
     MaxEvaluations,
     MaxMinutes,
     Method,
@@ -39,6 +40,7 @@ def search(
     option: Option = None,
     seed: Seed = None,
     name: Name = None,
+    from_: From = None,
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
     as_json: AsJson = False,
@@ -55,6 +57,14 @@ def search(
     from ambs_hpc.cli.shared.search_campaign import search_campaign
 
     settings = SearchSettings(
-        name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs
+        name,
+        method,
+        parse_options(option),
+        seed,
+        max_evaluations,
+        max_minutes,
+        slots,
+        runs,
+        tuple(from_ or ()),
     )
     raise typer.Exit(search_campaign(problem, settings, db, as_json=as_json))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ambs_hpc.campaign import SearchSettings, define_campaign, searcher_for
 from ambs_hpc.cli.shared.output import cell, print_json
+from ambs_hpc.cli.shared.source_lines import sources_of_plan
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.launcher.container_command import preview
 from ambs_hpc.problem import load_problem
@@ -15,11 +16,13 @@ from ambs_hpc.problem.space import space_notes
 SHOWN = 3
 
 
-def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool) -> None:
+def print_dry_run(problem_file: Path, settings: SearchSettings, db: str | None, *, as_json: bool) -> None:
     """Check the problem and print the plan with the first proposals; nothing is stored or started."""
     loaded = load_problem(problem_file)
     wanted = define_campaign(loaded, settings)
-    first = [dict(proposal.configuration) for proposal in searcher_for(wanted).ask(SHOWN)]
+    found = sources_of_plan(wanted, settings.sources, db)
+    searcher = searcher_for(wanted, [one.source for one in found])
+    first = [dict(proposal.configuration) for proposal in searcher.ask(SHOWN)]
     container = wanted.objective.get("container")
     entered, trouble = "", ""
     if isinstance(container, Mapping):
@@ -39,9 +42,11 @@ def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool
     parameters = {name: str(one) for name, one in loaded.problem.configuration_space.items()}
     notes = space_notes(loaded.problem.configuration_space)
     if as_json:
+        plan["from"] = [one.line for one in found]
         print_json({**plan, "parameters": parameters, "notes": notes, "first_proposals": first})
         return
     lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in plan.items()]
+    lines += [f"from {cell(one.line)}" for one in found]
     lines += ["parameters", *(f"  {text}" for text in parameters.values())]
     lines += [f"note: {note}" for note in notes]
     lines += ["first proposals", *(f"  {cell(one)}" for one in first)]

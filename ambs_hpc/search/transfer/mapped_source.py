@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 
 FORBIDDEN = "forbidden by a clause of the space"
+_NUMBERED = re.compile(
+    r"^(parameter '[^']*':) .* is none of", re.DOTALL
+)  # reasons are counted without values
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +80,5 @@ def _row(encoding: Encoding, configuration: Configuration) -> Floats | str:
     try:
         row = encoding.encode({**encoding.defaults, **known})
     except ValueError as error:
-        return str(error)
+        return _NUMBERED.sub(r"\1 none of", str(error))
     return row if encoding.constraints.allowed(row[None])[0] else FORBIDDEN

@@ -29,7 +29,7 @@ from ambs_hpc.search.transfer.source_model import SourceModel
 
 FIRST_RESULTS = 3  # before which nothing can be said about a source
 LEADING_SHARE = 0.25  # of the proposals before that
-MOST_BLIND = 24  # leads before that, of all sources together
+MOST_BLIND = 64  # proposals among which they are
 CANDIDATES, REFINED = 200, 10
 GLOBAL_SHARE = 0.25
 KAPPA = 0.5
@@ -70,11 +70,11 @@ class TransferStrategy:
         rng = generator(self._seed, Stream.SOURCE_PROPOSAL, history.next_ordinal)
         drawn = float(rng.random())
         if history.count < FIRST_RESULTS or not history.successes:
-            is_blind = history.next_ordinal < 2 * MOST_BLIND
-            draft = self._lead(history) if is_blind and self._is_leading(history, drawn) else None
+            draft = self._lead(history) if self._is_leading(history, drawn) else None
         else:
-            fading = min(1.0, FADES_AFTER / history.count)
-            draft = self._from_sources(history, rng) if drawn < fading * self.weights(history).sum() else None
+            share = min(1.0, FADES_AFTER / history.count)
+            is_theirs = drawn < share and drawn < share * float(self.weights(history).sum())
+            draft = self._from_sources(history, rng) if is_theirs else None
         return draft or self._inner.choose(history)
 
     def prepare(self, history: History) -> None:
@@ -99,7 +99,9 @@ class TransferStrategy:
         return self._weights
 
     def _is_leading(self, history: History, drawn: float) -> bool:
-        return history.next_ordinal == 0 or drawn < LEADING_SHARE
+        """Whether a lead is next; many proposals at once are not all made on trust."""
+        first = history.next_ordinal
+        return first == 0 or (first < MOST_BLIND and drawn < LEADING_SHARE)
 
     def _lead(self, history: History) -> Draft | None:
         """The first lead that is not known, of the sources in turn."""
@@ -141,11 +143,15 @@ class TransferStrategy:
         return Draft(V[place], "source", float(middle), float(high - low) / 2.0, float(figures[0, place]))
 
     def _predicted(self, V: Floats) -> Floats:
-        """(sources, n) what each source predicts for known rows; asked once for each row."""
-        new = [row for row in V if row.tobytes() not in self._known_bases]
-        if new:
-            figures = np.array([source.predict(np.array(new)) for source in self._sources]).T
-            self._known_bases.update(zip((row.tobytes() for row in new), figures, strict=True))
+        """(sources, n) what each source predicts for known rows.
+
+        Each is asked once and alone: the last digits of a prediction depend on how many are made together,
+        and a restarted search asks for many at once.
+        """
+        for row in V:
+            if row.tobytes() not in self._known_bases:
+                figures = [float(source.predict(row[None])[0]) for source in self._sources]
+                self._known_bases[row.tobytes()] = np.array(figures)
         return np.array([self._known_bases[row.tobytes()] for row in V]).T
 
     def _weighted(self, V: Floats, weights: Floats) -> Floats:
