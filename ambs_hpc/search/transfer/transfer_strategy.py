@@ -1,9 +1,10 @@
 """A strategy beside another one: it proposes what the sources recommend, as far as results agree with them.
 
-Before there are three results, the first proposal and a quarter of the others are leads: the best points of a
-source, far from each other. After that the share of the sources is the sum of their weights, and the other
-strategy has the rest: all of it when no source orders the results better than luck does. What other problems
-teach is worth most at the beginning, so that their share fades as results come in.
+Before there are three results, the first proposal is a lead, one of the best points of a source, far from
+each other; of what is proposed beyond three without a result, a quarter. After that the share of the
+sources is the sum of their weights, and the other strategy has the rest: all of it when no source orders
+the results better than luck does. What other problems teach is worth most at the beginning, so that their
+share fades as results come in.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from ambs_hpc.search.transfer.residual_model import ResidualModel, Results, left
 from ambs_hpc.search.transfer.source_model import SourceModel
 
 FIRST_RESULTS = 3  # before which nothing can be said about a source
-LEADING_SHARE = 0.25  # of the proposals before that
-MOST_BLIND = 64  # proposals among which they are
-CANDIDATES, REFINED = 200, 10
-GLOBAL_SHARE = 0.25
-KAPPA = 0.5
-TARGET_ELITE = 10
-NEAR_PENDING = 32
+LEADING_SHARE = 0.25  # leads among the proposals before that, but the first three
+MOST_BLIND = 64  # proposals among which leads are
+CANDIDATES, REFINED = 200, 10  # candidates of the first round; the best of them, which the second one refines
+GLOBAL_SHARE = 0.25  # of the candidates that come from the whole space
+KAPPA = 0.5  # mean weight of the deviation: the sources have seen much already
+TARGET_ELITE = 10  # best results here around which candidates lie, beside the sources' best
+NEAR_PENDING = 32  # newest pending proposals that are believed
 FADES_AFTER = 30  # results, from which on the sources' share falls as one over their number
 LEAST_WEIGHT = 0.02  # of a source that is asked
 
@@ -101,7 +102,7 @@ class TransferStrategy:
     def _is_leading(self, history: History, drawn: float) -> bool:
         """Whether a lead is next; many proposals at once are not all made on trust."""
         first = history.next_ordinal
-        return first == 0 or (first < MOST_BLIND and drawn < LEADING_SHARE)
+        return first == 0 or (FIRST_RESULTS <= first < MOST_BLIND and drawn < LEADING_SHARE)
 
     def _lead(self, history: History) -> Draft | None:
         """The first lead that is not known, of the sources in turn."""
