@@ -62,8 +62,8 @@ class Proposal:
 
     Args:
         configuration: active parameters only.
-        kind: "start" (the user's), "design", "model", "random" (fallback); MANUAL or IMPORTED where a person
-            gave it to the campaign.
+        kind: "start" (the user's), "design", "source" (what another problem taught), "model", "random"
+            (fallback); MANUAL or IMPORTED where a person gave it to the campaign.
         mean, std: the surrogate's prediction in units of the objective as the user states it;
             None where no model was asked.
         acquisition: score by which it won, lower is better; None without a model.
@@ -82,6 +82,20 @@ class Observation:
 
     configuration: Configuration
     objective: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Observations of another problem, from which a search starts warm.
+
+    Args:
+        name: where they are from, in words that a person knows.
+        direction: "minimize" or "maximize": which of their objectives are the better ones.
+    """
+
+    name: str
+    direction: str
+    observations: tuple[Observation, ...]
 
 
 @dataclass(frozen=True, slots=True)

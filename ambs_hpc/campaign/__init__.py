@@ -12,8 +12,10 @@ from ambs_hpc.campaign.differences import space_lines
 from ambs_hpc.campaign.loop import Progress, SearchLoop
 from ambs_hpc.campaign.revision import Revised, plan, revise
 from ambs_hpc.campaign.settings import SearchSettings
+from ambs_hpc.campaign.warm_start import FoundSource, find_sources, keep_sources
 
 __all__ = [
+    "FoundSource",
     "Progress",
     "Revised",
     "SearchLoop",
@@ -21,6 +23,8 @@ __all__ = [
     "continue_campaign",
     "define_campaign",
     "edited_campaign",
+    "find_sources",
+    "keep_sources",
     "open_campaign",
     "plan",
     "planned_campaign",

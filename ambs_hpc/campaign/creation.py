@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -13,8 +13,8 @@ from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.queue import create_campaign, find_campaign, reading, transaction
-from ambs_hpc.records import Campaign, NewCampaign
-from ambs_hpc.search import DEFAULT_METHOD, Searcher, create_searcher
+from ambs_hpc.records import Campaign, NewCampaign, Source
+from ambs_hpc.search import DEFAULT_METHOD, WARM, Searcher, create_searcher
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -113,7 +113,7 @@ def edited_campaign(
     return after
 
 
-def searcher_for(definition: NewCampaign) -> Searcher:
+def searcher_for(definition: NewCampaign, sources: Iterable[Source] = ()) -> Searcher:
     """A searcher at the beginning of the campaign, rebuilt from stored values alone."""
     problem = definition.problem
     starting_points = cast("list[dict[str, bool | int | float | str]]", problem["starting_points"])
@@ -124,6 +124,7 @@ def searcher_for(definition: NewCampaign) -> Searcher:
         definition.direction,
         definition.seed,
         starting_points=starting_points if carry_over is None else carry_over.carried_points(starting_points),
+        sources=sources if definition.method in WARM else (),  # it may have been revised to one that takes none
         **definition.method_options,
     )
 

@@ -33,6 +33,7 @@ from ambs_hpc.queue import (
     proposals_of,
     reading,
     search_heartbeat,
+    sources_of,
     take_search,
     transaction,
 )
@@ -305,7 +306,8 @@ class SearchLoop:
         with reading(self._engine) as connection:
             self._campaign = get_campaign(connection, self._campaign.id)
             rows = proposals_of(connection, self._campaign.id)
-        self._searcher = searcher_for(self._campaign.definition)
+            sources = sources_of(connection, self._campaign.id)
+        self._searcher = searcher_for(self._campaign.definition, sources)
         self._carry_over = carry_over_of(self._campaign.definition.problem)
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
         self._added, self._uncounted = 0, set()

@@ -27,6 +27,7 @@ class SearchSettings:
         revise: take over a space that is another one than the campaign's.
         was: of parameters that were added or removed, the value with which evaluations without them ran, as
             texts; "*" for any.
+        sources: what to start warm from, as `warm_start.find_sources` takes it.
     """
 
     name: str | None = None
@@ -40,6 +41,7 @@ class SearchSettings:
     priority: int | None = None
     revise: bool = False
     was: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_evaluations is not None and self.max_evaluations < 1:

@@ -58,6 +58,12 @@ from ambs_hpc.queue.reads.search_feed import (
     proposals_of,
     recent_run_seconds,
 )
+from ambs_hpc.queue.reads.sources import (
+    SourceSummary,
+    proposed_from_sources,
+    source_summaries,
+    sources_of,
+)
 from ambs_hpc.queue.reads.sql_console import run_read_only_sql
 from ambs_hpc.queue.sql.clock import read_now
 from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
@@ -95,6 +101,7 @@ from ambs_hpc.queue.verbs.revisions import (
     revise_waiting,
     store_revision,
 )
+from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
 
@@ -121,9 +128,11 @@ __all__ = [
     "NotifyChannel",
     "Proposed",
     "Released",
+    "SourceSummary",
     "StoredConfiguration",
     "StoredNodeEvent",
     "Throughput",
+    "add_source",
     "adopt",
     "best",
     "campaign_uid",
@@ -179,6 +188,7 @@ __all__ = [
     "patient",
     "prepare_allocation",
     "proposals_of",
+    "proposed_from_sources",
     "read_now",
     "reading",
     "recent_run_seconds",
@@ -194,6 +204,8 @@ __all__ = [
     "search_heartbeat",
     "show_evaluation",
     "site_of_allocation",
+    "source_summaries",
+    "sources_of",
     "store_revision",
     "sweep",
     "take_search",

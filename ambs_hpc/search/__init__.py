@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ambs_hpc.search.protocol import Searcher
-from ambs_hpc.search.registry import DEFAULT_METHOD, METHODS, create_searcher
+from ambs_hpc.search.registry import DEFAULT_METHOD, METHODS, WARM, create_searcher
 
 if TYPE_CHECKING:
     from ambs_hpc.records import Observation, Proposal
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
+    "WARM",
     "AmbsOptions",
     "Observation",
     "Proposal",

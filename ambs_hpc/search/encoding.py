@@ -72,6 +72,8 @@ class Encoding:
             space, {n: c for n, c in zip(self.names, self._choices, strict=True) if c is not None}
         )
         self._scale_bounds()
+        # Of every parameter, also of those that the default configuration leaves inactive.
+        self.defaults: dict[str, Value] = {p.name: plain_value(p.default_value) for p in parameters}
         self.default: Floats = self.encode(default_configuration(space))  # (d,) legal, as ConfigSpace checks
 
     def range(self, column: int) -> Range:

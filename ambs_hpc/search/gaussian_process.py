@@ -147,6 +147,13 @@ class Posterior:
         """(n,) predicted targets."""
         return np.asarray(matern(X / self._lengths, self._A) @ self._weights)
 
+    def left_out(self) -> Floats:
+        """(n,) what the process would predict for each of its targets from all the others.
+
+        Source: Rasmussen & Williams (2006), equation 5.12.
+        """
+        return np.asarray(self._t - self._weights / (self._inverse_root**2).sum(axis=0))
+
     def predict(self, X: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation without noise, each (n,), in single precision, to compare points."""
         from scipy.linalg.blas import strmm

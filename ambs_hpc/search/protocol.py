@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ambs_hpc.records import Configuration, Observation, Proposal
+    from ambs_hpc.records import Configuration, Observation, Proposal, Source
     from ambs_hpc.search.encoding import Encoding
     from ambs_hpc.search.history import Draft, History
 
@@ -80,6 +80,7 @@ class SearchSpec:
         seed: >= 0.
         starting_points: configurations to be proposed first.
         options: options of the method, not yet checked.
+        sources: observations of other problems; only for methods of `registry.WARM`.
     """
 
     encoding: Encoding
@@ -88,6 +89,7 @@ class SearchSpec:
     seed: int
     starting_points: Sequence[Configuration]
     options: Mapping[str, object]
+    sources: Sequence[Source] = ()
 
 
 class MethodModule(Protocol):

@@ -14,7 +14,7 @@ from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.search.protocol import MethodModule, Searcher, SearchSpec
 
 if TYPE_CHECKING:
-    from ambs_hpc.records import Configuration
+    from ambs_hpc.records import Configuration, Source
 
 MODULES: Mapping[str, str] = {
     "ambs": "ambs_hpc.search.methods.ambs",
@@ -28,6 +28,7 @@ LIBRARIES: Mapping[str, str] = {  # prefix of a method's name -> the adapter tha
 }
 METHODS: tuple[str, ...] = tuple(MODULES)
 DEFAULT_METHOD = "ambs"
+WARM = ("ambs",)  # methods that learn from other problems
 
 
 def create_searcher(
@@ -37,6 +38,7 @@ def create_searcher(
     seed: int = 0,
     *,
     starting_points: Iterable[Configuration] = (),
+    sources: Iterable[Source] = (),
     **options: object,
 ) -> Searcher:
     """A searcher at its beginning.
@@ -48,6 +50,7 @@ def create_searcher(
         direction: "minimize" or "maximize" the objective.
         seed: >= 0; same seed and same results in the same order give the same proposals.
         starting_points: configurations to be proposed first.
+        sources: observations of other problems, from which the method "ambs" starts warm.
         options: options of the method, see `AmbsOptions` and `LatinOptions`; for an Optuna sampler those of
             its constructor.
 
@@ -66,7 +69,12 @@ def create_searcher(
     if seed < 0:
         raise UsageError(f"seed {seed}: give a whole number from 0.")
     encoding = Encoding(build_space(space))
-    spec = SearchSpec(encoding, method, direction, seed, list(starting_points), options)
+    spec = SearchSpec(encoding, method, direction, seed, list(starting_points), options, list(sources))
+    if spec.sources and method not in WARM:
+        raise UsageError(
+            f"search method {method!r} does not learn from other problems. Leave --from away, or take one of "
+            f"the methods that do: {', '.join(WARM)}."
+        )
     return cast(MethodModule, import_module(module)).create(spec)
 
 

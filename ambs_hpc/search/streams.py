@@ -22,6 +22,9 @@ class Stream(IntEnum):
     FALLBACK = 4  # what replaces a point of the design that is illegal or known
     LOCAL_FIT = 5  # points on which the local process's hyperparameters are fitted
     INCUMBENT = 6  # what the local process is centred on
+    SOURCE_GROWTH = 21  # the seeds of sources' forests
+    SOURCE_WEIGHT = 22  # bootstrap samples that weigh the sources
+    SOURCE_PROPOSAL = 23  # whether a proposal comes from the sources, and its candidates
 
 
 @unique

@@ -199,7 +199,7 @@ def test_no_transaction_is_open_while_the_search_works(
     made = loop_module.searcher_for
     monkeypatch.setattr(loop_module, "transaction", watched(transaction))
     monkeypatch.setattr(loop_module, "reading", watched(reading))
-    monkeypatch.setattr(loop_module, "searcher_for", lambda one: WatchedSearcher(made(one), is_open))
+    monkeypatch.setattr(loop_module, "searcher_for", lambda *given: WatchedSearcher(made(*given), is_open))
     loop, campaign, clock = searching(any_engine)
     loop.step()
     finish(any_engine, 4)

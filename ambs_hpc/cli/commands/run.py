@@ -25,6 +25,15 @@ Option = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the search; by default 0.")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the campaign; by default the problem's.")]
+From = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--from",
+        metavar="SOURCE",
+        help="Start warm from another problem's results: a campaign, a database (FILE or URL, #NAME for one "
+        "campaign), or a .csv or .json file; repeatable.",
+    ),
+]
 RunRoot = Annotated[
     Path, typer.Option("--runs", metavar="DIR", help="Folder for the folders of all attempts.")
 ]
@@ -55,6 +64,7 @@ def run(
     option: Option = None,
     seed: Seed = None,
     name: Name = None,
+    from_: From = None,
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
     priority: Priority = None,
@@ -78,6 +88,7 @@ def run(
         priority=priority,
         revise=revise,
         was=parse_was(was),
+        sources=tuple(from_ or ()),
     )
     if dry_run:
         from ambs_hpc.cli.shared.dry_run import print_dry_run

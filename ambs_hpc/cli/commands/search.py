@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.commands.run import (
+    From,
     MaxEvaluations,
     MaxMinutes,
     Method,
@@ -43,6 +44,7 @@ def search(
     option: Option = None,
     seed: Seed = None,
     name: Name = None,
+    from_: From = None,
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
     priority: Priority = None,
@@ -66,5 +68,6 @@ def search(
         priority=priority,
         revise=revise,
         was=parse_was(was),
+        sources=tuple(from_ or ()),
     )
     raise typer.Exit(search_campaign(problem, settings, db, as_json=as_json))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Launcher
 
 FAILURES_SHOWN = 5
+LATELY = 20  # evaluations whose share from sources says how far these are trusted now
 
 
 def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson = False) -> None:
@@ -59,11 +60,22 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    from ambs_hpc.queue import best, counts, failures, is_search_alive, marks_of, throughput
+    from ambs_hpc.queue import (
+        best,
+        counts,
+        failures,
+        is_search_alive,
+        marks_of,
+        proposed_from_sources,
+        source_summaries,
+        throughput,
+    )
 
     leading = best(connection, campaign.id, 1)
     pace = throughput(connection, campaign.id)
     marks = marks_of(connection, campaign.id)
+    sources = source_summaries(connection, campaign.id)
+    taught = proposed_from_sources(connection, campaign.id, LATELY) if sources else (0, 0)
     return {
         "campaign": campaign.name,
         "method": campaign.definition.method,
@@ -76,6 +88,9 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
         "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
+        "sources": [{"name": one.name, "observations": one.observations} for one in sources],
+        "proposed_from_sources": taught[0],
+        "proposed_from_sources_lately": taught[1],
         "failures": [
             {
                 "kind": group.kind.value,
@@ -159,6 +174,11 @@ def _write(told: dict[str, Any]) -> None:
         write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
     if told["per_hour"]:
         write(f"  {told['per_hour']:.0f} an hour, {duration(told['mean_run_seconds'])} each\n")
+    for source in told["sources"]:
+        write(f"  from {cell(source['name'])}: {source['observations']} results\n")
+    if told["sources"]:
+        lately = f"{told['proposed_from_sources_lately']} of the newest {LATELY}"
+        write(f"  proposed from these: {told['proposed_from_sources']} evaluations, {lately}\n")
     write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
         like = f"ambs logs {group['example_id']} --stderr"

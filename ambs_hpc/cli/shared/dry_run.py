@@ -9,6 +9,7 @@ from ambs_hpc.campaign import Revised, SearchSettings, define_campaign, planned_
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.revised import revised_json, revised_line
+from ambs_hpc.cli.shared.source_lines import sources_of_plan
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseError
 from ambs_hpc.launcher.container_command import preview
@@ -29,7 +30,9 @@ def print_dry_run(
     loaded = load_problem(problem_file)
     wanted = define_campaign(loaded, settings)
     revised = _planned(wanted, settings, db)
-    first = [dict(proposal.configuration) for proposal in searcher_for(wanted).ask(SHOWN)]
+    found = sources_of_plan(wanted, settings.sources, db)
+    searcher = searcher_for(wanted, [one.source for one in found])
+    first = [dict(proposal.configuration) for proposal in searcher.ask(SHOWN)]
     container = wanted.objective.get("container")
     entered, trouble = "", ""
     if isinstance(container, Mapping):
@@ -49,10 +52,12 @@ def print_dry_run(
     parameters = {name: str(one) for name, one in loaded.problem.configuration_space.items()}
     notes = space_notes(loaded.problem.configuration_space)
     if as_json:
-        plan |= {"parameters": parameters, "notes": notes, "first_proposals": first}
+        plan |= {"from": [one.line for one in found], "parameters": parameters, "notes": notes}
+        plan["first_proposals"] = first
         print_json({**plan, **({} if revised is None else {"revision": revised_json(revised)})})
         return
     lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in plan.items()]
+    lines += [f"from {cell(one.line)}" for one in found]
     lines += ["parameters", *(f"  {text}" for text in parameters.values())]
     lines += [f"note: {note}" for note in notes]
     lines += ["first proposals", *(f"  {cell(one)}" for one in first)]

@@ -9,12 +9,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign
+from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, find_sources, keep_sources
 from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.launcher_process import LauncherProcess
 from ambs_hpc.cli.shared.options import chosen_database, open_engine
 from ambs_hpc.cli.shared.progress_display import Display, open_display
 from ambs_hpc.cli.shared.revised import told_campaign
+from ambs_hpc.cli.shared.source_lines import tell_sources
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
@@ -43,7 +44,10 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
     """
     wanted = define_campaign(load_problem(problem_file), settings)
     engine = open_engine(db, create=True)
+    sources = find_sources(engine, wanted, settings.sources)
     campaign = told_campaign(engine, wanted, settings)
+    keep_sources(engine, campaign, sources)
+    tell_sources(sources)
     engine = patient(engine)
     search = SearchLoop(engine, campaign, None, SystemClock())
     search.open()

@@ -6,11 +6,12 @@ import signal
 import time
 from pathlib import Path
 
-from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign
+from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, find_sources, keep_sources
 from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.progress_display import open_display
 from ambs_hpc.cli.shared.revised import told_campaign
+from ambs_hpc.cli.shared.source_lines import tell_sources
 from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
@@ -25,7 +26,10 @@ def search_campaign(problem_file: Path, settings: SearchSettings, db: str | None
     """Search until the budget is spent or the time is up (0), or until a signal comes (EXIT_STOPPED)."""
     wanted = define_campaign(load_problem(problem_file), settings)
     engine = open_engine(db, create=True)
+    sources = find_sources(engine, wanted, settings.sources)
     campaign = told_campaign(engine, wanted, settings)
+    keep_sources(engine, campaign, sources)
+    tell_sources(sources)
     engine = patient(engine)
     search = SearchLoop(engine, campaign, settings.slots, SystemClock())
     search.open()

@@ -313,3 +313,29 @@ node_event = Table(
     CheckConstraint("node <> '' AND kind <> ''", name="names"),
     Index("ix_node_event_at", "at"),
 )
+
+# Observations of other problems, from which the search of a campaign starts warm. Copied, so that the
+# search stays a function of this database whatever becomes of where they are from.
+source = Table(
+    "source",
+    metadata,
+    _id(),
+    Column("campaign_id", Id, ForeignKey(campaign.c.id), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("campaign_id", "name"),
+    CheckConstraint("name <> ''", name="name"),
+    CheckConstraint(_one_of("direction", ["minimize", "maximize"]), name="direction"),
+)
+
+source_observation = Table(
+    "source_observation",
+    metadata,
+    Column("source_id", Id, ForeignKey(source.c.id), primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("configuration", JSON, nullable=False),
+    Column("objective", Double),  # none where the evaluation failed
+    CheckConstraint("ordinal >= 0", name="ordinal"),
+    CheckConstraint(_finite("objective"), name="objective_is_finite"),
+)

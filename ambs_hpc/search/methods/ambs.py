@@ -28,6 +28,7 @@ from ambs_hpc.search.sampling.sampler import ConfigurationSampler
 from ambs_hpc.search.searcher import HistorySearcher, best_first, first_unknown
 from ambs_hpc.search.stagnation import Stagnation
 from ambs_hpc.search.streams import Stream, generator
+from ambs_hpc.search.transfer.transfer_strategy import warm_started
 from ambs_hpc.threads import one_thread
 
 Score: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
@@ -50,7 +51,7 @@ def create(spec: SearchSpec) -> Searcher:
         UsageError: an option does not exist or has a wrong value.
     """
     options = read_options(spec.method, PRESETS[spec.method], spec.options)
-    strategy = AmbsStrategy(spec.encoding, options, spec.seed)
+    strategy = warm_started(AmbsStrategy(spec.encoding, options, spec.seed), spec)
     return HistorySearcher(spec.encoding, strategy, spec.direction, spec.starting_points)
 
 

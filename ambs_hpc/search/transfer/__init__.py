@@ -1,0 +1,1 @@
+"""What other problems have taught: their observations as surrogates beside the search's own."""
