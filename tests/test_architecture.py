@@ -22,6 +22,7 @@ FLOORS = {
     "file_systems": 0,
     "threads": 0,
     "timing": 0,
+    "shown_text": 0,
     "records": 1,
     "states": 1,
     "problem": 2,
@@ -34,7 +35,9 @@ FLOORS = {
     "launcher": 5,
     "report": 6,
     "simulate": 6,
-    "cli": 7,
+    "api": 7,
+    "integrations": 8,
+    "cli": 8,
 }
 # These files may import each other downwards.
 BOTTOM = {
@@ -43,6 +46,7 @@ BOTTOM = {
     "file_systems",
     "identity",
     "records",
+    "shown_text",
     "states",
     "threads",
     "timing",
@@ -96,7 +100,7 @@ DOORS = {
     "psycopg2": {"queue", "postgres_server"},
     "alembic": {"queue"},
     "typer": {"cli"},
-    "rich": {"cli", "report"},
+    "rich": {"api", "cli", "report"},
     "jinja2": {"sites"},
     "yaml": {"sites"},
 }
@@ -121,6 +125,8 @@ SHARED_NAMES = {
     "takeover": "a launcher goes on with what its dead predecessor left",
     "values": "the frozen values of a scheduler",
 }
+# Names of several classes, and what they mean in all of them.
+SHARED_CLASSES = {"Campaign": "a campaign: as it is stored, as a person drives it from Python"}
 # Modules are nouns; these words that end like a gerund are the field's nouns.
 NOUNS = {"encoding", "mapping", "packing", "parsing", "rendering", "sampling", "timing"}
 
@@ -300,7 +306,8 @@ def test_every_class_name_means_one_class() -> None:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
-    assert not {name: found for name, found in places.items() if len(found) > 1}
+    doubled = {name: found for name, found in places.items() if len(found) > 1}
+    assert set(doubled) <= set(SHARED_CLASSES), doubled
 
 
 def test_every_module_name_means_one_thing() -> None:

@@ -6,8 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from ambs_hpc.cli.shared.output import cell, duration
-from ambs_hpc.cli.shared.terminal import harmless, write
+from ambs_hpc.shown_text import cell, duration, harmless
 from ambs_hpc.states import State
 
 if TYPE_CHECKING:
@@ -58,7 +57,8 @@ class ProgressLines:
         self._next = time.monotonic() + LOG_LINE_SECONDS
         left = self._pace.seconds(progress, time.monotonic())
         ending = f", about {duration(left)} left" if left is not None else ""
-        write(f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n", err=True)
+        line = f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n"
+        sys.stderr.write(harmless(line))
         sys.stderr.flush()
 
     def close(self) -> None:
