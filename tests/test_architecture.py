@@ -97,6 +97,7 @@ DOORS = {
     "psutil": {"launcher/executors/parsl/pool.py"},  # comes with Parsl
     "balsam": {"schedulers/balsam/service.py"},
     "requests": {"schedulers/balsam/service.py"},  # comes with Balsam
+    "pandas": {"api/results_table.py"},
     "psycopg2": {"queue", "postgres_server"},
     "alembic": {"queue"},
     "typer": {"cli"},

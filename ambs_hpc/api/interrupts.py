@@ -26,3 +26,10 @@ def signals_to(interrupted: Callable[[int], None]) -> Iterator[None]:
         for number, handler in before.items():
             # None: set by a program around Python, and nothing that Python could set again.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A run was stopped before it was done. All is stored, and running it again goes on.
+
+    As a KeyboardInterrupt it also stops the program, or the cells of a notebook that come next.
+    """

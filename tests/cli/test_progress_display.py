@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ambs_hpc.api.progress_display import RemainingTime
+from ambs_hpc.api.progress_words import RemainingTime
 from ambs_hpc.campaign import Progress
 from ambs_hpc.states import State
 
