@@ -98,6 +98,9 @@ DOORS = {
     "balsam": {"schedulers/balsam/service.py"},
     "requests": {"schedulers/balsam/service.py"},  # comes with Balsam
     "pandas": {"api/results_table.py"},
+    "lightning": {"integrations/lightning.py"},
+    "transformers": {"integrations/transformers.py"},
+    "torch": {"integrations/transformers.py"},
     "psycopg2": {"queue", "postgres_server"},
     "alembic": {"queue"},
     "typer": {"cli"},
@@ -127,9 +130,12 @@ SHARED_NAMES = {
     "values": "the frozen values of a scheduler",
 }
 # Names of several classes, and what they mean in all of them.
-SHARED_CLASSES = {"Campaign": "a campaign: as it is stored, as a person drives it from Python"}
+SHARED_CLASSES = {
+    "AmbsCallback": "the callback of the framework that its module is named for",
+    "Campaign": "a campaign: as it is stored, as a person drives it from Python",
+}
 # Modules are nouns; these words that end like a gerund are the field's nouns.
-NOUNS = {"encoding", "mapping", "packing", "parsing", "rendering", "sampling", "timing"}
+NOUNS = {"encoding", "lightning", "mapping", "packing", "parsing", "rendering", "sampling", "timing"}
 
 
 def modules(folder: Path) -> list[Path]:
