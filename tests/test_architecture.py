@@ -98,6 +98,8 @@ DOORS = {
     "balsam": {"schedulers/balsam/service.py"},
     "requests": {"schedulers/balsam/service.py"},  # comes with Balsam
     "pandas": {"api/results_table.py"},
+    "hydra": {"integrations"},
+    "omegaconf": {"integrations"},  # comes with Hydra
     "lightning": {"integrations/lightning.py"},
     "transformers": {"integrations/transformers.py"},
     "torch": {"integrations/transformers.py"},
