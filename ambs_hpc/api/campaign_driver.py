@@ -27,6 +27,7 @@ from ambs_hpc.states import FailureKind
 if TYPE_CHECKING:
     from ambs_hpc.api.site_submission import SubmissionReport
     from ambs_hpc.problem import Problem
+    from ambs_hpc.problem.problem_file import LoadedProblem
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Campaign(CampaignReader):
 
     def __init__(
         self,
-        problem: Problem | str | os.PathLike[str],
+        problem: Problem | LoadedProblem | str | os.PathLike[str],
         db: str | os.PathLike[str] | None = None,
         *,
         name: str | None = None,

@@ -41,6 +41,8 @@ def placed_problem(problem: object) -> LoadedProblem:
         ProblemError: the objective does not exist, or the file cannot be used.
         UsageError: it is neither.
     """
+    if isinstance(problem, LoadedProblem):
+        return problem
     if isinstance(problem, str | os.PathLike):
         return load_problem(Path(problem).expanduser())
     if not isinstance(problem, Problem):

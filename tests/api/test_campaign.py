@@ -201,13 +201,13 @@ def test_two_interrupts_of_the_main_thread_give_evaluations_back(folder: Path) -
 
 
 SCRIPT = """
-from ambs_hpc import Campaign, Problem
 def train(configuration):
     import python_model
     return python_model.wait(configuration)
-PROBLEM = Problem(name="p", space={"x": (0.0, 1.0)}, objective=train)
 if __name__ == "__main__":
-    Campaign(PROBLEM, "x.db").run(max_evaluations=4, slots=2)
+    from ambs_hpc import Campaign, Problem
+    problem = Problem(name="p", space={"x": (0.0, 1.0)}, objective=train)
+    Campaign(problem, "x.db").run(max_evaluations=4, slots=2)
 """
 
 
