@@ -91,7 +91,8 @@ OPTIONAL_EXECUTORS = {
 }
 
 DOORS = {
-    "sklearn": {"search/forest.py"},
+    "sklearn": {"search/forest.py", "integrations/sklearn.py", "integrations/cross_validation.py"},
+    "joblib": {"integrations/sklearn.py", "integrations/cross_validation.py"},  # comes with scikit-learn
     "optuna": {"search/methods/optuna_adapter.py"},
     "parsl": {"launcher/executors/parsl/pool.py"},
     "psutil": {"launcher/executors/parsl/pool.py"},  # comes with Parsl

@@ -16,7 +16,7 @@ from ambs_hpc import campaign as campaigns
 from ambs_hpc.api.campaign_reader import CampaignReader
 from ambs_hpc.api.choices import chosen_database
 from ambs_hpc.api.interrupts import RunInterrupted
-from ambs_hpc.api.problem_place import placed_problem, write_problem_file
+from ambs_hpc.api.problem_place import placed_problem, problem_file, write_problem_file
 from ambs_hpc.api.progress_display import NoProgress, open_display
 from ambs_hpc.api.search_and_launcher import PairEnd, SearchAndLauncher
 from ambs_hpc.campaign import SearchSettings, define_campaign
@@ -27,6 +27,7 @@ from ambs_hpc.states import FailureKind
 if TYPE_CHECKING:
     from ambs_hpc.api.site_submission import SubmissionReport
     from ambs_hpc.problem import Problem
+    from ambs_hpc.problem.problem_file import LoadedProblem
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Campaign(CampaignReader):
 
     def __init__(
         self,
-        problem: Problem | str | os.PathLike[str],
+        problem: Problem | LoadedProblem | str | os.PathLike[str],
         db: str | os.PathLike[str] | None = None,
         *,
         name: str | None = None,
@@ -177,7 +178,7 @@ class Campaign(CampaignReader):
         budget = budget or self._stored.definition.max_evaluations
         if search and budget is None:
             raise UsageError("submit: give max_evaluations: without a budget the search would never end.")
-        problem_file = self._problem_file() if search else None
+        file = self._problem_file(write=not dry_run) if search else None
         wanted = Wanted(
             _whole("nodes", nodes, at_least=1) or 1,
             str(time),
@@ -186,7 +187,7 @@ class Campaign(CampaignReader):
             chain=_whole("chain", chain, at_least=1) or 1,
             site=site,
         )
-        options = LauncherOptions(with_search=problem_file, max_evaluations=budget if search else None)
+        options = LauncherOptions(with_search=file, max_evaluations=budget if search else None)
         return submit_campaign(self._engine, self._url, self.name, wanted, options, dry_run=dry_run)
 
     def rerun(
@@ -234,10 +235,14 @@ class Campaign(CampaignReader):
         with transaction(self._engine) as connection:
             return cancel(connection, ids=_ids(ids), campaign_id=self._stored.id)
 
-    def _problem_file(self) -> Path:
+    def _problem_file(self, *, write: bool) -> Path:
         """The file from which a search elsewhere reads this problem."""
-        file = self._loaded.file
-        return file if file.is_file() else write_problem_file(self._loaded.problem, self.name, file.parent)
+        loaded = self._loaded
+        if loaded.file.is_file():
+            return loaded.file
+        if write:
+            write_problem_file(loaded.problem, self.name, loaded.directory)
+        return problem_file(self.name, loaded.directory)
 
     def _tell(self, end: PairEnd) -> None:
         if end.signal == signal.SIGTERM:

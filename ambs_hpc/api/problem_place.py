@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import pprint
 import secrets
 from dataclasses import fields
 from pathlib import Path
@@ -41,6 +41,8 @@ def placed_problem(problem: object) -> LoadedProblem:
         ProblemError: the objective does not exist, or the file cannot be used.
         UsageError: it is neither.
     """
+    if isinstance(problem, LoadedProblem):
+        return problem
     if isinstance(problem, str | os.PathLike):
         return load_problem(Path(problem).expanduser())
     if not isinstance(problem, Problem):
@@ -58,24 +60,26 @@ def placed_problem(problem: object) -> LoadedProblem:
     return LoadedProblem(problem, folder / "a program")  # of the file only the folder counts
 
 
-def write_problem_file(problem: Problem, name: str, folder: Path) -> Path:
-    """Write the problem as a file that `ambs search` reads; its path.
+def problem_file(name: str, folder: Path) -> Path:
+    """The file that `write_problem_file` writes."""
+    return folder / f"{name}_problem.py"
+
+
+def write_problem_file(problem: Problem, name: str, folder: Path) -> None:
+    """Write the problem as a file that `ambs search` reads.
 
     Raises:
         UsageError: a file of that name is there and is a person's own.
     """
-    file = folder / f"{name}_problem.py"
     given = {one.name: getattr(problem, one.name) for one in fields(problem) if one.name != "space"}
     given |= {"name": name, "objective": _written_objective(problem)}
     given["starting_points"] = [dict(point) for point in problem.starting_points]
-    space = json.dumps(problem.to_json()["space"], indent=1)
     text = _PROBLEM_FILE.format(
         head=WRITTEN,
-        space=f"__import__('json').loads(r'''{space}''')" if "'''" not in space else repr(json.loads(space)),
+        space=pprint.pformat(problem.to_json()["space"], width=100, sort_dicts=False),
         arguments="\n".join(f"    {key}={value!r}," for key, value in given.items()),
     )
-    _replace(file, text, WRITTEN)
-    return file
+    _replace(problem_file(name, folder), text, WRITTEN)
 
 
 def _written_objective(problem: Problem) -> object:

@@ -60,7 +60,7 @@ def found_function(function: object) -> FoundFunction:
     if "<locals>" in function.__qualname__:
         outer = function.__qualname__.rpartition(".<locals>.")[0]
         raise _refused(f"is the function {name} inside of {outer}, which cannot be imported", WHY)
-    if function.__qualname__ != name:
+    if "." in function.__qualname__:
         raise _refused(f"is the method {function.__qualname__}", WHY)
     module, file = function.__module__, Path(function.__code__.co_filename)
     if module in EXECUTED:
@@ -101,8 +101,8 @@ def _import_folder(module: str, file: Path) -> Path | None:
     """The folder from which the module is imported; None where every interpreter of this kind finds it."""
     depth = module.count(".") + (file.name == "__init__.py")
     folder = file.absolute().parents[depth]
-    installed = {Path(one).absolute() for one in sysconfig.get_paths().values()}
-    return None if folder in installed else folder
+    is_library = str(folder) in (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
+    return None if is_library or folder.name in ("site-packages", "dist-packages") else folder
 
 
 def _described(function: object) -> str:
