@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import hydra_plugins.hydra_ambs_sweeper as installed_plugin
@@ -15,6 +17,9 @@ import yaml
 
 from ambs_hpc import open_campaign
 from ambs_hpc.errors import AmbsError
+from ambs_hpc.integrations.hydra.settings import SweeperSettings
+from ambs_hpc.queue import list_allocations, list_evaluations, open_database, reading
+from ambs_hpc.states import State
 from tests.databases import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -132,10 +137,54 @@ def test_each_evaluation_is_a_run_of_its_own(folder: Path) -> None:
         assert (file.parent / ".hydra" / "overrides.yaml").is_file()
 
 
+def test_a_sweep_in_an_allocation_is_waited_for(folder: Path) -> None:
+    """Search and launcher run in it; the command that is given again submits nothing while one is alive."""
+    (folder / "ambs.yml").write_text("site: local\n")
+    submit = [
+        "hydra.sweeper.submit.nodes=1",
+        "hydra.sweeper.submit.time=10m",
+        "hydra.sweeper.max_evaluations=4",
+    ]
+    assert "submitted to local" in said(folder, *submit, "seconds=0")
+    again = said(folder, *submit, "seconds=0", "hydra.sweeper.submit.wait=true")
+    assert "submitted" not in again.replace("none are submitted", "")
+    assert "best objective" in said(folder, *submit, "seconds=0")
+    engine = open_database(str(folder / "ambs.db"))
+    with reading(engine) as connection:
+        assert len(list_allocations(connection)) == 1
+        assert [row.state for row in list_evaluations(connection)] == [State.DONE] * 4
+    engine.dispose()
+    assert len(list(folder.glob("multirun/*/*/optimization_results.yaml"))) == 2
+
+
+PAGE = (ROOT / "docs" / "integrations.md").read_text()
+
+
+def test_the_page_names_every_setting() -> None:
+    """A renamed setting is renamed there too."""
+    told = {
+        name for row in re.findall(r"^\| (`.*?) \|", PAGE, flags=re.M) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert told >= {one.name for one in fields(SweeperSettings)} - {"_target_"}
+
+
+def test_the_pages_program_is_swept(tmp_path: Path) -> None:
+    """What people copy works, with a smaller number; the command line's sweep is another campaign's."""
+    for language, name in (("python", "train.py"), ("yaml", "train.yaml")):
+        (block,) = re.findall(rf"```{language}\n(# {name}\n.*?)```", PAGE, flags=re.S)
+        (tmp_path / name).write_text(block.replace("max_evaluations: 100", "max_evaluations: 3"))
+    said(tmp_path, "lr=interval(0.001, 0.01)", "hydra.sweeper.name=narrow", script="train.py")
+    with open_campaign(tmp_path / "ambs.db", "narrow") as campaign:
+        rows = campaign.results(as_frame=False)
+    assert [row["state"] for row in rows] == ["DONE"] * 3
+    assert all(0.001 <= row["p:lr"] <= 0.01 and 1 <= row["p:layers"] <= 8 for row in rows)
+
+
 WRONG = {
     "xx=interval(0,1)": "Could not override 'xx'",
     "hydra.sweeper.max_evaluations=null": "ambs: hydra.sweeper.max_evaluations: say how many evaluations",
     "hydra.sweeper.direction=down": "ambs: problem: direction: is 'down'",
+    "hydra.sweeper.db='postgresql://me:secret@host/db'": "ambs: hydra.sweeper.db: has a password",
     "hydra.sweeper.slot=3": "Key 'slot' not in 'SweeperSettings'",
     "hydra.sweeper.starting_points=[{x: 0.1}]": "ambs: problem: starting_points[0]",
 }

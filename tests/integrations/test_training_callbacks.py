@@ -157,7 +157,7 @@ def test_a_training_ended_within_its_last_validation_is_scored_by_another(
     ended = run_by_hand(tmp_path, text_of("with_lightning"), **inside)
     assert "nothing was validated in this attempt. Call Trainer.validate" in ended.stderr
     assert not (tmp_path / "result").exists()
-    run_by_hand(tmp_path, text_of("with_lightning") + "trainer.validate(None)\n", **inside)
+    run_by_hand(tmp_path, text_of("with_lightning") + "trainer.validate(None, None)\n", **inside)
     assert json.loads((tmp_path / "result").read_text()) == {"objective": 0.25}
 
 
@@ -169,3 +169,15 @@ def test_a_checkpoint_that_was_being_written_is_passed_over(tmp_path: Path, insi
     (tmp_path / "kept" / "checkpoint-20" / "trainer_state.json").write_text('{"global_st')
     ended = run_by_hand(tmp_path, text_of("with_transformers"), **inside)
     assert ended.stdout.startswith("step 9\n")
+
+
+@pytest.mark.parametrize("framework", ["lightning", "transformers"])
+def test_the_page_does_what_it_says(framework: str, tmp_path: Path, inside: dict[str, str]) -> None:
+    """What people copy leaves the objective."""
+    page = (HERE.parents[1] / "docs" / "integrations.md").read_text()
+    (block,) = (
+        one for one in re.findall(r"```python\n(.*?)```", page, flags=re.S) if f"from {framework}" in one
+    )
+    ended = run_by_hand(tmp_path, f"model = data = None\n{block}", **inside)
+    assert ended.stderr == ""
+    assert json.loads((tmp_path / "result").read_text()) == {"objective": 0.25}

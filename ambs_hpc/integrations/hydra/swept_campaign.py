@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,17 +12,20 @@ from typing import Any, cast
 
 from hydra.errors import CompactHydraException
 from omegaconf import OmegaConf
+from sqlalchemy import make_url
 
 from ambs_hpc import Campaign, Command, Problem, Resources
 from ambs_hpc.api.choices import chosen_database
 from ambs_hpc.api.interrupts import RunInterrupted
 from ambs_hpc.errors import AmbsError, UsageError
+from ambs_hpc.identity import user_name
 from ambs_hpc.integrations.hydra.application import evaluation_command
 from ambs_hpc.integrations.hydra.parameters import SweptParameters, read_parameters
 from ambs_hpc.integrations.hydra.settings import SweeperSettings
 from ambs_hpc.launcher.command_line import filled
 from ambs_hpc.problem.space import default_configuration
 from ambs_hpc.queue import list_allocations, open_database, reading
+from ambs_hpc.sites import refresh
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ def run_sweep(hydra_context: Any, config: Any, arguments: Sequence[str]) -> None
     settings = cast("SweeperSettings", OmegaConf.to_object(config.hydra.sweeper))
     logging.getLogger("alembic").setLevel(logging.WARNING)  # Hydra shows what libraries say of themselves
     try:
+        _refuse_password(settings.db)
         parameters = read_parameters(settings.params, arguments, hydra_context.config_loader)
         problem = _problem(settings, parameters, config)
         _check_composition(problem, parameters, hydra_context, config)
@@ -60,6 +65,15 @@ def run_sweep(hydra_context: Any, config: Any, arguments: Sequence[str]) -> None
     except RunInterrupted as error:
         sys.stderr.write("ambs: stopped before it was done; the same command goes on.\n")
         raise SystemExit(EXIT_STOPPED) from error
+
+
+def _refuse_password(db: str | None) -> None:
+    """Refuse a database URL with a password: Hydra writes its configuration into the folder of every run."""
+    if db and "://" in db and make_url(db).password is not None:
+        raise UsageError(
+            "hydra.sweeper.db: has a password, which Hydra would write into files. Set AMBS_DB in the "
+            "environment, or start the server by `ambs db start`, and leave hydra.sweeper.db out"
+        )
 
 
 def _problem(settings: SweeperSettings, parameters: SweptParameters, config: Any) -> Problem:
@@ -147,9 +161,11 @@ def _submit(settings: SweeperSettings, campaign: Campaign) -> None:
 
 
 def _live_allocations(settings: SweeperSettings) -> list[str]:
-    """Allocations of this database that have not ended, as far as the scheduler was asked last."""
+    """Allocations of this database that have not ended; what a scheduler does not say now counts as alive."""
     engine = open_database(chosen_database(settings.db), create=False)
     try:
+        for unanswered in refresh(engine, user_name(), time.time()).unheard:
+            logger.warning("%s", unanswered)
         with reading(engine) as connection:
             return [one.scheduler_id or one.state for one in list_allocations(connection, over=False)]
     finally:

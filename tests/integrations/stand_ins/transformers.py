@@ -26,14 +26,19 @@ class TrainerCallback:
     def on_train_end(self, args, state, control, **kwargs): ...
 
 
-class Trainer:
-    """Takes steps, and saves after one of them when a callback's control says so."""
+class TrainingArguments(SimpleNamespace):
+    """What is given, and how many ranks there are."""
 
-    def __init__(self, max_steps: int, output_dir: str, callbacks: list[TrainerCallback]) -> None:
-        self.args = SimpleNamespace(output_dir=output_dir, world_size=1)
+    world_size = 1
+
+
+class Trainer:
+    """Takes 20 steps an epoch, and saves after one of them when a callback's control says so."""
+
+    def __init__(self, model, args, train_dataset, eval_dataset, callbacks):
+        self.args, self.max_steps, self.callbacks = args, 20 * args.num_train_epochs, callbacks
         self.state = SimpleNamespace(global_step=0, is_world_process_zero=True)
         self.control = SimpleNamespace(should_save=False, should_evaluate=False, should_log=False)
-        self.max_steps, self.callbacks = max_steps, callbacks
 
     def train(self, resume_from_checkpoint: str | None = None) -> None:
         if resume_from_checkpoint is not None:

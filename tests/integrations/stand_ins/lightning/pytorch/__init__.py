@@ -18,14 +18,14 @@ STEP_SECONDS = 0.2 if os.environ.get("AMBS_ATTEMPT") == "1" else 0.0
 class Trainer:
     """Takes steps; TERM raises SIGTERMException after one of them, and again after `on_exception`."""
 
-    def __init__(self, max_steps: int, callbacks: list[object]) -> None:
-        self.max_steps, self.callbacks = max_steps, callbacks
+    def __init__(self, max_epochs: int, callbacks: list[object]) -> None:
+        self.max_steps, self.callbacks = 3 * max_epochs, callbacks
         self.global_step, self.is_global_zero, self.sanity_checking = 0, True, False
         self.callback_metrics: dict[str, float] = {}
         self.state = SimpleNamespace(fn=None)
         self._got_term = False
 
-    def fit(self, model: object, ckpt_path: str | None = None) -> None:
+    def fit(self, model: object, data: object, ckpt_path: str | None = None) -> None:
         self.state.fn = "fit"
         before = signal.signal(signal.SIGTERM, self._note)
         try:
@@ -36,7 +36,7 @@ class Trainer:
         finally:
             signal.signal(signal.SIGTERM, before)
 
-    def validate(self, model: object) -> None:
+    def validate(self, model: object, data: object) -> None:
         self.state.fn = "validate"
         self._validate(model)
 
