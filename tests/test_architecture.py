@@ -102,6 +102,7 @@ DOORS = {
     "hydra": {"integrations"},
     "omegaconf": {"integrations"},  # comes with Hydra
     "lightning": {"integrations/lightning.py"},
+    "pytorch_lightning": {"integrations/lightning.py"},  # its other name
     "transformers": {"integrations/transformers.py"},
     "torch": {"integrations/transformers.py"},
     "psycopg2": {"queue", "postgres_server"},

@@ -9,9 +9,12 @@ from typing import Any
 try:
     from lightning.pytorch.callbacks import Callback
     from lightning.pytorch.utilities.exceptions import SIGTERMException
-except ModuleNotFoundError:  # the same framework under its other name
-    from pytorch_lightning.callbacks import Callback
-    from pytorch_lightning.utilities.exceptions import SIGTERMException
+except ModuleNotFoundError as error:
+    try:  # the same framework under its other name
+        from pytorch_lightning.callbacks import Callback
+        from pytorch_lightning.utilities.exceptions import SIGTERMException
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(f"{error}. Install it: pip install 'ambs-hpc[lightning]'") from None
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.integrations.evaluation_context import (

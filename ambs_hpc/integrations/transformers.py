@@ -7,7 +7,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+try:
+    from transformers import TrainerCallback
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}. Install it: pip install 'ambs-hpc[transformers]'") from None
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.integrations.evaluation_context import (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hydra.errors import HydraException
 
@@ -43,11 +45,11 @@ def test_every_kind_of_sweep_is_a_part_of_the_space(text: str) -> None:
 
 def test_command_line_wins_over_the_configuration() -> None:
     """As with every other override of Hydra."""
-    params = {"lr": "interval(0, 1)", "units": "8,16", "epochs": 5}
-    parameters = read_parameters(params, ["lr=interval(2, 3)", "units=8", "+extra=choice(a, b)"])
-    assert parameters.space == {"lr": (2.0, 3.0), "extra": ["a", "b"]}
+    params = {"net.lr": "interval(0, 1)", "units": "8,16", "epochs": 5}
+    parameters = read_parameters(params, ["net.lr=interval(2, 3)", "units=8", "+extra=choice(a, b)"])
+    assert parameters.space == {"net.lr": (2.0, 3.0), "extra": ["a", "b"]}
     assert parameters.fixed == ("units=8", "epochs=5")
-    assert parameters.placeholders == ("units=8", "epochs=5", "lr={lr}", "+extra={extra}")
+    assert parameters.placeholders == ("units=8", "epochs=5", "net.lr={net.lr}", "+extra={extra}")
 
 
 def test_values_reach_the_program_as_overrides() -> None:
@@ -81,6 +83,17 @@ def test_what_cannot_be_searched_is_told(text: str) -> None:
     with pytest.raises(UsageError) as raised:
         read_parameters({"p": text}, [])
     assert WRONG[text] in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [({"lr": "interval(0, 1)"}, "Write the whole key: net.lr: ..."), ([8, 16], "Write choice(8, 16)")],
+    ids=["dict", "list"],
+)
+def test_what_looks_like_a_sweep_and_is_none_is_told(value: object, told: str) -> None:
+    """It would be one value for every evaluation, without a word."""
+    with pytest.raises(UsageError, match=re.escape(told)):
+        read_parameters({"net": value, "x": "1,2"}, [])
 
 
 def test_what_hydra_cannot_read_is_told_by_hydra() -> None:

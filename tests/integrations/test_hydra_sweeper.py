@@ -183,7 +183,6 @@ def test_the_pages_program_is_swept(tmp_path: Path) -> None:
 WRONG = {
     "xx=interval(0,1)": "Could not override 'xx'",
     "hydra.sweeper.max_evaluations=null": "ambs: hydra.sweeper.max_evaluations: say how many evaluations",
-    "hydra.sweeper.direction=down": "ambs: problem: direction: is 'down'",
     "hydra.sweeper.db='postgresql://me:secret@host/db'": "ambs: hydra.sweeper.db: has a password",
     "hydra.sweeper.slot=3": "Key 'slot' not in 'SweeperSettings'",
     "hydra.sweeper.starting_points=[{x: 0.1}]": "ambs: problem: starting_points[0]",

@@ -172,6 +172,15 @@ def test_a_checkpoint_that_was_being_written_is_passed_over(tmp_path: Path, insi
 
 
 @pytest.mark.parametrize("framework", ["lightning", "transformers"])
+def test_without_the_framework_its_extra_is_named(framework: str, tmp_path: Path) -> None:
+    """The import fails at the user's desk, not in an allocation."""
+    missing = dict.fromkeys(("lightning", "pytorch_lightning", "transformers"))
+    without = f"import sys\nsys.modules.update({missing})\n"
+    ended = run_by_hand(tmp_path, f"{without}import ambs_hpc.integrations.{framework}")
+    assert ended.stderr.endswith(f"Install it: pip install 'ambs-hpc[{framework}]'\n")
+
+
+@pytest.mark.parametrize("framework", ["lightning", "transformers"])
 def test_the_page_does_what_it_says(framework: str, tmp_path: Path, inside: dict[str, str]) -> None:
     """What people copy leaves the objective."""
     page = (HERE.parents[1] / "docs" / "integrations.md").read_text()

@@ -74,7 +74,7 @@ def read_parameters(
         UsageError: nothing is searched, or a sweep cannot be searched; the message has the parameter.
         hydra.errors.HydraException: Hydra cannot read an override.
     """
-    lines = [f"{key}={_text_of(value)}" for key, value in params.items()]
+    lines = [f"{key}={_text_of(key, value)}" for key, value in params.items()]
     parser = OverridesParser.create(config_loader=config_loader)
     overrides = {_name(one): one for one in parser.parse_overrides([*lines, *arguments])}
     searched = {name: one for name, one in overrides.items() if one.is_sweep_override()}
@@ -95,8 +95,16 @@ def _name(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
 
 
-def _text_of(value: object) -> str:
+def _text_of(key: str, value: object) -> str:
     """What stands behind `=`; a text of a configuration file is written in the grammar already."""
+    if isinstance(value, Mapping):
+        inner = next(iter(value), "lr")
+        raise UsageError(f"hydra.sweeper.params.{key}: is a dict. Write the whole key: {key}.{inner}: ...")
+    if isinstance(value, list):
+        listed = ", ".join(str(one) for one in value)
+        raise UsageError(
+            f"hydra.sweeper.params.{key}: is a list. Write choice({listed}), or the list as a text"
+        )
     return value if isinstance(value, str) else Transformer.str(cast("Any", value))
 
 

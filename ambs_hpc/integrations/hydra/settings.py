@@ -1,4 +1,5 @@
 """What stands under `hydra.sweeper`; Hydra checks names and types."""
+# ruff: noqa: UP045  OmegaConf reads the annotations, and its older versions know no `int | None`
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ class ResourcesSettings:
 class SubmitSettings:
     """Allocations instead of this machine, as `ambs submit` asks for them; `nodes: null` asks for none."""
 
-    nodes: Optional[int] = None  # noqa: UP045  Hydra reads the annotations, on Python 3.10 in this form only
+    nodes: Optional[int] = None
     time: str = ""
     queue: str = ""
     project: str = ""
@@ -38,18 +39,18 @@ class SweeperSettings:
     _target_: str = "hydra_plugins.hydra_ambs_sweeper.AmbsSweeper"
     params: dict[str, Any] = field(default_factory=dict)
     direction: str = "minimize"
-    max_evaluations: Optional[int] = None  # noqa: UP045
-    max_minutes: Optional[float] = None  # noqa: UP045
-    slots: Optional[int] = None  # noqa: UP045
-    db: Optional[str] = None  # noqa: UP045
-    name: Optional[str] = None  # noqa: UP045
-    method: Optional[str] = None  # noqa: UP045
+    max_evaluations: Optional[int] = None
+    max_minutes: Optional[float] = None
+    slots: Optional[int] = None
+    db: Optional[str] = None
+    name: Optional[str] = None
+    method: Optional[str] = None
     options: dict[str, Any] = field(default_factory=dict)
-    seed: Optional[int] = None  # noqa: UP045
+    seed: Optional[int] = None
     runs: str = "ambs-runs"
     starting_points: list[Any] = field(default_factory=list)
     resources: ResourcesSettings = field(default_factory=ResourcesSettings)
-    time_limit_seconds: Optional[float] = None  # noqa: UP045
+    time_limit_seconds: Optional[float] = None
     max_failures: int = 1
     max_interruptions: int = 10
     submit: SubmitSettings = field(default_factory=SubmitSettings)
