@@ -12,6 +12,8 @@ FIRST_SEED ?= 0
 UNIT_TESTS := tests/problem tests/queue tests/sites tests/report \
 	tests/search/test_contract.py tests/search/test_forest.py tests/search/test_optuna_adapter.py
 UNIT := -m pytest -n $(TEST_PROCESSES) --dist loadfile -m 'not slow and not balsam' -k 'not TPE and not ten_thousand and not known_sites'
+# What an editable installation copies: the version, and the plugin that Hydra looks for.
+COPIED := ambs_hpc/__init__.py ambs_hpc/integrations/hydra/plugin.py
 UV := $(BIN)/uv
 # Without it uv would download a Python that is missing here.
 export UV_PYTHON_DOWNLOADS := never
@@ -52,11 +54,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "ambs_hpc needs Python 3.10 or newer: make PYTHON=python3.11"'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: pyproject.toml ambs_hpc/__init__.py | $(VENV)/bin/python
+$(VENV)/installed: pyproject.toml $(COPIED) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/installed-test: pyproject.toml ambs_hpc/__init__.py | $(VENV)/bin/python
+$(VENV)/installed-test: pyproject.toml $(COPIED) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ $(VENV)/installed
 

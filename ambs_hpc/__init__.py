@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ambs_hpc.api.campaign_driver import Campaign
+    from ambs_hpc.api.campaign_reader import open_campaign
     from ambs_hpc.problem import Command, Container, Problem
     from ambs_hpc.records import Resources
 
-__all__ = ["Command", "Container", "Problem", "Resources"]
+__all__ = ["Campaign", "Command", "Container", "Problem", "Resources", "open_campaign"]
 __version__ = "0.1.0"
 
 
@@ -22,4 +24,12 @@ def __getattr__(name: str) -> object:
         from ambs_hpc import problem
 
         return getattr(problem, name)
+    if name == "Campaign":
+        from ambs_hpc.api.campaign_driver import Campaign
+
+        return Campaign
+    if name == "open_campaign":
+        from ambs_hpc.api.campaign_reader import open_campaign
+
+        return open_campaign
     raise AttributeError(f"module 'ambs_hpc' has no attribute {name!r}")

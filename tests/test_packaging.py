@@ -22,7 +22,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-CONDA_NAMES = {"psycopg2-binary": "psycopg2", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"psycopg2-binary": "psycopg2", "matplotlib": "matplotlib-base", "torch": "pytorch"}
 
 
 def pip_requirements() -> dict[str, SpecifierSet]:

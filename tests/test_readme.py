@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,9 @@ def blocks(language: str) -> list[str]:
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """The README's own campaign, with an objective that needs no GPU."""
     folder = tmp_path_factory.mktemp("readme")
-    problem, _model, library = blocks("python")
+    problem, _model, driven, library = blocks("python")
     assert "create_searcher" in library
+    assert "Campaign(problem" in driven
     shell = Shell(folder, str(folder / "ambs.db"))
     shell.write("problem.py", problem.replace("cores=4, gpus=1, memory_gib=16", "cores=1"))
     shell.write(
@@ -63,5 +66,17 @@ def test_every_command_of_the_readme_exists(campaign: Shell) -> None:
 def test_library_snippet_runs() -> None:
     """The search is usable in other people's loops as shown."""
     names: dict[str, object] = {}
-    exec(blocks("python")[2], names)
+    exec(blocks("python")[3], names)
     assert len(names["proposals"]) == 8  # type: ignore[arg-type]
+
+
+def test_campaign_snippet_runs(campaign: Shell) -> None:
+    """In a folder of its own, beside the module that it imports."""
+    (campaign.folder / "from_python").mkdir()
+    script = blocks("python")[2].replace("max_evaluations=200", "max_evaluations=3")
+    campaign.write("from_python/script.py", script + "print(len(campaign.results()))\n")
+    campaign.write("from_python/model.py", "def train(configuration):\n    return configuration['lr']\n")
+    command = [sys.executable, "script.py"]
+    folder = campaign.folder / "from_python"
+    done = subprocess.run(command, cwd=folder, env=campaign.environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr

@@ -124,7 +124,7 @@ def searcher_for(definition: NewCampaign, sources: Iterable[Source] = ()) -> Sea
         definition.direction,
         definition.seed,
         starting_points=starting_points if carry_over is None else carry_over.carried_points(starting_points),
-        sources=sources if definition.method in WARM else (),  # it may have been revised to one that takes none
+        sources=sources if definition.method in WARM else (),  # the method may have been revised since
         **definition.method_options,
     )
 

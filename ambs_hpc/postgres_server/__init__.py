@@ -8,6 +8,7 @@ from ambs_hpc.postgres_server.server import (
     server_status,
     start_server,
     stop_server,
+    with_driver,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "server_status",
     "start_server",
     "stop_server",
+    "with_driver",
 ]

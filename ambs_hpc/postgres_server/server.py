@@ -65,7 +65,7 @@ class ServerStatus:
 
     Args:
         running: it accepts connections.
-        url: how to connect, without the password, which libpq finds by itself.
+        url: how to connect, without the password, which libpq finds by itself; psql's form.
         notes: what the user must be told, for instance that there is no TLS.
     """
 
@@ -75,6 +75,16 @@ class ServerStatus:
     port: int
     tls: bool
     notes: tuple[str, ...] = ()
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The URL with the driver in it."""
+        return with_driver(self.url)
+
+
+def with_driver(url: str) -> str:
+    """The URL as SQLAlchemy reads it, whose default driver depends on its version; psql refuses this form."""
+    return f"postgresql+psycopg2:{url.partition(':')[2]}"
 
 
 def start_server(options: ServerOptions, environment: Mapping[str, str]) -> ServerStatus:

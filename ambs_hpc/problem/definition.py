@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
@@ -32,7 +32,8 @@ class Problem:
         name: the campaign's name unless the command line gives another: letters, digits, `_`, `.`, `-`.
         space: a ConfigSpace.ConfigurationSpace, or a dict (see `ambs_hpc.problem.build_space`).
         objective: "module:function", called with a dict of the active parameters and returning a number or
-            a dict with `objective` and other metrics; or a `Command`.
+            a dict with `objective` and other metrics; or the function itself, where it is a module's or a
+            notebook's; or a `Command`.
         direction: "minimize" or "maximize".
         resources: resources of one evaluation.
         time_limit_seconds: an evaluation that runs longer is ended and fails with TIMEOUT; > 0.
@@ -50,7 +51,7 @@ class Problem:
 
     name: str
     space: ConfigurationSpace | Mapping[str, object]
-    objective: str | Command
+    objective: str | Command | Callable[..., object]
     direction: str = "minimize"
     resources: Resources = field(default_factory=Resources)
     time_limit_seconds: float | None = None

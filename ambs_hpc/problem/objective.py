@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ambs_hpc.errors import ProblemError, nearest
 from ambs_hpc.problem.containers.container import image_path
+from ambs_hpc.problem.function_objective import found_function
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -32,7 +33,7 @@ def objective_to_json(objective: object, parameters: Sequence[str], *, warm: boo
     """The stored form of an objective.
 
     Args:
-        objective: "module:function" or a Command.
+        objective: "module:function", a function of an importable module or of a notebook, or a Command.
         parameters: names that a Command may use.
         warm: fork a function from a process that has loaded its module.
 
@@ -46,10 +47,7 @@ def objective_to_json(objective: object, parameters: Sequence[str], *, warm: boo
         return {"command": _checked_entries(objective, parameters)}
     remedy = "Write 'module:function', or Command(['program', '{parameter}', ...])"
     if callable(objective):
-        name = getattr(objective, "__name__", "function")
-        raise ProblemError(
-            "problem", "objective", f"is the function {name} itself", f"Name it: 'module:{name}'"
-        )
+        objective = found_function(objective).name
     if not isinstance(objective, str) or not FUNCTION.fullmatch(objective):
         raise ProblemError("problem", "objective", f"is {objective!r}", remedy)
     return {"function": objective, "warm": warm}

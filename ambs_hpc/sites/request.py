@@ -86,7 +86,7 @@ class CheckReport:
 
 
 def minutes_of(text: str) -> int:
-    """Minutes from "90", "90m", "2h" or "1h30m".
+    """Minutes from "90", "90m", "2h", "1h30m" or "1:30:00", the one form of colons that all schedulers share.
 
     Raises:
         UsageError: the text has another form; every scheduler reads colons differently.
@@ -95,10 +95,14 @@ def minutes_of(text: str) -> int:
         hours, minutes = (int(part or 0) for part in found.groups())
         if text.strip() and hours * 60 + minutes > 0:
             return hours * 60 + minutes
+    if found := re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", text.strip()):
+        hours, minutes, seconds = map(int, found.groups())
+        if hours + minutes + seconds > 0:
+            return hours * 60 + minutes + (seconds > 0)
     if ":" in text:
         raise UsageError(
             f"walltime {text!r}: 1:30 is 90 minutes to Cobalt and 90 seconds to Slurm. "
-            "Give minutes, such as 90, or 1h30m."
+            "Give minutes, such as 90, or 1h30m or 1:30:00."
         )
     raise UsageError(f"walltime {text!r}: give minutes from 1, such as 90, or 1h30m.")
 

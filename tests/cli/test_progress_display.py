@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ambs_hpc.api.progress_words import RemainingTime
 from ambs_hpc.campaign import Progress
-from ambs_hpc.cli.shared.progress_display import RemainingTime
 from ambs_hpc.states import State
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
+from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.campaign import Progress
-from ambs_hpc.cli.shared.summary import BestTracker
 from ambs_hpc.queue import create_campaign, open_database, transaction
 from tests.queue.stock import CAMPAIGN
 

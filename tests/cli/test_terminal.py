@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from ambs_hpc.api.progress_display import ProgressBar, open_display
 from ambs_hpc.cli.main import app
 from ambs_hpc.cli.shared.output import cell
-from ambs_hpc.cli.shared.progress_display import ProgressBar, open_display
 from ambs_hpc.cli.shared.terminal import HarmlessFormatter, HarmlessOutput, harmless, write_traceback
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.queue import claim, fail, open_database, reading, show_evaluation, transaction

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
 from ambs_hpc.errors import DatabaseRefused, UsageError
 from ambs_hpc.postgres_server import (
@@ -137,6 +137,8 @@ def test_only_scram_over_tls_is_let_in(campaign_folder: Path) -> None:
     status = start(campaign_folder)
     good = make_url(status.url)
     query = dict(good.query)
+    with create_engine(status.sqlalchemy_url).connect() as by_sqlalchemy:  # whose default is another driver
+        assert by_sqlalchemy.dialect.driver == "psycopg2"
     connection = psycopg2.connect(status.url)
     with connection.cursor() as cursor:
         cursor.execute("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")

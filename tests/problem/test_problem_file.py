@@ -49,8 +49,8 @@ WRONG = {
     "infinite bound": (problem_text(space="{'x': (0, float('inf'))}"), "space['x']: is (0, inf)", "finite"),
     "objective called": (
         problem_text(objective="print"),
-        "objective: is the function print",
-        "'module:print'",
+        "objective: is print, a builtin_function_or_method",
+        "objective='train:NAME'",
     ),
     "no colon": (problem_text(objective="'model.train'"), "objective: is 'model.train'", "module:function"),
     "no module": (problem_text(objective="'modle:train'"), "objective: there is no module 'modle'", "beside"),

@@ -34,6 +34,8 @@ HOME = Path("/home/me/digits")
         ("sqlite:////data/b.db", {}, "sqlite:////data/b.db"),
         ("postgres://me:a%40b@db:5433/x", {}, "postgresql+psycopg2://me:a%40b@db:5433/x"),
         ("postgresql://db/x?sslmode=require", {}, "postgresql+psycopg2://db/x?sslmode=require"),
+        ("postgresql+psycopg2://me@db/x", {}, "postgresql+psycopg2://me@db/x"),
+        ("postgresql+psycopg://me@db/x", {}, "postgresql+psycopg2://me@db/x"),
     ],
 )
 def test_the_option_goes_before_the_environment(

@@ -148,14 +148,18 @@ def test_evaluations_that_do_not_fit_are_no_problem_of_a_new_search() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "minutes"), [("90", 90), ("90m", 90), ("2h", 120), ("1h30m", 90), ("1h30", 90)]
+    ("text", "minutes"),
+    [
+        *(("90", 90), ("90m", 90), ("2h", 120), ("1h30m", 90), ("1h30", 90)),
+        *(("01:30:00", 90), ("2:00:01", 121)),  # the one form of colons that all schedulers share
+    ],
 )
 def test_walltime_in_words(text: str, minutes: int) -> None:
     """Minutes, since that is what every queue table is in."""
     assert minutes_of(text) == minutes
 
 
-@pytest.mark.parametrize("text", ["1:30", "01:30:00", "", "0", "soon", "-5"])
+@pytest.mark.parametrize("text", ["1:30", "0:00:00", "1:60:00", "", "0", "soon", "-5"])
 def test_ambiguous_walltime_is_refused(text: str) -> None:
     """1:30 is 90 minutes to one scheduler and 90 seconds to another."""
     with pytest.raises(UsageError, match=r"[Gg]ive minutes"):

@@ -72,18 +72,20 @@ def url(
     runner: Annotated[
         bool, typer.Option("--runner", help="As the role of searches and launchers, which makes no tables.")
     ] = False,
+    sqlalchemy: Annotated[
+        bool, typer.Option("--sqlalchemy", help="For SQLAlchemy and pandas; without it for psql and libpq.")
+    ] = False,
 ) -> None:
     """Print how to connect; the password is not in it."""
     from ambs_hpc.errors import UsageError
-    from ambs_hpc.postgres_server import role_url, server_status
+    from ambs_hpc.postgres_server import role_url, server_status, with_driver
 
     if reader and runner:
         raise UsageError("One role at a time: --reader or --runner.")
-    owners = server_status(folder).url
+    plain = server_status(folder).url
     if reader or runner:
-        echo(role_url(folder, "reader" if reader else "runner"))
-    else:
-        echo(owners)
+        plain = role_url(folder, "reader" if reader else "runner")
+    echo(with_driver(plain) if sqlalchemy else plain)
 
 
 @app.command()
@@ -100,8 +102,9 @@ def _tell(seen: ServerStatus, *, as_json: bool) -> None:
     from ambs_hpc.cli.shared.output import print_json
 
     if as_json:
-        print_json(asdict(seen))
+        print_json({**asdict(seen), "sqlalchemy_url": seen.sqlalchemy_url})
         return
     echo(f"{'running' if seen.running else 'not running'}: {seen.url}")
+    echo(f"for SQLAlchemy and pandas: {seen.sqlalchemy_url}")
     for note in seen.notes:
         write(f"note: {note}\n", err=True)

@@ -95,7 +95,7 @@ def run(
 
         print_dry_run(problem, settings, db, as_json=as_json)
         return
-    from ambs_hpc.cli.shared.run_campaign import run_campaign
+    from ambs_hpc.cli.shared.run_command import run_campaign
 
     raise typer.Exit(run_campaign(problem, settings, db, as_json=as_json))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ambs_hpc.api.submission import LauncherOptions as LauncherOptions
+from ambs_hpc.api.submission import refuse_notice_without_time as refuse_notice_without_time
+from ambs_hpc.api.submission import refuse_search_on_service_node as refuse_search_on_service_node
 from ambs_hpc.launcher.executors.names import ExecutorName
-
-if TYPE_CHECKING:
-    from ambs_hpc.sites import Site
 
 Notice = Annotated[
     float | None,
@@ -52,26 +51,6 @@ WithSearch = Annotated[
         help="Run the search of PROBLEM beside the launcher, up to --max-evaluations.",
     ),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class LauncherOptions:
-    """The options of an allocation's launcher, apart from campaign and database."""
-
-    notice: float | None = None
-    with_search: Path | None = None
-    max_evaluations: int | None = None
-    executor: ExecutorName = "auto"
-
-    def arguments(self) -> list[str]:
-        """The options as arguments of `ambs launch`."""
-        given = {
-            "--notice": self.notice,
-            "--with-search": self.with_search and self.with_search.absolute(),
-            "--max-evaluations": self.max_evaluations,
-            "--executor": None if self.executor == "auto" else self.executor,
-        }
-        return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
 def gpu_names(text: str | None) -> list[str] | None:
@@ -146,37 +125,3 @@ def refuse_what_does_not_go_together(via: str, executor: str, balsam_site: str) 
         )
     if bool(balsam_site) != (via == "balsam"):
         raise UsageError("Allocations come through Balsam with both: --via balsam --balsam-site NAME.")
-
-
-def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:
-    """Check that no search is asked for on a shared service node.
-
-    Raises:
-        UsageError: the site runs scripts on a node that all its users share.
-    """
-    from ambs_hpc.errors import UsageError
-
-    if problem is not None and site.script_host == "mom":
-        raise UsageError(
-            f"{site.name} runs scripts on a service node that all its users share, so no search runs there. "
-            f"Leave --with-search out, and start on a login node: ambs search {problem}"
-        )
-
-
-def refuse_notice_without_time(notice: float | None, seconds: float | None) -> None:
-    """Check that the notice leaves time for evaluations.
-
-    Args:
-        notice: seconds from TERM to the end.
-        seconds: total time of the launcher; None without a limit.
-
-    Raises:
-        UsageError: the notice is not shorter than the whole time.
-    """
-    from ambs_hpc.errors import UsageError
-
-    if notice is not None and seconds is not None and notice >= seconds:
-        raise UsageError(
-            f"--notice {notice:g} leaves nothing of the {seconds:g} seconds that there are, so no evaluation "
-            "would start. Ask for more time, or give less notice."
-        )

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 from ambs_hpc.cli.shared.terminal import harmless, write
+from ambs_hpc.shown_text import cell as cell
+from ambs_hpc.shown_text import duration as duration
 
 
 def print_json(value: object) -> None:
@@ -36,17 +38,6 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     Console().print(table)
 
 
-def cell(value: object) -> str:
-    """A value as one short text without line breaks."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, dict):
-        return " ".join(f"{cell(name)}={cell(item)}" for name, item in value.items())
-    return " ".join(str(value).split())
-
-
 def utc(seconds: float | None) -> str:
     """Seconds since 1970 as a UTC time to the second."""
     if seconds is None:
@@ -60,14 +51,3 @@ def iso_utc(seconds: float | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def duration(seconds: float | None) -> str:
-    """A duration in readable units: 4.2 s, 3 min 20 s, 2 h 5 min."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -6,13 +6,14 @@ import signal
 import time
 from pathlib import Path
 
+from ambs_hpc.api.best_tracker import BestTracker
+from ambs_hpc.api.progress_display import open_display
 from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, find_sources, keep_sources
 from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
 from ambs_hpc.cli.shared.options import open_engine
-from ambs_hpc.cli.shared.progress_display import open_display
 from ambs_hpc.cli.shared.revised import told_campaign
 from ambs_hpc.cli.shared.source_lines import tell_sources
-from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
+from ambs_hpc.cli.shared.summary import summary_of, write_summary
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.errors import NoLegalConfiguration

@@ -11,19 +11,11 @@ import logging
 import re
 import sys
 
-# All control characters of ASCII and Latin-1 but tab and line feed; marks that reorder text; separators of
-# lines and paragraphs; halves of surrogate pairs, which no encoding can write.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+from ambs_hpc.shown_text import harmless as harmless  # also for those who write by other means
+
 _COLOUR = re.compile("(\x1b\\[[0-9;:]{0,32}m)")  # SGR: colours, bold, underlined
 _UNFINISHED = re.compile("\r$|\x1b(\\[[0-9;:]{0,32})?$")  # more text may make it a line end, or a colour
 _NO_COLOUR = "\x1b[0m"
-
-
-def harmless(text: str) -> str:
-    r"""The text with each control character written out, as \x1b or \u202e; tabs and line ends stay."""
-    return _CONTROLS.sub(lambda found: _written_out(found[0]), text)
 
 
 class HarmlessOutput:
@@ -86,8 +78,3 @@ class HarmlessFormatter(logging.Formatter):
 
     def formatException(self, ei: object) -> str:  # noqa: N802 (logging's own name)
         return harmless(super().formatException(ei))  # type: ignore[arg-type]  # passed on as it came
-
-
-def _written_out(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -269,7 +269,8 @@ def _parsed(text: str) -> URL:
         raise UsageError(_UNREADABLE) from None
     if "\0" in f"{url.username}{url.password}{url.host}{url.database}{url.query}":
         raise UsageError(_UNREADABLE)
-    if url.drivername in {"postgres", "postgresql", "postgresql+psycopg2"}:
+    if url.drivername == "postgres" or url.drivername.partition("+")[0] == "postgresql":
+        # Whatever driver it names for other programs: SQLAlchemy's default changes with its version.
         return _with_password_in_its_place(url.set(drivername="postgresql+psycopg2"))
     if url.get_backend_name() == "sqlite":
         return url

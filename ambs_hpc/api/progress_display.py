@@ -6,9 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from ambs_hpc.cli.shared.output import cell, duration
-from ambs_hpc.cli.shared.terminal import harmless, write
-from ambs_hpc.states import State
+from ambs_hpc.api.notebook_progress import NotebookProgress, is_in_notebook
+from ambs_hpc.api.progress_words import RemainingTime, describe
+from ambs_hpc.shown_text import cell, duration, harmless
 
 if TYPE_CHECKING:
     from ambs_hpc.campaign import Progress
@@ -29,9 +29,11 @@ class Display(Protocol):
 
 
 def open_display(name: str, *, quiet: bool) -> Display:
-    """A bar when stderr is a terminal, otherwise lines; no display when `quiet`."""
+    """A bar in a notebook, or when stderr is a terminal, otherwise lines; no display when `quiet`."""
     if quiet:
         return NoProgress()
+    if is_in_notebook():
+        return NotebookProgress(name)
     return ProgressBar(name) if sys.stderr.isatty() else ProgressLines(name)
 
 
@@ -58,7 +60,8 @@ class ProgressLines:
         self._next = time.monotonic() + LOG_LINE_SECONDS
         left = self._pace.seconds(progress, time.monotonic())
         ending = f", about {duration(left)} left" if left is not None else ""
-        write(f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n", err=True)
+        line = f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n"
+        sys.stderr.write(harmless(line))
         sys.stderr.flush()
 
     def close(self) -> None:
@@ -96,41 +99,3 @@ class ProgressBar:
     def close(self) -> None:
         """Leave the bar as it is."""
         self._bar.stop()
-
-
-def describe(progress: Progress, best: float | None) -> str:
-    """The counts and the best objective in one line."""
-    counts = progress.counts
-    of_budget = f"/{progress.budget}" if progress.budget is not None else ""
-    parts = [f"{counts.get(State.DONE, 0)}{of_budget} done", f"{counts.get(State.RUNNING, 0)} running"]
-    parts += [
-        f"{counts[state]} {state.value.lower()}"
-        for state in (State.FAILED, State.CANCELLED)
-        if counts.get(state)
-    ]
-    if best is not None:
-        parts.append(f"best {best:.6g}")
-    if progress.database_away:
-        parts.append("database away, waiting for it")
-    return ", ".join(parts)
-
-
-class RemainingTime:
-    """How long a campaign still takes at the rate of all that has ended while it was watched.
-
-    What begins together ends together: the rate of the last seconds would be that of a wave, or none. What
-    had ended before was no work of this time.
-    """
-
-    def __init__(self, now: float) -> None:
-        """`now`: seconds on a monotonic clock, at which the first evaluations begin."""
-        self._began, self._ended_before = now, -1
-
-    def seconds(self, progress: Progress, now: float) -> float | None:
-        """The time left; None without a budget, or before anything has ended."""
-        if self._ended_before < 0:
-            self._ended_before = progress.ended
-        ended = progress.ended - self._ended_before
-        if progress.budget is None or ended < 1:
-            return None
-        return (now - self._began) / ended * max(0, progress.budget - progress.ended)

@@ -1,4 +1,4 @@
-"""The launcher process beside the search in `ambs run`: started, watched, drained, stopped."""
+"""The launcher process beside a search: started, watched, drained, stopped."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class LauncherProcess:
 
     def __init__(self, arguments: Sequence[str], database: str, log_file: Path) -> None:
         self._arguments, self._database, self._log_file = arguments, database, log_file
-        self._restarts = 0
+        self._restarts, self._lifeline = 0, -1
         self._child = self._start()
 
     @property
@@ -47,6 +48,7 @@ class LauncherProcess:
         if status >= 0 or self._restarts >= RESTARTS:
             return False
         self._restarts += 1
+        self.let_go()
         logger.warning("launcher was killed by signal %d, starting another one", -status)
         self._child = self._start()
         return True
@@ -59,6 +61,12 @@ class LauncherProcess:
             return False
         return True
 
+    def let_go(self) -> None:
+        """Close our end of the pipe, as our own end would: a launcher that still runs stops by itself."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
     def last_lines(self, count: int = 15) -> str:
         """The end of its log, for a message."""
         try:
@@ -68,29 +76,30 @@ class LauncherProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         reading, writing = os.pipe()
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_file.open("ab") as log:
-            child = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "ambs_hpc.cli.main",
-                    "launch",
-                    "--parent-pipe",
-                    str(reading),
-                    *self._arguments,
-                ],
-                # The URL may hold a password: never on a command line.
-                env={**os.environ, "AMBS_DB": self._database, "AMBS_LOG": os.environ.get("AMBS_LOG", "INFO")},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[reading],
-                start_new_session=True,
-            )
-        os.close(reading)
+        try:
+            self._log_file.parent.mkdir(parents=True, exist_ok=True)
+            with self._log_file.open("ab") as log:
+                child = self._opened(reading, log)
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
         self._lifeline = writing  # closed by the kernel when we die, however we die
         return child
+
+    def _opened(self, lifeline: int, log: BinaryIO) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "ambs_hpc.cli.main", "launch", "--parent-pipe", str(lifeline)]
+        return subprocess.Popen(
+            [*command, *self._arguments],
+            # The URL may hold a password: never on a command line.
+            env={**os.environ, "AMBS_DB": self._database, "AMBS_LOG": os.environ.get("AMBS_LOG", "INFO")},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lifeline],
+            start_new_session=True,
+        )
 
     def _send(self, number: signal.Signals) -> None:
         if self.exit_status is None:

@@ -1,0 +1,243 @@
+"""A campaign as one reads it from Python: its results, its best, its state; nothing is started or written."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ambs_hpc.api.choices import chosen_database, only_campaign
+from ambs_hpc.api.results_table import frame, has_pandas, records
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, UsageError
+from ambs_hpc.queue import (
+    OVER,
+    EvaluationRow,
+    FailureGroup,
+    NotifyChannel,
+    best,
+    close_waits,
+    counts,
+    failures,
+    get_campaign,
+    is_search_alive,
+    list_allocations,
+    list_evaluations,
+    live_launchers,
+    open_database,
+    reading,
+    wait_for_change,
+)
+from ambs_hpc.states import State
+from ambs_hpc.timing import DATABASE_RETRY_SECONDS, STALE_AFTER_SECONDS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from typing_extensions import Self
+
+    from ambs_hpc.records import Campaign
+
+WAIT_SECONDS = 1.0  # between two looks of `wait`
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStatus:
+    """How a campaign stands.
+
+    Args:
+        counts: evaluations by state: READY, RUNNING, DONE, FAILED, CANCELLED.
+        max_evaluations: the budget; None where it goes on until it is stopped.
+        best: the best objective; None before there is one.
+        search_alive: whether a search of it runs somewhere.
+        launchers, slots: that are alive and serve the database, and what they run at once.
+        failures: failures that look alike, the most frequent first.
+    """
+
+    counts: dict[str, int]
+    max_evaluations: int | None
+    best: float | None
+    search_alive: bool
+    launchers: int
+    slots: int
+    failures: tuple[FailureGroup, ...]
+
+    @property
+    def in_flight(self) -> int:
+        """Evaluations that wait or run."""
+        return self.counts[State.READY.value] + self.counts[State.RUNNING.value]
+
+    @property
+    def ended(self) -> int:
+        """Evaluations in a final state."""
+        return sum(number for state, number in self.counts.items() if State(state).is_final)
+
+
+class CampaignReader:
+    """A campaign in a database, to be read.
+
+    Every call asks the database anew; two threads may call at once. `ambs_hpc.open_campaign` makes one.
+    """
+
+    def __init__(self, engine: Engine, stored: Campaign) -> None:
+        self._engine, self._stored = engine, stored
+
+    @property
+    def name(self) -> str:
+        """The campaign's name."""
+        return self._stored.name
+
+    @property
+    def database(self) -> str:
+        """The database's URL, a password masked."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def direction(self) -> str:
+        """Of the objective: "minimize" or "maximize"."""
+        return self._stored.definition.direction
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} in {self.database}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the database; a later call opens them again."""
+        close_waits(self._engine)
+        self._engine.dispose()
+
+    def status(self) -> CampaignStatus:
+        """How the campaign stands now."""
+        with reading(self._engine) as connection:
+            stored = get_campaign(connection, self._stored.id)
+            leading = best(connection, stored.id, 1)
+            alive = live_launchers(connection, STALE_AFTER_SECONDS)
+            by_state = counts(connection, stored.id)
+            return CampaignStatus(
+                counts={state.value: by_state.get(state, 0) for state in State},
+                max_evaluations=stored.definition.max_evaluations,
+                best=leading[0].objective if leading else None,
+                search_alive=is_search_alive(connection, stored.id, STALE_AFTER_SECONDS),
+                launchers=len(alive),
+                slots=sum(one.identity.slots for one in alive),
+                failures=tuple(failures(connection, stored.id)),
+            )
+
+    def results(self, *, state: str | None = None, as_frame: bool | None = None) -> Any:
+        """All evaluations, one row each, oldest first; the columns are listed in docs/python.md.
+
+        Args:
+            state: only those in this state, such as "DONE" or "FAILED".
+            as_frame: a pandas DataFrame, or a list of dicts; None takes a DataFrame where pandas is there.
+
+        Raises:
+            UsageError: there is no such state, or pandas is missing where a frame was asked for.
+        """
+        wanted = None if state is None else _state_named(state)
+        with reading(self._engine) as connection:
+            rows = list_evaluations(connection, self._stored.id, wanted, limit=None)
+        make = frame if (has_pandas() if as_frame is None else as_frame) else records
+        return make(rows, self._parameters())
+
+    def best(self) -> EvaluationRow:
+        """The best evaluation: its `configuration`, `objective`, `metrics`, `id` and more.
+
+        Raises:
+            NotFound: none is done yet.
+        """
+        with reading(self._engine) as connection:
+            leading = best(connection, self._stored.id, 1)
+        if not leading:
+            raise NotFound(
+                f"No evaluation of campaign {self.name!r} is done yet; status() shows how they stand, and "
+                "status().failures what went wrong."
+            )
+        return leading[0]
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all that was proposed has ended and no more is to come; somebody else runs it.
+
+        A warning says so where evaluations wait and nobody is there to run them. While the database is away
+        it waits for it.
+
+        Args:
+            timeout: seconds; None waits without a limit.
+
+        Returns:
+            Whether it has ended; False when the time was over before.
+        """
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        is_warned = False
+        while True:
+            try:
+                if self._has_ended():
+                    return True
+                is_warned = is_warned or self._warned_of_nobody()
+            except (DatabaseUnreachable, DatabaseLocked):
+                time.sleep(min(DATABASE_RETRY_SECONDS, max(0.0, deadline - time.monotonic())))
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            wait_for_change(self._engine, min(WAIT_SECONDS, left), NotifyChannel.FINISHED)
+
+    def _has_ended(self) -> bool:
+        now = self.status()
+        if now.in_flight:
+            return False
+        is_spent = now.max_evaluations is not None and now.ended >= now.max_evaluations
+        return is_spent or not (now.search_alive or self._awaits_allocation())
+
+    def _warned_of_nobody(self) -> bool:
+        now = self.status()
+        if now.launchers or self._awaits_allocation():
+            return False
+        warnings.warn(
+            f"{now.in_flight} evaluations of campaign {self.name!r} wait, and no launcher is alive: start "
+            "one with campaign.run(), campaign.submit(...) or `ambs launch`.",
+            stacklevel=3,
+        )
+        return True
+
+    def _awaits_allocation(self) -> bool:
+        """Whether an allocation is still to come, or has a launcher that may be starting its search."""
+        with reading(self._engine) as connection:
+            to_come = [one for one in list_allocations(connection) if not one.launchers]
+            alive = live_launchers(connection, STALE_AFTER_SECONDS)
+        is_to_come = any(one.state not in OVER for one in to_come)
+        return is_to_come or any(one.identity.allocation_id is not None for one in alive)
+
+    def _parameters(self) -> list[str]:
+        space = cast("dict[str, Any]", self._stored.definition.problem["space"])
+        return [str(one["name"]) for one in space["hyperparameters"]]
+
+
+def open_campaign(db: str | os.PathLike[str] | None = None, name: str | None = None) -> CampaignReader:
+    """A campaign that is there, to be read: nothing is started and nothing is written.
+
+    Args:
+        db: a file, a folder or a URL; None takes $AMBS_DB, ambs.yml's, the folder's private server, ambs.db.
+        name: the campaign's; None takes the only one that there is.
+
+    Raises:
+        NotFound: there is no such campaign; the message lists those there are.
+        DatabaseError: the database is not there or cannot be used.
+    """
+    engine = open_database(chosen_database(None if db is None else os.fspath(db)), create=False)
+    try:
+        with reading(engine) as connection:
+            return CampaignReader(engine, only_campaign(connection, name))
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _state_named(text: str) -> State:
+    names = [state.value for state in State]
+    if text.upper() not in names:
+        raise UsageError(f"state: is {text!r}. Accepted: {', '.join(names)}.")
+    return State(text.upper())

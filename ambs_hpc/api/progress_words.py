@@ -1,0 +1,48 @@
+"""The progress of a campaign in words: counts, the best objective, the time that is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ambs_hpc.states import State
+
+if TYPE_CHECKING:
+    from ambs_hpc.campaign import Progress
+
+
+def describe(progress: Progress, best: float | None) -> str:
+    """The counts and the best objective in one line."""
+    counts = progress.counts
+    of_budget = f"/{progress.budget}" if progress.budget is not None else ""
+    parts = [f"{counts.get(State.DONE, 0)}{of_budget} done", f"{counts.get(State.RUNNING, 0)} running"]
+    parts += [
+        f"{counts[state]} {state.value.lower()}"
+        for state in (State.FAILED, State.CANCELLED)
+        if counts.get(state)
+    ]
+    if best is not None:
+        parts.append(f"best {best:.6g}")
+    if progress.database_away:
+        parts.append("database away, waiting for it")
+    return ", ".join(parts)
+
+
+class RemainingTime:
+    """How long a campaign still takes at the rate of all that has ended while it was watched.
+
+    What begins together ends together: the rate of the last seconds would be that of a wave, or none. What
+    had ended before was no work of this time.
+    """
+
+    def __init__(self, now: float) -> None:
+        """`now`: seconds on a monotonic clock, at which the first evaluations begin."""
+        self._began, self._ended_before = now, -1
+
+    def seconds(self, progress: Progress, now: float) -> float | None:
+        """The time left; None without a budget, or before anything has ended."""
+        if self._ended_before < 0:
+            self._ended_before = progress.ended
+        ended = progress.ended - self._ended_before
+        if progress.budget is None or ended < 1:
+            return None
+        return (now - self._began) / ended * max(0, progress.budget - progress.ended)

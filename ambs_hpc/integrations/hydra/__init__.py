@@ -1,0 +1,1 @@
+"""The Hydra sweeper `hydra/sweeper=ambs`; Hydra finds it through `plugin.py`, installed in hydra_plugins."""
