@@ -104,6 +104,19 @@ def test_failed_candidates_are_rows_and_the_search_goes_on() -> None:
     ).tolist()
 
 
+def test_nothing_is_kept_without_a_database(folder: Path) -> None:
+    """Least of all an allowed folder at a place where others could make it again, as in /tmp."""
+    images, labels = digits(100)
+    search = AmbsSearchCV(SVC(), {"C": (0.1, 10.0)}, n_iter=1, cv=2).fit(images, labels)
+    assert len(search.failed_) == 1
+    assert [one.name for one in folder.iterdir()] == ["config"]
+    assert list((folder / "config" / "search-cv").iterdir()) == []
+    allowed = (folder / "config" / "objectives.allowed").read_text().split()
+    paths = [Path(word) for word in allowed if word.startswith("/")]
+    assert paths
+    assert all(path.is_relative_to(folder / "config" / "search-cv") for path in paths)
+
+
 CHECKED = [
     InThisProcess(LogisticRegression(tol=0.01, max_iter=50), {"C": (0.1, 10.0)}, n_iter=1, cv=2),
     InThisProcess(Ridge(), {"alpha": (0.1, 10.0)}, n_iter=1, cv=2),
