@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.api.interrupts import signals_to
 from ambs_hpc.api.launcher_process import LauncherProcess
-from ambs_hpc.campaign import SearchLoop, SearchSettings
+from ambs_hpc.campaign import Progress, SearchLoop, SearchSettings
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.errors import AmbsError, DatabaseError
 from ambs_hpc.queue import NotifyChannel, close_waits, patient, wait_for_change
@@ -33,13 +33,18 @@ class PairEnd:
 
     Args:
         is_done: what was asked was done; False when it was stopped before.
-        dead_end: why the search found nothing more to propose, if that is how it ended; "" otherwise.
+        progress: of the last step.
         signal: the signal that stopped it; 0 for none.
     """
 
     is_done: bool
-    dead_end: str
+    progress: Progress
     signal: int
+
+    @property
+    def dead_end(self) -> str:
+        """Why the search found nothing more to propose, if that is how it ended; "" otherwise."""
+        return self.progress.dead_end if self.progress.is_complete else ""
 
 
 class SearchAndLauncher:
@@ -52,7 +57,7 @@ class SearchAndLauncher:
         minutes = settings.max_minutes
         self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._interrupts = self._signal = 0
-        self._dead_end = ""
+        self._progress = Progress({}, 0, None)
         self._best = BestTracker(self._engine, campaign)
 
     def run(self, database: str, display: Display) -> PairEnd:
@@ -77,7 +82,7 @@ class SearchAndLauncher:
             finally:
                 display.close()
                 self._end()
-        return PairEnd(is_done, self._dead_end, self._signal)
+        return PairEnd(is_done, self._progress, self._signal)
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """At the first Ctrl-C let running evaluations end; at another, or at TERM, return them.
@@ -101,12 +106,9 @@ class SearchAndLauncher:
         if self._interrupts:  # before there was a launcher
             self._pass_on(launcher)
         while True:
-            progress = self._search.step()
+            self._progress = progress = self._search.step()
             display.update(progress, self._best.value(progress), self._note())
-            if progress.is_complete:
-                self._dead_end = progress.dead_end
-                return True
-            if self._time_is_up(launcher):
+            if progress.is_complete or self._time_is_up(launcher):
                 return True
             if self._interrupts and launcher.exit_status is not None:
                 return False

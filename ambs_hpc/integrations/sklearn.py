@@ -30,6 +30,7 @@ from ambs_hpc.errors import UsageError
 from ambs_hpc.integrations.cross_validation import OBJECTIVE, decoded, write_fit
 from ambs_hpc.integrations.search_space import searched_space
 from ambs_hpc.problem import Problem
+from ambs_hpc.problem.allow_list import allow_list_file
 from ambs_hpc.problem.problem_file import LoadedProblem
 from ambs_hpc.records import Resources
 from ambs_hpc.states import State
@@ -261,15 +262,22 @@ def _configuration(row: Mapping[str, Any]) -> dict[str, Any]:
 def _place(
     db: str | os.PathLike[str] | None, runs: str | os.PathLike[str]
 ) -> Iterator[tuple[str | os.PathLike[str], Path]]:
-    """Where database and files are; without a database in a folder that is gone afterwards."""
+    """Where database and files are; without a database in folders that are gone afterwards.
+
+    The allow-list remembers the folder of a fit. Where others may make folders, as in /tmp, one of them could
+    put code at that place later; so it lies beside the allow-list itself.
+    """
     if db is not None:
         yield db, Path(runs).absolute()
         return
-    folder = Path(tempfile.mkdtemp(prefix="ambs-search-cv-"))
+    private = allow_list_file().parent / "search-cv"
+    private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folders = [Path(tempfile.mkdtemp(prefix="fit-", dir=private)), Path(tempfile.mkdtemp(prefix="ambs-"))]
     try:
-        yield folder / "ambs.db", folder / "runs"
+        yield folders[1] / "ambs.db", folders[0]  # SQLite wants a local disk, which a home folder may not be
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for one in folders:
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _hash(handed_over: object) -> str:

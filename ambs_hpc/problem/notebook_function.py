@@ -17,6 +17,7 @@ from ambs_hpc.errors import ProblemError
 
 # The first line of such a module: a file without it is a person's own and is not replaced.
 MARK = "# Written by ambs_hpc from functions of a notebook, again at each Campaign(...) of it:"
+OWN_NAMES = {"__name__", "__file__", "__doc__", "__spec__", "__builtins__"}  # that every module has
 LONGEST_VALUE = 2000  # characters of a value that is written as source
 REMEDY = (
     "Evaluations run in other processes and see what the function itself imports, other functions of the "
@@ -53,7 +54,7 @@ class _Parts:
         self._known.add(function.__name__)
         source = _source_of(function)
         namespace = function.__globals__
-        for name in sorted(_names_used(source, function.__name__) - self._known):
+        for name in sorted(_names_used(source, function.__name__) - self._known - OWN_NAMES):
             if name in namespace:
                 self._add(name, namespace[name])
             elif not hasattr(builtins, name):

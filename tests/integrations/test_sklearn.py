@@ -24,7 +24,7 @@ from ambs_hpc.errors import ObjectiveNotAllowed, ProblemError, UsageError
 from ambs_hpc.integrations.cross_validation import MODULE, PAYLOAD, evaluation_of, write_fit
 from ambs_hpc.integrations.search_space import searched_space
 from ambs_hpc.integrations.sklearn import AmbsSearchCV
-from ambs_hpc.search import Observation, create_searcher
+from ambs_hpc.search import create_searcher
 
 SPACE = {"C": (1e-2, 1e2, "log"), "gamma": (1e-5, 1e-1, "log"), "class_weight": [None, "balanced"]}
 
@@ -66,11 +66,33 @@ def test_search_on_digits_goes_on_with_the_same_database(folder: Path) -> None:
         assert reader.best().objective == again.best_score_
 
 
+class InThisProcess(AmbsSearchCV):
+    """The same without queue and launcher: what is around them is checked a hundred times in a moment."""
+
+    def _searched(self, space: Any, handed_over: Mapping[str, Any]) -> list[dict[str, Any]]:
+        write_fit(Path("fit"), handed_over)
+        module = (Path("fit") / f"{MODULE}.py").read_text()
+        evaluate = evaluation_of(Path("fit") / PAYLOAD, module.split('"')[-2])
+        searcher = create_searcher(space, "random", "maximize", 0)
+        rows = []
+        for proposal in searcher.ask(self.n_iter):
+            row = {"state": "DONE", "error": "", **{f"p:{k}": v for k, v in proposal.configuration.items()}}
+            try:
+                result = evaluate(proposal.configuration)
+            except ValueError as error:
+                if "square kernel matrix" not in str(error):
+                    raise  # scikit-learn's checks look at it
+                rows.append(row | {"state": "FAILED", "error": str(error)})
+            else:
+                rows.append(row | {f"m:{name}": value for name, value in result.items()})
+        return rows
+
+
 def test_failed_candidates_are_rows_and_the_search_goes_on() -> None:
     """As error_score has it in scikit-learn: a warning with the first error, and the score that it says."""
     images, labels = digits(200)
     space = {"kernel": ["linear", "precomputed"]}  # the second one wants a square matrix
-    search = AmbsSearchCV(SVC(), space, n_iter=2, cv=2, method="random")
+    search = InThisProcess(SVC(), space, n_iter=2, cv=2)
     with (
         pytest.warns(FitFailedWarning, match=r"1 of 2 candidates failed(.|\n)*square kernel matrix"),
         pytest.warns(UserWarning, match="non-finite"),
@@ -82,25 +104,21 @@ def test_failed_candidates_are_rows_and_the_search_goes_on() -> None:
     ).tolist()
 
 
-class InThisProcess(AmbsSearchCV):
-    """The same without queue and launcher: what is around them is checked a hundred times in a moment."""
-
-    def _searched(self, space: Any, handed_over: Mapping[str, Any]) -> list[dict[str, Any]]:
-        write_fit(Path("fit"), handed_over)
-        module = (Path("fit") / f"{MODULE}.py").read_text()
-        evaluate = evaluation_of(Path("fit") / PAYLOAD, module.split('"')[-2])
-        searcher = create_searcher(space, "random", "maximize", 0)
-        rows = []
-        for proposal in searcher.ask(self.n_iter):
-            result = evaluate(proposal.configuration)
-            searcher.tell([Observation(proposal.configuration, float(str(result["objective"])))])
-            row = {"state": "DONE", "error": "", **{f"p:{k}": v for k, v in proposal.configuration.items()}}
-            rows.append(row | {f"m:{name}": value for name, value in result.items() if name != "objective"})
-        return rows
+def test_nothing_is_kept_without_a_database(folder: Path) -> None:
+    """Least of all an allowed folder at a place where others could make it again, as in /tmp."""
+    images, labels = digits(100)
+    search = AmbsSearchCV(SVC(), {"C": (0.1, 10.0)}, n_iter=1, cv=2).fit(images, labels)
+    assert len(search.failed_) == 1
+    assert [one.name for one in folder.iterdir()] == ["config"]
+    assert list((folder / "config" / "search-cv").iterdir()) == []
+    allowed = (folder / "config" / "objectives.allowed").read_text().split()
+    paths = [Path(word) for word in allowed if word.startswith("/")]
+    assert paths
+    assert all(path.is_relative_to(folder / "config" / "search-cv") for path in paths)
 
 
 CHECKED = [
-    InThisProcess(LogisticRegression(tol=0.01), {"C": (0.1, 10.0)}, n_iter=1, cv=2),
+    InThisProcess(LogisticRegression(tol=0.01, max_iter=50), {"C": (0.1, 10.0)}, n_iter=1, cv=2),
     InThisProcess(Ridge(), {"alpha": (0.1, 10.0)}, n_iter=1, cv=2),
 ]
 CHECKS = [

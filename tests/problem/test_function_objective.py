@@ -109,7 +109,7 @@ def scaled(value=SCALE):
 
 def train(configuration):
     table = Ordered(x=[scaled(configuration["x"]) for configuration in [configuration]])
-    paths.join("a", LABELS[0])
+    assert (__name__, paths.join("a", LABELS[0])) in [("__main__", "a/a"), ("train_of_notebook", "a/a")]
     return table["x"][0]
 """
 
