@@ -37,6 +37,7 @@ from ambs_hpc.queue.reads.reports import (
     best,
     failures,
     list_evaluations,
+    result_note,
     show_evaluation,
     throughput,
 )
@@ -158,6 +159,7 @@ __all__ = [
     "register_launcher",
     "release",
     "rerun",
+    "result_note",
     "run_read_only_sql",
     "running_in",
     "search_heartbeat",
