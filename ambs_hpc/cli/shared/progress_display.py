@@ -90,7 +90,7 @@ class ProgressBar:
         left = self._pace.seconds(progress, time.monotonic())
         told = "" if left is None else f"about {duration(left)} left"
         self._bar.update(
-            self._row, total=progress.budget, completed=progress.ended, text=harmless(text), left=told
+            self._row, total=progress.budget, completed=_shown_ended(progress), text=harmless(text), left=told
         )
 
     def close(self) -> None:
@@ -98,11 +98,21 @@ class ProgressBar:
         self._bar.stop()
 
 
+def _shown_ended(progress: Progress) -> int:
+    return progress.ended if progress.budget is None else min(progress.ended, progress.budget)
+
+
+def _described_done(progress: Progress) -> str:
+    done, budget = progress.counts.get(State.DONE, 0), progress.budget
+    if budget is None:
+        return f"{done} done"
+    return f"{done}/{budget} done" if done <= budget else f"{done} done, budget of {budget} spent"
+
+
 def describe(progress: Progress, best: float | None) -> str:
     """The counts and the best objective in one line."""
     counts = progress.counts
-    of_budget = f"/{progress.budget}" if progress.budget is not None else ""
-    parts = [f"{counts.get(State.DONE, 0)}{of_budget} done", f"{counts.get(State.RUNNING, 0)} running"]
+    parts = [_described_done(progress), f"{counts.get(State.RUNNING, 0)} running"]
     parts += [
         f"{counts[state]} {state.value.lower()}"
         for state in (State.FAILED, State.CANCELLED)
@@ -127,10 +137,10 @@ class RemainingTime:
         self._began, self._ended_before = now, -1
 
     def seconds(self, progress: Progress, now: float) -> float | None:
-        """The time left; None without a budget, or before anything has ended."""
+        """The time left, 0 where nothing is; None without a budget, or before anything has ended."""
         if self._ended_before < 0:
             self._ended_before = progress.ended
         ended = progress.ended - self._ended_before
         if progress.budget is None or ended < 1:
             return None
-        return (now - self._began) / ended * max(0, progress.budget - progress.ended)
+        return max(0.0, now - self._began) / ended * max(0, progress.budget - progress.ended)
