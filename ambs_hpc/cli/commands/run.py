@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
 from ambs_hpc.search import DEFAULT_METHOD, METHODS
 
@@ -25,6 +26,16 @@ Option = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the search; by default 0.")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the campaign; by default the problem's.")]
+HopelessAfter = Annotated[
+    int,
+    typer.Option(
+        "--hopeless-after",
+        min=1,
+        metavar="N",
+        help="Stop when the first N evaluations have failed alike and none has succeeded.",
+    ),
+]
+KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Never stop for --hopeless-after.")]
 RunRoot = Annotated[
     Path, typer.Option("--runs", metavar="DIR", help="Folder for the folders of all attempts.")
 ]
@@ -41,6 +52,9 @@ def run(
     name: Name = None,
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
+    hopeless_after: HopelessAfter = 10,
+    keep_going: KeepGoing = False,
+    no_check: NoCheck = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
     ] = False,
@@ -59,11 +73,13 @@ def run(
     if dry_run:
         from ambs_hpc.cli.shared.dry_run import print_dry_run
 
-        print_dry_run(problem, settings, as_json=as_json)
+        print_dry_run(problem, settings, tries=not no_check, as_json=as_json)
         return
+    from ambs_hpc.cli.shared.hopeless_end import SearchWatch
     from ambs_hpc.cli.shared.run_campaign import run_campaign
 
-    raise typer.Exit(run_campaign(problem, settings, db, as_json=as_json))
+    watch = SearchWatch(None if keep_going else hopeless_after, tries=not no_check)
+    raise typer.Exit(run_campaign(problem, settings, db, watch, as_json=as_json))
 
 
 def parse_options(options: list[str] | None) -> dict[str, object]:

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.commands.run import (
+    HopelessAfter,
+    KeepGoing,
     MaxEvaluations,
     MaxMinutes,
     Method,
@@ -18,6 +20,7 @@ from ambs_hpc.cli.commands.run import (
     Seed,
     parse_options,
 )
+from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
 
 InFlight = Annotated[
@@ -41,6 +44,10 @@ def search(
     name: Name = None,
     db: Database = None,
     runs: RunRoot = Path("ambs-runs"),
+    hopeless_after: HopelessAfter = 10,
+    keep_going: KeepGoing = False,
+    no_check: NoCheck = False,
+    beside_launcher: Annotated[bool, typer.Option("--beside-launcher", hidden=True)] = False,
     as_json: AsJson = False,
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.
@@ -52,9 +59,11 @@ def search(
 
     limit_on_login_node(Path.cwd(), os.environ)
     from ambs_hpc.campaign import SearchSettings
+    from ambs_hpc.cli.shared.hopeless_end import SearchWatch
     from ambs_hpc.cli.shared.search_campaign import search_campaign
 
     settings = SearchSettings(
         name, method, parse_options(option), seed, max_evaluations, max_minutes, slots, runs
     )
-    raise typer.Exit(search_campaign(problem, settings, db, as_json=as_json))
+    watch = SearchWatch(None if keep_going else hopeless_after, not no_check, beside_launcher)
+    raise typer.Exit(search_campaign(problem, settings, db, watch, as_json=as_json))

@@ -59,7 +59,7 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    from ambs_hpc.queue import best, counts, failures, is_search_alive, throughput
+    from ambs_hpc.queue import best, counts, failures, is_search_alive, result_note, throughput
 
     leading = best(connection, campaign.id, 1)
     pace = throughput(connection, campaign.id)
@@ -70,6 +70,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "max_evaluations": campaign.definition.max_evaluations,
         "counts": {state.value: number for state, number in counts(connection, campaign.id).items()},
         "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
+        "note": result_note(connection, leading[0].id) if leading else "",
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
         "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
@@ -151,9 +152,12 @@ def _write(told: dict[str, Any]) -> None:
     write(f"{cell(told['campaign'])} ({told['method']}){budget}: {numbers or 'nothing yet'}\n")
     if told["best"]:
         write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
+    if told["note"]:
+        write(f"  {cell(told['note'])}\n")
     if told["per_hour"]:
         write(f"  {told['per_hour']:.0f} an hour, {duration(told['mean_run_seconds'])} each\n")
     write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
-        like = f"ambs logs {group['example_id']} --stderr"
+        option = "" if group["kind"] == "BAD_RESULT" else " --stderr"  # it ended well
+        like = f"ambs logs {group['example_id']}{option}"
         write(f"  {group['number']} x {group['kind']}: {cell(group['signature'])} ({like})\n")

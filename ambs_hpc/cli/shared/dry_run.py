@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ambs_hpc.campaign import SearchSettings, define_campaign, searcher_for
+from ambs_hpc.cli.shared.objective_trial import try_objective
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.launcher.container_command import preview
@@ -15,10 +16,16 @@ from ambs_hpc.problem.space import space_notes
 SHOWN = 3
 
 
-def print_dry_run(problem_file: Path, settings: SearchSettings, *, as_json: bool) -> None:
-    """Check the problem and print the plan with the first proposals; nothing is stored or started."""
+def print_dry_run(problem_file: Path, settings: SearchSettings, *, tries: bool, as_json: bool) -> None:
+    """Check the problem and print the plan with the first proposals; nothing is stored or started.
+
+    Args:
+        tries: import the objective's module for a trial.
+    """
     loaded = load_problem(problem_file)
     wanted = define_campaign(loaded, settings)
+    if tries:
+        try_objective(loaded, is_elsewhere=False)
     first = [dict(proposal.configuration) for proposal in searcher_for(wanted).ask(SHOWN)]
     container = wanted.objective.get("container")
     entered, trouble = "", ""

@@ -62,6 +62,7 @@ class LauncherOptions:
     with_search: Path | None = None
     max_evaluations: int | None = None
     executor: ExecutorName = "auto"
+    keep_going: bool = False
 
     def arguments(self) -> list[str]:
         """The options as arguments of `ambs launch`."""
@@ -71,7 +72,8 @@ class LauncherOptions:
             "--max-evaluations": self.max_evaluations,
             "--executor": None if self.executor == "auto" else self.executor,
         }
-        return [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        return words + ["--keep-going"] * self.keep_going
 
 
 def gpu_names(text: str | None) -> list[str] | None:
@@ -98,7 +100,9 @@ def gpu_names(text: str | None) -> list[str] | None:
     return names
 
 
-def search_command(problem: Path | None, max_evaluations: int | None, db: str | None) -> list[str]:
+def search_command(
+    problem: Path | None, max_evaluations: int | None, db: str | None, *, keep_going: bool
+) -> list[str]:
     """The command line of `ambs search` for this problem; [] without a problem.
 
     Raises:
@@ -111,9 +115,10 @@ def search_command(problem: Path | None, max_evaluations: int | None, db: str | 
             raise UsageError("--max-evaluations belongs to a search: give --with-search PROBLEM too.")
         return []
     words = [sys.executable, "-m", "ambs_hpc.cli.main", "search", str(problem)]
+    words += ["--beside-launcher", "--no-check"]  # the launcher imports the module itself
     if max_evaluations is not None:
         words += ["--max-evaluations", str(max_evaluations)]
-    return words + (["--db", db] if db else [])
+    return words + ["--keep-going"] * keep_going + (["--db", db] if db else [])
 
 
 def refuse_half_a_balsam(executor: str, site: str) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, open_campaign
-from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
+from ambs_hpc.campaign import Progress, SearchLoop, SearchSettings, define_campaign, open_campaign
+from ambs_hpc.cli.shared.hopeless_end import SearchWatch, tell_end
 from ambs_hpc.cli.shared.launcher_process import LauncherProcess
+from ambs_hpc.cli.shared.objective_trial import try_objective
 from ambs_hpc.cli.shared.options import chosen_database, open_engine
 from ambs_hpc.cli.shared.progress_display import Display, open_display
-from ambs_hpc.cli.shared.summary import BestTracker, summary_of, write_summary
-from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.cli.shared.summary import BestTracker
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.errors import AmbsError, DatabaseError, NoLegalConfiguration
+from ambs_hpc.errors import AmbsError, DatabaseError
 from ambs_hpc.problem import load_problem
 from ambs_hpc.queue import NotifyChannel, patient, wait_for_change
 
@@ -30,21 +30,26 @@ POLL_SECONDS = 0.2
 LAUNCHER_END_SECONDS = 30.0
 
 
-def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *, as_json: bool) -> int:
+def run_campaign(
+    problem_file: Path, settings: SearchSettings, db: str | None, watch: SearchWatch, *, as_json: bool
+) -> int:
     """Search and launch until the budget is spent, the time is up, or a person stops it.
 
     Returns:
         0 when what was asked was done, EXIT_STOPPED when it was stopped before.
 
     Raises:
-        AmbsError: nothing could be started, the launcher ended with an error, or no legal configuration
-            was found before the budget was spent.
+        AmbsError: nothing could be started, the launcher ended with an error, no legal configuration was
+            found before the budget was spent, or nothing succeeded, of all or of the first that should tell.
     """
-    wanted = define_campaign(load_problem(problem_file), settings)
+    loaded = load_problem(problem_file)
+    wanted = define_campaign(loaded, settings)
+    if watch.tries:
+        try_objective(loaded, is_elsewhere=False)
     engine = open_engine(db, create=True)
     campaign = open_campaign(engine, wanted, settings)
     engine = patient(engine)
-    search = SearchLoop(engine, campaign, None, SystemClock())
+    search = SearchLoop(engine, campaign, None, SystemClock(), hopeless_after=watch.hopeless_after)
     search.open()
     url = chosen_database(db)
     log_file = Path(campaign.definition.run_directory) / "launcher.log"
@@ -56,12 +61,7 @@ def run_campaign(problem_file: Path, settings: SearchSettings, db: str | None, *
     finally:
         display.close()
         pair.end()
-    write_summary(summary_of(engine, campaign), as_json=as_json)
-    if pair.dead_end:
-        raise NoLegalConfiguration(pair.dead_end)
-    if not done and not as_json:
-        write("ambs: stopped before it was done; the same command goes on.\n", err=True)
-    return 0 if done else EXIT_STOPPED
+    return tell_end(engine, campaign, pair.progress, watch, is_over=done, as_json=as_json)
 
 
 def _launcher_arguments(campaign: Campaign, settings: SearchSettings) -> list[str]:
@@ -88,7 +88,7 @@ class _Pair:
         minutes = settings.max_minutes
         self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._interrupts = 0
-        self.dead_end = ""  # why the search found nothing more to propose, if that is how it ended
+        self.progress = Progress({}, 0, None)  # of the last step
         self._best = BestTracker(engine, campaign)
 
     def run(self, display: Display) -> bool:
@@ -96,12 +96,12 @@ class _Pair:
         before = [signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)]
         try:
             while True:
-                progress = self._search.step()
+                self.progress = progress = self._search.step()
                 display.update(progress, self._best.value(progress), self._note())
-                if progress.is_complete:
-                    self.dead_end = progress.dead_end
-                    return True
-                if self._time_is_up():
+                if progress.hopeless and not progress.is_complete:
+                    self._launcher.stop()  # what runs returns to the queue
+                    return False
+                if progress.is_complete or self._time_is_up():
                     return True
                 if self._interrupts and self._launcher.exit_status is not None:
                     return False
