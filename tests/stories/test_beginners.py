@@ -57,12 +57,31 @@ BEFORE = {
 }
 
 
+COMMANDS = {
+    "a class": ("search", "problem.py", "--max-evaluations", "20"),
+    "a coroutine": (
+        "submit",
+        "-s",
+        "slurm",
+        "-n",
+        "2",
+        "-t",
+        "10",
+        "--with-search",
+        "problem.py",
+        "--dry-run",
+    ),
+    "a text": ("run", "problem.py", "--dry-run"),
+}
+
+
 @pytest.mark.parametrize("mistake", BEFORE)
 def test_a_mistake_is_told_before_anything_is_spent(mistake: str, tmp_path: Path) -> None:
     """It was found by a launcher, in an allocation, or never: all evaluations failed with status 0."""
     objective, model, words = BEFORE[mistake]
     shell = shell_with(tmp_path, model, repr(objective))
-    message = refused(shell, "run", "problem.py", "--max-evaluations", "20")
+    command = COMMANDS.get(mistake, ("run", "problem.py", "--max-evaluations", "20"))
+    message = refused(shell, *command)
     assert message.startswith("ambs: ")
     for part in words:
         assert part in message

@@ -96,6 +96,7 @@ def launch(
     if node_pool is not None and node_pool.seconds_left is not None:
         left = node_pool.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
+        wait = min(wait, 60 * max_minutes)
     ending = (max_minutes, grace, notice, idle_exit)
     beside = (parent_pipe, search, node_pool)
     settings = LauncherSettings(

@@ -45,12 +45,20 @@ class Arguments:
         return takes_one and all(name in self.by_position[:1] for name in self.required)
 
 
+def signature_of(function: Callable[..., object]) -> inspect.Signature | None:
+    """Its signature; None where Python does not know it."""
+    try:
+        return inspect.signature(function)
+    except Exception:  # noqa: BLE001  the border to a person's classes: `__signature__` may raise anything
+        return None
+
+
 def arguments_of(function: Callable[..., object]) -> Arguments | None:
     """What it can be called with; None where Python does not know."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
+    signature = signature_of(function)
+    if signature is None:
         return None
+    parameters = signature.parameters.values()
     kinds = inspect.Parameter
     plain = [one for one in parameters if one.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
     return Arguments(

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from ambs_hpc.launcher.supervisor.functions.call_form import arguments_of
+from ambs_hpc.launcher.supervisor.functions.call_form import arguments_of, signature_of
 
 MOST_NAMES = 50
 IMPORT_FAILED, MISSING = "import failed", "missing"
@@ -61,7 +61,7 @@ def told_of(name: str, directory: str) -> dict[str, Any]:
     return {
         "what": _kind(found),
         "arguments": None if arguments is None else asdict(arguments),
-        "returns": _returns(found),
+        "returns": _returns(found) if callable(found) else "",
     }
 
 
@@ -78,14 +78,12 @@ def _kind(found: object) -> str:
     return FUNCTION
 
 
-def _returns(found: object) -> str:
+def _returns(found: Callable[..., object]) -> str:
     """The annotation of what it returns, as a person would write it; "" for none."""
-    try:
-        annotation = inspect.signature(found).return_annotation  # type: ignore[arg-type]  # asked of anything
-    except (TypeError, ValueError):
+    signature = signature_of(found)
+    if signature is None or signature.return_annotation is inspect.Signature.empty:
         return ""
-    if annotation is inspect.Signature.empty:
-        return ""
+    annotation = signature.return_annotation
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
