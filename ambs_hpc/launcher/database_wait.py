@@ -54,7 +54,7 @@ def once_it_answers(call: Callable[[], Result], *, seconds: float) -> Result:
                 raise
             if now >= tell_at:
                 tell_at = now + TELL_SECONDS
-                how_long = "until this launcher ends" if left == float("inf") else f"for {left:.0f} s"
+                how_long = "until this launcher ends" if seconds == float("inf") else f"at most {seconds:g} s"
                 logger.warning("waiting %s (--wait): %s", how_long, error)
         time.sleep(min(pause, left))
         pause = min(2 * pause, RETRY_SECONDS)

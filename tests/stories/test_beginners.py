@@ -134,7 +134,7 @@ def test_a_launcher_that_starts_before_its_search_waits_for_it(tmp_path: Path) -
         told: list[str] = []
         assert launcher.stderr is not None
         told.append(launcher.stderr.readline())
-        assert "waiting for 60 s (--wait): There is no database" in told[0]
+        assert "waiting at most 60 s (--wait): There is no database" in told[0]
         shell.ambs("search", "problem.py", "--max-evaluations", "3", "--slots", "2")
         out, _ = launcher.communicate(timeout=60)
     finally:
