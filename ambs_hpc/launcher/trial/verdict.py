@@ -139,8 +139,8 @@ def _unfit(arguments: Arguments, name: str, space: Named) -> Mistake:
         seen.append(f"needs {_listed(unknown)}, which the space does not have")
     if left:
         seen.append(f"does not take {_listed(left)} of the space")
-    hint = nearest(unknown[0], left) + " " if unknown and left else ""
-    return Mistake(f"{shown} {' and '.join(seen)}", hint + either)
+    meant, question, _ = nearest(unknown[0], left).partition("? ") if unknown else ("", "", "")
+    return Mistake(f"{shown} {', and '.join(seen)}", f"{meant}{question}{either}" if question else either)
 
 
 def _shown(arguments: Arguments) -> list[str]:
