@@ -26,6 +26,10 @@ class NotFound(AmbsError):
     """No campaign, evaluation or allocation of that name."""
 
 
+class NoSuchCampaign(NotFound):
+    """No campaign of that name, or none at all: a search may be about to make it."""
+
+
 class CampaignConflict(AmbsError):
     """The campaign is another one, was revised meanwhile, or belongs to another live search."""
 
@@ -73,6 +77,10 @@ class SpaceExhausted(AmbsError):
 
 class NoLegalConfiguration(AmbsError):
     """No legal configuration was found that is not known yet, though the space may have one."""
+
+
+class NothingSucceeded(AmbsError):
+    """Every evaluation that has ended has failed."""
 
 
 class ShapeNeverFits(AmbsError):

@@ -171,13 +171,17 @@ class Outcome:
     objective: float | None = None
     metrics: Mapping[str, object] = field(default_factory=dict)  # JSON values
     failure: FailureKind | None = None
-    error: str = ""  # what a person needs first: exception and last lines of stderr
+    error: str = ""  # what a person needs first: exception and last lines of stderr; of a result a note
     exit_status: int | None = None  # negative for a signal, as subprocess has it
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A finished evaluation as the search reads it; `sequence` orders the endings of a database."""
+    """A finished evaluation as the search reads it; `sequence` orders the endings of a database.
+
+    Args:
+        failure_kind, signature: of a failure; None and "" otherwise.
+    """
 
     sequence: int
     id: int
@@ -185,6 +189,8 @@ class Finished:
     configuration: Configuration
     state: State
     objective: float | None
+    failure_kind: str | None = None
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

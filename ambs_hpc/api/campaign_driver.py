@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from ambs_hpc import campaign as campaigns
 from ambs_hpc.api.campaign_reader import CampaignReader
 from ambs_hpc.api.choices import chosen_database
+from ambs_hpc.api.hopeless_words import why_nothing_succeeded
 from ambs_hpc.api.interrupts import RunInterrupted
 from ambs_hpc.api.problem_place import placed_problem, problem_file, write_problem_file
 from ambs_hpc.api.progress_display import NoProgress, open_display
 from ambs_hpc.api.search_and_launcher import PairEnd, SearchAndLauncher
 from ambs_hpc.campaign import SearchSettings, define_campaign
-from ambs_hpc.errors import CampaignConflict, NoLegalConfiguration, UsageError, nearest
+from ambs_hpc.errors import CampaignConflict, NoLegalConfiguration, NothingSucceeded, UsageError, nearest
 from ambs_hpc.queue import cancel, open_database, rerun, transaction
 from ambs_hpc.states import FailureKind
 
@@ -90,6 +91,7 @@ class Campaign(CampaignReader):
         max_minutes: float | None = None,
         slots: int | None = None,
         progress: bool = True,
+        hopeless_after: int | None = 10,
     ) -> Campaign:
         """Search here and run evaluations on this machine, as `ambs run`, until what was asked is done.
 
@@ -103,6 +105,8 @@ class Campaign(CampaignReader):
             max_minutes: time limit of this run.
             slots: evaluations at once; None takes as many as fit.
             progress: show it, in a notebook, on a terminal, or as lines in a log.
+            hopeless_after: stop when the first so many evaluations have failed alike and none has succeeded;
+                None never does.
 
         Returns:
             The campaign itself.
@@ -110,6 +114,7 @@ class Campaign(CampaignReader):
         Raises:
             RunInterrupted: it was stopped before it was done; nothing is lost.
             CampaignConflict: another search of it is alive.
+            NothingSucceeded: evaluations have failed and none has succeeded; it has the words of one.
             NoLegalConfiguration: none was found before the budget was spent.
             AmbsError: the launcher ended with an error.
         """
@@ -121,7 +126,12 @@ class Campaign(CampaignReader):
         )
         with _Alone(self._stored.definition.uid, self.name):
             self._stored = campaigns.open_campaign(self._engine, self._wanted, settings)
-            self._pair = SearchAndLauncher(self._engine, self._stored, settings)
+            self._pair = SearchAndLauncher(
+                self._engine,
+                self._stored,
+                settings,
+                hopeless_after=_whole("hopeless_after", hopeless_after, at_least=1),
+            )
             display = open_display(self.name, quiet=False) if progress else NoProgress()
             try:
                 end = self._pair.run(self._url, display)
@@ -249,6 +259,10 @@ class Campaign(CampaignReader):
             os.kill(os.getpid(), signal.SIGTERM)  # as it would have ended without us; nothing is left behind
         if end.dead_end:
             raise NoLegalConfiguration(end.dead_end)
+        if end.is_done or end.progress.hopeless:
+            trouble = why_nothing_succeeded(self._engine, self._stored, end.progress.hopeless)
+            if trouble:
+                raise NothingSucceeded(trouble)
         if not end.is_done:
             raise RunInterrupted(f"campaign {self.name!r} was stopped before it was done; run(...) goes on")
 

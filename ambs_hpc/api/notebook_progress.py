@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ambs_hpc.api.progress_words import RemainingTime, describe
+from ambs_hpc.api.progress_words import RemainingTime, describe, shown_ended
 from ambs_hpc.shown_text import cell, duration, harmless
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class NotebookProgress:
         left = self._pace.seconds(progress, time.monotonic())
         told = "" if left is None else f", about {duration(left)} left"
         line = describe(progress, best) + told + (f" | {note}" if note else "")
-        self._last = _output(self._name, progress.ended, progress.budget, line)
+        self._last = _output(self._name, shown_ended(progress), progress.budget, line)
         if time.monotonic() - self._redrawn_at >= REDRAW_SECONDS:
             self._redrawn_at = time.monotonic()
             self._shown.update(self._last, raw=True)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from ambs_hpc.api.notebook_progress import NotebookProgress, is_in_notebook
-from ambs_hpc.api.progress_words import RemainingTime, describe
+from ambs_hpc.api.progress_words import RemainingTime, describe, shown_ended
 from ambs_hpc.shown_text import cell, duration, harmless
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ProgressBar:
         left = self._pace.seconds(progress, time.monotonic())
         told = "" if left is None else f"about {duration(left)} left"
         self._bar.update(
-            self._row, total=progress.budget, completed=progress.ended, text=harmless(text), left=told
+            self._row, total=progress.budget, completed=shown_ended(progress), text=harmless(text), left=told
         )
 
     def close(self) -> None:

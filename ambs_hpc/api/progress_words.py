@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 def describe(progress: Progress, best: float | None) -> str:
     """The counts and the best objective in one line."""
     counts = progress.counts
-    of_budget = f"/{progress.budget}" if progress.budget is not None else ""
-    parts = [f"{counts.get(State.DONE, 0)}{of_budget} done", f"{counts.get(State.RUNNING, 0)} running"]
+    parts = [_described_done(progress), f"{counts.get(State.RUNNING, 0)} running"]
     parts += [
         f"{counts[state]} {state.value.lower()}"
         for state in (State.FAILED, State.CANCELLED)
@@ -25,6 +24,18 @@ def describe(progress: Progress, best: float | None) -> str:
     if progress.database_away:
         parts.append("database away, waiting for it")
     return ", ".join(parts)
+
+
+def shown_ended(progress: Progress) -> int:
+    """How many evaluations have ended, at most the budget: a person may have lowered that since."""
+    return progress.ended if progress.budget is None else min(progress.ended, progress.budget)
+
+
+def _described_done(progress: Progress) -> str:
+    done, budget = progress.counts.get(State.DONE, 0), progress.budget
+    if budget is None:
+        return f"{done} done"
+    return f"{done}/{budget} done" if done <= budget else f"{done} done, budget of {budget} spent"
 
 
 class RemainingTime:
@@ -39,10 +50,10 @@ class RemainingTime:
         self._began, self._ended_before = now, -1
 
     def seconds(self, progress: Progress, now: float) -> float | None:
-        """The time left; None without a budget, or before anything has ended."""
+        """The time left, 0 where nothing is; None without a budget, or before anything has ended."""
         if self._ended_before < 0:
             self._ended_before = progress.ended
         ended = progress.ended - self._ended_before
         if progress.budget is None or ended < 1:
             return None
-        return (now - self._began) / ended * max(0, progress.budget - progress.ended)
+        return max(0.0, now - self._began) / ended * max(0, progress.budget - progress.ended)

@@ -50,9 +50,20 @@ class PairEnd:
 class SearchAndLauncher:
     """The search and its launcher, until both have ended."""
 
-    def __init__(self, engine: Engine, campaign: Campaign, settings: SearchSettings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        campaign: Campaign,
+        settings: SearchSettings,
+        *,
+        hopeless_after: int | None = None,
+    ) -> None:
+        """
+        Args:
+            hopeless_after: number of first evaluations that fail alike after which it stops; None for never.
+        """
         self._engine, self._campaign, self._settings = patient(engine), campaign, settings
-        self._search = SearchLoop(self._engine, campaign, None, SystemClock())
+        self._search = SearchLoop(self._engine, campaign, None, SystemClock(), hopeless_after=hopeless_after)
         self._launcher: LauncherProcess | None = None
         minutes = settings.max_minutes
         self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
@@ -108,6 +119,9 @@ class SearchAndLauncher:
         while True:
             self._progress = progress = self._search.step()
             display.update(progress, self._best.value(progress), self._note())
+            if progress.hopeless and not progress.is_complete:
+                launcher.stop()  # what runs returns to the queue
+                return False
             if progress.is_complete or self._time_is_up(launcher):
                 return True
             if self._interrupts and launcher.exit_status is not None:

@@ -42,6 +42,7 @@ class LauncherOptions:
     with_search: Path | None = None
     max_evaluations: int | None = None
     executor: ExecutorName = "auto"
+    keep_going: bool = False
 
     def arguments(self) -> list[str]:
         """The options as arguments of `ambs launch`."""
@@ -51,7 +52,8 @@ class LauncherOptions:
             "--max-evaluations": self.max_evaluations,
             "--executor": None if self.executor == "auto" else self.executor,
         }
-        return [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        return words + ["--keep-going"] * self.keep_going
 
 
 NO_OPTIONS = LauncherOptions()

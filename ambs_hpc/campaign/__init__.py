@@ -9,6 +9,7 @@ from ambs_hpc.campaign.creation import (
     searcher_for,
 )
 from ambs_hpc.campaign.differences import space_lines
+from ambs_hpc.campaign.first_endings import Hopeless
 from ambs_hpc.campaign.loop import Progress, SearchLoop
 from ambs_hpc.campaign.revision import Revised, plan, revise
 from ambs_hpc.campaign.settings import SearchSettings
@@ -16,6 +17,7 @@ from ambs_hpc.campaign.warm_start import FoundSource, find_sources, keep_sources
 
 __all__ = [
     "FoundSource",
+    "Hopeless",
     "Progress",
     "Revised",
     "SearchLoop",

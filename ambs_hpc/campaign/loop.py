@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ambs_hpc import identity
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.creation import searcher_for
+from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import (
     CampaignConflict,
@@ -70,6 +71,7 @@ class Progress:
         budget: max_evaluations and what people added, or None.
         exhausted: nothing more can be proposed.
         dead_end: why not, where that is not because all has been proposed; "" otherwise.
+        hopeless: why nothing more is proposed, where the first evaluations have all failed alike.
         database_away: the last step could not reach the database; nothing is lost, the next step tries again.
     """
 
@@ -79,6 +81,7 @@ class Progress:
     exhausted: bool = False
     dead_end: str = ""
     database_away: bool = False
+    hopeless: Hopeless | None = None
 
     @property
     def ended(self) -> int:
@@ -107,7 +110,17 @@ class SearchLoop:
     killing this process loses nothing but the proposals that were not yet committed.
     """
 
-    def __init__(self, engine: Engine, campaign: Campaign, slots: int | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        campaign: Campaign,
+        slots: int | None,
+        clock: Clock,
+        *,
+        hopeless_after: int | None = None,
+    ) -> None:
+        """`hopeless_after`: so many first evaluations that fail alike end the proposing; None for never."""
+        self._hopeless_after, self._first_endings = hopeless_after, FirstEndings(None)
         self._engine, self._campaign, self._slots, self._clock = engine, campaign, slots, clock
         self._owner = str(identity.this_process())
         self._searcher = searcher_for(campaign.definition)
@@ -170,12 +183,17 @@ class SearchLoop:
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)
         self._learn(finished)
+        self._first_endings.note(finished)
+        hopeless = self._first_endings.verdict
+        missing = 0 if hopeless else missing
         for first in range(0, missing, ASKED_AT_ONCE):
             self._propose(min(ASKED_AT_ONCE, missing - first))
         budget = self._campaign.definition.max_evaluations
         total = None if budget is None else budget + self._added
         proposed = self._proposed + self._added
-        self._progress = Progress(by_state, proposed, total, self._exhausted, self._dead_end)
+        self._progress = Progress(
+            by_state, proposed, total, self._exhausted, self._dead_end, hopeless=hopeless
+        )
         return self._progress
 
     def _check(self, connection: Connection, *, says_it_lives: bool) -> None:
@@ -312,6 +330,11 @@ class SearchLoop:
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
         self._added, self._uncounted = 0, set()
         self._dead_end = ""
+        self._first_endings = FirstEndings(
+            self._hopeless_after,
+            [row.ordinal for row in rows if row.state.is_final],
+            has_succeeded=any(row.state is State.DONE and row.proposal.kind != IMPORTED for row in rows),
+        )
         if rows:
             self._restore(rows)
         self._is_rebuilt = True

@@ -71,12 +71,18 @@ class Campaigns:
         self._refused: set[int] = set()
         self._failed_imports: dict[int, _FailedImport] = {}  # until an evaluation has a value
         self._has_run: set[int] = set()  # those of which an evaluation had a value here
+        self._remarked: set[int] = set()  # those whose results have had a remark
         self.refused: dict[str, str] = {}  # by name: why none of it is run here
 
     @property
     def has_refused_all(self) -> bool:
         """Whether nothing is left to serve, and nothing that was refused may be served again by itself."""
         return self._only is not None and self._refused.issuperset(self._only) and not self.awaits_import
+
+    @property
+    def number_met(self) -> int:
+        """Number of campaigns of which something was leased."""
+        return len(self._versions)
 
     @property
     def awaits_import(self) -> bool:
@@ -151,8 +157,11 @@ class Campaigns:
         """What to start for a claim of a campaign that was met."""
         return self._specs[claim.campaign_id].start_request(claim)
 
-    def note_run(self, claim: Claim, seconds: float) -> None:
-        """Note the run time of an evaluation that ended with a value."""
+    def note_run(self, claim: Claim, seconds: float, remark: str = "") -> None:
+        """Note the run time of an evaluation that ended with a value; `remark`: about it, for the person."""
+        if remark and claim.campaign_id not in self._remarked:
+            self._remarked.add(claim.campaign_id)
+            logger.warning("campaign=%s evaluation=%d and maybe others: %s", claim.campaign, claim.id, remark)
         self._has_run.add(claim.campaign_id)
         self._failed_imports.pop(claim.campaign_id, None)
         self._runtime_estimates[claim.campaign_id].note(seconds)

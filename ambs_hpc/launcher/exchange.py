@@ -45,8 +45,9 @@ PATIENCE_SECONDS = 0.5  # for an answer; then the launcher goes on without, and 
 SEARCH_PATIENCE_SECONDS = 1.5  # whether a search lives is asked when nothing runs
 LAST_WORDS_SECONDS = 5.0  # for the record of its end
 ALLOCATION_OVER = "allocation over"  # an end; what tells so follows it
+HOPELESS = "hopeless"  # an end: the search beside us has ended because nothing succeeds
 # How ends begin that came from outside: what is lost just before them says nothing about nodes.
-STOPPED = ("stopped", "time limit", "parent died", ALLOCATION_OVER)
+STOPPED = ("stopped", "time limit", "parent died", HOPELESS, ALLOCATION_OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,11 @@ class LauncherDatabase:
     def begin_sweep(self, now: float) -> DatabaseAnswer[int]:
         """Begin to look for what dead launchers hold; `now` in seconds since 1970 UTC."""
         return self._calls.begin(partial(self._sweep, now))
+
+    @property
+    def has_one_campaign(self) -> bool:
+        """Whether all that was ever leased is of one campaign, or nothing was."""
+        return self._campaigns.number_met <= 1
 
     def has_search(self) -> bool:
         """Whether any campaign that we serve has a live search.

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ambs_hpc import identity
 from ambs_hpc.clock import Clock
-from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, nearest
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NoSuchCampaign, nearest
 from ambs_hpc.launcher.database_calls import CallsBeside
-from ambs_hpc.launcher.database_wait import once_it_answers
-from ambs_hpc.launcher.exchange import ALLOCATION_OVER
+from ambs_hpc.launcher.database_wait import once_it_answers, wait_seconds
+from ambs_hpc.launcher.exchange import ALLOCATION_OVER, HOPELESS
 from ambs_hpc.launcher.executors.balsam.takeover import succeed
 from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.node_log import usable_nodes
@@ -70,6 +70,7 @@ class LauncherSettings:
         node_pool: the nodes to use; None for this machine.
         executor: how evaluations are started; "auto" chooses by nodes and evaluations.
         balsam_site: whose launchers start them when the executor is "balsam".
+        wait_seconds: for a database or campaign that is not there yet; None: in an allocation until its end.
     """
 
     campaigns: Sequence[str] = ()
@@ -84,11 +85,13 @@ class LauncherSettings:
     node_pool: NodePool | None = None
     executor: ExecutorName = "auto"
     balsam_site: str = ""
+    wait_seconds: float | None = None
 
     def once_it_answers(self, call: Callable[[], Result]) -> Result:
         """As `database_wait.once_it_answers`, for as long as this launcher may wait at its start."""
         is_in_allocation = self.node_pool is not None and self.node_pool.allocation_id is not None
-        return once_it_answers(call, is_in_allocation=is_in_allocation)
+        seconds = wait_seconds(self.wait_seconds, is_in_allocation=is_in_allocation)
+        return once_it_answers(call, seconds=seconds)
 
     @property
     def last_seconds(self) -> float:
@@ -101,29 +104,34 @@ class LauncherEnd:
     """How a launcher ended."""
 
     tally: Tally
-    reason: str  # "idle", "drained", "stopped", "time limit", "parent died", "no node left", ALLOCATION_OVER
+    # "idle", "drained", "stopped", "time limit", "parent died", "no node left", HOPELESS, ALLOCATION_OVER
+    reason: str
 
 
 def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> LauncherEnd:
     """Serve the queue until told to end, or until there is nothing left to do.
 
     Raises:
-        NotFound: a campaign of that name does not exist.
+        NoSuchCampaign: a campaign of that name does not exist, or none at all, and none came in time.
         AmbsError: the executor cannot be had.
     """
     begun_at = clock.monotonic()
     engine = patient(engine)
     lifeline = start_orphan_reaper(str(identity.this_process()))
-    only = settings.once_it_answers(lambda: _campaign_ids(engine, settings.campaigns))
-    begin = _begin_on_balsam if settings.executor == "balsam" else _begin_on_nodes
-    begun = begin(engine, settings, clock, only)
     search = SearchProcess(settings.search, clock) if settings.search else None
+    begin = _begin_on_balsam if settings.executor == "balsam" else _begin_on_nodes
+    begun: _Begun | None = None
     try:
+        only = settings.once_it_answers(
+            lambda: _campaign_ids(engine, settings.campaigns, awaits_any=search is None)
+        )
+        begun = begin(engine, settings, clock, only)
         reason = _Watch(begun.loop, begun.packing, settings, clock, search, begun_at).run()
     finally:
         if search is not None:
             search.end()
-        begun.executor.close()
+        if begun is not None:
+            begun.executor.close()
         os.close(lifeline)
     tally = begun.loop.tally
     _report_end(begun.loop, reason)
@@ -271,6 +279,8 @@ class _Watch:
             else:
                 self._stop("stopped")
         is_searching = self._search is not None and self._search.look()
+        if self._search is not None and self._search.is_hopeless and self._loop.database.has_one_campaign:
+            self._stop(HOPELESS)  # what it was started for; of other campaigns it says nothing
         if self._parent_died():
             self._stop("parent died")
         if self._allocation is not None and (over := self._allocation.over()):
@@ -341,14 +351,18 @@ def _introduction(slots: int, allocation_id: int | None, survives_in: str = "") 
     return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, survives_in, who.namespace)
 
 
-def _campaign_ids(engine: Engine, names: Sequence[str]) -> list[int] | None:
-    if not names:
+def _campaign_ids(engine: Engine, names: Sequence[str], *, awaits_any: bool) -> list[int] | None:
+    if not names and not awaits_any:
         return None
     with reading(engine) as connection:
         known = {one.name: one.id for one in list_campaigns(connection)}
+    if not known:
+        raise NoSuchCampaign("There is no campaign to launch yet. Begin one: ambs search PROBLEM")
+    if not names:
+        return None
     for name in names:
         if name not in known:
-            raise NotFound(f"There is no campaign {name!r} to launch. {nearest(name, known)}")
+            raise NoSuchCampaign(f"There is no campaign {name!r} to launch. {nearest(name, known)}")
     return [known[name] for name in names]
 
 

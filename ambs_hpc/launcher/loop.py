@@ -205,7 +205,7 @@ class LauncherLoop:
         known = self._mean_seconds
         self._mean_seconds = seconds if known == float("inf") else 0.9 * known + 0.1 * seconds
         if claimed is not None and outcome.failure is None:
-            self._campaigns.note_run(claimed, seconds)
+            self._campaigns.note_run(claimed, seconds, outcome.error)
 
     # -- what starts --------------------------------------------------------------------------------
 

@@ -21,19 +21,21 @@ NICENESS = 10
 RESTART_SECONDS = 30.0  # another search of the campaign may be alive, or the database away
 STEADY_SECONDS = 60.0  # one that lived so long was well
 HOPELESS_AFTER = 3  # that died sooner, in a row: nodes must not idle for a problem that cannot be searched
+HOPELESS_STATUS = 4  # with which the search ends when nothing succeeds: another one would end so too
 
 
 class SearchProcess:
     """A child that proposes while we launch."""
 
     def __init__(self, command: Sequence[str], clock: Clock) -> None:
-        """`command`: an argument vector that ends with status 0 when the search is complete."""
+        """`command`: ends with 0 when the search is complete, with HOPELESS_STATUS when nothing succeeds."""
         self._command, self._clock = list(command), clock
         self._deaths = 0  # soon after the start, in a row
         self._restart_at: float | None = None
         self._started_at = clock.monotonic()
         self._child = self._start()
         self.is_complete = False
+        self.is_hopeless = False  # it is complete, but nothing came of it
 
     def look(self) -> bool:
         """Whether it may be expected to propose; starts it again some time after it ended too soon."""
@@ -44,8 +46,9 @@ class SearchProcess:
                 self._child = self._start()
         elif not self.is_complete:
             status = self._child.poll()
-            self.is_complete = status == 0
-            if status:
+            self.is_complete = status in (0, HOPELESS_STATUS)
+            self.is_hopeless = status == HOPELESS_STATUS
+            if status and not self.is_hopeless:
                 self._note_death(status, now)
         return not self.is_complete and self._deaths < HOPELESS_AFTER
 

@@ -31,9 +31,9 @@ class Problem:
     Args:
         name: the campaign's name unless the command line gives another: letters, digits, `_`, `.`, `-`.
         space: a ConfigSpace.ConfigurationSpace, or a dict (see `ambs_hpc.problem.build_space`).
-        objective: "module:function", called with a dict of the active parameters and returning a number or
-            a dict with `objective` and other metrics; or the function itself, where it is a module's or a
-            notebook's; or a `Command`.
+        objective: "module:function", called with a dict of the active parameters, or with each by its name
+            if its arguments have their names, and returning a number or a dict with `objective` and other
+            metrics; or the function itself, where it is a module's or a notebook's; or a `Command`.
         direction: "minimize" or "maximize".
         resources: resources of one evaluation.
         time_limit_seconds: an evaluation that runs longer is ended and fails with TIMEOUT; > 0.

@@ -23,7 +23,8 @@ class Command:
     """A command line whose entries may hold `{parameter}`; it never passes through a shell.
 
     The result is the last line `AMBS-RESULT: <number or JSON object>` of its standard output, or the JSON
-    file that the environment variable AMBS_RESULT names. `{{` and `}}` stand for braces.
+    file that the environment variable AMBS_RESULT names; without either, a number alone on the last line.
+    `{{` and `}}` stand for braces.
     """
 
     arguments: Sequence[str]

@@ -39,6 +39,7 @@ from ambs_hpc.queue.reads.reports import (
     failures,
     first_proposal,
     list_evaluations,
+    result_note,
     show_evaluation,
     throughput,
 )
@@ -197,6 +198,7 @@ __all__ = [
     "release",
     "renew_waiting",
     "rerun",
+    "result_note",
     "revise_waiting",
     "revisions_of",
     "run_read_only_sql",

@@ -14,7 +14,7 @@ from ambs_hpc.campaign import loop as loop_module
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import CampaignConflict, DatabaseRefused, DatabaseUnreachable, NoLegalConfiguration
 from ambs_hpc.problem import Problem
-from ambs_hpc.queue import claim, complete, counts, proposals_of, reading, transaction
+from ambs_hpc.queue import claim, complete, counts, fail, proposals_of, reading, transaction
 from ambs_hpc.records import Campaign, Observation, Proposal
 from ambs_hpc.search import Searcher
 from ambs_hpc.timing import SEARCH_HEARTBEAT_SECONDS
@@ -227,3 +227,29 @@ def test_a_search_that_finds_nothing_legal_says_so_when_the_rest_has_ended(
     assert progress.is_complete
     assert progress.dead_end == "after 9 tries"
     assert len(ordinals(any_engine, campaign)) == 5
+
+
+def fail_all(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        launcher_id = stock.launcher(connection)
+        fail(connection, launcher_id, [stock.failure(one) for one in claim(connection, launcher_id, 100)])
+
+
+def test_nothing_is_proposed_where_the_first_have_failed_alike(any_engine: Engine) -> None:
+    """Until it is started again, when the cause may have been mended: then it judges anew."""
+    _, campaign, clock = searching(any_engine, budget=40)
+    owned_by(any_engine, None)
+    loop = SearchLoop(any_engine, campaign, 4, clock, hopeless_after=5)
+    loop.open()
+    while (progress := loop.step()).hopeless is None:
+        fail_all(any_engine)
+    proposed = ordinals(any_engine, campaign)
+    assert progress.hopeless.failures == 5
+    assert len(proposed) <= 15
+    loop.step()
+    assert ordinals(any_engine, campaign) == proposed
+    loop.close()
+    again = SearchLoop(any_engine, campaign, 4, clock, hopeless_after=5)
+    again.open()
+    assert again.step().hopeless is None
+    assert len(ordinals(any_engine, campaign)) > len(proposed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ambs_hpc.api.progress_words import RemainingTime
+from ambs_hpc.api.progress_words import RemainingTime, describe
 from ambs_hpc.campaign import Progress
 from ambs_hpc.states import State
 
@@ -28,3 +28,12 @@ def test_what_had_ended_before_is_no_work_of_this_run() -> None:
     assert left.seconds(progress(301), 20.0) == 20.0 * 99
     assert left.seconds(progress(400), 30.0) == 0.0
     assert RemainingTime(0.0).seconds(progress(5, budget=None), 9.0) is None
+
+
+def test_a_budget_that_was_lowered_below_what_is_done_is_spent() -> None:
+    """`10/5 done, about -0.1 s left` was said of it."""
+    assert describe(progress(10, budget=5), None) == "10 done, budget of 5 spent, 0 running"
+    assert describe(progress(5, budget=5), None) == "5/5 done, 0 running"
+    left = RemainingTime(3.0)
+    left.seconds(progress(8, budget=5), 3.0)
+    assert left.seconds(progress(10, budget=5), 2.9) == 0.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.launcher.search_process import RESTART_SECONDS, STEADY_SECONDS, SearchProcess
+from ambs_hpc.launcher.search_process import HOPELESS_STATUS, RESTART_SECONDS, STEADY_SECONDS, SearchProcess
 from tests.databases import wait_until
 
 # It says that it was started, waits for the status it is to end with, and forgets it.
@@ -97,5 +97,16 @@ def test_a_complete_one_is_not_started_again(tmp_path: Path) -> None:
         stage.end(0)
         assert stage.search.is_complete
         stage.clock.sleep(1000.0)
+        assert not stage.search.look()
+        assert len(stage.starts()) == 1
+
+
+def test_one_that_found_nothing_but_failures_is_not_started_again(tmp_path: Path) -> None:
+    """Another one would try the same ten times again, on all nodes."""
+    with stage_in(tmp_path) as stage:
+        wait_until(lambda: len(stage.starts()) == 1, 10)
+        stage.end(HOPELESS_STATUS)
+        assert stage.search.is_hopeless
+        stage.clock.sleep(RESTART_SECONDS)
         assert not stage.search.look()
         assert len(stage.starts()) == 1

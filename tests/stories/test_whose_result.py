@@ -63,7 +63,7 @@ def test_results_of_an_earlier_campaign_do_not_count(kind: str, tmp_path: Path) 
     with databases.fresh_database(kind, tmp_path / "second") as url:
         shell = Shell(tmp_path, url)
         shell.write("model.py", SILENT)
-        run(shell, 3, seed=2)
+        run(shell, 3, seed=2, status=1)
         rows = shell.rows("select failure_kind from v_evaluations order by ordinal")
         assert [row["failure_kind"] for row in rows] == ["ERROR", "TIMEOUT", "BAD_RESULT"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambs_hpc.cli.commands.run import MaxEvaluations
-from ambs_hpc.cli.shared.exit_codes import EXIT_STOPPED
+from ambs_hpc.cli.commands.run import KeepGoing, MaxEvaluations
+from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Gpus, Notice, WithSearch
 from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import echo
@@ -21,6 +21,7 @@ Campaigns = Annotated[
     list[str] | None,
     typer.Option("--campaign", "-c", metavar="NAME", help="Serve only this campaign; repeatable."),
 ]
+_EXIT_CODES = {"idle": 0, "drained": 0, "time limit": 0, "hopeless": EXIT_ERROR}
 
 
 def launch(
@@ -46,8 +47,19 @@ def launch(
             help="End after so long without evaluations and without a live search.",
         ),
     ] = 10.0,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            "--wait",
+            min=0.0,
+            metavar="SECONDS",
+            help="Wait so long for a database or campaign that is not there yet; by default 60, in an "
+            "allocation until its end.",
+        ),
+    ] = None,
     with_search: WithSearch = None,
     max_evaluations: MaxEvaluations = None,
+    keep_going: KeepGoing = False,
     executor: ExecutorChoice = "auto",
     balsam_site: BalsamSiteName = "",
     parent_pipe: Annotated[int | None, typer.Option("--parent-pipe", hidden=True)] = None,
@@ -67,7 +79,7 @@ def launch(
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.clock import SystemClock
     from ambs_hpc.launcher.allocation import VARIABLE, current_node_pool
-    from ambs_hpc.launcher.database_wait import once_it_answers
+    from ambs_hpc.launcher.database_wait import once_it_answers, wait_seconds
     from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
     from ambs_hpc.timing import hand_started_silence_seconds
 
@@ -75,24 +87,24 @@ def launch(
     refuse_half_a_balsam(executor, balsam_site)
     refuse_notice_without_time(notice, None if max_minutes is None else 60 * max_minutes)
     names = gpu_names(gpus)
-    search = search_command(with_search, max_evaluations, db)
-    is_in_allocation = VARIABLE in os.environ
-    engine = once_it_answers(
-        lambda: open_engine(db, create=with_search is not None), is_in_allocation=is_in_allocation
-    )
-    node_pool = once_it_answers(
-        lambda: current_node_pool(engine, os.environ, time.time()), is_in_allocation=is_in_allocation
-    )
+    search = search_command(with_search, max_evaluations, db, keep_going=keep_going)
+    wait = wait_seconds(wait, is_in_allocation=VARIABLE in os.environ)
+    if max_minutes is not None:
+        wait = min(wait, 60 * max_minutes)
+    engine = once_it_answers(lambda: open_engine(db, create=with_search is not None), seconds=wait)
+    node_pool = once_it_answers(lambda: current_node_pool(engine, os.environ, time.time()), seconds=wait)
     if node_pool is not None and node_pool.seconds_left is not None:
         left = node_pool.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)
+        wait = min(wait, 60 * max_minutes)
     ending = (max_minutes, grace, notice, idle_exit)
+    beside = (parent_pipe, search, node_pool)
     settings = LauncherSettings(
-        tuple(campaign or ()), slots, names, *ending, parent_pipe, search, node_pool, executor, balsam_site
+        tuple(campaign or ()), slots, names, *ending, *beside, executor, balsam_site, wait
     )
     end = run_launcher(engine, settings, SystemClock())
     _tell(end, as_json=as_json)
-    raise typer.Exit(0 if end.reason in ("idle", "drained", "time limit") else EXIT_STOPPED)
+    raise typer.Exit(_EXIT_CODES.get(end.reason, EXIT_STOPPED))
 
 
 def _tell(end: LauncherEnd, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
 from ambs_hpc.search import DEFAULT_METHOD, METHODS
 
@@ -34,6 +35,16 @@ From = Annotated[
         "campaign), or a .csv or .json file; repeatable.",
     ),
 ]
+HopelessAfter = Annotated[
+    int,
+    typer.Option(
+        "--hopeless-after",
+        min=1,
+        metavar="N",
+        help="Stop when the first N evaluations have failed alike and none has succeeded.",
+    ),
+]
+KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Never stop for --hopeless-after.")]
 RunRoot = Annotated[
     Path, typer.Option("--runs", metavar="DIR", help="Folder for the folders of all attempts.")
 ]
@@ -70,6 +81,9 @@ def run(
     priority: Priority = None,
     revise: Revise = False,
     was: Was = None,
+    hopeless_after: HopelessAfter = 10,
+    keep_going: KeepGoing = False,
+    no_check: NoCheck = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
     ] = False,
@@ -93,11 +107,13 @@ def run(
     if dry_run:
         from ambs_hpc.cli.shared.dry_run import print_dry_run
 
-        print_dry_run(problem, settings, db, as_json=as_json)
+        print_dry_run(problem, settings, db, tries=not no_check, as_json=as_json)
         return
+    from ambs_hpc.cli.shared.hopeless_end import SearchWatch
     from ambs_hpc.cli.shared.run_command import run_campaign
 
-    raise typer.Exit(run_campaign(problem, settings, db, as_json=as_json))
+    watch = SearchWatch(None if keep_going else hopeless_after, tries=not no_check)
+    raise typer.Exit(run_campaign(problem, settings, db, watch, as_json=as_json))
 
 
 def parse_options(options: list[str] | None) -> dict[str, object]:

@@ -10,6 +10,8 @@ import typer
 
 from ambs_hpc.cli.commands.run import (
     From,
+    HopelessAfter,
+    KeepGoing,
     MaxEvaluations,
     MaxMinutes,
     Method,
@@ -23,6 +25,7 @@ from ambs_hpc.cli.commands.run import (
     parse_options,
     parse_was,
 )
+from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
 
 InFlight = Annotated[
@@ -50,6 +53,10 @@ def search(
     priority: Priority = None,
     revise: Revise = False,
     was: Was = None,
+    hopeless_after: HopelessAfter = 10,
+    keep_going: KeepGoing = False,
+    no_check: NoCheck = False,
+    beside_launcher: Annotated[bool, typer.Option("--beside-launcher", hidden=True)] = False,
     as_json: AsJson = False,
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.
@@ -61,6 +68,7 @@ def search(
 
     limit_on_login_node(Path.cwd(), os.environ)
     from ambs_hpc.campaign import SearchSettings
+    from ambs_hpc.cli.shared.hopeless_end import SearchWatch
     from ambs_hpc.cli.shared.search_campaign import search_campaign
 
     settings = SearchSettings(
@@ -70,4 +78,5 @@ def search(
         was=parse_was(was),
         sources=tuple(from_ or ()),
     )
-    raise typer.Exit(search_campaign(problem, settings, db, as_json=as_json))
+    watch = SearchWatch(None if keep_going else hopeless_after, not no_check, beside_launcher)
+    raise typer.Exit(search_campaign(problem, settings, db, watch, as_json=as_json))

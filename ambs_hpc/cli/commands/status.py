@@ -67,6 +67,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         is_search_alive,
         marks_of,
         proposed_from_sources,
+        result_note,
         source_summaries,
         throughput,
     )
@@ -85,6 +86,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "added": marks.added,
         "imported": marks.imported,
         "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
+        "note": result_note(connection, leading[0].id) if leading else "",
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
         "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
@@ -172,6 +174,8 @@ def _write(told: dict[str, Any]) -> None:
     write(f"{cell(told['campaign'])} ({told['method']}){budget}: {numbers or 'nothing yet'}{imported}\n")
     if told["best"]:
         write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
+    if told["note"]:
+        write(f"  {cell(told['note'])}\n")
     if told["per_hour"]:
         write(f"  {told['per_hour']:.0f} an hour, {duration(told['mean_run_seconds'])} each\n")
     for source in told["sources"]:
@@ -181,5 +185,6 @@ def _write(told: dict[str, Any]) -> None:
         write(f"  proposed from these: {told['proposed_from_sources']} evaluations, {lately}\n")
     write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
-        like = f"ambs logs {group['example_id']} --stderr"
+        option = "" if group["kind"] == "BAD_RESULT" else " --stderr"  # it ended well
+        like = f"ambs logs {group['example_id']}{option}"
         write(f"  {group['number']} x {group['kind']}: {cell(group['signature'])} ({like})\n")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambs_hpc.cli.commands.run import MaxEvaluations
+from ambs_hpc.cli.commands.run import KeepGoing, MaxEvaluations
 from ambs_hpc.cli.shared.allocation_request import (
     Attributes,
     Chain,
@@ -28,6 +29,7 @@ from ambs_hpc.cli.shared.launcher_options import (
     Notice,
     WithSearch,
 )
+from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.shared.terminal import write
 
@@ -52,9 +54,11 @@ def submit(
     notice: Notice = None,
     with_search: WithSearch = None,
     max_evaluations: MaxEvaluations = None,
+    keep_going: KeepGoing = False,
     executor: ExecutorChoice = "auto",
     via: Via = "site",
     balsam_site: BalsamSiteName = "",
+    no_check: NoCheck = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script, submit nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -79,10 +83,12 @@ def submit(
         submit_via_balsam(open_engine(db), wanted, balsam_site, campaign, dry_run=dry_run, as_json=as_json)
         return
     profile, request = request_of(wanted)
-    options = LauncherOptions(notice, with_search, max_evaluations, executor)
+    options = LauncherOptions(notice, with_search, max_evaluations, executor, keep_going)
     refuse_search_on_service_node(profile, with_search)
     refuse_notice_without_time(notice, 60 * request.minutes)
     settings = script_settings(campaign, db, options)
+    if not no_check:
+        _try_objectives(with_search, campaign, db)
     if dry_run:
         _report(profile, request)
         write(script_of(profile, request, settings, 0))
@@ -94,6 +100,26 @@ def submit(
     _check(profile, request, backlog)
     tell_left_out(engine, profile)
     _submit_chain(engine, profile, request, settings, as_json=as_json)
+
+
+def _try_objectives(with_search: Path | None, campaign: str | None, db: str | None) -> None:
+    """Try the objectives that the allocation would run: of the search's problem, and of what waits.
+
+    Raises:
+        ProblemError: one is missing or does not fit.
+    """
+    from contextlib import suppress
+
+    from ambs_hpc.cli.shared.objective_trial import try_objective, try_waiting
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.errors import DatabaseError, NotFound
+    from ambs_hpc.problem import load_problem
+
+    if with_search is not None:
+        try_objective(load_problem(with_search), is_elsewhere=True)
+        return
+    with suppress(DatabaseError, NotFound):  # a dry run needs none; otherwise it is told by what follows
+        try_waiting(open_engine(db), campaign)
 
 
 def _submit_chain(

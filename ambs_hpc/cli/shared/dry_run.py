@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ambs_hpc.campaign import Revised, SearchSettings, define_campaign, planned_campaign, searcher_for
+from ambs_hpc.cli.shared.objective_trial import try_objective
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.revised import revised_json, revised_line
@@ -21,14 +22,19 @@ SHOWN = 3
 
 
 def print_dry_run(
-    problem_file: Path, settings: SearchSettings, db: str | None = None, *, as_json: bool
+    problem_file: Path, settings: SearchSettings, db: str | None = None, *, tries: bool, as_json: bool
 ) -> None:
     """Check the problem and print the plan with the first proposals; nothing is stored or started.
 
     Where the campaign exists, what would change of it is said too.
+
+    Args:
+        tries: import the objective's module for a trial.
     """
     loaded = load_problem(problem_file)
     wanted = define_campaign(loaded, settings)
+    if tries:
+        try_objective(loaded, is_elsewhere=False)
     revised = _planned(wanted, settings, db)
     found = sources_of_plan(wanted, settings.sources, db)
     searcher = searcher_for(wanted, [one.source for one in found])

@@ -77,7 +77,9 @@ def gpu_names(text: str | None) -> list[str] | None:
     return names
 
 
-def search_command(problem: Path | None, max_evaluations: int | None, db: str | None) -> list[str]:
+def search_command(
+    problem: Path | None, max_evaluations: int | None, db: str | None, *, keep_going: bool
+) -> list[str]:
     """The command line of `ambs search` for this problem; [] without a problem.
 
     Raises:
@@ -90,9 +92,10 @@ def search_command(problem: Path | None, max_evaluations: int | None, db: str | 
             raise UsageError("--max-evaluations belongs to a search: give --with-search PROBLEM too.")
         return []
     words = [sys.executable, "-m", "ambs_hpc.cli.main", "search", str(problem)]
+    words += ["--beside-launcher", "--no-check"]  # the launcher imports the module itself
     if max_evaluations is not None:
         words += ["--max-evaluations", str(max_evaluations)]
-    return words + (["--db", db] if db else [])
+    return words + ["--keep-going"] * keep_going + (["--db", db] if db else [])
 
 
 def refuse_half_a_balsam(executor: str, site: str) -> None:

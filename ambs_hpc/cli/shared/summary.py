@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
-from ambs_hpc.queue import EvaluationRow, best, counts, first_proposal, reading
-from ambs_hpc.states import State
+from ambs_hpc.queue import EvaluationRow, best, counts, first_proposal, reading, result_note
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -18,7 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The result of a campaign; `first` is the user's first starting point, if there was one."""
+    """The result of a campaign.
+
+    Args:
+        first: the user's first starting point, if there was one.
+        trouble: why nothing has succeeded, in several lines; "" otherwise.
+        note: what was remarked about the best result; "" for nothing.
+    """
 
     campaign: str
     direction: str
@@ -26,6 +31,8 @@ class Summary:
     counts: dict[str, int]
     best: EvaluationRow | None
     first: EvaluationRow | None
+    trouble: str = ""
+    note: str = ""
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
@@ -34,6 +41,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
     with reading(engine) as connection:
         by_state = counts(connection, campaign.id)
         leading = best(connection, campaign.id, 1)
+        note = result_note(connection, leading[0].id) if leading else ""
         first = None
         if definition.problem["starting_points"]:
             first = first_proposal(connection, campaign.id)
@@ -44,6 +52,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         counts={state.value: number for state, number in by_state.items()},
         best=leading[0] if leading else None,
         first=first,
+        note=note,
     )
 
 
@@ -55,14 +64,14 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in summary.counts.items() if number)
     write(f"\nCampaign {cell(summary.campaign)}: {numbers or 'nothing yet'}\n")
     if summary.best is None:
-        if summary.counts[State.FAILED.value]:
-            write("Nothing succeeded. What went wrong: ambs status, ambs logs ID --stderr\n")
         return
     leading = summary.best
     write(f"Best objective ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
     width = max(len(name) for name in summary.best.configuration)
     for name, value in summary.best.configuration.items():
         write(f"  {cell(name):<{width}}  {cell(value)}\n")
+    if summary.note:
+        write(f"{cell(summary.note)}\n")
     first = summary.first
     if first is not None and first.id != summary.best.id:
         told = cell(first.objective) if first.objective is not None else first.state.value.lower()

@@ -20,7 +20,8 @@ import traceback
 from typing import Any
 
 from ambs_hpc.launcher.supervisor import fork_safety, process_tree
-from ambs_hpc.launcher.supervisor.forked import Objective, run_attempt
+from ambs_hpc.launcher.supervisor.forked import run_attempt
+from ambs_hpc.launcher.supervisor.functions.call_form import Objective, taking_a_dict
 from ambs_hpc.launcher.supervisor.random_seed import load_generators
 
 FORK = b"h"  # the supervisor's order: fork one more
@@ -62,7 +63,7 @@ def serve(control: socket.socket, function: str, directory: str) -> None:
 
 
 def load_function(name: str, directory: str) -> Objective:
-    """Import "module:function" with `directory` first on the import path.
+    """Import "module:function" with `directory` first on the import path, as one that takes a configuration.
 
     Raises:
         TypeError: the attribute cannot be called; else whatever the import raises.
@@ -72,7 +73,7 @@ def load_function(name: str, directory: str) -> Objective:
     function = getattr(importlib.import_module(module_name), function_name)
     if not callable(function):
         raise TypeError(f"{name} is a {type(function).__name__}, not a function")
-    return function  # type: ignore[no-any-return]  # callable, as checked
+    return taking_a_dict(function)
 
 
 class _ForkServer:

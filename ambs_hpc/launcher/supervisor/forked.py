@@ -8,15 +8,14 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ambs_hpc.launcher.supervisor import outcome, process_tree
+from ambs_hpc.launcher.supervisor.functions.call_form import Objective
 from ambs_hpc.launcher.supervisor.messages import StartRequest, from_json, to_json
 from ambs_hpc.launcher.supervisor.spawn import LOG_FLAGS, LOG_MODE
 
 REQUEST_BYTES = 1 << 18
-Objective = Callable[[dict[str, Any]], object]
 
 
 def run_attempt(requests: socket.socket, objective: Objective, token_place: int | None) -> NoReturn:

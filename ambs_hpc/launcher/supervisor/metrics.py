@@ -18,7 +18,10 @@ LONGEST_BYTES = 3 << 20  # of all metrics together, as JSON
 
 @dataclass(frozen=True, slots=True)
 class ParsedResult:
-    """The result of an attempt: an objective with metrics, or a failure kind with an error."""
+    """The result of an attempt: an objective with metrics, or a failure kind with an error.
+
+    Beside an objective, `error` is a note for the person.
+    """
 
     objective: float | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -27,7 +30,11 @@ class ParsedResult:
 
 
 def parse_result(value: object) -> ParsedResult:
-    """Read what an objective returned: a finite number, or a dict with `objective` and JSON metrics."""
+    """Read what an objective returned: a finite number, or a dict with `objective` and JSON metrics.
+
+    Arrays and tensors of one element are the number in them; Decimal and Fraction are rounded to a float. A
+    truth value, a complex number and a text are no numbers, whatever they could be turned into.
+    """
     if type(value) is float and math.isfinite(value):  # most are, and the rest is costly in a fresh fork
         return ParsedResult(value)
     metrics: Mapping[Any, Any] = {}
@@ -37,17 +44,45 @@ def parse_result(value: object) -> ParsedResult:
         metrics = {name: item for name, item in value.items() if not _is_objective(name)}
         value = value["objective"]
     try:
-        number = float(value)  # type: ignore[arg-type]  # anything may come, and float says what is a number
+        value = _only_element(value)
+        wrong = _no_number(value)
+        number = math.nan if wrong else float(value)  # type: ignore[arg-type]  # float says what is a number
     except OverflowError:
         return bad_result("the objective is too large for a floating point number")
-    except Exception:  # noqa: BLE001  the border to a person's classes: `__float__` may raise anything
+    except Exception:  # noqa: BLE001  the border to a person's classes: their methods may raise anything
         return bad_result(f"the objective {_short(value)} is not a number")
-    if isinstance(value, str | bytes) or not math.isfinite(number):
+    if wrong:
+        return bad_result(f"the objective {_short(value)} is {wrong}")
+    if not math.isfinite(number):
         return bad_result(f"the objective {_short(value)} is not a finite number")
     kept, left_out = read_metrics(metrics)
     for sentence in left_out:
         print(f"ambs: {sentence}", file=sys.stderr)  # noqa: T201  beside what the evaluation printed
     return ParsedResult(number, kept)
+
+
+def _only_element(value: object) -> object:
+    """The element of what has an `item()`, as arrays and tensors of numeric libraries have; else the value.
+
+    Not by `float`: it takes the real part of a complex number, and 1 for a truth value.
+    """
+    if isinstance(value, int | float):
+        return value
+    item = getattr(value, "item", None)
+    return item() if callable(item) else value
+
+
+def _no_number(value: object) -> str:
+    """What is returned in place of a number, with a word on it; "" for what may be one."""
+    if value is None:
+        return "not a number: is a `return` missing?"
+    if isinstance(value, bool):
+        return "a truth value and not a number: return float(...) of it if that is meant"
+    if isinstance(value, str | bytes):
+        return "a text and not a number: return float(...) of it"
+    if isinstance(value, complex):
+        return "complex and not a real number: return abs(...) of it, or its real part"
+    return ""
 
 
 def bad_result(error: str) -> ParsedResult:
@@ -114,7 +149,12 @@ def _plain(value: object, depth: int) -> Any:
 
 
 def _of_library(value: object, depth: int) -> Any:
-    """JSON for what numeric libraries return: scalars, arrays, tensors; the text of anything else."""
+    """JSON for what numeric libraries return: scalars, arrays, tensors; the text of anything else.
+
+    Decimal and Fraction are rounded.
+    """
+    if hasattr(value, "as_integer_ratio"):
+        return float(value)  # type: ignore[arg-type]  # what has that is a real number
     for name in ("tolist", "item"):
         method = getattr(value, name, None)
         if callable(method):

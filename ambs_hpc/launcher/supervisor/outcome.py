@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
+import re
 import signal
 import stat
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ambs_hpc.launcher.supervisor.functions.endings import exit_status, signal_name, traceback_of
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest, from_json, is_sound, to_json
 from ambs_hpc.launcher.supervisor.metrics import ParsedResult, bad_result, parse_result
 from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_generators
@@ -24,6 +26,10 @@ from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 OUTCOME = ".ambs-outcome.json"
 RESULT = ".ambs-result.json"
 MARK = "AMBS-RESULT:"
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+BARE_NUMBER = (
+    f"note: the objective is the number on the last line of stdout; print '{MARK} NUMBER' to be sure"
+)
 TAIL_BYTES = 2000
 SEARCHED_BYTES = 65536
 LONGEST_FILE_BYTES = 4 << 20  # of a result or an outcome: its supervisor reads so much in half a second
@@ -51,15 +57,13 @@ def run_function(
             seed_generators(int(request.environment[SEED_VARIABLE]))
         said = parse_result(objective(dict(request.configuration)))
     except SystemExit as error:
-        status = _exit_status(error)
+        status = exit_status(error)
         return 1 if status == UNENTERED_STATUS else status
-    except MemoryError:
-        traceback.print_exc()
-        failed = ParsedResult(failure="OUT_OF_MEMORY", error=_last_traceback())
-        return _leave(request, started_at, failed, 1)
-    except BaseException:  # noqa: BLE001  the border of the evaluation: whatever a person's code raises
-        traceback.print_exc()
-        return _leave(request, started_at, ParsedResult(failure="ERROR", error=_last_traceback()), 1)
+    except BaseException as error:  # noqa: BLE001  the border of the evaluation: whatever a person's code raises
+        words = traceback_of(error)
+        print(words, end="", file=sys.stderr)  # noqa: T201  as the interpreter would
+        kind = "OUT_OF_MEMORY" if isinstance(error, MemoryError) else "ERROR"
+        return _leave(request, started_at, ParsedResult(failure=kind, error=words[-TAIL_BYTES:]), 1)
     return _leave(request, started_at, said, 0)
 
 
@@ -179,12 +183,16 @@ def obstacle_to_writing(folder: Folder, size_bytes: int = PROBE_BYTES, *, is_syn
 def command_result(folder: Folder) -> ParsedResult | None:
     """Read what a command left: the file that $AMBS_RESULT named, else its last result line, else None.
 
-    A file that holds no objective does not hide a line that does.
+    A file that holds no objective does not hide a line that does. Where there is neither, a number that
+    stands alone on the last line is taken, with a note as `error`.
     """
     from_file = _read_result(lambda: _file_content(f"{folder}/{RESULT}"))
     if from_file is not None and from_file.failure is None:
         return from_file
-    from_line = _read_result(lambda: _last_marked_line(folder))
+    lines = _last_lines(folder)
+    from_line = _read_result(lambda: _marked(lines))
+    if from_file is None and from_line is None:
+        return _bare_number(lines)
     return from_line if from_file is None or (from_line and from_line.failure is None) else from_file
 
 
@@ -277,7 +285,7 @@ def _failure(running: RunningAttempt, code: int, said: ParsedResult | None) -> P
         error = "killed by the kernel: the machine was out of memory"
         return ParsedResult(failure="OUT_OF_MEMORY", error=error)
     if code < 0:
-        return ParsedResult(failure="ERROR", error=f"killed by {_signal_name(-code)}")
+        return ParsedResult(failure="ERROR", error=f"killed by {signal_name(-code)}")
     if code > 0:
         return ParsedResult(failure="ERROR", error=f"exit status {code}")
     if said is not None:
@@ -337,23 +345,24 @@ def _report(
     )
 
 
-def _exit_status(error: SystemExit) -> int:
-    if error.code is None:
-        return 0
-    if isinstance(error.code, int):
-        return error.code & 0xFF
-    print(error.code, file=sys.stderr)  # noqa: T201  # what the interpreter itself would do
-    return 1
-
-
-def _last_marked_line(folder: Folder) -> str | None:
+def _last_lines(folder: Folder) -> list[str]:
+    """The last lines of stdout, the last one first."""
     lines = tail(f"{folder}/stdout", SEARCHED_BYTES).splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n") and obstacle_to_writing(folder):
         lines.pop()  # a full disk may have cut it off within its number
-    for line in reversed(lines):
-        if line.startswith(MARK):
-            return line[len(MARK) :].strip()
-    return None
+    return lines[::-1]
+
+
+def _marked(lines: list[str]) -> str | None:
+    return next((line[len(MARK) :].strip() for line in lines if line.startswith(MARK)), None)
+
+
+def _bare_number(lines: list[str]) -> ParsedResult | None:
+    """The result of a command whose last words are a number, and nothing else."""
+    words = next((line.strip() for line in lines if line.strip()), "")
+    if not NUMBER.fullmatch(words) or not math.isfinite(float(words)):
+        return None
+    return ParsedResult(float(words), error=BARE_NUMBER)
 
 
 def _file_content(file: str) -> str | None:
@@ -379,17 +388,6 @@ def _number_or_json(text: str) -> object:
         return json.loads(text)
 
 
-def _last_traceback() -> str:
-    return traceback.format_exc()[-TAIL_BYTES:]
-
-
 def _with_stderr(error: str, directory: str) -> str:
     lines = tail(f"{directory}/stderr").strip()
     return f"{error}\n{lines}" if lines else error
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal other than the first and the last
-        return f"signal {number}"

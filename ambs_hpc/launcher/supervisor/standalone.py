@@ -1,8 +1,8 @@
 """Runs a program of this folder in an interpreter that need not know this package.
 
-`python standalone.py MODULE ARGUMENTS`, with `__main__` or `function_main` for MODULE. In a container that is
-the image's interpreter: whatever it has installed, of this package's name too, the modules beside this file
-are taken.
+`python standalone.py MODULE ARGUMENTS`, with `__main__`, `function_main` or `functions.trial_main` for
+MODULE. In a container that is the image's interpreter: whatever it has installed, of this package's name
+too, the modules beside this file are taken.
 """
 
 import sys

@@ -229,6 +229,18 @@ def best(connection: Connection, campaign_id: int, n: int = 1) -> list[Evaluatio
     return [_row(row) for row in connection.execute(statement)]
 
 
+def result_note(connection: Connection, evaluation_id: int) -> str:
+    """What was remarked about the result of an evaluation when it was stored; "" for nothing."""
+    event = evaluation_event.c
+    statement = (
+        select(event.detail)
+        .where(event.evaluation_id == evaluation_id, event.move == Move.COMPLETE.value)
+        .order_by(event.id.desc())
+        .limit(1)
+    )
+    return connection.execute(statement).scalar() or ""
+
+
 def failures(connection: Connection, campaign_id: int | None = None) -> list[FailureGroup]:
     """Failures in groups that look alike, the most frequent first; those of elsewhere are left out."""
     column = evaluation.c

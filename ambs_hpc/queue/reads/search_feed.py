@@ -37,7 +37,16 @@ def finished_since(
     """
     parameters = {"campaign": campaign_id, "cursor": sequence, "max_rows": limit}
     return [
-        Finished(row[0], row.id, row.ordinal, row.configuration, State(row.state), row.objective)
+        Finished(
+            row[0],
+            row.id,
+            row.ordinal,
+            row.configuration,
+            State(row.state),
+            row.objective,
+            row.failure_kind,
+            row.signature,
+        )
         for row in connection.execute(_FINISHED, parameters)
     ]
 
@@ -45,7 +54,7 @@ def finished_since(
 _FINISHED = (
     select(
         *(evaluation.c[name] for name in ("finish_sequence", "id", "ordinal", "configuration", "state")),
-        evaluation.c.objective,
+        *(evaluation.c[name] for name in ("objective", "failure_kind", "signature")),
     )
     .where(
         is_finished,

@@ -158,7 +158,7 @@ def _after_failure(row: DatabaseRow, outcome: Outcome) -> dict[str, Any]:
 
 
 def _event(outcome: Outcome, move: Move, launcher_id: int, row: DatabaseRow) -> NewEvent:
-    detail = error_value(outcome.error) if outcome.failure else None
+    detail = error_value(outcome.error) if outcome.error else None
     if move is Move.ACCEPT_LATE:
         detail = (
             f"in place of attempt {row.attempt}" if row.attempt != outcome.attempt else "after being given up"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -76,3 +78,46 @@ def test_metrics_without_end_leave_the_last_out() -> None:
     kept, left_out = read_metrics({"small": 1, "large": "x" * (17 << 20), "after": 2})
     assert kept == {"small": 1, "after": 2}
     assert "MiB" in left_out[0]
+
+
+def test_one_number_in_an_array_or_a_tensor_is_that_number() -> None:
+    """As losses are left by training code."""
+    import numpy as np
+
+    class Tensor:
+        """As a framework's own: no float, but an item."""
+
+        def item(self) -> float:
+            return 0.25
+
+    for value in (
+        np.array(0.25),
+        np.array([[0.25]]),
+        np.float32(0.25),
+        Tensor(),
+        Fraction(1, 4),
+        Decimal("0.25"),
+    ):
+        assert parse_result(value).objective == 0.25
+        assert parse_result({"objective": value}).objective == 0.25
+    kept, left_out = read_metrics(
+        {"f": Fraction(1, 4), "d": Decimal("0.25"), "t": np.array([0.25]), "b": True}
+    )
+    assert (kept, left_out) == ({"f": 0.25, "d": 0.25, "t": [0.25], "b": True}, [])
+
+
+def test_what_only_looks_like_a_number_is_refused_with_a_word() -> None:
+    """`accuracy > 0.9` counted as 1, and a complex number as its real part."""
+    import numpy as np
+
+    words = {
+        "return float(...)": [True, np.bool_(False), np.array([True]), "0.5", b"1"],
+        "abs(...)": [1 + 2j, np.complex64(1j)],
+        "`return` missing": [None],
+        "is not a number": [[0.5], np.array([1.0, 2.0]), object()],
+    }
+    for word, values in words.items():
+        for value in values:
+            said = parse_result({"objective": value})
+            assert said.failure == "BAD_RESULT"
+            assert word in said.error

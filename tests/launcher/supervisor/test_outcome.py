@@ -17,7 +17,7 @@ from ambs_hpc.launcher.supervisor.running_attempt import RunningAttempt
 from ambs_hpc.states import FailureKind
 
 
-@pytest.mark.parametrize("value", [1.5, 2, True, {"objective": 1.5, "epochs": 3}])
+@pytest.mark.parametrize("value", [1.5, 2, {"objective": 1.5, "epochs": 3}])
 def test_numbers_are_results(value: object) -> None:
     """Whatever Python counts as a finite number."""
     said = parse_result(value)
@@ -28,7 +28,19 @@ def test_numbers_are_results(value: object) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, "1.5", float("nan"), float("inf"), [1.0], {}, {"objective": None}, {"loss": 1.0}, object()],
+    [
+        None,
+        "1.5",
+        True,
+        1j,
+        float("nan"),
+        float("inf"),
+        [1.0],
+        {},
+        {"objective": None},
+        {"loss": 1.0},
+        object(),
+    ],
 )
 def test_anything_else_is_a_bad_result(value: object) -> None:
     """It fails with its reason instead of poisoning the model."""
@@ -59,6 +71,36 @@ def test_last_result_line_counts(stdout: str, objective: float, tmp_path: Path) 
     said = outcome.command_result(tmp_path)
     assert said is not None
     assert said.objective == objective
+
+
+@pytest.mark.parametrize(
+    ("stdout", "objective"),
+    [
+        *(("loss\n0.5\n", 0.5), ("-3e-2", -0.03), ("7\n\n  \n", 7.0)),
+        *(
+            (text, None)
+            for text in ("0.5\ndone\n", "nan\n", "1e999\n", "0x10\n", "1_000\n", "loss 0.5\n", "")
+        ),
+    ],
+)
+def test_a_bare_number_on_the_last_line_counts_with_a_note(
+    stdout: str, objective: float | None, tmp_path: Path
+) -> None:
+    """Where there is nothing else: most programs of beginners print just that."""
+    (tmp_path / "stdout").write_text(stdout)
+    said = outcome.command_result(tmp_path)
+    assert (said and said.objective) == objective
+    assert said is None or "print 'AMBS-RESULT: NUMBER' to be sure" in said.error
+
+
+@pytest.mark.parametrize("marked", ["AMBS-RESULT: 2\n0.5\n", "AMBS-RESULT: true\n0.5\n"])
+def test_a_marked_line_hides_a_bare_number(marked: str, tmp_path: Path) -> None:
+    """Who writes it means it, right or wrong."""
+    (tmp_path / "stdout").write_text(marked)
+    said = outcome.command_result(tmp_path)
+    assert said is not None
+    assert said.objective in (2.0, None)
+    assert said.objective or said.failure == "BAD_RESULT"
 
 
 def test_result_file_wins_over_stdout(tmp_path: Path) -> None:

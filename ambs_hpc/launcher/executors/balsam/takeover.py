@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from ambs_hpc.launcher.database_wait import once_it_answers
+from ambs_hpc.launcher.database_wait import BY_HAND_SECONDS, once_it_answers
 from ambs_hpc.launcher.executors.balsam.messages import Books, Key
 from ambs_hpc.launcher.recovery import liveness_of
 from ambs_hpc.queue import adopt, ended_attempts, held, list_campaigns, reading, transaction
@@ -52,8 +52,8 @@ def succeed(
         with reading(engine) as connection:
             loop.resume(connection, adopted)
 
-    adopted, served = once_it_answers(take_over, is_in_allocation=False)
-    once_it_answers(resume, is_in_allocation=False)
+    adopted, served = once_it_answers(take_over, seconds=BY_HAND_SECONDS)
+    once_it_answers(resume, seconds=BY_HAND_SECONDS)
 
     def books(keys: Collection[Key]) -> Books:
         with reading(engine) as connection:
