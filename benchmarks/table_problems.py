@@ -128,15 +128,24 @@ def load_table(name: str, cache: Path) -> Table:
         from benchmarks.tabulated import MADE, tabulate
 
         space = MADE[dataset].space
-        if not kept.exists():
+        if not _fits(kept, space):
             print(f"measuring {name}, once, into {kept}", file=sys.stderr, flush=True)
             _keep(kept, *tabulate(MADE[dataset]))
     else:
         space, choices = _indexed_space(source)
-        if not kept.exists():
+        if not _fits(kept, space):
             _keep(kept, *_read_indexed(source, dataset, choices))
     with np.load(kept, allow_pickle=False) as arrays:
         return Table(name, space, arrays["values"], arrays["seconds"])
+
+
+def _fits(path: Path, space: Sequence[Parameter]) -> bool:
+    """Whether the table is there, and of the size that the space has now."""
+    if not path.exists():
+        return False
+    with np.load(path, allow_pickle=False) as arrays:
+        sizes = tuple(len(one.choices) if one.kind == "choice" else int(one.high) + 1 for one in space)
+        return bool(arrays["seconds"].shape == sizes)
 
 
 def _keep(path: Path, values: Array, seconds: Array) -> None:

@@ -124,10 +124,10 @@ def _boosting_error(values: dict[str, Any], data: Data) -> list[float]:
         n_estimators=STAGES[-1], random_state=0, **values
     ).fit(data[0], data[2])
     if classes:
-        each = [log_loss(data[3], one) for one in model.staged_predict_proba(data[1])]
-    else:
-        each = [float(np.sqrt(np.mean((one - data[3]) ** 2))) for one in model.staged_predict(data[1])]
-    return [each[stage - 1] for stage in STAGES]
+        answers = list(model.staged_predict_proba(data[1]))
+        return [log_loss(data[3], answers[stage - 1]) for stage in STAGES]
+    answers = list(model.staged_predict(data[1]))
+    return [float(np.sqrt(np.mean((answers[stage - 1] - data[3]) ** 2))) for stage in STAGES]
 
 
 def _network_error(values: dict[str, Any], data: Data) -> list[float]:
@@ -142,11 +142,10 @@ def _network_error(values: dict[str, Any], data: Data) -> list[float]:
     for epoch in range(EPOCHS[-1]):
         try:
             model.partial_fit(learned, data[2], classes=np.unique(data[2]))
-            loss = log_loss(data[3], model.predict_proba(judged))
+            if epoch + 1 in EPOCHS:
+                found.append(log_loss(data[3], model.predict_proba(judged)))
         except ValueError:  # infinite weights
             return found + [float("nan")] * (len(EPOCHS) - len(found))
-        if epoch + 1 in EPOCHS:
-            found.append(loss)
     return found
 
 
@@ -170,7 +169,7 @@ _SVM_WHEN = {
 _BOOSTING = {
     "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8),
     "max_depth": (1, 2, 4, 6),
-    "subsample": (0.4, 0.6, 0.8, 1.0),
+    "subsample": (0.5, 0.75, 1.0),
     "min_samples_leaf": (1, 5, 20),
     "max_features": (0.1, 0.4, 1.0),
     "n_estimators": STAGES,
@@ -178,10 +177,10 @@ _BOOSTING = {
 _NETWORK = {
     "learning_rate_init": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     "solver": ("adam", "sgd"),
-    "momentum": (0.0, 0.5, 0.9, 0.98),
+    "momentum": (0.0, 0.9, 0.98),
     "activation": ("relu", "tanh", "logistic"),
     "layers": (1, 2),
-    "width": (8, 16, 32, 64),
+    "width": (8, 24, 64),
     "batch_size": (16, 64),
     "alpha": (1e-4, 1.0),
     "max_iter": EPOCHS,
