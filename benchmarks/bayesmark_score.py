@@ -21,11 +21,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 import venv
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,18 +33,12 @@ ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # not this folder, whose queue.py is not the library's
 
 import benchmarks.one_thread  # noqa: F401  before numpy
+from benchmarks.bayesmark_optimizers import OPTIMIZERS, Timed, Wrapped
 
 PACKAGES = (  # what Bayesmark runs with: its data set on Boston left scikit-learn with 1.2
     *("numpy==1.24.4", "scipy==1.10.1", "pandas==1.5.3", "scikit-learn==1.1.3", "xarray==2022.12.0"),
-    *(
-        "pathvalidate",
-        "GitPython",
-        "importlib-metadata<5",
-        "ConfigSpace==1.2.2",
-        "msgspec",
-        "optuna",
-        "cmaes",
-    ),
+    *("pathvalidate", "GitPython", "importlib-metadata<5", "ConfigSpace==1.2.2", "msgspec"),
+    *("optuna", "cmaes"),
 )
 WITH_TORCH = ("optuna-gp", "hebo")
 HEBO_PACKAGES = (  # without what they ask for: older packages than run here, and some that HEBO does not need
@@ -150,7 +143,7 @@ def study(method: str, problem: tuple[str, str, str], seed: int) -> Run:
     np.random.seed(
         zlib.crc32(f"{name} {method} {seed}".encode())
     )  # models draw from it, so does random search
-    optimizer = Timed(OPTIMIZERS.get(method, Ours)(objective.get_api_config(), method, seed))
+    optimizer = Timed(OPTIMIZERS.get(method, Wrapped)(objective.get_api_config(), method, seed))
     values, _, _ = run_study(optimizer, objective, BATCHES, BATCH, n_obj=2)
     return {
         "method": method,
@@ -169,141 +162,6 @@ def tell(run: Run, given: argparse.Namespace) -> None:
     best = min(min(batch) for batch in run["values"])
     head = f"{run['method']}, {run['problem']}, seed {run['seed']}"
     print(f"{head}: {best:.5g}   {run['cpu_seconds']:.1f} s", file=sys.stderr, flush=True)
-
-
-class Timed:
-    """An optimizer, and the processor time that it takes."""
-
-    def __init__(self, optimizer: Any) -> None:
-        self._optimizer, self.cpu_seconds = optimizer, 0.0
-
-    def suggest(self, n_suggestions: int) -> Any:
-        begun = time.process_time()
-        found = self._optimizer.suggest(n_suggestions)
-        self.cpu_seconds += time.process_time() - begun
-        return found
-
-    def observe(self, X: Sequence[Any], y: Sequence[float]) -> None:
-        begun = time.process_time()
-        self._optimizer.observe(X, y)
-        self.cpu_seconds += time.process_time() - begun
-
-
-class Ours:
-    """Any of the methods in `peer_methods.py` as a Bayesmark optimizer; failures are told as such."""
-
-    def __init__(self, space: dict[str, Any], method: str, seed: int) -> None:
-        from benchmarks.peer_methods import METHODS, quietly
-
-        self._warped = Warped(space)
-        self._searcher = quietly(lambda: METHODS[method](self._warped.parameters, seed))
-        self._asked: list[Any] = []
-
-    def suggest(self, n_suggestions: int) -> list[dict[str, Any]]:
-        self._asked = self._searcher.ask(n_suggestions)
-        return [self._warped.unwarp(one) for one in self._asked]
-
-    def observe(self, X: Sequence[Any], y: Sequence[float]) -> None:
-        self._searcher.tell(self._asked, [one if abs(one) < float("inf") else None for one in y])
-
-
-class RandomSearch:
-    """Bayesmark's own, which its score starts from."""
-
-    def __init__(self, space: dict[str, Any], method: str, seed: int) -> None:
-        self._space = space
-
-    def suggest(self, n_suggestions: int) -> list[dict[str, Any]]:
-        import numpy as np
-        from bayesmark.random_search import suggest_dict
-
-        found: list[dict[str, Any]] = suggest_dict([], [], self._space, n_suggestions, np.random.mtrand._rand)
-        return found
-
-    def observe(self, X: Sequence[Any], y: Sequence[float]) -> None:
-        pass
-
-
-class Hebo:
-    """HEBO of the package index; failures are told as the worst value so far."""
-
-    def __init__(self, space: dict[str, Any], method: str, seed: int) -> None:
-        import numpy as np
-        import torch
-        from hebo.design_space.design_space import DesignSpace
-        from hebo.optimizers.hebo import HEBO
-
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        self._warped, self._worst, self._numpy = Warped(space), -np.inf, np
-        kinds = {"float": "num", "int": "int"}
-        described = [
-            {"name": one.name, "type": "cat", "categories": list(one.choices)}
-            if one.kind == "choice"
-            else {
-                "name": one.name,
-                "type": ("pow_int" if one.kind == "int" else "pow") if one.log else kinds[one.kind],
-                "lb": one.low,
-                "ub": one.high,
-            }
-            for one in self._warped.parameters
-        ]
-        self._optimizer = HEBO(DesignSpace().parse(described), scramble_seed=seed)
-
-    def suggest(self, n_suggestions: int) -> list[dict[str, Any]]:
-        self._asked = self._optimizer.suggest(n_suggestions)
-        return [self._warped.unwarp(one) for one in self._asked.to_dict("records")]
-
-    def observe(self, X: Sequence[Any], y: Sequence[float]) -> None:
-        finite = [one for one in y if abs(one) < float("inf")]
-        self._worst = max([self._worst, *finite])
-        if abs(self._worst) < float("inf"):
-            told = [one if abs(one) < float("inf") else self._worst for one in y]
-            self._optimizer.observe(self._asked, self._numpy.array(told)[:, None])
-
-
-OPTIMIZERS: dict[str, Callable[..., Any]] = {"random": RandomSearch, "hebo": Hebo}
-
-
-class Warped:
-    """Bayesmark's space in our words: logit scales become plain ones, truth values choices."""
-
-    def __init__(self, space: dict[str, Any]) -> None:
-        from benchmarks.peer_problems import Parameter
-
-        self._space = space
-        self.parameters = tuple(
-            Parameter(name, "choice", choices=("no", "yes"))
-            if one["type"] == "bool"
-            else Parameter(
-                name,
-                "int" if one["type"] == "int" else "float",
-                *(map(_logit, one["range"]) if one["space"] == "logit" else one["range"]),
-                log=one["space"] == "log",
-            )
-            for name, one in sorted(space.items())
-        )
-
-    def unwarp(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        """As Bayesmark's models take it, within the bounds in spite of rounding."""
-        return {name: self._value(self._space[name], value) for name, value in configuration.items()}
-
-    @staticmethod
-    def _value(one: dict[str, Any], value: Any) -> Any:
-        import math
-
-        if one["type"] == "bool":
-            return value == "yes"
-        if one["space"] == "logit":
-            value = 1 / (1 + math.exp(-value))
-        value = min(max(value, one["range"][0]), one["range"][1])
-        return int(value) if one["type"] == "int" else float(value)
-
-
-def _logit(share: float) -> float:
-    import math
-
-    return math.log(share / (1 - share))
 
 
 class Scores:
