@@ -50,7 +50,9 @@ class Ours:
             else:
                 bounds = (int(one.low), int(one.high)) if one.kind == "int" else (one.low, one.high)
                 described[one.name] = (*bounds, "log") if one.log else bounds
-        self._searcher = create_searcher(build_space(described), method=method, seed=seed, **options)
+        built = build_space(described)
+        _add_conditions(built, space)
+        self._searcher = create_searcher(built, method=method, seed=seed, **options)
 
     def ask(self, number: int) -> list[Values]:
         return [dict(one.configuration) for one in self._searcher.ask(number)]
@@ -139,6 +141,7 @@ class Optuna:
             ),
             "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed),
             "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed),
+            "gp": lambda: optuna.samplers.GPSampler(seed=seed, deterministic_objective=True),
         }
         self._optuna, self._space = optuna, space
         self._study = optuna.create_study(sampler=makers[sampler]())
@@ -148,7 +151,10 @@ class Optuna:
         asked = []
         for _ in range(number):
             trial = self._study.ask()
-            values = {one.name: self._suggest(trial, one) for one in self._space}
+            values: Values = {}
+            for one in self._space:
+                if one.when is None or values.get(one.when[0]) in one.when[1]:
+                    values[one.name] = self._suggest(trial, one)
             self._open[id(values)] = (trial, values)
             asked.append(values)
         return asked
@@ -213,6 +219,14 @@ class Smac:
             self._smac.tell(info, TrialValue(cost=float(cost), status=status), save=False)
 
 
+def _add_conditions(built: Any, space: Space) -> None:
+    from ConfigSpace import InCondition
+
+    for one in space:
+        if one.when is not None:
+            built.add(InCondition(built[one.name], built[one.when[0]], list(one.when[1])))
+
+
 def _config_space_parameters(space: Space) -> list[Any]:
     import ConfigSpace
 
@@ -241,6 +255,7 @@ METHODS: dict[str, Callable[[Space, int], PeerMethod]] = {
     "optuna-tpe": lambda space, seed: Optuna(space, seed, "tpe"),
     "optuna-cmaes": lambda space, seed: Optuna(space, seed, "cmaes"),
     "optuna-nsga2": lambda space, seed: Optuna(space, seed, "nsga2"),
+    "optuna-gp": lambda space, seed: Optuna(space, seed, "gp"),
     "smac": Smac,
 }
 

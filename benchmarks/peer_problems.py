@@ -18,6 +18,7 @@ class Parameter:
 
     Args:
         kind: "float", "int" or "choice".
+        when: a choice before it and those of its values where this one has a meaning; always without.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Parameter:
     high: float = 1.0
     log: bool = False
     choices: tuple[str, ...] = ()
+    when: tuple[str, tuple[str, ...]] | None = None
 
     def place(self, value: Any) -> float:
         """Of a number, between its bounds, in [0, 1]."""

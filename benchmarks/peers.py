@@ -30,8 +30,10 @@ PACKAGES = {  # of each environment
     "skopt": ["scikit-optimize", "scikit-learn", "numpy", "scipy"],
     "deephyper": ["deephyper"],
     "optuna": ["optuna", "cmaes", "scipy"],
+    "optuna-gp": ["optuna", "scipy", "torch"],
     "smac": ["smac==2.4.0", "scikit-learn<1.8"],  # it does not import with later ones
 }
+USUAL = [one for one in METHODS if one != "optuna-gp"]  # whose torch takes gigabytes: where it is asked for
 FLOOR = 1e-6  # of a regret, before its logarithm
 
 
@@ -39,7 +41,7 @@ def main() -> None:
     """Run all, print a table."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=USUAL)
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--evaluations", type=int, default=500)
@@ -66,7 +68,7 @@ def main() -> None:
 
 def interpreter(method: str, folder: Path) -> Path:
     """The Python that has the method's packages; its environment is made when it is missing."""
-    name = method.partition("-")[0]
+    name = method if method in PACKAGES else method.partition("-")[0]
     if name not in PACKAGES:
         return Path(sys.executable)
     place = (folder / name).absolute()
