@@ -181,6 +181,7 @@ class Finished:
 
     Args:
         failure_kind, signature: of a failure; None and "" otherwise.
+        kind: of its proposal.
     """
 
     sequence: int
@@ -191,6 +192,7 @@ class Finished:
     objective: float | None
     failure_kind: str | None = None
     signature: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ SHARED_NAMES = {
     "protocol": "the Protocol of a plug point",
     "registry": "the names of a plug point's implementations, and what they are",
     "revisions": "the revisions of campaigns: read, stored",
+    "settings": "what a person asks of a search, on the command line or in Hydra's configuration",
     "scheduler": "the Scheduler of its folder",
     "space": "the space of a problem: built, and of a campaign: shown, edited",
     "takeover": "a launcher goes on with what its dead predecessor left",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ambs_hpc.api.site_submission import SubmissionReport
     from ambs_hpc.problem import Problem
     from ambs_hpc.problem.problem_file import LoadedProblem
+    from ambs_hpc.records import Campaign as StoredCampaign
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +75,12 @@ class Campaign(CampaignReader):
         self._settings = SearchSettings(
             name, method, dict(options or {}), _whole("seed", seed, at_least=0), run_root=Path(runs)
         )
-        self._loaded, self._wanted = loaded, define_campaign(loaded, self._settings)
+        self._loaded, wanted = loaded, define_campaign(loaded, self._settings)
         self._url = chosen_database(None if db is None else os.fspath(db))
         self._pair: SearchAndLauncher | None = None
         engine = open_database(self._url)
         try:
-            super().__init__(engine, campaigns.open_campaign(engine, self._wanted, self._settings))
+            super().__init__(engine, campaigns.open_campaign(engine, wanted, self._settings))
         except BaseException:
             engine.dispose()
             raise
@@ -125,7 +126,7 @@ class Campaign(CampaignReader):
             slots=_whole("slots", slots, at_least=1),
         )
         with _Alone(self._stored.definition.uid, self.name):
-            self._stored = campaigns.open_campaign(self._engine, self._wanted, settings)
+            self._stored = self._continued(settings)
             self._pair = SearchAndLauncher(
                 self._engine,
                 self._stored,
@@ -184,7 +185,7 @@ class Campaign(CampaignReader):
         budget = _whole("max_evaluations", max_evaluations, at_least=1)
         if budget is not None and not dry_run:
             settings = replace(self._settings, max_evaluations=budget)
-            self._stored = campaigns.open_campaign(self._engine, self._wanted, settings)
+            self._stored = self._continued(settings)
         budget = budget or self._stored.definition.max_evaluations
         if search and budget is None:
             raise UsageError("submit: give max_evaluations: without a budget the search would never end.")
@@ -244,6 +245,10 @@ class Campaign(CampaignReader):
             raise UsageError("cancel: say which: ids=[17, 23], or every=True.")
         with transaction(self._engine) as connection:
             return cancel(connection, ids=_ids(ids), campaign_id=self._stored.id)
+
+    def _continued(self, settings: SearchSettings) -> StoredCampaign:
+        """The stored campaign with these settings, which are those of the command line for `ambs run`."""
+        return campaigns.open_campaign(self._engine, define_campaign(self._loaded, settings), settings)
 
     def _problem_file(self, *, write: bool) -> Path:
         """The file from which a search elsewhere reads this problem."""

@@ -25,6 +25,7 @@ from ambs_hpc.queue import (
     list_allocations,
     list_evaluations,
     live_launchers,
+    marks_of,
     open_database,
     reading,
     wait_for_change,
@@ -47,6 +48,7 @@ class CampaignStatus:
 
     Args:
         counts: evaluations by state: READY, RUNNING, DONE, FAILED, CANCELLED.
+        added: those of them that people added, on top of the budget.
         max_evaluations: the budget; None where it goes on until it is stopped.
         best: the best objective; None before there is one.
         search_alive: whether a search of it runs somewhere.
@@ -55,6 +57,7 @@ class CampaignStatus:
     """
 
     counts: dict[str, int]
+    added: int
     max_evaluations: int | None
     best: float | None
     search_alive: bool
@@ -66,6 +69,12 @@ class CampaignStatus:
     def in_flight(self) -> int:
         """Evaluations that wait or run."""
         return self.counts[State.READY.value] + self.counts[State.RUNNING.value]
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget and what people added have ended."""
+        budget = self.max_evaluations
+        return budget is not None and self.ended >= budget + self.added
 
     @property
     def ended(self) -> int:
@@ -120,6 +129,7 @@ class CampaignReader:
             by_state = counts(connection, stored.id)
             return CampaignStatus(
                 counts={state.value: by_state.get(state, 0) for state in State},
+                added=marks_of(connection, stored.id).added,
                 max_evaluations=stored.definition.max_evaluations,
                 best=leading[0].objective if leading else None,
                 search_alive=is_search_alive(connection, stored.id, STALE_AFTER_SECONDS),
@@ -189,8 +199,7 @@ class CampaignReader:
         now = self.status()
         if now.in_flight:
             return False
-        is_spent = now.max_evaluations is not None and now.ended >= now.max_evaluations
-        return is_spent or not (now.search_alive or self._awaits_allocation())
+        return now.is_spent or not (now.search_alive or self._awaits_allocation())
 
     def _warned_of_nobody(self) -> bool:
         now = self.status()

@@ -146,7 +146,7 @@ class SearchAndLauncher:
             return ""
         return (
             "stopping"
-            if self._interrupts > 1
+            if self._interrupts > 1 or self._signal != signal.SIGINT
             else "letting running evaluations end, Ctrl-C again returns them to the queue"
         )
 

@@ -50,12 +50,20 @@ class FirstEndings:
         self._is_settled = after is None or has_succeeded
         self._causes: dict[int, tuple[str, int]] = {}  # by ordinal: how it failed, its id
         self.verdict: Hopeless | None = None
+        self._kept: Hopeless | None = None  # of before the search was rebuilt
+
+    def keep_verdict_of(self, before: FirstEndings) -> None:
+        """What was hopeless still is, where nothing has succeeded since and nobody has begun again."""
+        if not self._is_settled:
+            self.verdict = before.verdict
+            self._kept = before.verdict
 
     def note(self, finished: Iterable[Finished]) -> None:
         """Take endings into account; `verdict` is up to date afterwards."""
-        if self._is_settled:
+        new = list(finished)
+        if self._is_settled or not new:
             return
-        for one in finished:
+        for one in new:
             self._skipped.discard(one.ordinal)
             self._causes.pop(one.ordinal, None)
             if one.state is State.DONE:
@@ -69,6 +77,7 @@ class FirstEndings:
 
     def _judge(self) -> None:
         assert self._after is not None
+        self.verdict = self._kept  # a rerun may have shown another cause
         if len(self._causes) < self._after:
             return
         alike: list[tuple[str, int]] = []
@@ -79,7 +88,7 @@ class FirstEndings:
                 return  # the first that still runs may succeed
             alike.append(self._causes[ordinal])
             if alike[-1][0] != alike[0][0]:
-                self._is_settled = True
+                self._is_settled, self.verdict = True, None
                 return
             if len(alike) == self._after:
                 self.verdict = Hopeless(self._after, max(id_ for _, id_ in alike))

@@ -130,6 +130,7 @@ class SearchLoop:
         self._is_rebuilt = False
         self._cursor = 0
         self._proposed, self._added = 0, 0  # by this search, by people
+        self._sources = 0  # from which it starts warm
         self._unsaved: list[Proposal] = []  # asked, but the database did not confirm them
         self._exhausted, self._dead_end = False, ""
         self._stopped = False
@@ -183,7 +184,7 @@ class SearchLoop:
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)
         self._learn(finished)
-        self._first_endings.note(finished)
+        self._first_endings.note([one for one in finished if one.kind != IMPORTED])
         hopeless = self._first_endings.verdict
         missing = 0 if hopeless else missing
         for first in range(0, missing, ASKED_AT_ONCE):
@@ -215,6 +216,8 @@ class SearchLoop:
         if marks.revision != self._campaign.revision:
             raise _BehindUs(f"the campaign is at revision {marks.revision} now")
         # It begins again as a search that starts now would: with them before its own proposals.
+        if marks.sources != self._sources:
+            raise _BehindUs(f"the campaign has {marks.sources} sources now", level=logging.INFO)
         if marks.added != self._added:
             said = f"people have added {marks.added} evaluations, {self._added} before"
             raise _BehindUs(said, level=logging.INFO)
@@ -321,10 +324,12 @@ class SearchLoop:
                     f"Another search of campaign {self._campaign.name!r} is alive. Wait for it or stop it; "
                     "any number of launchers may serve it: `ambs launch`."
                 )
+        revision = self._campaign.revision
         with reading(self._engine) as connection:
             self._campaign = get_campaign(connection, self._campaign.id)
             rows = proposals_of(connection, self._campaign.id)
             sources = sources_of(connection, self._campaign.id)
+        before, self._sources = self._first_endings, len(sources)
         self._searcher = searcher_for(self._campaign.definition, sources)
         self._carry_over = carry_over_of(self._campaign.definition.problem)
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
@@ -335,6 +340,8 @@ class SearchLoop:
             [row.ordinal for row in rows if row.state.is_final],
             has_succeeded=any(row.state is State.DONE and row.proposal.kind != IMPORTED for row in rows),
         )
+        if self._campaign.revision == revision:
+            self._first_endings.keep_verdict_of(before)
         if rows:
             self._restore(rows)
         self._is_rebuilt = True

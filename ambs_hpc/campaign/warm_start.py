@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ambs_hpc.campaign.carry_over import carry_over_of
 from ambs_hpc.errors import DatabaseRefused, NotFound, ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit, read_observations
 from ambs_hpc.problem.space import space_from_json
@@ -72,7 +73,9 @@ class FoundSource:
         return f"{self.source.name}: {'; '.join(words)}"
 
 
-def find_sources(engine: Engine | None, wanted: NewCampaign, given: Sequence[str]) -> list[FoundSource]:
+def find_sources(
+    engine: Engine | None, wanted: NewCampaign, given: Sequence[str], method: str | None = None
+) -> list[FoundSource]:
     """The sources that `--from` names, each with at least one result that fits; nothing is stored.
 
     Args:
@@ -80,6 +83,7 @@ def find_sources(engine: Engine | None, wanted: NewCampaign, given: Sequence[str
         wanted: the campaign as its problem and the command line describe it.
         given: names of campaigns in this database; files (.csv, .json); databases, as a file or URL, all of
             their campaigns or the one behind `#`; or Optuna storages, the study behind `#`.
+        method: what the person asks for; None keeps that of the campaign, or of `wanted` where there is none.
 
     Raises:
         UsageError, NotFound, DatabaseError: one cannot be found or read, or nothing of it fits, or the method
@@ -88,16 +92,16 @@ def find_sources(engine: Engine | None, wanted: NewCampaign, given: Sequence[str
     if not given:
         return []
     known: set[str] = set()
-    method = wanted.method
+    will_be = method or wanted.method
     if engine is not None:
         with reading(engine) as connection:
             campaign = find_campaign(connection, wanted.name)
             if campaign is not None:
-                method = campaign.definition.method
+                will_be = method or campaign.definition.method
                 known = {one.name for one in source_summaries(connection, campaign.id)}
-    if method not in WARM:
+    if will_be not in WARM:
         raise UsageError(
-            f"--from: search method {method!r} does not learn from other problems. Leave --from away, or "
+            f"--from: search method {will_be!r} does not learn from other problems. Leave --from away, or "
             f"start a campaign with one of the methods that do: {', '.join(WARM)}."
         )
     found = [one for text in dict.fromkeys(given) for one in _found(engine, wanted, text, known)]
@@ -190,7 +194,11 @@ def _campaign_source(connection: Connection, campaign: Campaign, name: str) -> R
         for row in sorted(proposals_of(connection, campaign.id), key=lambda row: row.sequence)
         if row.state in (State.DONE, State.FAILED)
     ]
-    observations = [Observation(row.proposal.configuration, row.objective) for row in rows]
+    carry_over = carry_over_of(campaign.definition.problem)  # where parameters were added: what they were
+    configurations = [row.proposal.configuration for row in rows]
+    if carry_over is not None:
+        configurations = [carry_over.carried(one) or one for one in configurations]
+    observations = [Observation(one, row.objective) for one, row in zip(configurations, rows, strict=True)]
     direction = campaign.definition.direction
     return Source(name, direction, _bounded(observations, direction)), len(rows), Counter()
 

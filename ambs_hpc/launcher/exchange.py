@@ -27,6 +27,7 @@ from ambs_hpc.queue import (
     fail,
     heartbeat,
     is_search_alive,
+    lock_campaigns_of,
     note_nodes,
     register_launcher,
     release,
@@ -232,6 +233,7 @@ class LauncherDatabase:
 
 def _record(connection: Connection, launcher_id: int, order: ExchangeOrder) -> None:
     outcomes = [one for one in order.ended if isinstance(one, Outcome)]
+    lock_campaigns_of(connection, [one.id for one in (*order.ended, *order.given_back)])
     complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
     fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
     for reason, started, pairs in _by_reason(order.ended):

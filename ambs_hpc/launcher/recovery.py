@@ -28,6 +28,7 @@ from ambs_hpc.queue import (
     held_by_dead,
     holders,
     list_allocations,
+    lock_campaigns_of,
     reading,
     sweep,
     transaction,
@@ -58,6 +59,7 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     _kill_what_lives_on(held)
     found = [(one.launcher_id, outcome) for one in held if (outcome := outcome_on_disk(one))]
     with transaction(engine) as connection:
+        lock_campaigns_of(connection, [one.id for one in held])
         for launcher_id in {launcher_id for launcher_id, _ in found}:
             outcomes = [outcome for owner, outcome in found if owner == launcher_id]
             complete(connection, launcher_id, [one for one in outcomes if one.failure is None])

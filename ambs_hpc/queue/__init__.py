@@ -84,7 +84,7 @@ from ambs_hpc.queue.verbs.campaigns import (
 )
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
 from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready, note_nodes
-from ambs_hpc.queue.verbs.counters import counts
+from ambs_hpc.queue.verbs.counters import counts, lock_campaigns_of
 from ambs_hpc.queue.verbs.given_evaluations import import_results, next_given_ordinal
 from ambs_hpc.queue.verbs.launchers import (
     end_future_heartbeats,
@@ -176,6 +176,7 @@ __all__ = [
     "list_campaigns",
     "list_evaluations",
     "live_launchers",
+    "lock_campaigns_of",
     "lock_for_revision",
     "marks_of",
     "next_given_ordinal",

@@ -70,3 +70,27 @@ def test_reruns_count_again_and_cancelled_ones_never() -> None:
     assert judge.verdict is None
     judge.note([failed(3)])
     assert judge.verdict == Hopeless(3, 103)
+
+
+def test_another_cause_after_a_rerun_is_no_verdict_any_more() -> None:
+    """A person has mended one cause and met another: that is work in progress."""
+    endings = FirstEndings(3)
+    endings.note([failed(0), failed(1), failed(2)])
+    assert endings.verdict == Hopeless(3, 102)
+    endings.note([failed(1, "ValueError: lr")])
+    assert endings.verdict is None
+
+
+def test_what_was_hopeless_before_a_rebuild_still_is() -> None:
+    """A search that begins again from its rows has not begun again for the person; a success settles it."""
+    before = FirstEndings(3)
+    before.note([failed(0), failed(1), failed(2)])
+    rebuilt = FirstEndings(3, [0, 1, 2])
+    rebuilt.keep_verdict_of(before)
+    rebuilt.note([])
+    assert rebuilt.verdict == Hopeless(3, 102)
+    rebuilt.note([ended(3, State.DONE)])
+    assert rebuilt.verdict is None
+    settled = FirstEndings(3, [0, 1, 2], has_succeeded=True)
+    settled.keep_verdict_of(before)
+    assert settled.verdict is None

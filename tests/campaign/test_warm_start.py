@@ -201,3 +201,32 @@ def test_very_large_sources_keep_the_best_and_the_last(
     file.write_text(f"[{rows}]")
     (found,) = find_sources(any_engine, wanted(), [str(file)])
     assert [one.configuration["layers"] for one in found.source.observations] == [1, 2, 7, 8]
+
+
+def test_a_living_search_learns_a_source_that_is_added(
+    any_engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It begins again from the rows, as one that is started then, once."""
+    with_results(any_engine, "old")
+    with transaction(any_engine) as connection:
+        campaign = create_campaign(connection, wanted(max_evaluations=12))
+    living = SearchLoop(any_engine, campaign, 2, ManualClock())
+    living.open()
+    living.step()
+    keep_sources(any_engine, campaign, find_sources(any_engine, wanted(), ["old"]))
+    with caplog.at_level("INFO", "ambs_hpc.campaign.loop"):
+        living.step()
+        living.step()
+    assert [one for one in caplog.messages if "rebuilt from" in one] == [
+        "the campaign has 1 sources now; the search is rebuilt from what the database has"
+    ]
+
+
+def test_the_method_that_is_asked_for_decides(any_engine: Engine) -> None:
+    """A campaign's method may be revised by the same command."""
+    with_results(any_engine, "old")
+    with transaction(any_engine) as connection:
+        create_campaign(connection, wanted(method="random"))
+    assert find_sources(any_engine, wanted(), ["old"], "ambs")
+    with pytest.raises(UsageError, match="'random'"):
+        find_sources(any_engine, wanted(), ["old"])

@@ -20,6 +20,7 @@ from ambs_hpc.queue import (
     complete,
     counts,
     finished_since,
+    lock_campaigns_of,
     open_database,
     reading,
     release,
@@ -27,7 +28,7 @@ from ambs_hpc.queue import (
     sweep,
     transaction,
 )
-from ambs_hpc.queue.schema.tables import evaluation, evaluation_event
+from ambs_hpc.queue.schema.tables import campaign_progress, evaluation, evaluation_event
 from ambs_hpc.states import State
 from tests import databases
 from tests.queue import stock
@@ -227,3 +228,18 @@ def test_an_empty_database_is_made_once(kind: str, tmp_path: Path) -> None:
         for thread in threads:
             thread.join(30)
         assert errors.empty(), errors.get()
+
+
+def test_a_report_of_two_campaigns_locks_both_at_its_beginning(postgresql_url: str) -> None:
+    """Verbs one after another would lock them one by one: two launchers could wait in a circle."""
+    engine = open_database(postgresql_url)
+    with transaction(engine) as connection:
+        campaigns = [stock.campaign(connection, name=name, uid=name).id for name in ("one", "two")]
+        ids = [stock.evaluations(connection, campaign_id, 1)[0] for campaign_id in campaigns]
+    locking = select(campaign_progress.c.campaign_id).with_for_update(skip_locked=True)
+    with transaction(engine) as first, transaction(engine) as second:
+        lock_campaigns_of(first, reversed(ids))
+        assert second.execute(locking).all() == []
+    with transaction(engine) as connection:
+        assert sorted(connection.execute(locking).scalars()) == campaigns
+    engine.dispose()

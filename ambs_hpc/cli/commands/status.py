@@ -66,17 +66,13 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         failures,
         is_search_alive,
         marks_of,
-        proposed_from_sources,
         result_note,
-        source_summaries,
         throughput,
     )
 
     leading = best(connection, campaign.id, 1)
     pace = throughput(connection, campaign.id)
     marks = marks_of(connection, campaign.id)
-    sources = source_summaries(connection, campaign.id)
-    taught = proposed_from_sources(connection, campaign.id, LATELY) if sources else (0, 0)
     return {
         "campaign": campaign.name,
         "method": campaign.definition.method,
@@ -90,9 +86,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
         "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
-        "sources": [{"name": one.name, "observations": one.observations} for one in sources],
-        "proposed_from_sources": taught[0],
-        "proposed_from_sources_lately": taught[1],
+        **_source_status(connection, campaign),
         "failures": [
             {
                 "kind": group.kind.value,
@@ -102,6 +96,18 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
             }
             for group in failures(connection, campaign.id)
         ],
+    }
+
+
+def _source_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.queue import proposed_from_sources, source_summaries
+
+    sources = source_summaries(connection, campaign.id)
+    taught = proposed_from_sources(connection, campaign.id, LATELY) if sources else (0, 0)
+    return {
+        "sources": [{"name": one.name, "observations": one.observations} for one in sources],
+        "proposed_from_sources": taught[0],
+        "proposed_from_sources_lately": taught[1],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from ambs_hpc.campaign import Revised, SearchSettings, define_campaign, planned_campaign, searcher_for
 from ambs_hpc.cli.shared.objective_trial import try_objective
@@ -15,7 +16,7 @@ from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseError
 from ambs_hpc.launcher.container_command import preview
 from ambs_hpc.problem import load_problem
-from ambs_hpc.problem.space import space_notes
+from ambs_hpc.problem.space import space_from_json, space_notes
 from ambs_hpc.records import NewCampaign
 
 SHOWN = 3
@@ -36,27 +37,15 @@ def print_dry_run(
     if tries:
         try_objective(loaded, is_elsewhere=False)
     revised = _planned(wanted, settings, db)
-    found = sources_of_plan(wanted, settings.sources, db)
-    searcher = searcher_for(wanted, [one.source for one in found])
-    first = [dict(proposal.configuration) for proposal in searcher.ask(SHOWN)]
-    container = wanted.objective.get("container")
-    entered, trouble = "", ""
-    if isinstance(container, Mapping):
-        entered, trouble = preview(container, {}, wanted.directory, wanted.run_directory)
-    plan: dict[str, object] = {
-        "campaign": wanted.name,
-        "objective": wanted.objective,
-        "direction": wanted.direction,
-        "resources": wanted.problem["resources"],
-        "time_limit_seconds": wanted.problem["time_limit_seconds"],
-        "method": wanted.method,
-        "seed": wanted.seed,
-        "max_evaluations": wanted.max_evaluations,
-        "max_minutes": settings.max_minutes,
-        **({"container": entered or f"not to be started here: {trouble}"} if container else {}),
-    }
-    parameters = {name: str(one) for name, one in loaded.problem.configuration_space.items()}
-    notes = space_notes(loaded.problem.configuration_space)
+    found = sources_of_plan(wanted, settings, db)
+    definition = wanted if revised is None else revised.campaign.definition  # what would run
+    plan = _plan(definition, settings)
+    space = space_from_json(cast("Mapping[str, object]", definition.problem["space"]))
+    parameters = {name: str(one) for name, one in space.items()}
+    notes, first = space_notes(space), []
+    if revised is None:  # a campaign that has begun goes on from what it knows
+        searcher = searcher_for(wanted, [one.source for one in found])
+        first = [dict(proposal.configuration) for proposal in searcher.ask(SHOWN)]
     if as_json:
         plan |= {"from": [one.line for one in found], "parameters": parameters, "notes": notes}
         plan["first_proposals"] = first
@@ -66,12 +55,31 @@ def print_dry_run(
     lines += [f"from {cell(one.line)}" for one in found]
     lines += ["parameters", *(f"  {text}" for text in parameters.values())]
     lines += [f"note: {note}" for note in notes]
-    lines += ["first proposals", *(f"  {cell(one)}" for one in first)]
-    if revised is not None:
-        lines.append(
-            revised_line(revised) if revised.changes else "the campaign exists, and goes on unchanged"
-        )
+    if revised is None:
+        lines += ["first proposals", *(f"  {cell(one)}" for one in first)]
+    else:
+        changed = revised_line(revised) if revised.changes else "the campaign exists, and goes on unchanged"
+        lines.append(changed)
     write("\n".join([*lines, "Nothing was stored or started.\n"]))
+
+
+def _plan(definition: NewCampaign, settings: SearchSettings) -> dict[str, object]:
+    container = definition.objective.get("container")
+    entered, trouble = "", ""
+    if isinstance(container, Mapping):
+        entered, trouble = preview(container, {}, definition.directory, definition.run_directory)
+    return {
+        "campaign": definition.name,
+        "objective": definition.objective,
+        "direction": definition.direction,
+        "resources": definition.problem["resources"],
+        "time_limit_seconds": definition.problem["time_limit_seconds"],
+        "method": definition.method,
+        "seed": definition.seed,
+        "max_evaluations": definition.max_evaluations,
+        "max_minutes": settings.max_minutes,
+        **({"container": entered or f"not to be started here: {trouble}"} if container else {}),
+    }
 
 
 def _planned(wanted: NewCampaign, settings: SearchSettings, db: str | None) -> Revised | None:

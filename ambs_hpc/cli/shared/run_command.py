@@ -32,7 +32,7 @@ def run_campaign(
     if watch.tries:
         try_objective(loaded, is_elsewhere=False)
     engine = open_engine(db, create=True)
-    sources = find_sources(engine, wanted, settings.sources)
+    sources = find_sources(engine, wanted, settings.sources, settings.method)
     campaign = told_campaign(engine, wanted, settings)
     keep_sources(engine, campaign, sources)
     tell_sources(sources)

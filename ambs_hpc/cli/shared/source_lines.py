@@ -10,7 +10,7 @@ from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseRefused
 
 if TYPE_CHECKING:
-    from ambs_hpc.campaign import FoundSource
+    from ambs_hpc.campaign import FoundSource, SearchSettings
     from ambs_hpc.records import NewCampaign
 
 
@@ -20,7 +20,7 @@ def tell_sources(found: Sequence[FoundSource]) -> None:
         write(f"from {cell(one.line)}\n", err=True)
 
 
-def sources_of_plan(wanted: NewCampaign, given: Sequence[str], db: str | None) -> list[FoundSource]:
+def sources_of_plan(wanted: NewCampaign, settings: SearchSettings, db: str | None) -> list[FoundSource]:
     """The sources of a dry run, which makes no database.
 
     Raises:
@@ -29,10 +29,10 @@ def sources_of_plan(wanted: NewCampaign, given: Sequence[str], db: str | None) -
     from ambs_hpc.campaign import find_sources
     from ambs_hpc.cli.shared.options import open_engine
 
-    if not given:
+    if not settings.sources:
         return []
     try:
         engine = open_engine(db)
     except DatabaseRefused:  # there is none yet
-        return find_sources(None, wanted, given)
-    return find_sources(engine, wanted, given)
+        return find_sources(None, wanted, settings.sources, settings.method)
+    return find_sources(engine, wanted, settings.sources, settings.method)

@@ -69,7 +69,8 @@ class ToldSource:
         else:
             if wanted is not None:
                 engine = open_engine(db, create=True)
-                found = open_campaign(engine, wanted, settings)
+                # One that is there stays as it is: the file only names it.
+                found = found or open_campaign(engine, wanted, settings)
             assert engine is not None
             assert found is not None
             number = len(tell_results(engine, found, fitted.results))

@@ -129,7 +129,8 @@ def _has_ended(settings: SweeperSettings, campaign: Campaign) -> bool:
         campaign.run(settings.max_evaluations, max_minutes=settings.max_minutes, slots=settings.slots)
         return True
     now = campaign.status()
-    if settings.max_evaluations is not None and now.ended >= settings.max_evaluations and not now.in_flight:
+    wanted = settings.max_evaluations
+    if wanted is not None and now.ended >= wanted + now.added and not now.in_flight:
         return True
     _submit(settings, campaign)
     if settings.submit.wait:

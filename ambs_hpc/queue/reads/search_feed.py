@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, select
+from sqlalchemy import Connection, Integer, bindparam, func, select
 
-from ambs_hpc.queue.schema.tables import campaign, campaign_progress, evaluation, is_finished, is_from_here
+from ambs_hpc.queue.schema.tables import (
+    campaign,
+    campaign_progress,
+    evaluation,
+    is_finished,
+    is_from_here,
+    source,
+)
 from ambs_hpc.queue.sql.row_mapping import proposal_value
 from ambs_hpc.records import Finished, Proposal
 from ambs_hpc.states import State
@@ -46,6 +53,7 @@ def finished_since(
             row.objective,
             row.failure_kind,
             row.signature,
+            row.proposal_kind,
         )
         for row in connection.execute(_FINISHED, parameters)
     ]
@@ -54,7 +62,7 @@ def finished_since(
 _FINISHED = (
     select(
         *(evaluation.c[name] for name in ("finish_sequence", "id", "ordinal", "configuration", "state")),
-        *(evaluation.c[name] for name in ("objective", "failure_kind", "signature")),
+        *(evaluation.c[name] for name in ("objective", "failure_kind", "signature", "proposal_kind")),
     )
     .where(
         is_finished,
@@ -75,6 +83,7 @@ class Marks(NamedTuple):
         revision: the newest one of the campaign.
         added: those of the evaluations that people added.
         imported: results of elsewhere, which are none of the evaluations.
+        sources: from which its search starts warm.
     """
 
     enqueued: int
@@ -82,12 +91,13 @@ class Marks(NamedTuple):
     revision: int
     added: int
     imported: int
+    sources: int
 
 
 def marks_of(connection: Connection, campaign_id: int) -> Marks:
     """How far the campaign is in this database; nowhere when it has no such campaign."""
     row = connection.execute(_MARKS, {"campaign": campaign_id}).one_or_none()
-    return Marks(0, 0, 0, 0, 0) if row is None else Marks(*row)
+    return Marks(0, 0, 0, 0, 0, 0) if row is None else Marks(*row)
 
 
 _MARKS = (
@@ -97,6 +107,7 @@ _MARKS = (
         campaign.c.revision,
         campaign_progress.c.added,
         campaign_progress.c.imported,
+        select(func.count()).where(source.c.campaign_id == bindparam("campaign")).scalar_subquery(),
     )
     .join(campaign, campaign.c.id == campaign_progress.c.campaign_id)
     .where(campaign_progress.c.campaign_id == bindparam("campaign"))

@@ -26,6 +26,17 @@ from ambs_hpc.states import State
 _COUNTERS = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 
 
+def lock_campaigns_of(connection: Connection, ids: Iterable[int]) -> None:
+    """Lock the campaigns of these evaluations, in the order that all take.
+
+    A transaction that reports by several verbs begins with it: each of them locks the campaigns of its own
+    evaluations alone, so that two launchers could wait for each other in a circle.
+    """
+    wanted = list(ids)
+    if len(wanted) > 1:
+        CounterChanges.of_evaluations(connection, wanted)
+
+
 class CounterChanges:
     """The sequence numbers that one verb hands out, and the counters that it changes."""
 
