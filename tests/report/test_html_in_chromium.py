@@ -1,0 +1,61 @@
+"""The page in a real browser: its scripts run, say nothing on the console, and show the right numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from ambs_hpc.report.html.document import report_html
+from tests.report.chromium import PROGRAM, Page, browser
+from tests.report.records import evaluation, record
+
+OBJECTIVES = [5.0, None, 3.0, 4.0, 2.0, None, 6.0, 1e6]
+pytestmark = pytest.mark.skipif(PROGRAM is None and "CI" not in os.environ, reason="no Chromium here")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("chromium")
+    file = folder / "r.html"
+    rows = [evaluation(number, value) for number, value in enumerate(OBJECTIVES, start=1)]
+    file.write_text(report_html(record(rows)))
+    with browser(folder) as made:
+        made.open(file)
+        yield made
+
+
+def pressed(page: Page, chart: str) -> list[str]:
+    """The buttons of a chart that are chosen."""
+    query = (
+        f"[...document.querySelectorAll('#chart-{chart} button[aria-pressed=true]')].map(b => b.textContent)"
+    )
+    return list(page.value(query))
+
+
+def test_the_page_is_quiet_and_asks_for_nothing(page: Page) -> None:
+    """A refused script or a missing file would be told on the console."""
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith("file:///")] == []
+    assert len(page.requests) == 1
+    assert page.value("document.title") == "net - ambs_hpc"  # no name from the database ran as a script
+
+
+def test_progress_draws_what_it_tells(page: Page) -> None:
+    """Points, failures, the outlier at its edge, and a log axis that shows it."""
+    shapes = "(document.querySelector('#svg-progress .{}').getAttribute('d').match(/M/g) || []).length"
+    assert [page.value(shapes.format(name)) for name in ("dots", "crosses", "beyond")] == [5, 2, 1]
+    assert "1 of 6 results lie beyond" in page.value("document.getElementById('note-progress').textContent")
+    page.value("document.querySelector('#chart-progress button:nth-of-type(2)').click()")
+    assert pressed(page, "progress") == ["log", "evaluations"]
+    assert [page.value(shapes.format(name)) for name in ("dots", "beyond")] == [6, 0]
+
+
+def test_progress_is_read_by_keys(page: Page) -> None:
+    """Whoever has no mouse, or no sight, reads single evaluations."""
+    page.value("document.getElementById('svg-progress').focus()")
+    page.press("Home")
+    page.press("ArrowRight")
+    told = page.value("document.querySelector('#chart-progress .readout').textContent")
+    assert told == "evaluation 2 failed, number 2 to end; ambs logs 2"
