@@ -59,3 +59,12 @@ def test_progress_is_read_by_keys(page: Page) -> None:
     page.press("ArrowRight")
     told = page.value("document.querySelector('#chart-progress .readout').textContent")
     assert told == "evaluation 2 failed, number 2 to end; ambs logs 2"
+
+
+def test_slots_are_read_by_keys(page: Page) -> None:
+    """Bars are in order of time within their slot."""
+    page.value("document.getElementById('svg-timeline').focus()")
+    page.press("End")
+    told = page.value("document.querySelector('#chart-timeline .readout').textContent")
+    assert told == "evaluation 8: done, 10 s on n1, launcher 1"
+    assert page.value("document.querySelectorAll('#svg-timeline path.failed').length") == 1

@@ -14,14 +14,15 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.queue import claim, complete, fail, reading, transaction
+from ambs_hpc.queue import AttemptSpan, claim, complete, fail, reading, transaction
 from ambs_hpc.records import IMPORTED
 from ambs_hpc.report.html.campaign_record import read_campaign
 from ambs_hpc.report.html.document import report_html
 from ambs_hpc.report.html.progress_series import beyond_limits, shown_limits, thinned
 from ambs_hpc.report.html.report_file import write_whole
+from ambs_hpc.report.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
 from tests.queue import stock
-from tests.report.records import HOSTILE, evaluation, record
+from tests.report.records import HOSTILE, T0, evaluation, record
 
 OBJECTIVES = [5.0, None, 3.0, 4.0, 2.0, None, 6.0]
 ROWS = [evaluation(number, value) for number, value in enumerate(OBJECTIVES, start=1)]
@@ -198,3 +199,55 @@ def test_a_record_is_what_the_queue_holds(any_engine: Engine) -> None:
     ]
     assert len(read.evaluations) == 3
     assert "digits" in report_html(read)
+
+
+def test_attempts_that_overlap_lie_in_lanes_of_their_own() -> None:
+    """A lane is a slot: what ran at once was in two, what followed was in the same one."""
+    spans = [
+        AttemptSpan(1, 1, 1, "n1", 0.0, 10.0, "complete"),
+        AttemptSpan(2, 1, 1, "n1", 1.0, 4.0, "fail"),
+        AttemptSpan(3, 1, 1, "n1", 4.0, 6.0, "complete"),
+        AttemptSpan(4, 1, 1, "n2", 4.0, None, ""),
+        AttemptSpan(5, 1, 1, "n1", 10.0, 12.0, "release"),
+        AttemptSpan(6, 1, 2, "n1", 11.0, 12.0, "complete"),
+    ]
+    lanes = [
+        (one.launcher_id, one.node, [span.evaluation_id for span in one.attempts])
+        for one in slot_lanes(spans)
+    ]
+    assert lanes == [(1, "n1", [1, 5]), (1, "n1", [2, 3]), (1, "n2", [4]), (2, "n1", [6])]
+
+
+def test_the_timeline_tells_how_each_attempt_ended() -> None:
+    """An interruption is no failure, what was tried again was one, and what runs has run until now."""
+    spans = [
+        AttemptSpan(1, 1, 1, "n1", T0 + 0.0, T0 + 10.0, "retry"),
+        AttemptSpan(1, 2, 1, "n1", T0 + 20.0, T0 + 30.0, "complete"),
+        AttemptSpan(2, 1, 1, "n1", T0 + 40.0, T0 + 50.0, "sweep"),
+        AttemptSpan(3, 1, 1, "n1", T0 + 60.0, None, ""),
+    ]
+    told = embedded(report_html(record(ROWS, attempts=spans, at=T0 + 100.0)), "timeline")
+    assert told["bars"] == {
+        "lane": [0, 0, 0, 0],
+        "start": [0, 20, 40, 60],
+        "end": [10, 30, 50, 100],
+        "outcome": [1, 0, 2, 3],
+        "count": [1, 1, 1, 1],
+        "id": [1, 1, 2, 3],
+    }
+    assert told["outcomes"] == ["done", "failed", "interrupted", "running"]
+    assert (told["span"], told["lanes"]) == (100, [{"launcher": 1, "node": "n1"}])
+
+
+def test_many_attempts_are_few_bars_and_none_is_lost() -> None:
+    """What is too short to be seen is drawn together; the counts still say how many."""
+    spans = [
+        AttemptSpan(number, 1, 1, f"n{number % 700}", number * 0.1, number * 0.1 + 60.0, "complete")
+        for number in range(30_000)
+    ]
+    told = timeline_json(record(ROWS, attempts=spans, launchers=[], at=4000.0))
+    bars: Any = told["bars"]
+    assert len(bars["lane"]) <= MOST_BARS
+    assert len(told["lanes"]) == MOST_LANES  # type: ignore[arg-type]
+    assert told["left_out"] == 700 - MOST_LANES
+    assert sum(bars["count"]) == told["attempts"]

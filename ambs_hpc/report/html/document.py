@@ -12,8 +12,9 @@ from ambs_hpc.report.html.campaign_record import CampaignRecord
 from ambs_hpc.report.html.html_tables import text, utc
 from ambs_hpc.report.html.json_script import json_script
 from ambs_hpc.report.html.progress_series import endings_of, progress_json
+from ambs_hpc.report.html.slot_timeline import timeline_json
 
-SCRIPTS = ("chart.js", "progress.js")
+SCRIPTS = ("chart.js", "progress.js", "timeline.js")
 
 
 def report_html(record: CampaignRecord) -> str:
@@ -23,10 +24,15 @@ def report_html(record: CampaignRecord) -> str:
     while numbers, the running best and tables come from all evaluations.
     """
     name, direction = record.campaign.name, record.campaign.definition.direction
-    progress = progress_json(endings_of(record.evaluations), record.evaluations, direction)
+    charts = {
+        "progress": progress_json(endings_of(record.evaluations), record.evaluations, direction),
+        "timeline": timeline_json(record),
+    }
+    scripts = "\n".join(json_script(told, f"data-{key}") for key, told in charts.items())
     parts = [
         ("summary", "Summary", sections.summary(record)),
         ("progress", "Progress", _chart("progress")),
+        ("timeline", "Slots over time", _chart("timeline")),
         ("failures", "Failures", sections.failures(record)),
         ("allocations", "Allocations", sections.allocations(record)),
         ("settings", "Settings", sections.settings(record)),
@@ -47,7 +53,7 @@ def report_html(record: CampaignRecord) -> str:
         f"{text(utc(record.at))}, revision {record.campaign.revision}</p></header>\n"
         f'<nav aria-label="Parts of the report"><ul>{links}</ul></nav>\n<main>\n{body}</main>\n'
         f"<footer class=quiet>Written by ambs_hpc {text(record.version)}.</footer>\n"
-        f"{json_script(progress, 'data-progress')}\n"
+        f"{scripts}\n"
         f"<script>{script}</script>\n</body></html>\n"
     )
 

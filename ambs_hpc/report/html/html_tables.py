@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from html import escape
 
 from ambs_hpc.shown_text import cell, harmless
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
 
 def text(value: object) -> str:
@@ -54,4 +57,5 @@ def _cell(value: object, *, is_first: bool) -> str:
     shown = text(value)
     if is_first and not is_number:
         return f"<th scope=row>{shown}</th>"
-    return f"<td class=number>{shown}</td>" if is_number else f"<td>{shown}</td>"
+    kind = "number" if is_number else "time" if _TIME.fullmatch(shown) else ""
+    return f"<td class={kind}>{shown}</td>" if kind else f"<td>{shown}</td>"

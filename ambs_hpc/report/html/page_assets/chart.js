@@ -31,6 +31,13 @@ function seconds(value) {
   return number(Math.round(value / 360) / 10) + " h";
 }
 
+// The unit in which a time as long as this is read.
+function timeUnit(span) {
+  if (span > 3 * 86400) return { name: "days", seconds: 86400 };
+  if (span > 7200) return { name: "hours", seconds: 3600 };
+  return span > 120 ? { name: "minutes", seconds: 60 } : { name: "seconds", seconds: 1 };
+}
+
 // From values to pixels; `log` in powers of ten.
 function scale(low, high, from, to, log) {
   if (log) { low = Math.log10(low); high = Math.log10(high); }
@@ -62,17 +69,18 @@ function linear(low, high, about) {
   return found;
 }
 
-function axes(svg, x, y, xName, yName, xText) {
+// `strip`: pixels under the frame, above the names, for what has no value.
+function axes(svg, x, y, xName, yName, strip = 0) {
   for (const tick of ticks(y, 5)) {
     make("line", { class: "grid", x1: x.from, x2: x.to, y1: y(tick), y2: y(tick) }, svg);
     make("text", { x: x.from - 6, y: y(tick) + 4, "text-anchor": "end" }, svg, number(tick));
   }
   for (const tick of ticks(x, (x.to - x.from) / 110)) {
     make("line", { class: "grid", x1: x(tick), x2: x(tick), y1: y.to, y2: y.from }, svg);
-    make("text", { x: x(tick), y: y.from + 16, "text-anchor": "middle" }, svg, (xText || number)(tick));
+    make("text", { x: x(tick), y: y.from + strip + 16, "text-anchor": "middle" }, svg, number(tick));
   }
   make("rect", { class: "frame", x: x.from, y: y.to, width: x.to - x.from, height: y.from - y.to }, svg);
-  make("text", { x: (x.from + x.to) / 2, y: y.from + 32, "text-anchor": "middle" }, svg, xName);
+  make("text", { x: (x.from + x.to) / 2, y: y.from + strip + 32, "text-anchor": "middle" }, svg, xName);
   if (yName) make("text", { x: x.from, y: y.to - 7 }, svg, yName);
 }
 
@@ -91,7 +99,8 @@ function buttons(parent, label, names, chosen, choose) {
 }
 
 // The nearest of `points` ({x, y, words}) under the pointer; arrow keys walk through them.
-function readable(svg, readout, points) {
+// `hit` says which one is meant where the nearest centre is not.
+function readable(svg, readout, points, hit) {
   const mark = make("circle", { class: "mark", r: 6, visibility: "hidden" }, svg);
   let chosen = -1;
   function show(index) {
@@ -106,6 +115,7 @@ function readable(svg, readout, points) {
     const box = svg.getBoundingClientRect(), view = svg.viewBox.baseVal;
     const x = ((event.clientX - box.left) / box.width) * view.width;
     const y = ((event.clientY - box.top) / box.height) * view.height;
+    if (hit) { show(hit(x, y)); return; }
     let nearest = -1, least = 400;
     points().forEach((point, index) => {
       const distance = (point.x - x) ** 2 + (point.y - y) ** 2;

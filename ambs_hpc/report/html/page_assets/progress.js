@@ -9,6 +9,7 @@
   const isPositive = all.value.every((value) => value > 0) && told.best.value.every((value) => value > 0);
   const regrets = all.value.map((value) => sign * (value - best));
   const least = regrets.filter((value) => value > 0).reduce((a, b) => Math.min(a, b), Infinity);
+  const unit = timeUnit(told.last.at);
   const controls = make("div", { class: "controls" }, place);
   const figure = make("figure", {}, place);
   const svg = make("svg", { viewBox: "0 0 1040 400", tabindex: 0, role: "img", id: "svg-progress",
@@ -38,11 +39,11 @@
     points = [];
     const log = mode !== "linear", [low, high] = range();
     const pad = log ? 0 : (high - low) * 0.04 || Math.abs(high) * 0.05 || 0.5;
-    const y = scale(log ? low / 1.1 : low - pad, log ? high * 1.1 : high + pad, 350, 30, log);
-    const x = scale(0, byTime ? told.last.at || 1 : told.last.number, 70, 1020, false);
-    const over = byTime ? "at" : "number";
+    const y = scale(log ? low / 1.1 : low - pad, log ? high * 1.1 : high + pad, 330, 30, log);
+    const over = byTime ? "at" : "number", per = byTime ? unit.seconds : 1;
+    const onAxis = scale(0, (told.last[over] || 1) / per, 70, 1020, false), x = (value) => onAxis(value / per);
     const names = { linear: "objective", log: "objective (log)", regret: "distance from the best (log)" };
-    axes(svg, x, y, byTime ? "time since the first start" : "evaluations ended", names[mode], byTime ? seconds : null);
+    axes(svg, onAxis, y, byTime ? unit.name + " since the first start" : "evaluations ended", names[mode], 22);
     const clamp = (value) => Math.max(y.to, Math.min(y.from, y(value)));
     let dots = "", beyond = "";
     all.value.forEach((value, index) => {
@@ -56,14 +57,14 @@
     make("path", { class: "beyond", d: beyond }, svg);
     let crosses = "";
     told.failed.id.forEach((id, index) => {
-      const px = x(told.failed[over][index]), py = 340;
+      const px = x(told.failed[over][index]), py = 341;
       crosses += `M${(px - 3).toFixed(1)},${py - 3}l6,6m0,-6l-6,6`;
       points.push({ x: px, y: py, words: () => `evaluation ${id} failed, number ${told.failed.number[index]} to end; ambs logs ${id}` });
     });
     make("path", { class: "crosses", d: crosses }, svg);
     if (told.imported !== null && (mode !== "log" || told.imported > 0)) {
       const py = clamp(yOf(told.imported));
-      make("line", { class: "reference", x1: x.from, x2: x.to, y1: py, y2: py }, svg);
+      make("line", { class: "reference", x1: onAxis.from, x2: onAxis.to, y1: py, y2: py }, svg);
     }
     if (told.best.value.length) {
       let line = "";
