@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,35 @@ def test_slots_are_read_by_keys(page: Page) -> None:
     told = page.value("document.querySelector('#chart-timeline .readout').textContent")
     assert told == "evaluation 8: done, 10 s on n1, launcher 1"
     assert page.value("document.querySelectorAll('#svg-timeline path.failed').length") == 1
+
+
+def chosen(page: Page) -> str:
+    """What the parallel coordinates say of the choice."""
+    return str(page.value("document.getElementById('chosen-parallel').textContent"))
+
+
+def test_configurations_are_chosen_by_mouse_and_by_keys(page: Page) -> None:
+    """Six results have units 2, 4, 5, 6, 8 and 9."""
+    assert chosen(page) == "6 of 6 results; best 2"
+    axis = "document.querySelectorAll('#svg-parallel .axis')[2]"
+    page.value(f"{axis}.focus()")
+    page.press("ArrowUp")
+    assert chosen(page) == "4 of 6 results with units 5 to 9; best 2"
+    page.press("Escape")
+    page.value(f"{axis}.scrollIntoView({{block: 'center'}})")
+    box = page.value(
+        f"(b => [b.x + b.width / 2, b.top, b.bottom])({axis}.querySelector('.hit').getBoundingClientRect())"
+    )
+    page.drag(box[0], box[1] + 1, box[1] + 0.3 * (box[2] - box[1]))
+    assert chosen(page).startswith("2 of 6 results with units 6.")
+    rows = page.value("document.querySelectorAll('#chart-parallel tbody tr').length")
+    page.value("document.querySelector('#chart-parallel button').click()")
+    assert (rows, chosen(page)) == (2, "6 of 6 results; best 2")
+
+
+def test_dark_and_narrow_pages_stay_quiet(page: Page) -> None:
+    """A phone at night; nothing runs out of the screen."""
+    page.open(Path(page.value("decodeURI(location.pathname)")), dark=True, width=420)
+    assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
+    assert page.value("document.documentElement.scrollWidth") <= 420
+    assert page.complaints == []

@@ -18,11 +18,13 @@ from ambs_hpc.queue import AttemptSpan, claim, complete, fail, reading, transact
 from ambs_hpc.records import IMPORTED
 from ambs_hpc.report.html.campaign_record import read_campaign
 from ambs_hpc.report.html.document import report_html
+from ambs_hpc.report.html.parameter_samples import MOST_ROWS, parameter_axes, parameters_json
 from ambs_hpc.report.html.progress_series import beyond_limits, shown_limits, thinned
 from ambs_hpc.report.html.report_file import write_whole
 from ambs_hpc.report.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
+from ambs_hpc.shown_text import harmless
 from tests.queue import stock
-from tests.report.records import HOSTILE, T0, evaluation, record
+from tests.report.records import HOSTILE, SPACE, T0, evaluation, record
 
 OBJECTIVES = [5.0, None, 3.0, 4.0, 2.0, None, 6.0]
 ROWS = [evaluation(number, value) for number, value in enumerate(OBJECTIVES, start=1)]
@@ -251,3 +253,37 @@ def test_many_attempts_are_few_bars_and_none_is_lost() -> None:
     assert len(told["lanes"]) == MOST_LANES  # type: ignore[arg-type]
     assert told["left_out"] == 700 - MOST_LANES
     assert sum(bars["count"]) == told["attempts"]
+
+
+def test_parameters_keep_the_order_and_the_values_of_the_problem() -> None:
+    """A choice is its place among the choices, a conditional parameter that is not active is none."""
+    rows = [
+        evaluation(1, 2.0, configuration={"lr": 0.1, HOSTILE: "a", "units": 3}),
+        evaluation(2, None, configuration={"lr": 0.01, HOSTILE: HOSTILE}),
+        evaluation(3, 1.0, configuration={"lr": 5.0, HOSTILE: "gone", "units": 3}),
+        evaluation(4, 1.5, configuration={"lr": 0.1, HOSTILE: "a", "units": 3}),
+    ]
+    told = embedded(report_html(record(rows)), "parameters")
+    assert [axis["name"] for axis in told["axes"]] == ["lr", harmless(HOSTILE), "units"]
+    assert told["axes"][0] == {"name": "lr", "choices": None, "low": 1e-4, "high": 5.0, "log": True}
+    assert told["axes"][1]["choices"] == ["a", harmless(HOSTILE), "gone"]
+    assert told["columns"] == [[0.1, 0.01, 5.0, 0.1], [0, 1, 2, 0], [3, None, 3, 3]]
+    assert told["value"] == [2, None, 1, 1.5]
+    assert told["effects"][2] == [[3, 1.25, 1.5, 1.75, 3]]
+
+
+def test_truth_values_and_numbers_are_different_choices() -> None:
+    """In Python True equals 1, in a space it does not."""
+    space = {"hyperparameters": [{"name": "c", "choices": [True, 1, 1.0, "1"]}]}
+    (axis,) = parameter_axes({"space": space})
+    assert [axis.position(value) for value in (True, 1, 1.0, "1", None)] == [0, 1, 2, 3, None]
+
+
+def test_the_best_are_in_every_sample() -> None:
+    """They are what one looks for."""
+    rows = [evaluation(number, float(number % 5000 + 1)) for number in range(1, 6001)]
+    told = parameters_json(rows, {"space": SPACE}, "minimize")
+    ids: Any = told["id"]
+    assert len(ids) == MOST_ROWS
+    best = sorted(rows, key=lambda row: row.objective or 0.0)[:50]
+    assert {row.id for row in best} <= set(ids)

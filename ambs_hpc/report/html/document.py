@@ -11,10 +11,11 @@ from ambs_hpc.report.html import sections
 from ambs_hpc.report.html.campaign_record import CampaignRecord
 from ambs_hpc.report.html.html_tables import text, utc
 from ambs_hpc.report.html.json_script import json_script
+from ambs_hpc.report.html.parameter_samples import parameters_json
 from ambs_hpc.report.html.progress_series import endings_of, progress_json
 from ambs_hpc.report.html.slot_timeline import timeline_json
 
-SCRIPTS = ("chart.js", "progress.js", "timeline.js")
+SCRIPTS = ("chart.js", "progress.js", "timeline.js", "effects.js", "parallel.js")
 
 
 def report_html(record: CampaignRecord) -> str:
@@ -27,12 +28,15 @@ def report_html(record: CampaignRecord) -> str:
     charts = {
         "progress": progress_json(endings_of(record.evaluations), record.evaluations, direction),
         "timeline": timeline_json(record),
+        "parameters": parameters_json(record.evaluations, record.campaign.definition.problem, direction),
     }
     scripts = "\n".join(json_script(told, f"data-{key}") for key, told in charts.items())
     parts = [
         ("summary", "Summary", sections.summary(record)),
         ("progress", "Progress", _chart("progress")),
         ("timeline", "Slots over time", _chart("timeline")),
+        ("parallel", "Configurations", _chart("parallel")),
+        ("effects", "Parameters", _chart("effects")),
         ("failures", "Failures", sections.failures(record)),
         ("allocations", "Allocations", sections.allocations(record)),
         ("settings", "Settings", sections.settings(record)),

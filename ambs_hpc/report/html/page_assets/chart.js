@@ -75,7 +75,7 @@ function axes(svg, x, y, xName, yName, strip = 0) {
     make("line", { class: "grid", x1: x.from, x2: x.to, y1: y(tick), y2: y(tick) }, svg);
     make("text", { x: x.from - 6, y: y(tick) + 4, "text-anchor": "end" }, svg, number(tick));
   }
-  for (const tick of ticks(x, (x.to - x.from) / 110)) {
+  for (const tick of ticks(x, (x.to - x.from) / (x.to - x.from > 500 ? 110 : 75))) {
     make("line", { class: "grid", x1: x(tick), x2: x(tick), y1: y.to, y2: y.from }, svg);
     make("text", { x: x(tick), y: y.from + strip + 16, "text-anchor": "middle" }, svg, number(tick));
   }
