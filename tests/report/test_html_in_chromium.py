@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ambs_hpc.problem.space import build_space, space_to_json
+from ambs_hpc.queue import EvaluationRow
+from ambs_hpc.records import Value
 from ambs_hpc.report.html.document import report_html
 from tests.report.chromium import PROGRAM, Page, browser
 from tests.report.records import evaluation, record
@@ -21,10 +25,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("chromium")
     file = folder / "r.html"
     rows = [evaluation(number, value) for number, value in enumerate(OBJECTIVES, start=1)]
+    spread = [evaluation(number, 10.0 ** -(number % 7)) for number in range(1, 61)]
+    problem = {"space": space_to_json(build_space({"lr": (1e-5, 1.0, "log"), "units": (1, 9)}))}
+    many = record([replace(row, configuration=numbers(row)) for row in spread])
+    definition = replace(many.campaign.definition, problem=problem)
+    file.with_name("many.html").write_text(
+        report_html(replace(many, campaign=replace(many.campaign, definition=definition)))
+    )
     file.write_text(report_html(record(rows)))
     with browser(folder) as made:
         made.open(file)
         yield made
+
+
+def numbers(row: EvaluationRow) -> dict[str, Value]:
+    """The configuration without the parameter of a hostile name."""
+    return {name: row.configuration[name] for name in ("lr", "units")}
 
 
 def pressed(page: Page, chart: str) -> list[str]:
@@ -100,4 +116,19 @@ def test_dark_and_narrow_pages_stay_quiet(page: Page) -> None:
     page.open(Path(page.value("decodeURI(location.pathname)")), dark=True, width=420)
     assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
     assert page.value("document.documentElement.scrollWidth") <= 420
+    assert page.complaints == []
+
+
+def test_partial_dependence_is_drawn_on_both_axes(page: Page) -> None:
+    """A deviation below zero has no place on a logarithmic axis; the page stays quiet all the same."""
+    page.open(Path(page.value("decodeURI(location.pathname)")).with_name("many.html"))
+    assert pressed(page, "effects") == ["linear", "partial dependence"]
+    best = "[...document.querySelectorAll('#chart-effects svg[role=img] .best')]"
+    lines = f"{best}.map(p => p.getAttribute('d').match(/[ML]/g).length)"
+    assert page.value(lines) == [12, 9]
+    page.value("document.querySelectorAll('#chart-effects button')[1].click()")
+    assert page.value(lines) == [12, 9]
+    assert page.value("document.body.innerHTML.includes('NaN')") is False
+    page.value("document.querySelectorAll('#chart-effects button')[3].click()")
+    assert page.value(lines) == [5, 9]  # medians of the parts that hold three results
     assert page.complaints == []

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ConfigSpace import ConfigurationSpace, EqualsCondition
 from sqlalchemy import Engine
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.problem.space import space_to_json
 from ambs_hpc.queue import AttemptSpan, claim, complete, fail, reading, transaction
 from ambs_hpc.records import IMPORTED
 from ambs_hpc.report.html.campaign_record import read_campaign
 from ambs_hpc.report.html.document import report_html
 from ambs_hpc.report.html.parameter_samples import MOST_ROWS, parameter_axes, parameters_json
+from ambs_hpc.report.html.partial_dependence import partial_dependence
 from ambs_hpc.report.html.progress_series import beyond_limits, shown_limits, thinned
 from ambs_hpc.report.html.report_file import write_whole
 from ambs_hpc.report.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
@@ -282,8 +285,40 @@ def test_truth_values_and_numbers_are_different_choices() -> None:
 def test_the_best_are_in_every_sample() -> None:
     """They are what one looks for."""
     rows = [evaluation(number, float(number % 5000 + 1)) for number in range(1, 6001)]
-    told = parameters_json(rows, {"space": SPACE}, "minimize")
+    told = parameters_json(rows, {"space": SPACE}, "minimize", {})
     ids: Any = told["id"]
     assert len(ids) == MOST_ROWS
     best = sorted(rows, key=lambda row: row.objective or 0.0)[:50]
     assert {row.id for row in best} <= set(ids)
+
+
+CONDITIONAL = ConfigurationSpace(space={"x": (0.0, 1.0), "kind": ["plain", "curved"], "bend": (1, 3)})
+CONDITIONAL.add(EqualsCondition(CONDITIONAL["bend"], CONDITIONAL["kind"], "curved"))
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_partial_dependence_knows_what_matters(direction: str) -> None:
+    """The slope of x, the better kind, and nothing where a parameter is not active."""
+    sign = 1.0 if direction == "minimize" else -1.0
+    draws = np.random.default_rng(0)
+    rows = []
+    for number in range(1, 201):
+        x, kind, bend = float(draws.random()), ("plain", "curved")[number % 2], int(draws.integers(1, 4))
+        bent = {"bend": bend} if kind == "curved" else {}
+        value = sign * (3.0 * x + (1.0 if kind == "curved" else 0.0))
+        rows.append(evaluation(number, value, configuration={"x": x, "kind": kind, **bent}))
+    rows.append(evaluation(201, 0.0, configuration={"gone": 1}))
+    problem = {"space": space_to_json(CONDITIONAL)}
+    found = partial_dependence(rows, problem, direction, 60)
+    told: Any = parameters_json(rows, problem, direction, found)
+    assert [len(points) for points in told["dependence"]] == [
+        len(found[axis["name"]]) for axis in told["axes"]
+    ]
+    means = {name: [sign * mean for _, _, mean, _ in points] for name, points in found.items()}
+    assert means["x"][-1] - means["x"][0] > 2.0
+    assert [value for value, *_ in found["bend"]] == [1, 2, 3]
+    assert max(means["bend"]) - min(means["bend"]) < 0.3
+    assert all(low <= mean <= high for points in found.values() for _, low, mean, high in points)
+    kinds = dict(zip((value for value, *_ in found["kind"]), means["kind"], strict=True))
+    assert kinds["curved"] - kinds["plain"] > 0.5
+    assert partial_dependence(rows[:10], problem, direction, 60) == {}

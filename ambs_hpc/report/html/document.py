@@ -11,7 +11,8 @@ from ambs_hpc.report.html import sections
 from ambs_hpc.report.html.campaign_record import CampaignRecord
 from ambs_hpc.report.html.html_tables import text, utc
 from ambs_hpc.report.html.json_script import json_script
-from ambs_hpc.report.html.parameter_samples import parameters_json
+from ambs_hpc.report.html.parameter_samples import MOST_AXES, parameters_json
+from ambs_hpc.report.html.partial_dependence import partial_dependence
 from ambs_hpc.report.html.progress_series import endings_of, progress_json
 from ambs_hpc.report.html.slot_timeline import timeline_json
 
@@ -25,11 +26,7 @@ def report_html(record: CampaignRecord) -> str:
     while numbers, the running best and tables come from all evaluations.
     """
     name, direction = record.campaign.name, record.campaign.definition.direction
-    charts = {
-        "progress": progress_json(endings_of(record.evaluations), record.evaluations, direction),
-        "timeline": timeline_json(record),
-        "parameters": parameters_json(record.evaluations, record.campaign.definition.problem, direction),
-    }
+    charts = _charts(record)
     scripts = "\n".join(json_script(told, f"data-{key}") for key, told in charts.items())
     parts = [
         ("summary", "Summary", sections.summary(record)),
@@ -60,6 +57,18 @@ def report_html(record: CampaignRecord) -> str:
         f"{scripts}\n"
         f"<script>{script}</script>\n</body></html>\n"
     )
+
+
+def _charts(record: CampaignRecord) -> dict[str, dict[str, object]]:
+    """The data of the charts, by the ids of their elements."""
+    rows, definition = record.evaluations, record.campaign.definition
+    problem, direction = definition.problem, definition.direction
+    dependence = partial_dependence(rows, problem, direction, MOST_AXES)
+    return {
+        "progress": progress_json(endings_of(rows), rows, direction),
+        "timeline": timeline_json(record),
+        "parameters": parameters_json(rows, problem, direction, dependence),
+    }
 
 
 def _chart(key: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ambs_hpc.queue import EvaluationRow
 from ambs_hpc.records import Value
+from ambs_hpc.report.html.partial_dependence import DependencePoint
 from ambs_hpc.report.html.progress_series import shown_limits, thinned
 from ambs_hpc.states import State
 
@@ -59,12 +60,18 @@ def parameter_axes(problem: Mapping[str, object]) -> list[ParameterAxis]:
     return [_axis(one) for one in stored if isinstance(one, dict)][:MOST_AXES]
 
 
-def parameters_json(rows: Sequence[EvaluationRow], problem: Mapping[str, object], direction: str) -> Json:
+def parameters_json(
+    rows: Sequence[EvaluationRow],
+    problem: Mapping[str, object],
+    direction: str,
+    dependence: Mapping[str, Sequence[DependencePoint]],
+) -> Json:
     """The data of both charts of parameters.
 
     `columns` are the positions on each axis, `value` the objectives, None for failures, of a sample: the
     best `BEST_KEPT`, and others evenly chosen. `effects` come from all results: for each part of an axis
-    [position, lower quartile, median, upper quartile, number].
+    [position, lower quartile, median, upper quartile, number]. `dependence` has for each axis points
+    [position, below, mean, above] of the partial dependence.
     """
     ended = [row for row in rows if row.state in (State.DONE, State.FAILED)]
     axes = parameter_axes(problem)
@@ -82,6 +89,7 @@ def parameters_json(rows: Sequence[EvaluationRow], problem: Mapping[str, object]
         "id": [ended[index].id for index in chosen],
         "value": [_short(objectives[index]) for index in chosen],
         "columns": [[_short(column[index]) for index in chosen] for column in table],
+        "dependence": [_dependence(axis, dependence.get(axis.name, ())) for axis in axes],
         "effects": [
             list(_effect(axis, column, objectives)) for axis, column in zip(axes, table, strict=True)
         ],
@@ -138,6 +146,11 @@ def _effect(axis: ParameterAxis, column: Array, objectives: Array) -> Iterator[l
                 *(_short(one) for one in np.quantile(inside, [0.25, 0.5, 0.75])),
                 len(inside),
             ]
+
+
+def _dependence(axis: ParameterAxis, points: Sequence[DependencePoint]) -> list[list[float | None]]:
+    placed = [(axis.position(value), costs) for value, *costs in points]
+    return [[_short(at), *map(_short, costs)] for at, costs in placed if at is not None]
 
 
 def _parts(axis: ParameterAxis, x: Array) -> tuple[Array, NDArray[np.int64]]:

@@ -7,14 +7,17 @@
   const sum = told.value.filter((value) => value !== null);
   const controls = make("div", { class: "controls" }, place);
   const keys = make("p", {}, place);
-  key(keys, ["path", { class: "dots", d: "M9,6h0" }], "an evaluation");
-  key(keys, ["path", { class: "best", d: "M1,6h16" }], "median");
-  key(keys, ["rect", { class: "band", x: 1, y: 1, width: 16, height: 10 }], "the middle half");
-  if (told.value.includes(null)) key(keys, ["path", { class: "crosses", d: "M6,3l6,6m0,-6l-6,6" }], "failed");
+  const hasModel = told.dependence.some((points) => points.length);
+  let byModel = hasModel;
   const grid = make("div", { class: "small" }, place);
   let log = false;
   function draw() {
     empty(grid);
+    empty(keys);
+    key(keys, ["path", { class: "dots", d: "M9,6h0" }], "an evaluation");
+    key(keys, ["path", { class: "best", d: "M1,6h16" }], byModel ? "partial dependence: the forest's mean, all else alike" : "median of the results there");
+    key(keys, ["rect", { class: "band", x: 1, y: 1, width: 16, height: 10 }], byModel ? "one deviation of the forest" : "the middle half");
+    if (told.value.includes(null)) key(keys, ["path", { class: "crosses", d: "M6,3l6,6m0,-6l-6,6" }], "failed");
     told.axes.forEach((axis, index) => {
       const figure = make("figure", {}, grid);
       const svg = make("svg", { viewBox: "0 0 340 230", role: "img", "aria-label": "Objective against " + axis.name }, figure);
@@ -22,7 +25,7 @@
       const pad = log ? 0 : (high - low) * 0.04 || Math.abs(high) * 0.05 || 0.5;
       const y = scale(log ? low / 1.1 : low - pad, log ? high * 1.1 : high + pad, 180, 24, log);
       const x = scale(axis.low, axis.high, 52, 330, axis.log);
-      const clamp = (value) => Math.max(y.to, Math.min(y.from, y(value)));
+      const clamp = (value) => (log && value <= 0 ? y.from : Math.max(y.to, Math.min(y.from, y(value))));
       parameterAxes(svg, x, y, axis);
       let dots = "", crosses = "", beyond = "";
       told.columns[index].forEach((at, row) => {
@@ -37,7 +40,7 @@
       make("path", { class: "dots fine", d: dots }, svg);
       make("path", { class: "beyond", d: beyond }, svg);
       make("path", { class: "crosses", d: crosses }, svg);
-      const parts = told.effects[index];
+      const parts = (byModel ? told.dependence : told.effects)[index];
       if (axis.choices) {
         for (const [at, lower, median, upper] of parts) {
           const from = x(at - 0.38), width = x(at + 0.38) - from;
@@ -53,8 +56,10 @@
     });
   }
   const made = buttons(controls, "Objective:", ["linear", "log"], 0, (index) => { log = index === 1; draw(); });
+  const lines = buttons(controls, "Line:", ["partial dependence", "median of results"], hasModel ? 0 : 1, (index) => { byModel = index === 0; draw(); });
+  if (!hasModel) { lines[0].disabled = true; lines[0].title = "too few results for a forest"; }
   if (!isPositive) made[1].disabled = true;
-  const note = told.of > told.id.length ? `${told.id.length} of ${told.of} evaluations are drawn, the best among them; medians are of all.` : "";
+  const note = told.of > told.id.length ? `${told.id.length} of ${told.of} evaluations are drawn, the best among them; medians are of all, the forest learned from up to 3000.` : "";
   make("p", { class: "quiet" }, place, note + " Where a search has looked more often it knows more: parts with few points say little.");
   draw();
 
