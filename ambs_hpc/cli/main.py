@@ -28,6 +28,7 @@ from ambs_hpc.cli.commands import (
     logs,
     nodes,
     plot,
+    report,
     rerun,
     run,
     search,
@@ -90,6 +91,7 @@ app.command("rerun")(rerun.rerun)
 app.command("cancel")(cancel.cancel)
 app.command("space")(space.space)
 app.command("plot")(plot.plot)
+app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)

@@ -13,6 +13,7 @@ from ambs_hpc.queue.reads.allocations import (
     is_scheduler_id_taken,
     list_allocations,
 )
+from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of, launchers_of
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
@@ -115,6 +116,7 @@ __all__ = [
     "SORTS",
     "UNSENT",
     "VANISHED",
+    "AttemptSpan",
     "CampaignVersion",
     "EndedRun",
     "EvaluationRow",
@@ -122,6 +124,7 @@ __all__ = [
     "Event",
     "Evidence",
     "FailureGroup",
+    "LauncherSpan",
     "Lease",
     "Marks",
     "NewRevision",
@@ -135,6 +138,7 @@ __all__ = [
     "Throughput",
     "add_source",
     "adopt",
+    "attempts_of",
     "best",
     "campaign_uid",
     "campaign_version",
@@ -171,6 +175,7 @@ __all__ = [
     "is_search_alive",
     "last_launcher",
     "last_revision",
+    "launchers_of",
     "leave_search",
     "list_allocations",
     "list_campaigns",

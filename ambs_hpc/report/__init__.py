@@ -1,1 +1,1 @@
-"""Reports of campaigns: series computed from evaluations, and the figures of them."""
+"""Reports of campaigns: series computed from evaluations, the figures of them, and the HTML report."""

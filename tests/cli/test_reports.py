@@ -9,6 +9,8 @@ import json
 import pyarrow.parquet
 import pytest
 
+from ambs_hpc.cli.commands.report import pause_seconds
+from ambs_hpc.errors import UsageError
 from tests.stories.commands import Shell
 
 PROBLEM = """
@@ -118,3 +120,32 @@ def test_cancelled_evaluations_can_be_rerun(campaign: Shell) -> None:
     row = told(campaign, "show", first)
     assert isinstance(row, dict)
     assert (row["state"], row["objective"], row["attempt"]) == ("DONE", 0.5, 2)
+
+
+def test_the_report_is_one_file(campaign: Shell) -> None:
+    """People copy it to their own machine and open it there."""
+    written = told(campaign, "report", "-o", "r.html")
+    page = (campaign.folder / "r.html").read_text()
+    assert written == {"file": "r.html", "campaign": "p", "evaluations": NUMBER, "bytes": len(page.encode())}
+    assert f"<dd id=n-best>{told_best(campaign):.6g}</dd>" in page
+    assert "ValueError: bad is bad" in page
+    assert "Wrote p.html" in campaign.ambs("report")
+
+
+def told_best(shell: Shell) -> float:
+    """The best objective, as `ambs best` tells it."""
+    rows = told(shell, "best")
+    assert isinstance(rows, list)
+    return float(rows[0]["objective"])
+
+
+@pytest.mark.parametrize("wrong", ["1s", "5", "m", "-5m", "inf", "200h", "\u0665m"])
+def test_a_wrong_pause_is_told(wrong: str) -> None:
+    """Nothing is written, and the message says what is accepted."""
+    with pytest.raises(UsageError, match="from 5s to 168h"):
+        pause_seconds(wrong)
+
+
+def test_a_pause_has_a_unit() -> None:
+    """Seconds, minutes, hours."""
+    assert [pause_seconds(text) for text in ("5s", "5m", "2h")] == [5.0, 300.0, 7200.0]

@@ -1,0 +1,61 @@
+"""All that a report tells of a campaign, read in one transaction; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ambs_hpc import __version__, queue
+from ambs_hpc.records import Allocation, Campaign, CampaignRevision
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """A campaign with its evaluations and what ran them.
+
+    Args:
+        at: when it was read, seconds since 1970 UTC by the database's clock.
+        database: as a person may see it, without its password.
+        node_seconds: that its DONE and FAILED evaluations had for themselves, all attempts counted.
+        allocations: all of the database, the newest first; they may have served other campaigns.
+        version: of ambs_hpc that read it.
+    """
+
+    campaign: Campaign
+    at: float
+    database: str
+    database_uid: str
+    evaluations: Sequence[queue.EvaluationRow]
+    attempts: Sequence[queue.AttemptSpan]
+    launchers: Sequence[queue.LauncherSpan]
+    allocations: Sequence[Allocation]
+    failures: Sequence[queue.FailureGroup]
+    revisions: Sequence[CampaignRevision]
+    throughput: queue.Throughput
+    node_seconds: float
+    version: str = __version__
+
+
+def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
+    """The record of one campaign; at 100 000 evaluations it takes seconds and some hundred MB.
+
+    Raises:
+        NotFound: the campaign has gone.
+    """
+    runs = queue.ended_runs(connection, campaign.id)
+    return CampaignRecord(
+        campaign=queue.get_campaign(connection, campaign.id),
+        at=queue.read_now(connection),
+        database=connection.engine.url.render_as_string(hide_password=True),
+        database_uid=queue.database_uid(connection) or "",
+        evaluations=queue.list_evaluations(connection, campaign.id, limit=None),
+        attempts=queue.attempts_of(connection, campaign.id),
+        launchers=queue.launchers_of(connection, campaign.id),
+        allocations=queue.list_allocations(connection),
+        failures=queue.failures(connection, campaign.id),
+        revisions=queue.revisions_of(connection, campaign.id),
+        throughput=queue.throughput(connection, campaign.id),
+        node_seconds=sum(one.node_seconds for one in runs),
+    )

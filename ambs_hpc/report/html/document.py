@@ -1,0 +1,89 @@
+"""The whole report as one HTML document, from a record alone: nothing is read and nothing written here."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from ambs_hpc.report.html import sections
+from ambs_hpc.report.html.campaign_record import CampaignRecord
+from ambs_hpc.report.html.html_tables import text, utc
+from ambs_hpc.report.html.json_script import json_script
+from ambs_hpc.report.html.parameter_samples import MOST_AXES, parameters_json
+from ambs_hpc.report.html.partial_dependence import partial_dependence
+from ambs_hpc.report.html.progress_series import endings_of, progress_json
+from ambs_hpc.report.html.slot_timeline import timeline_json
+
+SCRIPTS = ("chart.js", "progress.js", "timeline.js", "effects.js", "parallel.js")
+
+
+def report_html(record: CampaignRecord) -> str:
+    """The document: it needs no network and no other file, and its policy allows neither.
+
+    Below 2 MB for 10 000 evaluations, and not much above for any number: charts draw a sample and say so,
+    while numbers, the running best and tables come from all evaluations.
+    """
+    name, direction = record.campaign.name, record.campaign.definition.direction
+    charts = _charts(record)
+    scripts = "\n".join(json_script(told, f"data-{key}") for key, told in charts.items())
+    parts = [
+        ("summary", "Summary", sections.summary(record)),
+        ("progress", "Progress", _chart("progress")),
+        ("timeline", "Slots over time", _chart("timeline")),
+        ("parallel", "Configurations", _chart("parallel")),
+        ("effects", "Parameters", _chart("effects")),
+        ("failures", "Failures", sections.failures(record)),
+        ("allocations", "Allocations", sections.allocations(record)),
+        ("settings", "Settings", sections.settings(record)),
+    ]
+    links = "".join(f'<li><a href="#{key}">{title}</a></li>' for key, title, _ in parts)
+    body = "".join(
+        f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{title}</h2>{inside}</section>\n'
+        for key, title, inside in parts
+    )
+    style, script = _asset("report.css"), "\n".join(map(_asset, SCRIPTS))
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="ambs_hpc {text(record.version)}">\n'
+        f"<title>{text(name)} - ambs_hpc</title>\n<style>{style}</style></head>\n<body>\n"
+        f"<header><h1>{text(name)}</h1><p class=quiet>{text(direction)} the objective; as of "
+        f"{text(utc(record.at))}, revision {record.campaign.revision}</p></header>\n"
+        f'<nav aria-label="Parts of the report"><ul>{links}</ul></nav>\n<main>\n{body}</main>\n'
+        f"<footer class=quiet>Written by ambs_hpc {text(record.version)}.</footer>\n"
+        f"{scripts}\n"
+        f"<script>{script}</script>\n</body></html>\n"
+    )
+
+
+def _charts(record: CampaignRecord) -> dict[str, dict[str, object]]:
+    """The data of the charts, by the ids of their elements."""
+    rows, definition = record.evaluations, record.campaign.definition
+    problem, direction = definition.problem, definition.direction
+    dependence = partial_dependence(rows, problem, direction, MOST_AXES)
+    return {
+        "progress": progress_json(endings_of(rows), rows, direction),
+        "timeline": timeline_json(record),
+        "parameters": parameters_json(rows, problem, direction, dependence),
+    }
+
+
+def _chart(key: str) -> str:
+    return f'<div id="chart-{key}"></div><noscript><p class=quiet>The chart needs JavaScript.</p></noscript>'
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("page_assets", name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Only these two texts take effect, and nothing is loaded from anywhere."""
+    return f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+
+
+def _hash(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

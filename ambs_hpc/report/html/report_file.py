@@ -1,0 +1,32 @@
+"""The report's file, which is replaced as a whole: whoever opens it sees the old one or the new one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from ambs_hpc.errors import UsageError
+
+
+def write_whole(file: Path, content: str) -> None:
+    """Replace the file by the content, or leave it as it was.
+
+    Raises:
+        UsageError: the folder cannot be written, or `file` is a folder.
+    """
+    beside = file.with_name(f".{file.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            with beside.open("x", encoding="utf-8", newline="\n") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            beside.replace(file)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror or error}. Give another --output FILE."
+        ) from error
