@@ -22,6 +22,7 @@ from ambs_hpc.cli.commands import (
     compare,
     database,
     export,
+    importance,
     init,
     launch,
     list_evaluations,
@@ -91,6 +92,7 @@ app.command("cancel")(cancel.cancel)
 app.command("space")(space.space)
 app.command("plot")(plot.plot)
 app.command("compare")(compare.compare)
+app.command("importance")(importance.importance)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)
 app.command("allow")(allow.allow_problem)

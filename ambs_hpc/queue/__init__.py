@@ -16,6 +16,14 @@ from ambs_hpc.queue.reads.allocations import (
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
+from ambs_hpc.queue.reads.insights import (
+    SampledResults,
+    StoredFailure,
+    StoredResult,
+    ended_before,
+    sampled_results,
+    stored_failures,
+)
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
@@ -129,9 +137,12 @@ __all__ = [
     "NotifyChannel",
     "Proposed",
     "Released",
+    "SampledResults",
     "SourceSummary",
     "StoredConfiguration",
+    "StoredFailure",
     "StoredNodeEvent",
+    "StoredResult",
     "Throughput",
     "add_source",
     "adopt",
@@ -150,6 +161,7 @@ __all__ = [
     "end_future_heartbeats",
     "end_launcher",
     "ended_attempts",
+    "ended_before",
     "ended_runs",
     "enqueue",
     "fail",
@@ -203,12 +215,14 @@ __all__ = [
     "revisions_of",
     "run_read_only_sql",
     "running_in",
+    "sampled_results",
     "search_heartbeat",
     "show_evaluation",
     "site_of_allocation",
     "source_summaries",
     "sources_of",
     "store_revision",
+    "stored_failures",
     "sweep",
     "take_search",
     "throughput",
