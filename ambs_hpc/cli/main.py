@@ -40,6 +40,7 @@ from ambs_hpc.cli.commands import (
     status,
     submit,
     tell,
+    why,
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.terminal import HarmlessFormatter, echo, write, write_traceback
@@ -92,6 +93,7 @@ app.command("cancel")(cancel.cancel)
 app.command("space")(space.space)
 app.command("plot")(plot.plot)
 app.command("compare")(compare.compare)
+app.command("why")(why.why)
 app.command("importance")(importance.importance)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)

@@ -42,7 +42,7 @@ class ParameterAxis:
         if len(self.features) == 1:
             low, high = self._ends(boxes)
             both = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-            return np.maximum(both, 0.0, out=both)
+            return np.asarray(np.maximum(both, 0.0))
         inside = self._inside(boxes)
         return np.asarray((inside * self.shares) @ inside.T)
 

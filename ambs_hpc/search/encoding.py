@@ -91,6 +91,11 @@ class Encoding:
             bool(self.is_choice[column]),
         )
 
+    def choices(self, column: int) -> list[Value] | None:
+        """The listed values of one column, in the order of their places; None for a range of numbers."""
+        listed = self._choices[column]
+        return None if listed is None else [plain_value(one) for one in listed]
+
     def encode(self, configuration: Configuration) -> Floats:
         """(d,) values of one configuration; parameters that are inactive are ignored.
 

@@ -49,3 +49,23 @@ def test_importance_says_what_it_needs(campaign: Shell) -> None:
     """A wrong share is refused with an example of a right one."""
     assert "--best 3: give a share" in campaign.rejected("importance", "--best", "3")
     assert "There is no campaign 'q'" in campaign.rejected("importance", "-c", "q")
+
+
+def test_failures_are_explained_and_mended(campaign: Shell) -> None:
+    """The rule, what speaks for it, and commands that a person can paste, of which one narrows the space."""
+    (cause,) = json.loads(campaign.ambs("why", "failed", "--json"))["causes"]
+    assert (cause["kind"], cause["signature"]) == ("OUT_OF_MEMORY", "MemoryError: no room for # units")
+    (rule,) = cause["rules"]
+    (condition,) = rule["conditions"]
+    assert (condition["name"], condition["relation"]) == ("units", ">=")
+    assert 65 < condition["value"] <= 75
+    assert (rule["precision"], rule["recall"], rule["failed"]) == (1.0, 1.0, cause["number"])
+    text = campaign.ambs("why", "failed")
+    assert f"{cause['number']} of {cause['number']} OUT_OF_MEMORY: {rule['words']}" in text
+    assert text.rstrip().endswith("ambs rerun --failed --kind OUT_OF_MEMORY --campaign p")
+    assert campaign.ambs(*rule["command"].split()[1:]).endswith("leave the model\nNothing was stored.\n")
+
+
+def test_unknown_questions_name_the_known_ones(campaign: Shell) -> None:
+    """A person guesses what can be asked."""
+    assert "`ambs why failed`" in campaign.rejected("why", "faild")

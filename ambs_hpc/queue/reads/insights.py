@@ -18,6 +18,7 @@ class StoredResult(NamedTuple):
     id: int
     configuration: Configuration
     objective: float
+    node: str
 
 
 class SampledResults(NamedTuple):
@@ -55,7 +56,7 @@ def sampled_results(
     step = max(1.0, len(ids) / most)
     chosen = [ids[int(place * step)] for place in range(min(most, len(ids)))]
     statement = (
-        select(column.id, column.configuration, column.objective)
+        select(column.id, column.configuration, column.objective, column.node)
         .where(id_in(connection, column.id, chosen), is_done)
         .order_by(column.id)
     )
@@ -86,7 +87,7 @@ def ended_before(
     where = (is_finished, column.campaign_id == campaign_id, column.finished_at <= at)
     number = connection.execute(select(func.count()).where(*where)).scalar_one()
     statement = (
-        select(column.id, column.configuration, column.objective)
+        select(column.id, column.configuration, column.objective, column.node)
         .where(*where, is_done)
         .order_by(column.finish_sequence.desc())
         .limit(most)
