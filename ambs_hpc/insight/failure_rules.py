@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, exp, log
+from math import exp, factorial, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,8 +117,7 @@ def _judged(
         return None
     inside = _inside(literals, columns, rows)
     counts = int((inside & failed[rows]).sum()), int(inside.sum()), int(failed[rows].sum()), len(rows)
-    tried = sum(_tried(column) for column in columns)
-    p_value = exp(min(log_p_value(*counts) + log(comb(max(tried, len(literals)), len(literals))), 0.0))
+    p_value = exp(min(log_p_value(*counts) + _log_tried(literals, columns), 0.0))
     if p_value > CHANCE:
         return None
     conditions = tuple(condition_of(one, columns) for one in sorted(literals, key=lambda one: one.column))
@@ -130,9 +129,14 @@ def _judged(
     return FailureRule(conditions, *counts, p_value, held[0] / max(held[1], 1), held[0] / held[2])
 
 
-def _tried(column: RuleColumn) -> int:
-    """How many conditions on a column there are, at most."""
-    return 2 * len(np.unique(column.values))
+def _log_tried(literals: Sequence[Literal], columns: Sequence[RuleColumn]) -> float:
+    """Logarithm of how many rules like this one there are, as far as chance is concerned.
+
+    Chance is shared out among the columns first and among the conditions on each of them then: a choice among
+    three must not pay for the thousand thresholds of a number beside it.
+    """
+    each = [log(len(columns) * 2 * len(np.unique(columns[one.column].values))) for one in literals]
+    return max(sum(each) - log(factorial(len(literals))), 0.0)
 
 
 def _held_out(columns: Sequence[RuleColumn], failed: Mask, rows: Rows) -> tuple[int, int, int, int]:

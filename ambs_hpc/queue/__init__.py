@@ -21,8 +21,10 @@ from ambs_hpc.queue.reads.insights import (
     StoredFailure,
     StoredResult,
     ended_before,
+    pending_before,
     sampled_results,
     stored_failures,
+    waiting_ahead,
 )
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
@@ -199,6 +201,7 @@ __all__ = [
     "note_submitted",
     "open_database",
     "patient",
+    "pending_before",
     "prepare_allocation",
     "proposals_of",
     "proposed_from_sources",
@@ -229,4 +232,5 @@ __all__ = [
     "transaction",
     "upgrade_database",
     "wait_for_change",
+    "waiting_ahead",
 ]

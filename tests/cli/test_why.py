@@ -69,3 +69,22 @@ def test_failures_are_explained_and_mended(campaign: Shell) -> None:
 def test_unknown_questions_name_the_known_ones(campaign: Shell) -> None:
     """A person guesses what can be asked."""
     assert "`ambs why failed`" in campaign.rejected("why", "faild")
+
+
+def test_an_evaluation_is_explained(campaign: Shell) -> None:
+    """Why it was proposed, with what was known then, and why it waits; the last line is a command."""
+    first = campaign.ambs("why", "1")
+    assert "it belongs to the design" in first or "drawn at random" in first
+    campaign.ambs("add", "p", "--set", "x=0.25", "--set", "kind=adam", "--set", "units=10")
+    text = campaign.ambs("why", "61")
+    assert text.startswith("evaluation 61 of p: READY\nproposed because a person added it\n")
+    assert "known then: 60 evaluations had ended, 0 were pending" in text
+    assert text.endswith("no allocation is to come\n    ambs launch, or: ambs submit\n")
+    told = json.loads(campaign.ambs("why", "61", "--json"))
+    assert [one["code"] for one in told["waiting"]] == ["no_launcher"]
+    results = json.loads(campaign.ambs("list", "--state", "DONE", "-n", "100", "--json"))
+    assert told["known"]["best"]["objective"] == min(one["objective"] for one in results)
+    assert told["known"]["nearest"]["configuration"]["kind"] == "adam"
+    failed = json.loads(campaign.ambs("list", "--state", "FAILED", "--json"))[0]["id"]
+    assert campaign.ambs("why", str(failed)).endswith(f"then: ambs rerun {failed}\n")
+    assert "There is no evaluation 99" in campaign.rejected("why", "99")

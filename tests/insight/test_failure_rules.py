@@ -144,3 +144,12 @@ def test_many_nodes_do_not_make_the_answer_slow() -> None:
     (rule,) = rules(configurations, failed, nodes)
     assert time.process_time() - began < 8.0
     assert [one.name for one in rule.conditions] == ["lr"]
+
+
+def test_a_few_failures_of_one_choice_are_enough() -> None:
+    """What a choice among three explains does not pay for the thresholds of the numbers beside it."""
+    configurations = sampled(40)
+    for place, one in enumerate(configurations):
+        one["optimizer"] = "sgd" if place < 5 else "adam"  # type: ignore[index]  # ours, as dicts
+    (rule,) = rules(configurations, np.arange(40) < 5)
+    assert rule.words in ("optimizer = sgd", "optimizer != adam")

@@ -10,11 +10,14 @@ from ambs_hpc.queue import (
     claim,
     complete,
     ended_before,
+    enqueue,
     fail,
     import_results,
+    pending_before,
     sampled_results,
     stored_failures,
     transaction,
+    waiting_ahead,
 )
 from ambs_hpc.records import ImportedResult
 from ambs_hpc.states import FailureKind
@@ -68,3 +71,15 @@ def test_what_was_known_at_a_time_is_told(any_engine: Engine) -> None:
         number, results = ended_before(connection, campaign_id, 201.0, 1)
         assert number == 2
         assert [row.configuration for row in results] == [{"lr": 0.5, "layers": 1}]
+
+
+def test_what_is_leased_before_an_evaluation_is_counted(any_engine: Engine) -> None:
+    """By priority, then age, in all campaigns: the order of a claim."""
+    with transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection).id
+        early, late = enqueue(connection, campaign_id, [stock.new(0), stock.new(1)])
+        other = stock.campaign(connection, name="other").id
+        (urgent,) = enqueue(connection, other, [stock.new(0, priority=5)])
+        assert [waiting_ahead(connection, one, 0) for one in (early, late)] == [1, 2]
+        assert waiting_ahead(connection, urgent, 5) == 0
+        assert [pending_before(connection, one) for one in (early, late, urgent)] == [0, 1, 0]

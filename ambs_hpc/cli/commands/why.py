@@ -1,4 +1,4 @@
-"""`ambs why`: the reasons of failures, with the commands that mend them."""
+"""`ambs why`: the reasons of failures, and of one evaluation, with the commands that mend them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,63 @@ if TYPE_CHECKING:
 
 SIGNATURES = 10  # explained at once
 
-Question = Annotated[str, typer.Argument(metavar="QUESTION", help="`failed`: what causes the failures.")]
+Question = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID|failed", help="Number of an evaluation, or `failed`: what causes the failures."
+    ),
+]
 
 
 def why(
     question: Question, campaign: CampaignName = None, db: Database = None, as_json: AsJson = False
 ) -> None:
-    """Say under which configurations evaluations fail, how sure that is, and what to do about it."""
+    """Say why an evaluation was proposed and why it stands as it does, or what causes the failures.
+
+    Failures: under which configurations they come, how sure that is, and what to do about it.
+    """
     from ambs_hpc.errors import UsageError
 
     if question == "failed":
         _why_failed(campaign, db, as_json=as_json)
+    elif question.isascii() and question.isdigit():
+        _why_evaluation(int(question), db, as_json=as_json)
+    else:
+        known = "ask `ambs why 17` about an evaluation (see `ambs list`), or `ambs why failed`"
+        raise UsageError(f"ambs why {question}: {known}.")
+
+
+def _why_evaluation(evaluation_id: int, db: str | None, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from ambs_hpc.api.evaluation_reasons import evaluation_reasons
+    from ambs_hpc.api.evaluation_words import reason_lines
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.output import print_json
+
+    reasons = evaluation_reasons(open_engine(db), evaluation_id)
+    if not as_json:
+        for line in reason_lines(reasons):
+            write(f"{line}\n")
         return
-    raise UsageError(f"ambs why {question}: ask `ambs why failed`.")
+    row, known = reasons.story.row, reasons.known
+    print_json(
+        {
+            "id": row.id,
+            "campaign": row.campaign,
+            "state": row.state.value,
+            "failure_kind": row.failure_kind and row.failure_kind.value,
+            "proposal": asdict(reasons.story.proposal),
+            "known": {
+                "ended": known.ended,
+                "pending": known.pending,
+                "best": known.best and known.best._asdict(),
+                "nearest": known.nearest_result and known.nearest_result._asdict(),
+                "distance": known.nearest and known.nearest.distance,
+            },
+            "waiting": [asdict(one) for one in reasons.waiting],
+        }
+    )
 
 
 def _why_failed(campaign: str | None, db: str | None, *, as_json: bool) -> None:
@@ -126,6 +170,6 @@ def _without_rule(cause: FailureCause) -> str:
     if cause.failed < LEAST_FAILURES:
         return f"too few for a rule: at least {LEAST_FAILURES} failures are compared with the successes"
     return (
-        f"no rule: {cause.failed} of them have no values, and no node, in common that {cause.succeeded} "
-        "successes do not have as well"
+        f"no rule: with {cause.failed} failures and {cause.succeeded} successes, chance would explain any "
+        "that there is; the cause lies elsewhere, or shows when there are more"
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
-from ambs_hpc.queue.schema.tables import evaluation, is_done, is_failed, is_finished, is_from_here
+from ambs_hpc.queue.schema.tables import evaluation, is_done, is_failed, is_finished, is_from_here, is_ready
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.records import Configuration
 from ambs_hpc.states import FailureKind
@@ -93,3 +93,30 @@ def ended_before(
         .limit(most)
     )
     return int(number), [StoredResult(*row) for row in connection.execute(statement)]
+
+
+def pending_before(connection: Connection, evaluation_id: int) -> int:
+    """How many evaluations of the same campaign had been proposed before one and had not ended by then."""
+    this = evaluation.alias("this")
+    column = evaluation.c
+    statement = (
+        select(func.count())
+        .select_from(this)
+        .join(evaluation, column.campaign_id == this.c.campaign_id)
+        .where(
+            this.c.id == evaluation_id,
+            column.id < this.c.id,
+            is_from_here,
+            or_(column.finished_at.is_(None), column.finished_at > this.c.created_at),
+        )
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def waiting_ahead(connection: Connection, evaluation_id: int, priority: int) -> int:
+    """How many evaluations, of all campaigns, wait and are leased before one of this id and priority."""
+    column = evaluation.c
+    comes_first = or_(
+        column.priority > priority, and_(column.priority == priority, column.id < evaluation_id)
+    )
+    return int(connection.execute(select(func.count()).where(is_ready, comes_first)).scalar_one())
