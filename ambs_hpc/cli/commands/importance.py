@@ -24,7 +24,7 @@ Best = Annotated[
     ),
 ]
 Top = Annotated[
-    int, typer.Option("--top", metavar="N", min=0, help="Interactions among the N most important parameters.")
+    int, typer.Option("--top", metavar="N", min=0, max=20, help="Interactions of the N most important ones.")
 ]
 
 
