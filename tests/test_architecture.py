@@ -33,6 +33,7 @@ FLOORS = {
     "search": 4,
     "sites": 4,
     "campaign": 5,
+    "insight": 5,
     "launcher": 5,
     "report": 6,
     "simulate": 6,
@@ -92,7 +93,13 @@ OPTIONAL_EXECUTORS = {
 }
 
 DOORS = {
-    "sklearn": {"search/forest.py", "integrations/sklearn.py", "integrations/cross_validation.py"},
+    # The search's forest, and one for importance, which a search would not grow: no lies, all of the space.
+    "sklearn": {
+        "search/forest.py",
+        "insight/leaf_boxes.py",
+        "integrations/sklearn.py",
+        "integrations/cross_validation.py",
+    },
     "joblib": {"integrations/sklearn.py", "integrations/cross_validation.py"},  # comes with scikit-learn
     # Its samplers as methods; the studies of people who come from it.
     "optuna": {"search/methods/optuna_adapter.py", "observations/optuna_study.py"},

@@ -22,6 +22,7 @@ from ambs_hpc.cli.commands import (
     compare,
     database,
     export,
+    importance,
     init,
     launch,
     list_evaluations,
@@ -40,6 +41,7 @@ from ambs_hpc.cli.commands import (
     status,
     submit,
     tell,
+    why,
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.terminal import HarmlessFormatter, echo, write, write_traceback
@@ -93,6 +95,8 @@ app.command("space")(space.space)
 app.command("plot")(plot.plot)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("why")(why.why)
+app.command("importance")(importance.importance)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)
 app.command("allow")(allow.allow_problem)

@@ -17,6 +17,16 @@ from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
+from ambs_hpc.queue.reads.insights import (
+    SampledResults,
+    StoredFailure,
+    StoredResult,
+    ended_before,
+    pending_before,
+    sampled_results,
+    stored_failures,
+    waiting_ahead,
+)
 from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
@@ -132,9 +142,12 @@ __all__ = [
     "NotifyChannel",
     "Proposed",
     "Released",
+    "SampledResults",
     "SourceSummary",
     "StoredConfiguration",
+    "StoredFailure",
     "StoredNodeEvent",
+    "StoredResult",
     "Throughput",
     "add_source",
     "adopt",
@@ -154,6 +167,7 @@ __all__ = [
     "end_future_heartbeats",
     "end_launcher",
     "ended_attempts",
+    "ended_before",
     "ended_runs",
     "enqueue",
     "fail",
@@ -193,6 +207,7 @@ __all__ = [
     "note_submitted",
     "open_database",
     "patient",
+    "pending_before",
     "prepare_allocation",
     "proposals_of",
     "proposed_from_sources",
@@ -209,16 +224,19 @@ __all__ = [
     "revisions_of",
     "run_read_only_sql",
     "running_in",
+    "sampled_results",
     "search_heartbeat",
     "show_evaluation",
     "site_of_allocation",
     "source_summaries",
     "sources_of",
     "store_revision",
+    "stored_failures",
     "sweep",
     "take_search",
     "throughput",
     "transaction",
     "upgrade_database",
     "wait_for_change",
+    "waiting_ahead",
 ]

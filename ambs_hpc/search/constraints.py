@@ -60,6 +60,10 @@ class Constraints:
         """Whether another parameter is active only for certain values of this one."""
         return any(column in parents for parents in self._parents.values())
 
+    def parents(self, column: int) -> frozenset[int]:
+        """The columns whose values decide whether this one is active."""
+        return frozenset(self._parents[column])
+
     def deactivate(self, V: Floats) -> Floats:
         """`V` with NaN in place of every inactive value; changes and returns `V`."""
         for column, holds in self._conditions:

@@ -76,6 +76,11 @@ class Encoding:
         self.defaults: dict[str, Value] = {p.name: plain_value(p.default_value) for p in parameters}
         self.default: Floats = self.encode(default_configuration(space))  # (d,) legal, as ConfigSpace checks
 
+    @property
+    def feature_owners(self) -> NDArray[np.intp]:
+        """(f,) for each feature of X the column of V that it stands for."""
+        return np.concatenate([self._single, self._hot_columns]).astype(np.intp)
+
     def range(self, column: int) -> Range:
         """The values of one column of V; ordered choices are whole numbers."""
         return Range(
@@ -85,6 +90,11 @@ class Encoding:
             bool(self._is_whole[column]) or self._choices[column] is not None,
             bool(self.is_choice[column]),
         )
+
+    def choices(self, column: int) -> list[Value] | None:
+        """The listed values of one column, in the order of their places; None for a range of numbers."""
+        listed = self._choices[column]
+        return None if listed is None else [plain_value(one) for one in listed]
 
     def encode(self, configuration: Configuration) -> Floats:
         """(d,) values of one configuration; parameters that are inactive are ignored.

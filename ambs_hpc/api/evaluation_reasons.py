@@ -1,0 +1,125 @@
+"""Why an evaluation was proposed, and why it stands as it does, as far as the database tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
+from ambs_hpc.insight.waiting_reasons import LivingLauncher, Need, WaitingReason, waiting_reasons
+from ambs_hpc.queue import (
+    OVER,
+    StoredResult,
+    ended_before,
+    get_allocation,
+    list_allocations,
+    live_launchers,
+    pending_before,
+    read_now,
+    reading,
+    running_in,
+    show_evaluation,
+    waiting_ahead,
+)
+from ambs_hpc.states import State
+from ambs_hpc.timing import STALE_AFTER_SECONDS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from ambs_hpc.queue import EvaluationStory
+
+MOST_KNOWN = 5000  # of the newest results the nearest is looked for among
+
+
+@dataclass(frozen=True, slots=True)
+class KnownThen:
+    """What the search knew when it proposed an evaluation.
+
+    Args:
+        ended: evaluations of the campaign that had ended, imported ones among them.
+        pending: that had been proposed and had not ended: a model has lies for them.
+        best: the best result of those read; None before the first.
+        nearest: the nearest one of those read; None before the first, or where the configuration is outside
+            of the space as it is now.
+        nearest_result: of that one.
+    """
+
+    ended: int
+    pending: int
+    best: StoredResult | None
+    nearest: NearestKnown | None
+    nearest_result: StoredResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReasons:
+    """An evaluation with its reasons; `waiting` is empty unless it is READY."""
+
+    story: EvaluationStory
+    known: KnownThen
+    waiting: tuple[WaitingReason, ...]
+
+
+def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
+    """Why an evaluation was proposed and why it is not running.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    with reading(engine) as connection:
+        story = show_evaluation(connection, evaluation_id)
+        ended, results = ended_before(connection, story.row.campaign_id, story.row.created_at, MOST_KNOWN)
+        pending = pending_before(connection, evaluation_id)
+        waiting = _waiting(connection, story) if story.row.state is State.READY else []
+    return EvaluationReasons(story, _known(story, ended, pending, results), tuple(waiting))
+
+
+def _known(story: EvaluationStory, ended: int, pending: int, results: list[StoredResult]) -> KnownThen:
+    campaign = story.campaign
+    own = StoredResult(story.row.id, story.row.configuration, 0.0, "")
+    within, others = in_newest_space(campaign, [own]), in_newest_space(campaign, results)
+    nearest = None
+    if within:
+        space = newest_space(campaign)
+        nearest = nearest_known(space, within[0].configuration, [one.configuration for one in others])
+    better = min if campaign.definition.direction == "minimize" else max
+    return KnownThen(
+        ended,
+        pending,
+        better(results, key=lambda one: one.objective) if results else None,
+        nearest,
+        None if nearest is None else others[nearest.place],
+    )
+
+
+def _waiting(connection: Connection, story: EvaluationStory) -> list[WaitingReason]:
+    row, now = story.row, read_now(connection)
+    need = Need(
+        row.id,
+        row.campaign,
+        story.resources,
+        story.time_limit_seconds,
+        waiting_ahead(connection, row.id, row.priority),
+    )
+    launchers = []
+    for one in live_launchers(connection, STALE_AFTER_SECONDS):
+        held_in = one.identity.allocation_id
+        allocation = None if held_in is None else get_allocation(connection, held_in)
+        ends_at = None if allocation is None else allocation.ends_at
+        nodes = None if allocation is None else allocation.request.get("nodes")
+        launchers.append(
+            LivingLauncher(
+                one.id,
+                one.identity.host,
+                one.identity.slots,
+                running_in(connection, one.id),
+                one.idle,
+                None if ends_at is None else ends_at - now,
+                nodes if isinstance(nodes, int) else None,
+            )
+        )
+    newest = next(iter(list_allocations(connection, limit=1)), None)
+    last_over = newest if newest is not None and newest.state in OVER else None
+    return waiting_reasons(need, launchers, list_allocations(connection, over=False), last_over)

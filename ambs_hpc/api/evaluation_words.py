@@ -1,0 +1,113 @@
+"""The reasons of an evaluation in sentences, the last line a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from ambs_hpc.records import IMPORTED, MANUAL
+from ambs_hpc.shown_text import cell
+from ambs_hpc.states import FailureKind, Move, State
+
+if TYPE_CHECKING:
+    from ambs_hpc.api.evaluation_reasons import EvaluationReasons, KnownThen
+
+MOST_DIFFERENCES = 6  # parameters that are listed
+
+_KINDS = {
+    "start": "it is one of the problem's starting points",
+    "design": "it belongs to the design, which covers the space before a model says anything",
+    "source": "results of another problem, from which the campaign starts warm, speak for it",
+    "model": "the model of the objective found it the most promising of many candidates",
+    "random": "it was drawn at random, where no model had a say",
+    MANUAL: "a person added it",
+    IMPORTED: "it was not proposed: its result is from elsewhere",
+}
+
+
+def reason_lines(reasons: EvaluationReasons) -> Iterator[str]:
+    """Why it was proposed and why it stands as it does, line by line; the last one is a command."""
+    row = reasons.story.row
+    kind = f" {row.failure_kind.value}" if row.failure_kind else ""
+    yield f"evaluation {row.id} of {cell(row.campaign)}: {row.state.value}{kind}"
+    proposal = reasons.story.proposal
+    yield f"proposed because {_KINDS.get(proposal.kind, cell(proposal.kind))}"
+    if proposal.mean is not None:
+        spread = "" if proposal.std is None else f" +/- {cell(proposal.std)}"
+        yield f"  predicted objective: {cell(proposal.mean)}{spread}"
+    if proposal.acquisition is not None:
+        yield f"  score among the candidates (acquisition, lower is better): {cell(proposal.acquisition)}"
+    if proposal.kind != IMPORTED:
+        yield from _of_knowledge(reasons.known)
+    yield from _of_state(reasons)
+
+
+def _of_knowledge(known: KnownThen) -> Iterator[str]:
+    yield f"  known then: {known.ended} evaluations had ended, {known.pending} were pending"
+    if known.best is not None:
+        yield f"  best then: {cell(known.best.objective)} (evaluation {known.best.id})"
+    if known.nearest is None or known.nearest_result is None:
+        return
+    told = known.nearest_result
+    names = list(known.nearest.differences.items())
+    changes = [
+        f"{name} {_value(there)} -> {_value(here)}" for name, (there, here) in names[:MOST_DIFFERENCES]
+    ]
+    if len(names) > MOST_DIFFERENCES:
+        changes.append(f"{len(names) - MOST_DIFFERENCES} more")
+    differs = cell(", ".join(changes)) or "nothing differs"
+    yield (
+        f"  nearest result then: {cell(told.objective)} (evaluation {told.id}), at a distance of "
+        f"{known.nearest.distance:.2g}: {differs}"
+    )
+
+
+def _value(value: object) -> str:
+    return "inactive" if value is None else cell(value)
+
+
+def _of_state(reasons: EvaluationReasons) -> Iterator[str]:
+    row = reasons.story.row
+    match row.state:
+        case State.READY:
+            yield from _of_waiting(reasons)
+        case State.RUNNING:
+            where = cell(row.node) or f"launcher {row.launcher_id}"
+            yield f"running: attempt {row.attempt}, on {where}"
+            yield f"  ambs logs {row.id} --follow"
+        case State.DONE:
+            yield from _of_result(reasons)
+        case State.FAILED:
+            yield f"failed: {cell(row.error.strip().splitlines()[-1] if row.error.strip() else '')}"
+            if row.failure_kind is FailureKind.LOST:
+                yield f"  the machine ended it {row.interruptions} times"
+                yield f"  ambs nodes; ambs show {row.id}; then: ambs rerun {row.id}"
+                return
+            yield f"  whether its configuration is to blame: ambs why failed --campaign {quote(row.campaign)}"
+            yield f"  ambs logs {row.id} --stderr; then: ambs rerun {row.id}"
+        case State.CANCELLED:
+            detail = reasons.story.events[-1].detail if reasons.story.events else ""
+            yield f"cancelled{': ' + cell(detail) if detail else ''}"
+            yield f"  ambs rerun {row.id}"
+
+
+def _of_waiting(reasons: EvaluationReasons) -> Iterator[str]:
+    back = [event for event in reasons.story.events if event.move in (Move.RELEASE, Move.SWEEP, Move.RETRY)]
+    if back:
+        said = f": {cell((back[-1].detail or '').partition(chr(10))[0])}" if back[-1].detail else ""
+        yield f"it has run before and came back {len(back)} times, at last by a {back[-1].move.value}{said}"
+    yield "not running because"
+    for one in reasons.waiting:
+        yield f"  {one.words}"
+        yield f"    {one.command}"
+
+
+def _of_result(reasons: EvaluationReasons) -> Iterator[str]:
+    row, proposal = reasons.story.row, reasons.story.proposal
+    words = f"result: {cell(row.objective)}"
+    if proposal.mean is not None and proposal.std and row.objective is not None:
+        off = (row.objective - proposal.mean) / proposal.std
+        words += f", {abs(off):.1f} standard deviations {'above' if off > 0 else 'below'} the prediction"
+    yield words
+    yield f"  ambs show {row.id}"

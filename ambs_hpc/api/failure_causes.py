@@ -1,0 +1,87 @@
+"""The failures of a campaign, each signature with the rules that explain it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+from ambs_hpc.insight.evaluation_columns import evaluation_columns
+from ambs_hpc.insight.failure_rules import FailureRule, failure_rules
+from ambs_hpc.insight.remedies import remedies, remedy_of_rule
+from ambs_hpc.queue import failures, reading, sampled_results, stored_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Engine
+
+    from ambs_hpc.queue import FailureGroup, SampledResults, StoredFailure, StoredResult
+    from ambs_hpc.records import Campaign
+
+MOST_FAILURES_READ, MOST_OF_A_SIGNATURE, MOST_RESULTS = 20_000, 1000, 2000
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCause:
+    """Failures that look alike, and under which configurations they come.
+
+    Args:
+        rules: the one that explains most first; none where configurations explain nothing.
+        failed, succeeded: evaluations that were compared, all within the space as it is now.
+        all_succeeded: those that there are; where they are more, rates among those compared are not those of
+            the campaign.
+        rule_commands: for each rule the command that takes it out of the space; None where there is none.
+        steps: what to do, the commands among them.
+    """
+
+    group: FailureGroup
+    rules: tuple[FailureRule, ...]
+    failed: int
+    succeeded: int
+    all_succeeded: int
+    rule_commands: tuple[str | None, ...]
+    steps: tuple[str, ...]
+
+
+def failure_causes(engine: Engine, campaign: Campaign, most: int) -> list[FailureCause]:
+    """The most frequent signatures of a campaign's failures with their causes.
+
+    Failures are compared with successes: what failed for another reason does not show this one.
+
+    Args:
+        most: signatures at most.
+    """
+    with reading(engine) as connection:
+        groups = failures(connection, campaign.id)[:most]
+        failed = stored_failures(connection, campaign.id, MOST_FAILURES_READ)
+        sampled = sampled_results(connection, campaign.id, MOST_RESULTS, imported=False)
+    found = []
+    for group in groups:
+        alike = [row for row in failed if (row.kind, row.signature) == (group.kind, group.signature)]
+        found.append(_cause(campaign, group, alike[-MOST_OF_A_SIGNATURE:], sampled))
+    return found
+
+
+def _cause(
+    campaign: Campaign,
+    group: FailureGroup,
+    alike: Sequence[StoredFailure],
+    sampled: SampledResults,
+) -> FailureCause:
+    failed, succeeded = in_newest_space(campaign, alike), in_newest_space(campaign, sampled.results)
+    rows: list[StoredFailure | StoredResult] = [*failed, *succeeded]
+    space = newest_space(campaign)
+    columns = evaluation_columns(space, [row.configuration for row in rows], [row.node for row in rows])
+    rules = failure_rules(columns, np.arange(len(rows)) < len(failed)) if succeeded else []
+    return FailureCause(
+        group,
+        tuple(rules),
+        len(failed),
+        len(succeeded),
+        sampled.number,
+        tuple(remedy_of_rule(rule.conditions, space, campaign.name) for rule in rules),
+        tuple(remedies(group.kind, group.example_id, campaign.name)),
+    )

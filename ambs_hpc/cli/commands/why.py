@@ -1,0 +1,178 @@
+"""`ambs why`: the reasons of failures, and of one evaluation, with the commands that mend them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.terminal import write
+
+if TYPE_CHECKING:
+    from ambs_hpc.api.failure_causes import FailureCause
+    from ambs_hpc.insight.failure_rules import FailureRule
+
+SIGNATURES = 10  # explained at once
+
+Question = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID|failed", help="Number of an evaluation, or `failed`: what causes the failures."
+    ),
+]
+
+
+def why(
+    question: Question, campaign: CampaignName = None, db: Database = None, as_json: AsJson = False
+) -> None:
+    """Say why an evaluation was proposed and why it stands as it does, or what causes the failures.
+
+    Failures: under which configurations they come, how sure that is, and what to do about it.
+    """
+    from ambs_hpc.errors import UsageError
+
+    if question == "failed":
+        _why_failed(campaign, db, as_json=as_json)
+    elif question.isascii() and question.isdigit():
+        _why_evaluation(int(question), db, as_json=as_json)
+    else:
+        known = "ask `ambs why 17` about an evaluation (see `ambs list`), or `ambs why failed`"
+        raise UsageError(f"ambs why {question}: {known}.")
+
+
+def _why_evaluation(evaluation_id: int, db: str | None, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from ambs_hpc.api.evaluation_reasons import evaluation_reasons
+    from ambs_hpc.api.evaluation_words import reason_lines
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.output import print_json
+
+    reasons = evaluation_reasons(open_engine(db), evaluation_id)
+    if not as_json:
+        for line in reason_lines(reasons):
+            write(f"{line}\n")
+        return
+    row, known = reasons.story.row, reasons.known
+    print_json(
+        {
+            "id": row.id,
+            "campaign": row.campaign,
+            "state": row.state.value,
+            "failure_kind": row.failure_kind and row.failure_kind.value,
+            "proposal": asdict(reasons.story.proposal),
+            "known": {
+                "ended": known.ended,
+                "pending": known.pending,
+                "best": known.best and known.best._asdict(),
+                "nearest": known.nearest_result and known.nearest_result._asdict(),
+                "distance": known.nearest and known.nearest.distance,
+            },
+            "waiting": [asdict(one) for one in reasons.waiting],
+        }
+    )
+
+
+def _why_failed(campaign: str | None, db: str | None, *, as_json: bool) -> None:
+    from ambs_hpc.api.choices import only_campaign
+    from ambs_hpc.api.failure_causes import failure_causes
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.output import cell, print_json
+    from ambs_hpc.queue import failures, reading
+
+    engine = open_engine(db)
+    with reading(engine) as connection:
+        chosen = only_campaign(connection, campaign)
+        signatures = len(failures(connection, chosen.id))
+    causes = failure_causes(engine, chosen, SIGNATURES)
+    if as_json:
+        print_json({"campaign": chosen.name, "signatures": signatures, "causes": list(map(_as_dict, causes))})
+        return
+    if not causes:
+        write(f"campaign {cell(chosen.name)}: nothing has failed. See: ambs status\n")
+        return
+    write(f"campaign {cell(chosen.name)}\n")
+    for cause in causes:
+        _write_cause(cause)
+    if signatures > len(causes):
+        rarer = signatures - len(causes)
+        write(f"\n{rarer} rarer signatures are not explained; they are in: ambs status --json\n")
+
+
+def _as_dict(cause: FailureCause) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "kind": cause.group.kind.value,
+        "signature": cause.group.signature,
+        "number": cause.group.number,
+        "example_id": cause.group.example_id,
+        "compared": {"failed": cause.failed, "succeeded": cause.succeeded},
+        "succeeded": cause.all_succeeded,
+        "rules": [
+            {
+                **asdict(rule),
+                "words": rule.words,
+                "precision": rule.precision,
+                "recall": rule.recall,
+                "command": command,
+            }
+            for rule, command in zip(cause.rules, cause.rule_commands, strict=True)
+        ],
+        "steps": list(cause.steps),
+    }
+
+
+def _write_cause(cause: FailureCause) -> None:
+    from ambs_hpc.cli.shared.output import cell
+
+    group = cause.group
+    write(f"\n{group.number} x {group.kind.value}: {cell(group.signature)}\n")
+    if cause.failed < group.number or cause.succeeded < cause.all_succeeded:
+        write(
+            f"  compared: {cause.failed} of them with {cause.succeeded} of {cause.all_succeeded} successes\n"
+        )
+    for rule, command in zip(cause.rules, cause.rule_commands, strict=True):
+        write(f"  {rule.failed} of {rule.all_failed} {group.kind.value}: {cell(rule.words)}\n")
+        write(f"    {_evidence(rule)}\n")
+        if command is not None:
+            write(f"    to leave these out: {cell(command)}\n")
+    if not cause.rules:
+        write(f"  {_without_rule(cause)}\n")
+    for step in cause.steps:
+        write(f"    {cell(step)}\n")
+
+
+def _evidence(rule: FailureRule) -> str:
+    """What speaks for the rule, in words."""
+    elsewhere = rule.all_failed - rule.failed, rule.compared - rule.inside
+    chance = f"{rule.p_value:.0e}" if rule.p_value > 1e-12 else "1e-12 or less"
+    words = [
+        f"of {rule.inside} evaluations there {rule.failed} failed so ({rule.precision:.0%})",
+        f"of {elsewhere[1]} others {elsewhere[0]}",
+    ]
+    told = f"{', '.join(words)}; by chance: {chance}"
+    if rule.held_out_precision is None or rule.held_out_recall is None:
+        return f"{told}; too few to try it on others"
+    return (
+        f"{told}; on evaluations that it was not made from: {rule.held_out_precision:.0%} right, "
+        f"{rule.held_out_recall:.0%} of the failures found"
+    )
+
+
+def _without_rule(cause: FailureCause) -> str:
+    """Why there is no rule, in words."""
+    from ambs_hpc.insight.failure_rules import LEAST_FAILURES
+
+    if not cause.succeeded:
+        return "nothing has succeeded, so that there is nothing to compare with: look at what it says"
+    if cause.failed < min(LEAST_FAILURES, cause.group.number):
+        outside = cause.group.number - cause.failed
+        return f"{outside} of them lie outside of the space as it is now, and are left out"
+    if cause.failed < LEAST_FAILURES:
+        return f"too few for a rule: at least {LEAST_FAILURES} failures are compared with the successes"
+    return (
+        f"no rule: with {cause.failed} failures and {cause.succeeded} successes, chance would explain any "
+        "that there is; the cause lies elsewhere, or shows when there are more"
+    )

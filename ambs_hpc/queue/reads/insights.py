@@ -1,0 +1,122 @@
+"""What is learned from: results of a campaign, sampled where there are many, and its failures beside them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from ambs_hpc.queue.schema.tables import evaluation, is_done, is_failed, is_finished, is_from_here, is_ready
+from ambs_hpc.queue.sql.bulk import id_in
+from ambs_hpc.records import Configuration
+from ambs_hpc.states import FailureKind
+
+
+class StoredResult(NamedTuple):
+    """A configuration and what it gave, in the user's units."""
+
+    id: int
+    configuration: Configuration
+    objective: float
+    node: str
+
+
+class SampledResults(NamedTuple):
+    """Some of `number` results, or all of them, in the order of their ids."""
+
+    number: int
+    results: list[StoredResult]
+
+
+class StoredFailure(NamedTuple):
+    """A failed evaluation, with what a cause is looked for in."""
+
+    id: int
+    configuration: Configuration
+    kind: FailureKind
+    signature: str
+    node: str
+
+
+def sampled_results(
+    connection: Connection, campaign_id: int, most: int, *, imported: bool = True
+) -> SampledResults:
+    """Results of a campaign: the same ones each time, evenly spread over its life.
+
+    Args:
+        most: number of results above which they are sampled.
+        imported: also those of elsewhere.
+    """
+    column = evaluation.c
+    where = [is_done, column.campaign_id == campaign_id]
+    if not imported:
+        where.append(is_from_here)
+    # The ids come out of an index; a configuration is read only where it is wanted.
+    ids = sorted(connection.execute(select(column.id).where(*where)).scalars())
+    step = max(1.0, len(ids) / most)
+    chosen = [ids[int(place * step)] for place in range(min(most, len(ids)))]
+    statement = (
+        select(column.id, column.configuration, column.objective, column.node)
+        .where(id_in(connection, column.id, chosen), is_done)
+        .order_by(column.id)
+    )
+    return SampledResults(len(ids), [StoredResult(*row) for row in connection.execute(statement)])
+
+
+def stored_failures(connection: Connection, campaign_id: int, most: int) -> list[StoredFailure]:
+    """The newest failures of a campaign, those of elsewhere left out, in the order of their ids."""
+    column = evaluation.c
+    statement = (
+        select(column.id, column.configuration, column.failure_kind, column.signature, column.node)
+        .where(is_failed, is_from_here, column.campaign_id == campaign_id)
+        .order_by(column.id.desc())
+        .limit(most)
+    )
+    rows = connection.execute(statement).all()
+    return [
+        StoredFailure(row.id, row.configuration, FailureKind(row.failure_kind), row.signature, row.node)
+        for row in reversed(rows)
+    ]
+
+
+def ended_before(
+    connection: Connection, campaign_id: int, at: float, most: int
+) -> tuple[int, list[StoredResult]]:
+    """How many evaluations had ended by a time, and the newest results among them."""
+    column = evaluation.c
+    where = (is_finished, column.campaign_id == campaign_id, column.finished_at <= at)
+    number = connection.execute(select(func.count()).where(*where)).scalar_one()
+    statement = (
+        select(column.id, column.configuration, column.objective, column.node)
+        .where(*where, is_done)
+        .order_by(column.finish_sequence.desc())
+        .limit(most)
+    )
+    return int(number), [StoredResult(*row) for row in connection.execute(statement)]
+
+
+def pending_before(connection: Connection, evaluation_id: int) -> int:
+    """How many evaluations of the same campaign had been proposed before one and had not ended by then."""
+    this = evaluation.alias("this")
+    column = evaluation.c
+    statement = (
+        select(func.count())
+        .select_from(this)
+        .join(evaluation, column.campaign_id == this.c.campaign_id)
+        .where(
+            this.c.id == evaluation_id,
+            column.id < this.c.id,
+            is_from_here,
+            or_(column.finished_at.is_(None), column.finished_at > this.c.created_at),
+        )
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def waiting_ahead(connection: Connection, evaluation_id: int, priority: int) -> int:
+    """How many evaluations, of all campaigns, wait and are leased before one of this id and priority."""
+    column = evaluation.c
+    comes_first = or_(
+        column.priority > priority, and_(column.priority == priority, column.id < evaluation_id)
+    )
+    return int(connection.execute(select(func.count()).where(is_ready, comes_first)).scalar_one())

@@ -1,0 +1,69 @@
+"""What the rows of launchers and allocations say about an evaluation that waits."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from ambs_hpc import queue
+from ambs_hpc.api.evaluation_reasons import evaluation_reasons
+from ambs_hpc.problem.space import build_space, space_to_json
+from ambs_hpc.records import LauncherStats
+from tests.queue import stock
+
+
+def test_reasons_follow_the_life_of_an_allocation(any_engine: Engine) -> None:
+    """Queued with the scheduler's words, running without enough time, refused by its launcher, and busy."""
+    space = space_to_json(build_space({"lr": (0.01, 1.0, "log"), "layers": (0, 9)}))
+    with queue.transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection, problem={"space": space}).id
+        new = [stock.new(place, time_limit_seconds=7200.0) for place in range(3)]
+        first, _, last = queue.enqueue(connection, campaign_id, new)
+        allocation_id = queue.prepare_allocation(connection, "polaris", "pbs", {"nodes": 2})
+        queue.note_submitted(connection, allocation_id, "41207")
+        queue.note_allocation_state(connection, allocation_id, "QUEUED", detail="Not enough nodes")
+    (reason,) = evaluation_reasons(any_engine, last).waiting
+    assert reason.code == "allocation_waits"
+    assert reason.words.endswith("(41207) on polaris is QUEUED; pbs says: Not enough nodes")
+
+    with queue.transaction(any_engine) as connection:
+        ends_at = queue.read_now(connection) + 600.0
+        queue.note_allocation_state(connection, allocation_id, "RUNNING", ends_at=ends_at)
+        launcher_id = stock.launcher(connection, allocation_id=allocation_id, slots=1)
+    assert evaluation_reasons(any_engine, last).waiting[0].code == "too_little_time"
+
+    with queue.transaction(any_engine) as connection:
+        queue.heartbeat(connection, launcher_id, LauncherStats(1, 0.0, "refuses digits: not registered here"))
+    refused = evaluation_reasons(any_engine, last).waiting[0]
+    assert (refused.code, refused.words) == (
+        "refused",
+        "launcher 1 on node1 refuses digits: not registered here",
+    )
+
+    with queue.transaction(any_engine) as connection:
+        queue.note_allocation_state(connection, allocation_id, "RUNNING", ends_at=ends_at + 1e5)
+        queue.heartbeat(connection, launcher_id, LauncherStats(1, 0.0, ""))
+        queue.claim(connection, launcher_id, 1)
+    busy = evaluation_reasons(any_engine, last)
+    assert [one.code for one in busy.waiting] == ["busy"]
+    assert "1 evaluations are leased before it" in busy.waiting[0].words
+    assert (busy.known.ended, busy.known.pending, busy.known.nearest) == (0, 2, None)
+    assert evaluation_reasons(any_engine, first).waiting == ()
+
+
+def test_the_nearest_result_then_is_told(any_engine: Engine) -> None:
+    """Of those that had ended when it was proposed, not of those that ended later."""
+    space = space_to_json(build_space({"lr": (0.01, 1.0, "log"), "layers": (0, 9)}))
+    with queue.transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection, problem={"space": space}).id
+        stock.evaluations(connection, campaign_id, 2)
+        launcher_id = stock.launcher(connection)
+        for outcome in stock.successes(queue.claim(connection, launcher_id, 2)):
+            queue.complete(connection, launcher_id, [outcome])
+    with queue.transaction(any_engine) as connection:
+        (later,) = stock.evaluations(connection, campaign_id, 1, first=2)
+    known = evaluation_reasons(any_engine, later).known
+    assert (known.ended, known.pending) == (2, 0)
+    assert known.nearest is not None
+    assert known.nearest_result is not None
+    assert known.nearest_result.configuration == {"lr": 0.5, "layers": 1}
+    assert known.nearest.differences == {"lr": (0.5, 1 / 3), "layers": (1, 2)}
