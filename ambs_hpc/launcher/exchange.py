@@ -16,6 +16,7 @@ from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.database_calls import DatabaseAnswer, DatabaseCalls
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.protocol import Interrupted, Placed
+from ambs_hpc.launcher.executors.report_log import LAST_SECONDS, ReportLog
 from ambs_hpc.launcher.idle_reason import Moment, why_idle
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
@@ -130,6 +131,7 @@ class LauncherDatabase:
         self._database_uid = ""
         self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
         self.node_log = NodeLog()  # what is to be stored of nodes
+        self.report_log = ReportLog()  # and of what evaluations report
 
     def begin_exchange(self, order: ExchangeOrder) -> DatabaseAnswer[ExchangeReply]:
         """Begin an exchange, in one transaction."""
@@ -199,9 +201,10 @@ class LauncherDatabase:
         return True
 
     def _exchange_once(self, order: ExchangeOrder) -> ExchangeReply:
-        node_events = self.node_log.due()
+        node_events, reports = self.node_log.due(), self.report_log.due()
         with transaction(self._engine) as connection:
             self._database_uid = self._database_uid or database_uid(connection)
+            self.report_log.store(connection, reports)
             _record(connection, self._id, order)
             note_nodes(connection, self._id, [(one.id, one.attempt, one.node) for one in order.placed])
             claims = _lease(connection, self._id, self._campaigns, order)
@@ -211,6 +214,7 @@ class LauncherDatabase:
                 held = heartbeat(connection, self._id, stats, self._introduction)
             self.node_log.store(connection, self._id, node_events)
         self.node_log.forget(node_events)
+        self.report_log.forget(reports)
         return ExchangeReply(claims, held)
 
     def _sweep(self, now: float) -> int:
@@ -225,6 +229,10 @@ class LauncherDatabase:
 
     def _end(self, last: Utilisation) -> None:
         node_events = self.node_log.last(was_stopped=last.ended.startswith(STOPPED))
+        while reports := self.report_log.due(LAST_SECONDS):
+            with transaction(self._engine) as connection:
+                self.report_log.store(connection, reports)
+            self.report_log.forget(reports)
         with transaction(self._engine) as connection:
             end_launcher(connection, self._id, last.stats(connection, self._campaigns))
             self.node_log.store(connection, self._id, node_events)
