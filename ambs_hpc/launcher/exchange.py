@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -229,7 +230,8 @@ class LauncherDatabase:
 
     def _end(self, last: Utilisation) -> None:
         node_events = self.node_log.last(was_stopped=last.ended.startswith(STOPPED))
-        while reports := self.report_log.due(LAST_SECONDS):
+        until = time.monotonic() + LAST_SECONDS
+        while (reports := self.report_log.due(LAST_SECONDS)) and time.monotonic() < until:
             with transaction(self._engine) as connection:
                 self.report_log.store(connection, reports)
             self.report_log.forget(reports)

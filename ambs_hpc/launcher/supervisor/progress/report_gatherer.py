@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -124,7 +125,7 @@ class ReportGatherer:
         made = []
         begin = length = 0
         for index, row in enumerate(rows):
-            length += 100 + len(repr(row.metrics))
+            length += len(json.dumps(row.values()))
             if length > MESSAGE_BYTES:
                 made.append(_message(request, rows[begin : index + 1]))
                 begin, length = index + 1, 0
