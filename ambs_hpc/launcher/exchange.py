@@ -176,6 +176,7 @@ class LauncherDatabase:
             if self._introduction is None or self._is_known():
                 raise
             self._refuse_another_database()
+            self.report_log.note_older_database()
             # The copy may not have our allocation, or mean another by its id.
             self._introduction = replace(self._introduction, allocation_id=None)
             with transaction(self._engine) as connection:

@@ -46,6 +46,7 @@ class ReportLog:
         self._held: list[NewReport] = []
         self._behind: set[tuple[int, int, str]] = set()  # attempts of which something was not kept
         self._unread: list[_EndedAttempt] = []
+        self._reads_all = False
         self._lock = threading.Lock()
 
     def note(self, told: Reported) -> None:
@@ -69,9 +70,13 @@ class ReportLog:
         """
         key = (request.id, request.attempt, request.token)
         with self._lock:
-            if not has_told_all or key in self._behind:
+            if not has_told_all or self._reads_all or key in self._behind:
                 self._behind.discard(key)
                 self._unread.append(_EndedAttempt(*key, request.folder))
+
+    def note_older_database(self) -> None:
+        """What was stored may be gone: the files of all attempts are read at their ends from now on."""
+        self._reads_all = True
 
     def due(self, seconds: float = READ_SECONDS) -> Sequence[NewReport]:
         """The reports that are to be stored now, with those read from files within so many seconds.

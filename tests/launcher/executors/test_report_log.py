@@ -74,6 +74,21 @@ def test_what_is_too_much_is_read_from_files_at_the_end(
     assert steps(any_engine, held) == [0, 1, 2, 3, 4]
 
 
+def test_reports_come_again_after_the_database_went_back(
+    any_engine: Engine, held: Claim, tmp_path: Path
+) -> None:
+    """What an older copy does not have was stored, and forgotten here."""
+    (tmp_path / REPORTS).write_text('{"step": 1, "objective": 1}\n{"step": 2, "objective": 1}\n')
+    log = ReportLog()
+    log.note(reported(held, 1))
+    log.forget(log.due())
+    log.note_older_database()
+    log.note(reported(held, 2))
+    log.note_end(request(held, tmp_path), has_told_all=True)
+    store(log, any_engine)
+    assert steps(any_engine, held) == [1, 2]
+
+
 def test_odd_rows_and_odd_attempts_hold_nobody_up(any_engine: Engine, held: Claim) -> None:
     """Rows come over files and networks: one odd one must not keep outcomes from being stored."""
     log = ReportLog()
