@@ -28,7 +28,7 @@ from ambs_hpc.states import FailureKind
 from tests.databases import wait_until
 from tests.launcher.prepared import prepared
 
-EXAMPLES = int(os.environ.get("AMBS_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("AMBS_FUZZ_EXAMPLES", "15"))
 MODULE = """
 import os, time
 from ambs_hpc import report
