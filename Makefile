@@ -9,7 +9,7 @@ SEEDS ?= 10000
 FIRST_SEED ?= 0
 # What depends most on the versions of libraries and of Python, and takes no more than minutes.
 # Optuna's old TPE, ten thousand proposals and the requests of all sites take minutes, and say nothing about versions.
-UNIT_TESTS := tests/problem tests/queue tests/sites tests/report \
+UNIT_TESTS := tests/problem tests/queue tests/sites tests/reporting \
 	tests/search/test_contract.py tests/search/test_forest.py tests/search/test_optuna_adapter.py
 UNIT := -m pytest -n $(TEST_PROCESSES) --dist loadfile -m 'not slow and not balsam' -k 'not TPE and not ten_thousand and not known_sites'
 # What an editable installation copies: the version, and the plugin that Hydra looks for.

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ambs_hpc.api.campaign_driver import Campaign
     from ambs_hpc.api.campaign_reader import open_campaign
+    from ambs_hpc.launcher.supervisor.progress.report_function import report
     from ambs_hpc.problem import Command, Container, Problem
     from ambs_hpc.records import Resources
 
-__all__ = ["Campaign", "Command", "Container", "Problem", "Resources", "open_campaign"]
+__all__ = ["Campaign", "Command", "Container", "Problem", "Resources", "open_campaign", "report"]
 __version__ = "0.1.0"
 
 
@@ -28,6 +29,11 @@ def __getattr__(name: str) -> object:
         from ambs_hpc.api.campaign_driver import Campaign
 
         return Campaign
+    if name == "report":
+        # Until somebody imports the unit of that name, which then does the same when it is called.
+        from ambs_hpc.launcher.supervisor.progress.report_function import report
+
+        return report
     if name == "open_campaign":
         from ambs_hpc.api.campaign_reader import open_campaign
 

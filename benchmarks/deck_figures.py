@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ambs_hpc.report.figure import blank_figure
-from ambs_hpc.report.simulation_figure import Curves, draw_simulations
+from ambs_hpc.reporting.figure import blank_figure
+from ambs_hpc.reporting.simulation_figure import Curves, draw_simulations
 from benchmarks import published
 from benchmarks.simulated import GOOD, Medians
 

@@ -91,7 +91,7 @@ def cells(one: Medians) -> list[str]:
 
 def draw(rows: list[Medians], file: Path) -> None:
     """Busy workers and best value against workers, ours and the published."""
-    from ambs_hpc.report.figure import blank_figure
+    from ambs_hpc.reporting.figure import blank_figure
 
     figure = blank_figure(file, (8, 6))
     busy, best = figure.subplots(2, 1, sharex=True)

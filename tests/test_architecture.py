@@ -35,7 +35,7 @@ FLOORS = {
     "campaign": 5,
     "insight": 5,
     "launcher": 5,
-    "report": 6,
+    "reporting": 6,
     "simulate": 6,
     "api": 7,
     "integrations": 8,
@@ -65,9 +65,10 @@ EXECUTORS = PACKAGE / "launcher" / "executors"
 FACE = {"client", "messages", "outcome", "process_tree"}
 SUPERVISOR_FOR = {
     "node_probes.py": FACE | {"probes"},
+    "report_log.py": FACE | {"progress"},
     "parsl/node_main.py": FACE | {"function_main", "outer_launch", "probes"},
     "balsam/executor.py": FACE | {"spawn"},
-    "balsam/files.py": FACE | {"spawn"},
+    "balsam/files.py": FACE | {"progress", "spawn"},
     # It stands in for the supervisor where Balsam starts each evaluation by itself.
     "balsam/child_main.py": FACE
     | {
@@ -117,7 +118,7 @@ DOORS = {
     "psycopg2": {"queue", "postgres_server"},
     "alembic": {"queue"},
     "typer": {"cli"},
-    "rich": {"api", "cli", "report"},
+    "rich": {"api", "cli", "reporting"},
     "jinja2": {"sites"},
     "yaml": {"sites"},
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc.api.choices import chosen_database, only_campaign
-from ambs_hpc.api.results_table import frame, has_pandas, records
+from ambs_hpc.api.results_table import frame, has_pandas, records, report_frame, report_records
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, UsageError
 from ambs_hpc.queue import (
     OVER,
@@ -28,6 +28,8 @@ from ambs_hpc.queue import (
     marks_of,
     open_database,
     reading,
+    reports_of,
+    show_evaluation,
     wait_for_change,
 )
 from ambs_hpc.states import State
@@ -153,6 +155,29 @@ class CampaignReader:
             rows = list_evaluations(connection, self._stored.id, wanted, limit=None)
         make = frame if (has_pandas() if as_frame is None else as_frame) else records
         return make(rows, self._parameters())
+
+    def reports(self, evaluation_id: int, *, as_frame: bool | None = None) -> Any:
+        """What an evaluation of this campaign told by `ambs_hpc.report`, by rising step, one row each.
+
+        The columns are `step`, `objective`, `attempt`, `at` (UTC), `thinned` and `m:NAME` for each metric.
+
+        Args:
+            evaluation_id: column `id` of `results()`.
+            as_frame: as of `results`.
+
+        Raises:
+            NotFound: this campaign has no such evaluation.
+            UsageError: pandas is missing where a frame was asked for.
+        """
+        with reading(self._engine) as connection:
+            story = show_evaluation(connection, evaluation_id)
+            if story.row.campaign != self.name:
+                raise NotFound(
+                    f"Evaluation {evaluation_id} is of campaign {story.row.campaign!r}, not {self.name!r}."
+                )
+            found = reports_of(connection, evaluation_id)
+        make = report_frame if (has_pandas() if as_frame is None else as_frame) else report_records
+        return make(found)
 
     def best(self) -> EvaluationRow:
         """The best evaluation: its `configuration`, `objective`, `metrics`, `id` and more.

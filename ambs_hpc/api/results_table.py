@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.queue import EvaluationRow
+from ambs_hpc.queue import EvaluationRow, Report
 
 TIMES = ("created_at", "started_at", "finished_at")
 # The columns that every table has, in this order; parameters and metrics stand after `objective`.
@@ -17,6 +17,8 @@ LAST = (
     *("failure_kind", "error", "run_seconds", *TIMES),
     *("node", "allocation", "attempt", "failures", "interruptions", "exit_status", "priority"),
 )
+
+REPORTED = ("step", "objective", "attempt", "at", "thinned")
 
 
 def records(rows: Sequence[EvaluationRow], parameters: Sequence[str]) -> list[dict[str, Any]]:
@@ -35,12 +37,7 @@ def frame(rows: Sequence[EvaluationRow], parameters: Sequence[str]) -> Any:
     Raises:
         UsageError: pandas is not installed.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        raise UsageError(
-            "DataFrames need pandas: pip install 'ambs-hpc[notebook]'; results(as_frame=False) goes without."
-        ) from error
+    pandas = _pandas()
     found = records(rows, parameters)
     columns = list(found[0]) if found else [*FIRST, *(f"p:{name}" for name in parameters), *LAST]
     table = pandas.DataFrame(found, columns=columns)
@@ -51,11 +48,50 @@ def frame(rows: Sequence[EvaluationRow], parameters: Sequence[str]) -> Any:
     return table
 
 
+def report_records(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """One dict a report, all with the same keys in the same order; a metric that is not there is None."""
+    metrics = dict.fromkeys(name for one in reports for name in one.metrics)
+    return [
+        {
+            "step": one.step,
+            "objective": one.objective,
+            "attempt": one.attempt,
+            "at": datetime.fromtimestamp(one.at, tz=timezone.utc),
+            "thinned": one.thinned,
+            **{f"m:{name}": one.metrics.get(name) for name in metrics},
+        }
+        for one in reports
+    ]
+
+
+def report_frame(reports: Sequence[Report]) -> Any:
+    """The same as a pandas DataFrame.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    pandas = _pandas()
+    found = report_records(reports)
+    table = pandas.DataFrame(found, columns=list(found[0]) if found else list(REPORTED))
+    table["at"] = pandas.to_datetime(table["at"], utc=True)
+    return table
+
+
 def has_pandas() -> bool:
     """Whether pandas is installed; it is not imported."""
     import importlib.util
 
     return importlib.util.find_spec("pandas") is not None
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise UsageError(
+            "DataFrames need pandas: pip install 'ambs-hpc[notebook]'; as_frame=False goes without."
+        ) from error
+    return pandas
 
 
 def _record(row: EvaluationRow, parameters: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import FrameType
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.launcher.supervisor.progress.report_function import report
 
+STEPS = ("epoch", "global_step")  # what the steps of reports may count
 # An exit by TERM, as a shell tells it: the launcher takes it for an interruption, never for a result.
 TERMINATED_STATUS = 128 + signal.SIGTERM
 
@@ -49,6 +51,23 @@ def write_objective(value: object) -> None:
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
     temporary.write_text(json.dumps({"objective": objective}))
     temporary.replace(file)
+
+
+def checked_step(step: str) -> str:
+    """What steps of reports count.
+
+    Raises:
+        UsageError: it is none of STEPS.
+    """
+    if step not in STEPS:
+        raise UsageError(f"AmbsCallback(step={step!r}): accepted are {', '.join(map(repr, STEPS))}")
+    return step
+
+
+def report_objective(step: float, value: object) -> None:
+    """Report what was measured after `step`; nothing where that is no whole number, as within an epoch."""
+    if float(step).is_integer():
+        report(int(step), value)
 
 
 def publish(part: Path, checkpoint: Path) -> None:

@@ -19,10 +19,12 @@ except ModuleNotFoundError as error:
 from ambs_hpc.errors import UsageError
 from ambs_hpc.integrations.evaluation_context import (
     TERMINATED_STATUS,
+    checked_step,
     checkpoint_folder,
     is_in_evaluation,
     leaving_words_of,
     publish,
+    report_objective,
     shared_folder,
     write_objective,
 )
@@ -52,12 +54,17 @@ class AmbsCallback(Callback):  # type: ignore[misc]  # untyped where Lightning i
     Args:
         monitor: name of a logged metric; its value at the end of `Trainer.fit`, and of `Trainer.validate`
             after it, is left as the objective of an evaluation that is a command. None leaves nothing: a
-            function returns its objective itself.
+            function returns its objective itself. After each validation of `Trainer.fit` it is reported.
+        step: what the steps of these reports count: "epoch", the epochs done, or "global_step". Of several
+            validations in an epoch the first one is its report.
+
+    Raises:
+        UsageError: `step` is something else.
     """
 
-    def __init__(self, monitor: str | None = None) -> None:
+    def __init__(self, monitor: str | None = None, step: str = "epoch") -> None:
         super().__init__()
-        self._monitor = monitor
+        self._monitor, self._step = monitor, checked_step(step)
         self._has_validated = False
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
@@ -72,7 +79,7 @@ class AmbsCallback(Callback):  # type: ignore[misc]  # untyped where Lightning i
         exception.code = TERMINATED_STATUS  # Lightning raises it again: a SystemExit
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Leave the objective after `Trainer.validate`.
+        """Report it, and leave it as the objective after `Trainer.validate`.
 
         Raises:
             UsageError: no such metric was logged, or it is not one number.
@@ -80,6 +87,9 @@ class AmbsCallback(Callback):  # type: ignore[misc]  # untyped where Lightning i
         if trainer.sanity_checking:
             return
         self._has_validated = True
+        if trainer.state.fn == "fit" and trainer.is_global_zero and self._monitor in trainer.callback_metrics:
+            steps = trainer.current_epoch + 1 if self._step == "epoch" else trainer.global_step
+            report_objective(steps, trainer.callback_metrics[self._monitor])
         if trainer.state.fn == "validate":
             self._leave(trainer)
 

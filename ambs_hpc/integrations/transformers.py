@@ -16,9 +16,11 @@ from ambs_hpc.errors import UsageError
 from ambs_hpc.integrations.evaluation_context import (
     TERMINATED_STATUS,
     TermNotice,
+    checked_step,
     checkpoint_folder,
     is_in_evaluation,
     leaving_words_of,
+    report_objective,
     shared_folder,
     write_objective,
 )
@@ -50,11 +52,16 @@ class AmbsCallback(TrainerCallback):  # type: ignore[misc]  # untyped where tran
     Args:
         monitor: name of a metric of evaluations, with or without `eval_`; its last value is left as the
             objective of an evaluation that is a command. None leaves nothing: a function returns its
-            objective itself.
+            objective itself. Each of its values is reported.
+        step: what the steps of these reports count: "epoch", the epochs done, where an evaluation within an
+            epoch is not reported, or "global_step".
+
+    Raises:
+        UsageError: `step` is something else.
     """
 
-    def __init__(self, monitor: str | None = None) -> None:
-        self._monitor = monitor
+    def __init__(self, monitor: str | None = None, step: str = "epoch") -> None:
+        self._monitor, self._step = monitor, checked_step(step)
         self._notice = TermNotice()
         self._seen: set[str] = set()
 
@@ -81,7 +88,7 @@ class AmbsCallback(TrainerCallback):  # type: ignore[misc]  # untyped where tran
             control.should_save, control.should_evaluate, control.should_log = True, False, False
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Leave the objective, and save when TERM has come meanwhile.
+        """Leave the objective, report it, and save when TERM has come meanwhile.
 
         Raises:
             UsageError: the metric is not one number.
@@ -94,6 +101,7 @@ class AmbsCallback(TrainerCallback):  # type: ignore[misc]  # untyped where tran
         if name is not None and state.is_world_process_zero:
             with leaving_words_of(f"AmbsCallback(monitor={self._monitor!r})"):
                 write_objective(metrics[name])
+            report_objective(state.epoch if self._step == "epoch" else state.global_step, metrics[name])
         if self._notice.is_watching and self._has_come(args):
             control.should_save = True
 

@@ -10,6 +10,7 @@ from ambs_hpc.launcher import command_line, paths
 from ambs_hpc.launcher.supervisor import function_main
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.launcher.supervisor.outcome import RESULT
+from ambs_hpc.launcher.supervisor.progress.report_lines import REPORTS
 from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_of
 from ambs_hpc.problem.allow_list import is_allowed, is_run_directory_allowed
 
@@ -64,6 +65,7 @@ class EvaluationSpec:
             "AMBS_CAMPAIGN": claim.campaign,
             SEED_VARIABLE: str(seed_of(self._seed, claim.ordinal, claim.attempt)),
             "AMBS_RESULT": f"{folder}/{RESULT}",
+            "AMBS_REPORTS": f"{folder}/{REPORTS}",
             "AMBS_CHECKPOINT_DIR": checkpoint,
         }
         is_forked = self._function is not None and self._is_warm and not claim.resources.needs_launch_command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.database_calls import DatabaseAnswer, DatabaseCalls
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.protocol import Interrupted, Placed
+from ambs_hpc.launcher.executors.report_log import LAST_SECONDS, ReportLog
 from ambs_hpc.launcher.idle_reason import Moment, why_idle
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
@@ -131,6 +133,7 @@ class LauncherDatabase:
         self._database_uid = ""
         self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
         self.node_log = NodeLog()  # what is to be stored of nodes
+        self.report_log = ReportLog()  # and of what evaluations report
 
     def begin_exchange(self, order: ExchangeOrder) -> DatabaseAnswer[ExchangeReply]:
         """Begin an exchange, in one transaction."""
@@ -174,6 +177,7 @@ class LauncherDatabase:
             if self._introduction is None or self._is_known():
                 raise
             self._refuse_another_database()
+            self.report_log.note_older_database()
             # The copy may not have our allocation, or mean another by its id.
             self._introduction = replace(self._introduction, allocation_id=None)
             with transaction(self._engine) as connection:
@@ -200,9 +204,10 @@ class LauncherDatabase:
         return True
 
     def _exchange_once(self, order: ExchangeOrder) -> ExchangeReply:
-        node_events = self.node_log.due()
+        node_events, reports = self.node_log.due(), self.report_log.due()
         with transaction(self._engine) as connection:
             self._database_uid = self._database_uid or database_uid(connection)
+            self.report_log.store(connection, reports)
             _record(connection, self._id, order)
             note_nodes(connection, self._id, [(one.id, one.attempt, one.node) for one in order.placed])
             claims = _lease(connection, self._id, self._campaigns, order)
@@ -212,6 +217,7 @@ class LauncherDatabase:
                 held = heartbeat(connection, self._id, stats, self._introduction)
             self.node_log.store(connection, self._id, node_events)
         self.node_log.forget(node_events)
+        self.report_log.forget(reports)
         return ExchangeReply(claims, held)
 
     def _sweep(self, now: float) -> int:
@@ -226,6 +232,11 @@ class LauncherDatabase:
 
     def _end(self, last: Utilisation) -> None:
         node_events = self.node_log.last(was_stopped=last.ended.startswith(STOPPED))
+        until = time.monotonic() + LAST_SECONDS
+        while (reports := self.report_log.due(LAST_SECONDS)) and time.monotonic() < until:
+            with transaction(self._engine) as connection:
+                self.report_log.store(connection, reports)
+            self.report_log.forget(reports)
         with transaction(self._engine) as connection:
             end_launcher(connection, self._id, last.stats(connection, self._campaigns))
             self.node_log.store(connection, self._id, node_events)

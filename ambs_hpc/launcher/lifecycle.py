@@ -22,6 +22,7 @@ from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.node_log import usable_nodes
 from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.launcher.executors.registry import balsam_executor, chosen, make_executor, shapes_waiting
+from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.node_pool import NodePool
@@ -167,7 +168,9 @@ def _begin_on_nodes(
     cores = sum(len(node.cores) for node in node_pool.nodes)
     introduction = _introduction(max(1, slots or settings.slots or cores), node_pool.allocation_id)
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
-    executor = make_executor(name, packing, node_pool, settings.grace_seconds, settings.slots, node_log)
+    executor = make_executor(
+        name, packing, node_pool, settings.grace_seconds, settings.slots, node_log, report_log := ReportLog()
+    )
     logger.info(
         "launcher started id=%d nodes=%d cores=%d slots=%s",
         launcher_id,
@@ -179,7 +182,7 @@ def _begin_on_nodes(
         engine, launcher_id, executor, clock, only=only, calls=CallsBeside(), introduction=introduction
     )
     loop.slots = slots
-    loop.database.node_log = node_log
+    loop.database.node_log, loop.database.report_log = node_log, report_log
     return _Begun(launcher_id, loop, executor, packing)
 
 
@@ -188,13 +191,15 @@ def _begin_on_balsam(
 ) -> _Begun:
     """With a Balsam site in place of nodes; what launchers before us left there is taken up."""
     site = settings.balsam_site
-    executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots)
+    report_log = ReportLog()
+    executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots, report_log)
     introduction = _introduction(executor.most(Resources()), None, survives_in=f"balsam {site}")
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
     loop = LauncherLoop(
         engine, launcher_id, executor, clock, only=only, calls=CallsBeside(), introduction=introduction
     )
+    loop.database.report_log = report_log
     succeed(engine, launcher_id, loop, executor, only, STALE_AFTER_SECONDS)
     return _Begun(launcher_id, loop, executor, packing)
 

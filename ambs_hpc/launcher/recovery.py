@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc import identity
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
+from ambs_hpc.launcher.executors.attempt_ends import outcome_of
 from ambs_hpc.launcher.executors.balsam import files
-from ambs_hpc.launcher.executors.process import outcome_of
+from ambs_hpc.launcher.executors.report_log import MOST_AT_ONCE, reports_on_disk
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.runtime_estimate import with_possible_run_time
 from ambs_hpc.launcher.supervisor.orphan_reaper import kill_marked
@@ -22,6 +23,8 @@ from ambs_hpc.queue import (
     OVER,
     Evidence,
     Lease,
+    NewReport,
+    add_reports,
     complete,
     end_future_heartbeats,
     fail,
@@ -58,6 +61,7 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
         return 0
     _kill_what_lives_on(held)
     found = [(one.launcher_id, outcome) for one in held if (outcome := outcome_on_disk(one))]
+    _store_reports(engine, held)
     with transaction(engine) as connection:
         lock_campaigns_of(connection, [one.id for one in held])
         for launcher_id in {launcher_id for launcher_id, _ in found}:
@@ -87,6 +91,17 @@ def _kill_what_lives_on(held: Sequence[Lease]) -> None:
     killed = kill_marked(marks) if marks else 0
     if killed:
         logger.warning("killed processes=%d that attempts of dead launchers had left", killed)
+
+
+def _store_reports(engine: Engine, held: Sequence[Lease]) -> None:
+    """Store what attempts of dead launchers reported and nobody has stored."""
+    reports: list[NewReport] = []
+    for one in held:
+        folder = attempt_folder(one.run_directory, one.ordinal, one.attempt)
+        reports += reports_on_disk(one.id, one.attempt, one.token, folder)
+    for first in range(0, len(reports), MOST_AT_ONCE):
+        with transaction(engine) as connection:
+            add_reports(connection, reports[first : first + MOST_AT_ONCE])
 
 
 def outcome_on_disk(held: Lease) -> Outcome | None:

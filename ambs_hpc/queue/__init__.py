@@ -39,6 +39,7 @@ from ambs_hpc.queue.reads.node_verdicts import (
     node_verdicts,
     site_of_allocation,
 )
+from ambs_hpc.queue.reads.report_curve import Report, report_counts, reports_of
 from ambs_hpc.queue.reads.reports import (
     SORTS,
     EvaluationRow,
@@ -105,6 +106,7 @@ from ambs_hpc.queue.verbs.launchers import (
 )
 from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
 from ambs_hpc.queue.verbs.release import release
+from ambs_hpc.queue.verbs.report_intake import NewReport, add_reports
 from ambs_hpc.queue.verbs.results import complete, fail
 from ambs_hpc.queue.verbs.revisions import (
     NewRevision,
@@ -137,11 +139,13 @@ __all__ = [
     "LauncherSpan",
     "Lease",
     "Marks",
+    "NewReport",
     "NewRevision",
     "NodeVerdict",
     "NotifyChannel",
     "Proposed",
     "Released",
+    "Report",
     "SampledResults",
     "SourceSummary",
     "StoredConfiguration",
@@ -149,6 +153,7 @@ __all__ = [
     "StoredNodeEvent",
     "StoredResult",
     "Throughput",
+    "add_reports",
     "add_source",
     "adopt",
     "attempts_of",
@@ -218,6 +223,8 @@ __all__ = [
     "register_launcher",
     "release",
     "renew_waiting",
+    "report_counts",
+    "reports_of",
     "rerun",
     "result_note",
     "revise_waiting",

@@ -59,4 +59,5 @@ def test_methods_arguments_and_columns_are_those_of_the_page() -> None:
         "Problem",
         "Resources",
         "open_campaign",
+        "report",
     }

@@ -12,7 +12,7 @@ from sqlalchemy import or_
 
 from ambs_hpc.campaign.loop import SearchLoop
 from ambs_hpc.launcher import recovery
-from ambs_hpc.launcher.executors.process import outcome_of
+from ambs_hpc.launcher.executors.attempt_ends import outcome_of
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.queue.schema.tables import is_ready, is_running
 from ambs_hpc.queue.verbs import claim, event_log, late_results, release, results

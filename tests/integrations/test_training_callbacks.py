@@ -97,6 +97,9 @@ def test_a_training_ended_by_term_goes_on_where_it_was(
     for number in (0, 1):
         assert steps_of(shell, number, 1) + steps_of(shell, number, 2) == list(range(STEPS))
     assert is_installed or [row.objective for row in rows] == [0.25] * 2
+    reported = shell.rows("select evaluation_id, step, attempt, objective from v_reports order by step desc")
+    last = [(row["step"], row["attempt"], row["objective"]) for row in reported]
+    assert is_installed or last == [(20, 2, 0.25), (3, 2, 0.25)]
 
 
 def run_by_hand(folder: Path, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -136,6 +139,20 @@ def test_a_metric_that_nobody_logged_is_named(tmp_path: Path, inside: dict[str, 
     ended = run_by_hand(tmp_path, text_of("with_lightning").replace('"val_loss"', '"val_los"'), **inside)
     assert "AmbsCallback(monitor='val_los'): no such metric was logged. Logged: val_loss" in ended.stderr
     assert not (tmp_path / "result").exists()
+
+
+@pytest.mark.parametrize("program", ["with_lightning", "with_transformers"])
+def test_steps_of_reports_are_epochs_or_steps(program: str, tmp_path: Path, inside: dict[str, str]) -> None:
+    """Whoever prunes by steps compares like with like; a wrong word is told at the desk."""
+    text, inside["AMBS_REPORTS"] = text_of(program), str(tmp_path / "reports")
+    for word in ("global_step", "epoch"):
+        ended = run_by_hand(tmp_path, text.replace('")]', f'", step="{word}")]'), **inside)
+        assert ended.returncode == 0, ended.stderr
+    lines = [json.loads(one) for one in (tmp_path / "reports").read_text().splitlines()]
+    assert [one["step"] for one in lines] == [STEPS, 3 if program == "with_transformers" else 20]
+    assert {one["objective"] for one in lines} == {0.25}
+    ended = run_by_hand(tmp_path, text.replace('")]', '", step="epochs")]'), **inside)
+    assert "AmbsCallback(step='epochs'): accepted are 'epoch', 'global_step'" in ended.stderr
 
 
 def test_a_folder_that_the_next_attempt_does_not_find_is_refused(

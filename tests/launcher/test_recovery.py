@@ -18,13 +18,17 @@ from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.recovery import SchedulerWatch, evidence, recover_and_sweep
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, to_json
 from ambs_hpc.launcher.supervisor.process_tree import TOKEN_VARIABLE
+from ambs_hpc.launcher.supervisor.progress.report_lines import REPORTS
 from ambs_hpc.queue import (
     Evidence,
+    NewReport,
+    add_reports,
     claim,
     list_evaluations,
     note_allocation_state,
     note_submitted,
     prepare_allocation,
+    reports_of,
     transaction,
 )
 from ambs_hpc.records import Claim, Launcher, NewLauncher
@@ -118,6 +122,22 @@ def test_result_on_disk_counts(scene: Scene, *, is_its_own: bool) -> None:
     leave_outcome(scene.claim, scene.folder / "runs", token)
     scene.later(HOUR)
     assert scene.state() is (State.DONE if is_its_own else State.READY)
+
+
+def test_reports_on_disk_are_stored_before_the_next_attempt(scene: Scene) -> None:
+    """The launcher died with what it had gathered; decisions about the evaluation rest on its curve."""
+    with transaction(scene.engine) as connection:
+        note_allocation_state(connection, scene.allocation, "VANISHED")
+        add_reports(connection, [NewReport(scene.claim.id, 1, scene.claim.token, 1, 0.5, 1.7e9)])
+    folder = Path(attempt_folder(str(scene.folder / "runs"), scene.claim.ordinal, scene.claim.attempt))
+    folder.mkdir(parents=True)
+    lines = (f'{{"step": {step}, "objective": {step / 2}}}\n' for step in (1, 2, 3))
+    (folder / REPORTS).write_text("".join(lines) + '{"step": 4, "objec')
+    scene.later(HOUR)
+    assert scene.state() is State.READY
+    with transaction(scene.engine) as connection:
+        curve = [(one.step, one.objective) for one in reports_of(connection, scene.claim.id)]
+    assert curve == [(1, 0.5), (2, 1.0), (3, 1.5)]
 
 
 def test_what_a_dead_launcher_left_running_ends_before_its_successor_begins(scene: Scene) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ambs_hpc.records import Campaign
-    from ambs_hpc.report.comparison import ComparedCampaign, ComparedGroup
+    from ambs_hpc.reporting.comparison import ComparedCampaign, ComparedGroup
 
     Found = Sequence[tuple[Campaign, ComparedCampaign]]
 
@@ -39,8 +39,8 @@ def compare(
     whole node, or of the share of one that a slot of the launcher is.
     """
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.report.comparison import compare_campaigns, comparison_json
-    from ambs_hpc.report.comparison_figure import draw_comparison
+    from ambs_hpc.reporting.comparison import compare_campaigns, comparison_json
+    from ambs_hpc.reporting.comparison_figure import draw_comparison
 
     found = _found(names or [], list(db or [""]))
     direction = _direction(found)
@@ -93,7 +93,7 @@ def _compared(connection: object, campaign: Campaign) -> ComparedCampaign:
     import numpy as np
 
     from ambs_hpc import queue
-    from ambs_hpc.report.comparison import ComparedCampaign, name_of_seeds
+    from ambs_hpc.reporting.comparison import ComparedCampaign, name_of_seeds
 
     runs = queue.ended_runs(connection, campaign.id)  # type: ignore[arg-type]  # a Connection
     objectives = [float("nan") if one.objective is None else one.objective for one in runs]
@@ -153,7 +153,7 @@ def _print(groups: Sequence[ComparedGroup]) -> None:
     from statistics import median
 
     from ambs_hpc.cli.shared.output import cell, print_table
-    from ambs_hpc.report.comparison import common_reach, value_at
+    from ambs_hpc.reporting.comparison import common_reach, value_at
 
     evaluations, hours = common_reach(groups)
     columns = ["campaign", "seeds", "evaluations", "failed", "node-hours", "imported", "best", "range"]

@@ -36,7 +36,7 @@ def export(
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.errors import UsageError, nearest
-    from ambs_hpc.report.table_export import csv_text, write_parquet
+    from ambs_hpc.reporting.table_export import csv_text, write_parquet
 
     if form not in FORMATS:
         raise UsageError(f"{form}: no such format. {nearest(form, FORMATS)}")

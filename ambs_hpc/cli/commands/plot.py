@@ -22,8 +22,8 @@ def plot(campaign: CampaignName = None, output: Output = None, db: Database = No
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.errors import UsageError, nearest
     from ambs_hpc.records import IMPORTED
-    from ambs_hpc.report.figure import draw_campaign
-    from ambs_hpc.report.series import EndedEvaluation
+    from ambs_hpc.reporting.figure import draw_campaign
+    from ambs_hpc.reporting.series import EndedEvaluation
 
     with queue.reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)

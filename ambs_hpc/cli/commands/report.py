@@ -70,9 +70,9 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.errors import UsageError, nearest
-    from ambs_hpc.report.html.campaign_record import read_campaign
-    from ambs_hpc.report.html.document import report_html
-    from ambs_hpc.report.html.report_file import write_whole
+    from ambs_hpc.reporting.html.campaign_record import read_campaign
+    from ambs_hpc.reporting.html.document import report_html
+    from ambs_hpc.reporting.html.report_file import write_whole
 
     with queue.reading(engine) as connection:
         only = named_campaign(connection, campaign)

@@ -11,26 +11,33 @@ from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.records import IMPORTED
 
 if TYPE_CHECKING:
-    from ambs_hpc.queue import EvaluationStory, Event
+    from collections.abc import Sequence
+
+    from ambs_hpc.queue import EvaluationStory, Event, Report
+
+LAST_REPORTS = 10
 
 EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="Number of the evaluation, see `ambs list`.")]
 
 
 def show(evaluation_id: EvaluationId, db: Database = None, as_json: AsJson = False) -> None:
-    """Show the configuration, why it was proposed, every attempt and event, and where the files are."""
+    """Show the configuration, why it was proposed, its attempts, events, reports and files."""
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.queue import reading, show_evaluation
+    from ambs_hpc.queue import reading, report_counts, reports_of, show_evaluation
 
     with reading(open_engine(db)) as connection:
         story = show_evaluation(connection, evaluation_id)
+        reports = reports_of(connection, evaluation_id, None if as_json else LAST_REPORTS)
+        kept, thinned = report_counts(connection, evaluation_id)
     if as_json:
-        print_json(_as_dict(story))
+        print_json(_as_dict(story, reports))
     else:
         _write(story)
+        _write_reports(reports, kept, thinned)
 
 
-def _as_dict(story: EvaluationStory) -> dict[str, Any]:
+def _as_dict(story: EvaluationStory, reports: Sequence[Report]) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -47,6 +54,7 @@ def _as_dict(story: EvaluationStory) -> dict[str, Any]:
             "newest": story.campaign.revision,
         },
         "events": [asdict(event) for event in story.events],
+        "reports": [asdict(report) for report in reports],
     }
 
 
@@ -93,6 +101,30 @@ def _write(story: EvaluationStory) -> None:
                 _first_line(event.detail) or _of_revision(event),
             )
             for event in story.events
+        ),
+    )
+
+
+def _write_reports(reports: Sequence[Report], kept: int, thinned: int) -> None:
+    """The last of them; nothing where the evaluation told of nothing."""
+    from ambs_hpc.cli.shared.output import cell, print_table, utc
+
+    if not reports:
+        return
+    left_out = f", {thinned} more were thinned out" if thinned else ""
+    shown = f"; the last {len(reports)}" if kept > len(reports) else ""
+    write(f"reports        {kept} kept{left_out}{shown}\n")
+    print_table(
+        ("time (UTC)", "step", "objective", "attempt", "metrics"),
+        (
+            (
+                utc(one.at),
+                one.step,
+                one.objective,
+                one.attempt,
+                cell(dict(one.metrics)) if one.metrics else "",
+            )
+            for one in reports
         ),
     )
 

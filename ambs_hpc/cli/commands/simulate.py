@@ -184,7 +184,7 @@ def _print(results: list[SimulationResult], *, as_json: bool) -> None:
 
 
 def _draw(title: str, results: list[SimulationResult], file: Path) -> None:
-    from ambs_hpc.report.simulation_figure import Curves, draw_simulations
+    from ambs_hpc.reporting.simulation_figure import Curves, draw_simulations
 
     draw_simulations(
         title,

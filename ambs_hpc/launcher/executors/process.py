@@ -12,6 +12,7 @@ from ambs_hpc.errors import NodesApart, ShapeNeverFits
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.container_command import Containers
 from ambs_hpc.launcher.environment import supervisor_environment
+from ambs_hpc.launcher.executors.attempt_ends import blamed, outcome_of
 from ambs_hpc.launcher.executors.node_health import Probe
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.node_losses import NodeLosses
@@ -19,6 +20,7 @@ from ambs_hpc.launcher.executors.node_pauses import NodePauses
 from ambs_hpc.launcher.executors.node_probes import NodeProbes
 from ambs_hpc.launcher.executors.open_files import allow_supervisors
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
+from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.executors.start_request import never_fits, placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing, Slot
@@ -32,6 +34,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     Message,
     NodeProbed,
     NodeTaken,
+    Reported,
     StartRequest,
 )
 from ambs_hpc.launcher.supervisor.outcome import read_outcome
@@ -43,10 +46,6 @@ logger = logging.getLogger(__name__)
 PROBE_SECONDS = 0.2  # between two looks at probes
 LISTEN_SECONDS = 1.0  # between two looks for supervisors that have fallen silent
 WORDS_SECONDS = 1.0  # for what dead supervisors' commands have said, all that died at once together
-BLAMED = (
-    "its supervising process was killed twice, the second time with nothing else in it: the evaluation kills "
-    "its parent, or the machine kills what it starts"
-)
 
 
 class ProcessExecutor:
@@ -61,16 +60,22 @@ class ProcessExecutor:
     """
 
     def __init__(
-        self, packing: Packing, node_pool: NodePool, grace_seconds: float, log: NodeLog | None = None
+        self,
+        packing: Packing,
+        node_pool: NodePool,
+        grace_seconds: float,
+        log: NodeLog | None = None,
+        report_log: ReportLog | None = None,
     ) -> None:
         """
         Args:
             packing: of the nodes of `node_pool`.
             grace_seconds: between TERM and KILL.
             log: is told what happens on nodes, and says which to use no more.
+            report_log: is told what evaluations report.
         """
         self._packing, self._node_pool, self._grace_seconds = packing, node_pool, grace_seconds
-        self._log = log or NodeLog()
+        self._log, self._report_log = log or NodeLog(), report_log or ReportLog()
         self._pauses = NodePauses(packing, self._log)
         self._containers = Containers(node_pool)
         self._node_probes = NodeProbes(packing, node_pool.nodes, self._pauses, self._log)
@@ -246,6 +251,10 @@ class ProcessExecutor:
             supervisor.unloadable = message.reason
             key = supervisor.key
             return [Unloadable(key.function, key.directory, message.error, message.what)]
+        if isinstance(message, Reported):
+            if supervisor.holds(message.id, message.attempt, message.token):
+                self._report_log.note(message)
+            return []
         assert isinstance(message, AttemptReport)
         return self._note_report(supervisor, message)
 
@@ -257,9 +266,10 @@ class ProcessExecutor:
 
     def _note_report(self, supervisor: SupervisorClient, report: AttemptReport) -> list[Ended]:
         request = supervisor.running.get(report.id)
-        if request is None or (request.attempt, request.token) != (report.attempt, report.token):
+        if request is None or not supervisor.holds(report.id, report.attempt, report.token):
             return []  # some launch commands repeat lines
         del supervisor.running[report.id]
+        self._report_log.note_end(request, has_told_all=True)
         slot = self._slots[report.id]
         if report.unwritable:
             self._pauses.note_unwritable(slot, run_directory_of(request.folder), report.unwritable)
@@ -308,6 +318,7 @@ class ProcessExecutor:
             if not is_elsewhere:
                 process_tree.kill_orphans(request.token)
             self._free(evaluation_id)
+            self._report_log.note_end(request, has_told_all=False)
             left = read_outcome(request.folder, attempt, request.token)
             if left is not None:  # it had ended, and only the report of its end is lost
                 self._suspects.discard(evaluation_id)
@@ -372,27 +383,3 @@ class ProcessExecutor:
         if slot is not None:
             self._packing.free(slot)
             self._pauses.note_end(evaluation_id)
-
-
-def outcome_of(report: AttemptReport) -> Outcome:
-    """A supervisor's report, or an outcome file, as the record that the queue takes."""
-    return Outcome(
-        id=report.id,
-        attempt=report.attempt,
-        token=report.token,
-        started_at=report.started_at,
-        finished_at=report.finished_at,
-        node=report.node,
-        objective=report.objective,
-        metrics=report.metrics,
-        failure=FailureKind(report.failure) if report.failure else None,
-        error=report.error,
-        exit_status=report.exit_status,
-    )
-
-
-def blamed(request: StartRequest, node: str) -> Outcome:
-    """The end of an attempt under which its supervisor died twice, the second time with nothing beside it."""
-    now = time.time()
-    failure = FailureKind.ERROR
-    return Outcome(request.id, request.attempt, request.token, now, now, node, failure=failure, error=BLAMED)

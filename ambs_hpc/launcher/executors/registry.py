@@ -16,6 +16,7 @@ from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Executor
+from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.queue import counts, list_campaigns
@@ -68,26 +69,28 @@ def make_executor(
     grace_seconds: float,
     slots: int | None,
     log: NodeLog | None = None,
+    report_log: ReportLog | None = None,
 ) -> Executor:
     """The executor `name`, "process" or "parsl".
 
     Args:
         slots: at most so many evaluations at once.
         log: is told what happens on nodes.
+        report_log: is told what evaluations report.
 
     Raises:
         UsageError: Parsl is not installed.
     """
     if name == "process":
-        return ProcessExecutor(packing, node_pool, grace_seconds, log)
+        return ProcessExecutor(packing, node_pool, grace_seconds, log, report_log)
     from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 
     folder = node_pool.folder or Path(tempfile.gettempdir())
-    return ParslExecutor(packing, node_pool, grace_seconds, _own_folder(folder), slots, log)
+    return ParslExecutor(packing, node_pool, grace_seconds, _own_folder(folder), slots, log, report_log)
 
 
 def balsam_executor(
-    site_name: str, grace_seconds: float, slots: int | None
+    site_name: str, grace_seconds: float, slots: int | None, report_log: ReportLog
 ) -> tuple[BalsamExecutor, Packing]:
     """The executor that hands evaluations to a Balsam site, and one node of that site.
 
@@ -102,7 +105,8 @@ def balsam_executor(
     site = service.site(site_name)
     cores, gpus = node_shape(site)
     node = Node(site.name, tuple(range(cores)), tuple(str(index) for index in range(gpus)))
-    executor = BalsamExecutor(BalsamLink(service, site), site.name, Packing([node]), grace_seconds, slots)
+    link = BalsamLink(service, site)
+    executor = BalsamExecutor(link, site.name, Packing([node]), grace_seconds, slots, report_log)
     return executor, Packing([node])
 
 

@@ -22,6 +22,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     NodeProbed,
     NodeTaken,
     ProbeOrder,
+    Reported,
     StartRequest,
     StopOrder,
     decoded_from_line,
@@ -145,6 +146,11 @@ class SupervisorClient:
         """(id, attempt) of what runs, or waits in the socket."""
         return [(one.id, one.attempt) for one in self.running.values()]
 
+    def holds(self, evaluation_id: int, attempt: int, token: str) -> bool:
+        """Whether it runs this attempt: numbers repeat when a database goes back, and tokens do not."""
+        request = self.running.get(evaluation_id)
+        return request is not None and (request.attempt, request.token) == (attempt, token)
+
     def probe(self, order: ProbeOrder) -> None:
         """Ask the supervisor to look at its node before what it is asked to start next."""
         self.was_told_to_probe = True
@@ -205,7 +211,7 @@ class SupervisorClient:
             logger.error("broken message node=%s: %s", self.key.node, error)
             self.is_dead = True
             return []
-        if isinstance(message, Alive | NodeProbed | NodeTaken | AttemptReport | ImportFailed):
+        if isinstance(message, Alive | NodeProbed | NodeTaken | Reported | AttemptReport | ImportFailed):
             self._heard_at = time.monotonic()
             self.has_greeted |= isinstance(message, Alive)
             self.taken_by = message.who if isinstance(message, NodeTaken) else self.taken_by

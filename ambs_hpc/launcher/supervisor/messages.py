@@ -167,6 +167,23 @@ class SupervisorDied:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """What an attempt has told of itself while it runs.
+
+    Args:
+        token: of the attempt.
+        reports: [step, objective, metrics, when, how many before it are not kept] of each.
+        trouble: why something that should be a report is none; "" where there is nothing to tell.
+    """
+
+    id: int
+    attempt: int
+    token: str
+    reports: Sequence[Sequence[Any]]
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptReport:
     """How an attempt ended; also the content of its outcome file. Times are seconds since 1970 UTC.
 
@@ -207,6 +224,7 @@ Message = (
     | NodeTaken
     | ImportFailed
     | SupervisorDied
+    | Reported
     | AttemptReport
 )
 Value = TypeVar("Value", bound=Message)
@@ -221,10 +239,13 @@ KINDS: dict[str, type[Any]] = {
     "import_failed": ImportFailed,
     "taken": NodeTaken,
     "died": SupervisorDied,
+    "reported": Reported,
     "report": AttemptReport,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
-_SAID = re.compile(rb'{"kind": "(alive|probed|taken|import_failed|report)"')  # begins what a supervisor says
+_SAID = re.compile(
+    rb'{"kind": "(alive|probed|taken|import_failed|reported|report)"'
+)  # begins what a supervisor says
 _FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in _NAMES}
 
 

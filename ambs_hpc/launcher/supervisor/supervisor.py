@@ -31,6 +31,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     encoded,
 )
 from ambs_hpc.launcher.supervisor.probes.node_probe import probe
+from ambs_hpc.launcher.supervisor.progress.report_gatherer import ReportGatherer
 from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from ambs_hpc.launcher.supervisor.spawn import make_new_folder, start_command
 from ambs_hpc.launcher.supervisor.transport import HEARTBEAT_SECONDS, Transport
@@ -71,6 +72,7 @@ class Supervisor:
         self._running: dict[int, RunningAttempt] = {}  # by pid
         self._ended: list[_Ended] = []  # not reported yet
         self._limits, self._kernel_kills = LimitKeeper(), KernelKills()
+        self._reports = ReportGatherer()
         self._cores, self._binds = os.sched_getaffinity(0), binds
         self._has_warned = False
         self._usual_seconds = float("inf")  # that attempts take
@@ -86,6 +88,7 @@ class Supervisor:
         self._send(Alive(os.getpid()))
         poll = select.poll()
         poll.register(self._wakeup, select.POLLIN)
+        poll.register(self._reports, select.POLLIN)
         watched = self._watch_fork_server(poll)
         while True:
             self._watch_control(poll)
@@ -94,6 +97,8 @@ class Supervisor:
             if self._wakeup.fileno() in ready:
                 self._wakeup.drain()
                 self._reap()
+            if self._reports.fileno() in ready:
+                self._send_all(self._reports.take())
             if watched in ready:
                 if not self._hear_fork_server():
                     return
@@ -171,7 +176,11 @@ class Supervisor:
             self._report(report)
             return
         if running is not None:
-            self._running[running.pid] = running
+            self._note_start(running)
+
+    def _note_start(self, running: RunningAttempt) -> None:
+        self._running[running.pid] = running
+        self._reports.begin(running.request)
 
     def _usable(self, cores: Sequence[int]) -> Sequence[int]:
         """Those of the cores that are ours; none if a site file is wrong, since unbound beats failed."""
@@ -189,7 +198,8 @@ class Supervisor:
         assert self._fork_server is not None
         assert self._objective is not None
         heard = self._fork_server.receive()
-        self._running.update((running.pid, running) for running in heard.started)
+        for running in heard.started:
+            self._note_start(running)
         for pid, status in heard.exited:
             self._note_end(pid, status)
         if heard.is_alive:
@@ -208,7 +218,8 @@ class Supervisor:
         self._reap()
         for pid in [pid for pid in self._running if not process_tree.is_child(pid)]:
             self._note_end(pid, UNKNOWN_STATUS)
-        self._fork_server = ForkServerClient(*self._objective, waiting=self._fork_server.waiting_requests)
+        with self._reports.at_rest():
+            self._fork_server = ForkServerClient(*self._objective, waiting=self._fork_server.waiting_requests)
         return True
 
     def _do_without_forks(self, reason: str) -> None:
@@ -267,6 +278,7 @@ class Supervisor:
                 one.running.ended_by = "stopped"  # by somebody who terminates all that runs here
             is_explained = one.running.ended_by is not None or not outcome.is_termination(one.status)
             if is_explained or time.monotonic() >= one.doubtful_until:
+                self._send_all(self._reports.end(one.running.request))
                 report = outcome.report_of(one.running, one.status, one.finished_at)
                 _remove_unused(one.running.request, report)
                 self._report(report)
@@ -293,6 +305,10 @@ class Supervisor:
         if len(encoded(report)) > LONGEST_REPORT_BYTES:
             report = replace(report, metrics={}, error="", is_on_disk=True)
         self._send(report)
+
+    def _send_all(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._send(message)
 
     def _send(self, message: Message) -> None:
         self._control.send(encoded(message))

@@ -339,3 +339,20 @@ source_observation = Table(
     CheckConstraint("ordinal >= 0", name="ordinal"),
     CheckConstraint(_finite("objective"), name="objective_is_finite"),
 )
+
+# What evaluations told of themselves while they ran. All attempts together are one curve; where several have
+# told of the same step, readers take the newest attempt's.
+report = Table(
+    "report",
+    metadata,
+    Column("evaluation_id", Id, ForeignKey(evaluation.c.id), nullable=False, autoincrement=False),
+    Column("step", BigInteger, nullable=False, autoincrement=False),
+    Column("attempt", Integer, nullable=False, autoincrement=False),
+    Column("objective", Double, nullable=False),
+    Column("metrics", JSON(none_as_null=True)),
+    Column("at", Double, nullable=False),
+    Column("thinned", Integer, nullable=False),  # reports of the attempt just before it that are not kept
+    PrimaryKeyConstraint("evaluation_id", "step", "attempt"),
+    CheckConstraint("step >= 0 AND attempt >= 1 AND thinned >= 0", name="counts_from_zero"),
+    CheckConstraint(_finite("objective"), name="objective_is_finite"),
+)

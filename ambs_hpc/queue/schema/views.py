@@ -79,6 +79,16 @@ _VIEWS = {
         SELECT c.name AS campaign, r.number, {time:r.at} AS at, r.who, {json:r.changes} AS changes,
                {json:r.effects} AS effects, {json:r.definition} AS definition
         FROM campaign_revision r JOIN campaign c ON c.id = r.campaign_id""",
+    "v_reports": """
+        SELECT r.evaluation_id, c.name AS campaign, e.ordinal, r.step, r.objective,
+               {json:r.metrics} AS metrics, r.attempt, {time:r.at} AS at, r.thinned
+        FROM report r
+        JOIN evaluation e ON e.id = r.evaluation_id
+        JOIN campaign c ON c.id = e.campaign_id
+        WHERE NOT EXISTS (
+            SELECT 1 FROM report newer
+            WHERE newer.evaluation_id = r.evaluation_id AND newer.step = r.step AND newer.attempt > r.attempt
+        )""",
     "v_node_events": """
         SELECT n.id, {time:n.at} AS at, n.site, n.node, n.kind, n.is_failure, n.detail,
                a.scheduler_id AS allocation, n.launcher_id, l.host AS launcher_host, {json:n.facts} AS facts

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ambs_hpc.launcher.executors.process import outcome_of
+from ambs_hpc.launcher.executors.attempt_ends import outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest
 from ambs_hpc.records import Claim

@@ -37,7 +37,7 @@ class Trainer:
 
     def __init__(self, model, args, train_dataset, eval_dataset, callbacks):
         self.args, self.max_steps, self.callbacks = args, 20 * args.num_train_epochs, callbacks
-        self.state = SimpleNamespace(global_step=0, is_world_process_zero=True)
+        self.state = SimpleNamespace(global_step=0, epoch=0.0, is_world_process_zero=True)
         self.control = SimpleNamespace(should_save=False, should_evaluate=False, should_log=False)
 
     def train(self, resume_from_checkpoint: str | None = None) -> None:
@@ -49,6 +49,7 @@ class Trainer:
             time.sleep(STEP_SECONDS)
             print("step", self.state.global_step, flush=True)
             self.state.global_step += 1
+            self.state.epoch = self.state.global_step / 20
             self.control.should_evaluate = self.state.global_step == self.max_steps
             self._call("on_step_end")
             if self.control.should_evaluate:

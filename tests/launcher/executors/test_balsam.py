@@ -22,6 +22,7 @@ from ambs_hpc.launcher.executors.protocol import Ended, Interrupted
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor.messages import AttemptReport
 from ambs_hpc.launcher.supervisor.outcome import write_outcome
+from ambs_hpc.launcher.supervisor.progress.report_lines import REPORTS
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.schedulers.balsam.values import (
     UNFINISHED,
@@ -211,6 +212,23 @@ def test_end_is_known_from_its_file(
     assert isinstance(told, Outcome)
     assert told.objective == 0.5
     assert executor.poll(0.0) == []
+
+
+def test_reports_are_read_at_the_end(
+    executor: BalsamExecutor, service: PretendService, tmp_path: Path
+) -> None:
+    """Nothing of ours runs beside it; of an earlier attempt in the same folder nothing counts."""
+    one = work(tmp_path, 1)
+    Path(one.folder).mkdir(parents=True)
+    reports = Path(one.folder, REPORTS)
+    reports.write_text('{"step": 9, "objective": 9}\n')
+    start(executor, service, one)
+    begin(one)
+    reports.write_text('{"step": 1, "objective": 0.5}\n')
+    end(one)
+    assert isinstance(ended(executor), Outcome)
+    told = executor._report_log.due()
+    assert [(each.token, each.step, each.objective) for each in told] == [("token.1", 1, 0.5)]
 
 
 def test_lost_answer_creates_nothing_twice(

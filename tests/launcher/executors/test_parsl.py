@@ -19,19 +19,21 @@ import pytest
 from ambs_hpc.errors import ShapeNeverFits, UsageError
 from ambs_hpc.identity import start_time, this_process
 from ambs_hpc.launcher.executors import node_health, registry
+from ambs_hpc.launcher.executors.attempt_ends import BLAMED
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
 from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
 from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 from ambs_hpc.launcher.executors.parsl.node_main import own_name
-from ambs_hpc.launcher.executors.process import BLAMED
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
+from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.node_pool import NodePool, Tenancy
 from ambs_hpc.launcher.packing import Node, Packing
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest, SupervisorDied
 from ambs_hpc.launcher.supervisor.outcome import not_begun, write_outcome
 from ambs_hpc.launcher.supervisor.probes.node_lock import claim_of
+from ambs_hpc.launcher.supervisor.progress.report_lines import REPORTS
 from ambs_hpc.records import Claim, Outcome, Resources
 from ambs_hpc.schedulers.cobalt import Cobalt
 from ambs_hpc.states import FailureKind
@@ -51,6 +53,12 @@ def in_pairs(configuration):
     return environment(configuration)
 def fails(configuration):
     raise ValueError("too steep")
+def reports(configuration):
+    from ambs_hpc import report
+    report(1, 0.5)
+    while not os.path.exists("../go"): time.sleep(0.05)
+    report(2, 0.75)
+    return 1.0
 def pid(configuration):
     with open("pid", "w") as file: file.write(str(os.getpid()))
     time.sleep(600)
@@ -92,7 +100,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParslExecutor]:
 
 def make(folder: Path) -> ParslExecutor:
     node_pool = NodePool((NODE,), "CUDA_VISIBLE_DEVICES")
-    return ParslExecutor(Packing([NODE]), node_pool, 0.5, folder / "run folder")
+    return ParslExecutor(Packing([NODE]), node_pool, 0.5, folder / "run folder", report_log=ReportLog())
 
 
 def work(
@@ -126,6 +134,20 @@ def outcome(executor: ParslExecutor) -> Outcome:
 
 def shell(text: str) -> list[str]:
     return ["sh", "-c", text]
+
+
+def test_reports_come_while_their_evaluation_runs(shared: ParslExecutor, tmp_path: Path) -> None:
+    """Over the pool's files; those of its last moments come with its end, from its own."""
+    log = shared._report_log
+    (one, request) = work(tmp_path, function="reports")
+    environment = {**request.environment, "AMBS_REPORTS": f"{request.folder}/{REPORTS}"}
+    assert shared.start(one, replace(request, environment=environment))
+    wait_until(lambda: shared.poll(0.05) or log.due(), WAIT_SECONDS)
+    assert [(each.token, each.step) for each in log.due()] == [(one.token, 1)]
+    (tmp_path / "go").touch()
+    assert outcome(shared).objective == 1.0
+    assert {each.step for each in log.due()} == {1, 2}
+    log.forget(log.due())
 
 
 def pid_of(folder: Path, number: int = 1) -> int:
@@ -735,7 +757,7 @@ def test_a_hanging_file_system_does_not_hold_up_the_end_of_a_pool(
     monkeypatch.setattr(parsl_pool, "JOIN_SECONDS", 0.1)
     monkeypatch.setattr(parsl_pool, "REMOVE_SECONDS", 0.1)
     plan = parsl_pool.PoolPlan(tmp_path / "pool", ["here"], (), None, (), "me", str(tmp_path), 0, False)
-    pool = parsl_pool.Pool(plan)
+    pool = parsl_pool.Pool(plan, ReportLog())
     began = time.monotonic()
     pool.close()
     assert time.monotonic() - began < WAIT_SECONDS / 2

@@ -10,7 +10,7 @@ import pytest
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.node_pauses import NodePauses
 from ambs_hpc.launcher.executors.node_probes import NodeProbes
-from ambs_hpc.launcher.executors.parsl import pool_nodes, worker
+from ambs_hpc.launcher.executors.parsl import pool_nodes, pool_reports, worker
 from ambs_hpc.launcher.executors.parsl.pool_files import (
     NodeFound,
     NodeLost,
@@ -22,7 +22,7 @@ from ambs_hpc.launcher.executors.parsl.pool_files import (
 )
 from ambs_hpc.launcher.executors.parsl.pool_nodes import PoolNodes
 from ambs_hpc.launcher.packing import Node, Packing
-from ambs_hpc.launcher.supervisor.messages import NodeProbed
+from ambs_hpc.launcher.supervisor.messages import NodeProbed, Reported
 
 PROBE = {"node": "a", "at": 5.0, "is_binding": True, "trouble": "", "facts": {"gpus": 4}}
 
@@ -32,8 +32,8 @@ class Left:
 
     def __init__(self, folder: Path) -> None:
         (folder / worker.NODES).mkdir()
-        self.folder, self.news = folder, list[NodeNews]()
-        self.files = PoolFiles(folder, ["a", "b"], self.news.append)
+        self.folder, self.news, self.reported = folder, list[NodeNews](), list[Reported]()
+        self.files = PoolFiles(folder, ["a", "b"], self.news.append, self.reported.append)
 
     def add(self, *lines: object) -> None:
         with (self.folder / worker.PLACES).open("a") as file:
@@ -73,12 +73,12 @@ def test_a_file_without_ends_of_lines_is_passed_over(left: Left, monkeypatch: py
 
 def test_a_file_system_in_trouble_tells_nothing_and_ends_nothing(tmp_path: Path) -> None:
     """No folder, a folder in place of a file, a file in place of a folder; orders wait for it."""
-    files = PoolFiles(tmp_path / "gone", ["a"], lambda _: None)
+    files = PoolFiles(tmp_path / "gone", ["a"], lambda _: None, lambda _: None)
     files.look()
     (tmp_path / worker.PLACES).mkdir()
     (tmp_path / worker.NODES).touch()
     (tmp_path / worker.CANCELLED).mkdir()
-    files = PoolFiles(tmp_path, ["a"], lambda _: None)
+    files = PoolFiles(tmp_path, ["a"], lambda _: None, lambda _: None)
     files.cancel([(1, 1)], 2.0)
     files.look()
     files.look()
@@ -181,3 +181,30 @@ def test_nodes_that_all_have_trouble_are_used_at_once() -> None:
         pool.hear(NodeOccupied(node, ""))
         pool.hear(unfit(node))
     assert pool.needs_unfit(0.0)
+
+
+def test_reports_come_once_from_whole_lines(left: Left) -> None:
+    """Workers of a node add to one file while it is read; what is torn or of another form breaks nothing."""
+    first, second = (Reported(number, 1, "token", [[1, 0.5, {}, 1.7e9, 0]]) for number in (1, 2))
+    left.files.look()
+    pool_reports.tell_reported(left.folder, "a", first)
+    (file,) = (left.folder / pool_reports.FOLDER).iterdir()
+    with file.open("a") as lines:
+        lines.write('\n{}\n[[[\n{"kind": "alive", "pid": 1}\n{"kind": "reported", "id": 1}\n{"kind": "repor')
+    left.files.look()
+    assert left.reported == [first]
+    with file.open("a") as lines:
+        lines.write("\n")
+    pool_reports.tell_reported(left.folder, "b", second)
+    left.files.look()
+    left.files.look()
+    assert left.reported == [first, second]
+
+
+def test_a_nodes_file_of_reports_is_bounded(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launcher runs for days beside it; the files of the attempts have all of it."""
+    monkeypatch.setattr(pool_reports, "MOST_BYTES", 500)
+    for step in range(100):
+        pool_reports.tell_reported(left.folder, "a", Reported(1, 1, "token", [[step, 0.5, {}, 1.7e9, 0]]))
+    (file,) = (left.folder / pool_reports.FOLDER).iterdir()
+    assert 500 <= file.stat().st_size < 700

@@ -13,6 +13,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     NodeProbed,
     NodeTaken,
     ProbeOrder,
+    Reported,
     StartRequest,
     StopOrder,
     SupervisorDied,
@@ -36,6 +37,7 @@ MESSAGES: list[Message] = [
     Alive(17, 3.5),
     ImportFailed("Traceback\n  'x'"),
     SupervisorDied(),
+    Reported(1, 2, "token.1", [[3, 0.5, {"loss": 0.1}, 1.5, 0]], "step is -1"),
     NodeTaken("launcher 7 on n in cobalt allocation 12"),
     AttemptReport(1, 2, "n", 1.5, 2.5, objective=-1e308, metrics={"curve": [1, 2.5, None]}),
 ]

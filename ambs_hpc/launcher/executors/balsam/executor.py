@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.launcher.container_command import Containers
+from ambs_hpc.launcher.executors.attempt_ends import blamed, outcome_of
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.executors.balsam.jobs import cores_of, new_job, on_one_node, queue_of
 from ambs_hpc.launcher.executors.balsam.link import QUEUE, BalsamLink
 from ambs_hpc.launcher.executors.balsam.messages import Key, News, ReadBooks
-from ambs_hpc.launcher.executors.process import blamed, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
+from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.executors.start_request import bounded
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing
@@ -69,7 +70,13 @@ class BalsamExecutor:
     """
 
     def __init__(
-        self, link: BalsamLink, site: str, packing: Packing, grace_seconds: float, slots: int | None
+        self,
+        link: BalsamLink,
+        site: str,
+        packing: Packing,
+        grace_seconds: float,
+        slots: int | None,
+        report_log: ReportLog | None = None,
     ) -> None:
         """
         Args:
@@ -78,6 +85,7 @@ class BalsamExecutor:
         """
         self._link, self._site, self._packing = link, site, packing
         self._grace_seconds, self._slots = grace_seconds, slots
+        self._report_log = report_log or ReportLog()
         self._containers = Containers(NodePool((), ""), has_supervisors=False)
         self._running: dict[int, _BalsamRun] = {}
         self._adopted: Collection[Key] = ()  # attempts that a launcher before us may have handed over
@@ -266,6 +274,7 @@ class BalsamExecutor:
         claim = running.claim
         key = (claim.id, claim.attempt)
         del self._running[claim.id]
+        self._report_log.note_end(running.request, has_told_all=False)
         if isinstance(ended, Outcome):
             self._link.forget(key)
             self._learn(ended.finished_at - ended.started_at)
@@ -384,15 +393,5 @@ def _failed_in_balsam(running: _BalsamRun, news: News) -> Outcome:
     claim, now = running.claim, time.time()
     status = "" if news.return_code is None else f" with exit status {news.return_code}"
     error = f"Balsam could not start it{status}\n{news.words}".strip()
-    failure, code = FailureKind.ERROR, news.return_code
-    return Outcome(
-        claim.id,
-        claim.attempt,
-        claim.token,
-        now,
-        now,
-        "",
-        failure=failure,
-        error=error,
-        exit_status=code,
-    )
+    key, failure = (claim.id, claim.attempt, claim.token), FailureKind.ERROR
+    return Outcome(*key, now, now, "", failure=failure, error=error, exit_status=news.return_code)

@@ -12,6 +12,7 @@ import os
 
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, ImportFailed, decoded, encoded
 from ambs_hpc.launcher.supervisor.outcome import OUTCOME, RESULT
+from ambs_hpc.launcher.supervisor.progress.report_lines import REPORTS
 from ambs_hpc.launcher.supervisor.spawn import REQUEST
 
 STARTED, STOP, UNLOADABLE = ".ambs-started", ".ambs-stop", ".ambs-unloadable"  # no program's own names
@@ -28,7 +29,7 @@ def has_request(folder: str) -> bool:
 
 def clear(folder: str, run_directory: str, key: tuple[int, int]) -> None:
     """Nothing of an earlier attempt of the same key is left that could be taken for this one's."""
-    mine = [f"{folder}/{name}" for name in (STARTED, STOP, UNLOADABLE, OUTCOME, RESULT)]
+    mine = [f"{folder}/{name}" for name in (STARTED, STOP, UNLOADABLE, OUTCOME, RESULT, REPORTS)]
     for file in (*mine, _end_file(run_directory, *key)):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file)  # noqa: PTH108  once for every evaluation

@@ -15,14 +15,15 @@ from pathlib import Path
 from ambs_hpc.errors import ShapeNeverFits
 from ambs_hpc.identity import this_process
 from ambs_hpc.launcher.container_command import Containers
+from ambs_hpc.launcher.executors.attempt_ends import blamed, outcome_of
 from ambs_hpc.launcher.executors.node_health import FolderProbe, Probe, lost, unwritable
 from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.node_pauses import NodePauses
 from ambs_hpc.launcher.executors.node_probes import NodeProbes
 from ambs_hpc.launcher.executors.parsl.pool import Answer, Pool, PoolPlan, require_parsl
 from ambs_hpc.launcher.executors.parsl.pool_nodes import PoolNodes
-from ambs_hpc.launcher.executors.process import blamed, outcome_of
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
+from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.executors.start_request import placed
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Packing, Share, Slot
@@ -63,12 +64,14 @@ class ParslExecutor:
         folder: Path,
         slots: int | None = None,
         log: NodeLog | None = None,
+        report_log: ReportLog | None = None,
     ) -> None:
         """
         Args:
             folder: where pools have theirs, seen by all nodes.
             slots: at most so many evaluations at once.
             log: is told what happens on nodes, and says which to use no more.
+            report_log: is told what evaluations report.
 
         Raises:
             UsageError: Parsl is not installed.
@@ -86,7 +89,7 @@ class ParslExecutor:
         self._words = ""  # what the launch command said when it started nothing
         self._probe: Probe | None = None  # of the nodes of a pool that failed
         self._unwritable: tuple[FolderProbe, str] | None = None  # with the words for people
-        self._log = log or NodeLog()
+        self._log, self._report_log = log or NodeLog(), report_log or ReportLog()
         self._node_probes = NodeProbes(packing, node_pool.nodes, NodePauses(packing), self._log)
         self._nodes = PoolNodes(packing, self._node_probes, self._log)
 
@@ -164,7 +167,7 @@ class ParslExecutor:
             return False
         request = self._containers.entered(request)
         if self._pool is None:
-            self._pool = Pool(self._plan(run_directory_of(request.folder)))
+            self._pool = Pool(self._plan(run_directory_of(request.folder)), self._report_log)
         share = self._trimmed(claim.resources)
         request = placed(
             request, claim.resources, Slot((share,)), self._node_pool, claim.token, self._grace_seconds
@@ -279,6 +282,7 @@ class ParslExecutor:
         request = self._running.pop(answer.evaluation_id, None)
         if request is None:
             return []
+        self._report_log.note_end(request, has_told_all=False)
         report = answer.message
         if report is None:
             if answer.error.startswith(WORKER_LOST):
@@ -324,14 +328,12 @@ class ParslExecutor:
         """Close the pool and report what was in it."""
         self._close_pool()
         held, self._running = list(self._running.values()), {}
+        for one in held:
+            self._report_log.note_end(one, has_told_all=False)
         left = [(one, self._left(one)) for one in held]
-        return [
-            # A failure may be of the end that the pool has just come to.
-            outcome
-            if outcome is not None and outcome.failure is None
-            else Interrupted(one.id, one.attempt, why, started=started)
-            for one, outcome in left
-        ]
+        # A failure may be of the end that the pool has just come to.
+        ends = ((one, None if end is None or end.failure is not None else end) for one, end in left)
+        return [end or Interrupted(one.id, one.attempt, why, started=started) for one, end in ends]
 
     def _left(self, request: StartRequest) -> Outcome | None:
         """The outcome of an attempt that had ended by itself, where only the report of its end is lost."""

@@ -24,6 +24,7 @@ from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.environment import launch_environment
 from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
 from ambs_hpc.launcher.executors.parsl.pool_files import NodeFound, NodeLost, NodeNews, PoolFiles, drained
+from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.packing import Share
 from ambs_hpc.launcher.supervisor.messages import (
     AttemptReport,
@@ -98,7 +99,7 @@ class Pool:
     It comes up in the background; orders that are given meanwhile wait.
     """
 
-    def __init__(self, plan: PoolPlan) -> None:
+    def __init__(self, plan: PoolPlan, report_log: ReportLog) -> None:
         """
         Raises:
             UsageError: Parsl is not installed.
@@ -117,7 +118,7 @@ class Pool:
         self._managers = ManagerWatch()
         self._left_out: set[str] = set()
         self._news: queue.SimpleQueue[NodeNews] = queue.SimpleQueue()
-        self._files = PoolFiles(plan.folder, plan.nodes, self._news.put)
+        self._files = PoolFiles(plan.folder, plan.nodes, self._news.put, report_log.note)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)

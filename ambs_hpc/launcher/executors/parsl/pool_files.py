@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ambs_hpc.launcher.executors.parsl.pool_reports import PoolReports
 from ambs_hpc.launcher.executors.parsl.worker import CANCELLED, LOOK_SECONDS, NODES, PLACES, SharedLines
-from ambs_hpc.launcher.supervisor.messages import NodeProbed
+from ambs_hpc.launcher.supervisor.messages import NodeProbed, Reported
 
 Item = TypeVar("Item")
 
@@ -61,16 +62,24 @@ NodeNews = NodeLost | NodeFound | NodeOccupied | ObjectiveImported | NodeProbed
 class PoolFiles:
     """Reads and writes the files of one pool in a thread for which nobody waits."""
 
-    def __init__(self, folder: Path, nodes: Collection[str], tell: Callable[[NodeNews], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        nodes: Collection[str],
+        tell: Callable[[NodeNews], None],
+        take: Callable[[Reported], None],
+    ) -> None:
         """
         Args:
             folder: the pool's.
             nodes: of which it may tell; what names others is dropped.
             tell: takes what is new of nodes.
+            take: takes what evaluations report.
         """
         self._folder, self._nodes, self._tell = folder / NODES, frozenset(nodes), tell
         self._cancelled = folder / CANCELLED
         self._lines = SharedLines(folder / PLACES)
+        self._reports = PoolReports(folder, take)
         self._read: dict[str, int] = {}  # files of nodes, and of which age
         self._places: queue.SimpleQueue[tuple[int, int, str]] = queue.SimpleQueue()
         self._orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # lines for the file of cancellations
@@ -103,6 +112,7 @@ class PoolFiles:
         for evaluation_id, attempt, node in self._lines.further():
             if isinstance(node, str) and node in self._nodes:
                 self._places.put((evaluation_id, attempt, node))
+        self._reports.look()
         with contextlib.suppress(OSError):
             for file in sorted(self._folder.glob("*.json")):
                 self._look_at(file)

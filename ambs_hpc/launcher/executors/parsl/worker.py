@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ambs_hpc.launcher.environment import gpu_environment, supervisor_environment
+from ambs_hpc.launcher.executors.parsl.pool_reports import tell_reported
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.client import (
     WORDS_SECONDS,
@@ -30,6 +31,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     Alive,
     AttemptReport,
     ImportFailed,
+    Reported,
     StartRequest,
     SupervisorDied,
     decoded,
@@ -101,6 +103,8 @@ class Worker:
                 if isinstance(message, AttemptReport):
                     supervisor.running.pop(request.id)
                     return message
+                if isinstance(message, Reported):
+                    tell_reported(self._pool, self._node, message)
                 if isinstance(message, Alive) and message.import_seconds is not None and self._is_first:
                     self._is_first = False
                     said = {"function": request.function, "import_seconds": message.import_seconds}

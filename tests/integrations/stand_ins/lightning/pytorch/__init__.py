@@ -40,6 +40,11 @@ class Trainer:
         self.state.fn = "validate"
         self._validate(model)
 
+    @property
+    def current_epoch(self) -> int:
+        """Of the step before: it ends with its epoch's validation."""
+        return (self.global_step - 1) // 3
+
     def save_checkpoint(self, path: Path) -> None:
         path.write_text(json.dumps({"global_step": self.global_step}))
 

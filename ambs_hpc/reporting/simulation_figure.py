@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ambs_hpc.report.figure import blank_figure
+from ambs_hpc.reporting.figure import blank_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from typing import Any
 
 from ambs_hpc.queue import EvaluationRow
 from ambs_hpc.records import IMPORTED, Allocation
-from ambs_hpc.report.html.campaign_record import CampaignRecord
-from ambs_hpc.report.html.html_tables import pairs, table, text, utc
+from ambs_hpc.reporting.html.campaign_record import CampaignRecord
+from ambs_hpc.reporting.html.html_tables import pairs, table, text, utc
 from ambs_hpc.shown_text import duration
 from ambs_hpc.states import State
 

@@ -12,9 +12,9 @@ import pytest
 from ambs_hpc.problem.space import build_space, space_to_json
 from ambs_hpc.queue import EvaluationRow
 from ambs_hpc.records import Value
-from ambs_hpc.report.html.document import report_html
-from tests.report.chromium import PROGRAM, Page, browser
-from tests.report.records import evaluation, record
+from ambs_hpc.reporting.html.document import report_html
+from tests.reporting.chromium import PROGRAM, Page, browser
+from tests.reporting.records import evaluation, record
 
 OBJECTIVES = [5.0, None, 3.0, 4.0, 2.0, None, 6.0, 1e6]
 pytestmark = pytest.mark.skipif(PROGRAM is None and "CI" not in os.environ, reason="no Chromium here")

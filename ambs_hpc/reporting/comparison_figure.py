@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ambs_hpc.report.comparison import Band, ComparedGroup
-from ambs_hpc.report.figure import blank_figure
+from ambs_hpc.reporting.comparison import Band, ComparedGroup
+from ambs_hpc.reporting.figure import blank_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

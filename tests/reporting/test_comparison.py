@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambs_hpc.report.comparison import (
+from ambs_hpc.reporting.comparison import (
     ComparedCampaign,
     common_reach,
     compare_campaigns,
@@ -16,7 +16,7 @@ from ambs_hpc.report.comparison import (
     name_of_seeds,
     value_at,
 )
-from ambs_hpc.report.comparison_figure import draw_comparison
+from ambs_hpc.reporting.comparison_figure import draw_comparison
 
 NAN = math.nan
 

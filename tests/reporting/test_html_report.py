@@ -18,16 +18,16 @@ from ambs_hpc.errors import UsageError
 from ambs_hpc.problem.space import space_to_json
 from ambs_hpc.queue import AttemptSpan, claim, complete, fail, reading, transaction
 from ambs_hpc.records import IMPORTED
-from ambs_hpc.report.html.campaign_record import read_campaign
-from ambs_hpc.report.html.document import report_html
-from ambs_hpc.report.html.parameter_samples import MOST_ROWS, parameter_axes, parameters_json
-from ambs_hpc.report.html.partial_dependence import partial_dependence
-from ambs_hpc.report.html.progress_series import beyond_limits, shown_limits, thinned
-from ambs_hpc.report.html.report_file import write_whole
-from ambs_hpc.report.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
+from ambs_hpc.reporting.html.campaign_record import read_campaign
+from ambs_hpc.reporting.html.document import report_html
+from ambs_hpc.reporting.html.parameter_samples import MOST_ROWS, parameter_axes, parameters_json
+from ambs_hpc.reporting.html.partial_dependence import partial_dependence
+from ambs_hpc.reporting.html.progress_series import beyond_limits, shown_limits, thinned
+from ambs_hpc.reporting.html.report_file import write_whole
+from ambs_hpc.reporting.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
 from ambs_hpc.shown_text import harmless
 from tests.queue import stock
-from tests.report.records import HOSTILE, SPACE, T0, evaluation, record
+from tests.reporting.records import HOSTILE, SPACE, T0, evaluation, record
 
 OBJECTIVES = [5.0, None, 3.0, 4.0, 2.0, None, 6.0]
 ROWS = [evaluation(number, value) for number, value in enumerate(OBJECTIVES, start=1)]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.report.figure import draw_campaign
-from ambs_hpc.report.series import EndedEvaluation, best_so_far, busy_slots
+from ambs_hpc.reporting.figure import draw_campaign
+from ambs_hpc.reporting.series import EndedEvaluation, best_so_far, busy_slots
 
 ENDINGS = [
     EndedEvaluation(10.0, 14.0, 3.0),

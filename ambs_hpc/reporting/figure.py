@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.report.series import EndedEvaluation, best_so_far, busy_slots
+from ambs_hpc.reporting.series import EndedEvaluation, best_so_far, busy_slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.queue import EvaluationRow
 from ambs_hpc.records import Value
-from ambs_hpc.report.html.progress_series import thinned
+from ambs_hpc.reporting.html.progress_series import thinned
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth
 from ambs_hpc.search.history import History

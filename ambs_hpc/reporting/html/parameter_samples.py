@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ambs_hpc.queue import EvaluationRow
 from ambs_hpc.records import Value
-from ambs_hpc.report.html.partial_dependence import DependencePoint
-from ambs_hpc.report.html.progress_series import shown_limits, thinned
+from ambs_hpc.reporting.html.partial_dependence import DependencePoint
+from ambs_hpc.reporting.html.progress_series import shown_limits, thinned
 from ambs_hpc.states import State
 
 MOST_ROWS, MOST_VALUES, BEST_KEPT = 2000, 60_000, 100

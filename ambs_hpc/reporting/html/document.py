@@ -7,14 +7,14 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-from ambs_hpc.report.html import sections
-from ambs_hpc.report.html.campaign_record import CampaignRecord
-from ambs_hpc.report.html.html_tables import text, utc
-from ambs_hpc.report.html.json_script import json_script
-from ambs_hpc.report.html.parameter_samples import MOST_AXES, parameters_json
-from ambs_hpc.report.html.partial_dependence import partial_dependence
-from ambs_hpc.report.html.progress_series import endings_of, progress_json
-from ambs_hpc.report.html.slot_timeline import timeline_json
+from ambs_hpc.reporting.html import sections
+from ambs_hpc.reporting.html.campaign_record import CampaignRecord
+from ambs_hpc.reporting.html.html_tables import text, utc
+from ambs_hpc.reporting.html.json_script import json_script
+from ambs_hpc.reporting.html.parameter_samples import MOST_AXES, parameters_json
+from ambs_hpc.reporting.html.partial_dependence import partial_dependence
+from ambs_hpc.reporting.html.progress_series import endings_of, progress_json
+from ambs_hpc.reporting.html.slot_timeline import timeline_json
 
 SCRIPTS = ("chart.js", "progress.js", "timeline.js", "effects.js", "parallel.js")
 

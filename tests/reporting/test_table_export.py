@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.report.table_export import csv_text, write_parquet
+from ambs_hpc.reporting.table_export import csv_text, write_parquet
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_parquet_holds_every_metric(tmp_path: Path) -> None:
 
 def test_a_column_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever pyarrow objects to, it is one message."""
-    monkeypatch.setattr("ambs_hpc.report.table_export._uniform", lambda values: [object()])
+    monkeypatch.setattr("ambs_hpc.reporting.table_export._uniform", lambda values: [object()])
     with pytest.raises(UsageError, match="Column 'm:odd' cannot be written"):
         write_parquet([{"m:odd": 1}], tmp_path / "t.parquet")

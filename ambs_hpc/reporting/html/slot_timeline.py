@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ambs_hpc.queue import AttemptSpan, LauncherSpan
-from ambs_hpc.report.html.campaign_record import CampaignRecord
+from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.states import Move
 
 DONE, FAILED, INTERRUPTED, RUNNING = range(4)

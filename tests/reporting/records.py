@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ambs_hpc.queue import AttemptSpan, EvaluationRow, FailureGroup, LauncherSpan, Throughput
 from ambs_hpc.records import Allocation, Campaign, CampaignRevision, NewCampaign
-from ambs_hpc.report.html.campaign_record import CampaignRecord
+from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.states import FailureKind, State
 
 MARKUP = "</script><script>document.title='taken'</script><img src=x onerror=document.title='taken'>"

@@ -1,0 +1,1 @@
+"""What evaluations tell of themselves while they run: told, read from their files, gathered."""
