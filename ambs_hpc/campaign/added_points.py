@@ -58,7 +58,14 @@ def known_rows(
 def add_points(
     engine: Engine, campaign: Campaign, configurations: Sequence[Configuration], *, again: bool
 ) -> AddedPoints:
-    """The configurations are READY, first in the queue, in their order; a known one only when `again`."""
+    """The configurations are READY, first in the queue, in their order; a known one only when `again`.
+
+    Args:
+        campaign: as it was when they were fitted into its space.
+
+    Raises:
+        CampaignConflict: somebody has changed its space since; nothing was stored.
+    """
     given = GivenRows(engine, campaign.id)
     known: dict[str, EvaluationRow] = {}
     chosen: list[Configuration] = []
@@ -74,7 +81,7 @@ def add_points(
         made = [_new_evaluation(newest, ordinal - place, one) for place, one in enumerate(new)]
         return enqueue(connection, campaign.id, made)
 
-    ids = given.store(choose, write)
+    ids = given.store(choose, write, campaign)
     return AddedPoints(tuple(zip(ids, chosen, strict=True)), tuple(known.values()))
 
 

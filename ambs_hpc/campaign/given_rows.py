@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from ambs_hpc.campaign.carry_over import WAS
+from ambs_hpc.errors import CampaignConflict
 from ambs_hpc.queue import (
     EvaluationRow,
+    get_campaign,
     list_evaluations,
     marks_of,
     next_given_ordinal,
@@ -17,9 +20,10 @@ from ambs_hpc.queue import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from ambs_hpc.records import Configuration, Value
+    from ambs_hpc.records import Campaign, Configuration, Value
 
 One = TypeVar("One")
+OF_SPACE = ("space", WAS)  # what of a problem says which configurations are legal, and what earlier ones mean
 
 
 class GivenRows:
@@ -37,6 +41,7 @@ class GivenRows:
         self,
         choose: Callable[[Sequence[EvaluationRow]], list[One]],
         write: Callable[[Connection, int, list[One]], list[int]],
+        fitted_to: Campaign,
     ) -> list[int]:
         """Write what `choose` wants after a look at all evaluations; returns the new ids.
 
@@ -46,6 +51,10 @@ class GivenRows:
         Args:
             choose: from all evaluations of the campaign.
             write: with the connection, the first new ordinal (the next ones are below it), and what to write.
+            fitted_to: the campaign as it was when what is given was compared with its space.
+
+        Raises:
+            CampaignConflict: its space is another one by now; nothing was stored.
         """
         while True:
             with reading(self._engine) as connection:
@@ -55,9 +64,19 @@ class GivenRows:
             if not chosen:
                 return []
             with transaction(self._engine) as connection:
-                ordinal = next_given_ordinal(connection, self._campaign_id)
+                ordinal = next_given_ordinal(connection, self._campaign_id)  # no revision comes after it
+                _refuse_another_space(get_campaign(connection, self._campaign_id), fitted_to)
                 if ordinal == -1 - marks.added - marks.imported:
                     return write(connection, ordinal, chosen)
+
+
+def _refuse_another_space(newest: Campaign, fitted_to: Campaign) -> None:
+    now, then = newest.definition.problem, fitted_to.definition.problem
+    if any(now.get(part) != then.get(part) for part in OF_SPACE):
+        raise CampaignConflict(
+            f"The space of campaign {newest.name!r} was changed a moment ago (revision {newest.revision}), "
+            f"and nothing was stored. Look at it with `ambs space {newest.name}`, then repeat your command."
+        )
 
 
 def configuration_key(configuration: Configuration) -> str:

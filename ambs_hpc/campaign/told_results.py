@@ -84,10 +84,17 @@ def tell_results(engine: Engine, campaign: Campaign, results: Sequence[ImportedR
     """Store the results that the campaign does not know yet; returns the ids of the new ones.
 
     Repeated, it stores nothing more, so that it may be repeated after any interruption.
+
+    Args:
+        campaign: as it was when the results were fitted into its space.
+
+    Raises:
+        CampaignConflict: somebody has changed its space since; nothing was stored.
     """
     return GivenRows(engine, campaign.id).store(
         lambda rows: unknown_results(rows, results),
         lambda connection, _, new: import_results(connection, campaign.id, new),
+        campaign,
     )
 
 
