@@ -44,6 +44,7 @@ from ambs_hpc.queue.reads.reports import (
     throughput,
 )
 from ambs_hpc.queue.reads.revisions import (
+    NOTHING_SEEN,
     CampaignVersion,
     StoredConfiguration,
     campaign_version,
@@ -109,6 +110,7 @@ from ambs_hpc.queue.verbs.takeover import adopt
 __all__ = [
     "MEMORY_SECONDS",
     "MOST_FAILURES",
+    "NOTHING_SEEN",
     "OVER",
     "PREPARED",
     "REFUSED",

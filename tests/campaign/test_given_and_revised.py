@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from ambs_hpc.campaign import Revised, SearchLoop, revise
+from ambs_hpc.campaign import Revised, SearchLoop, revise, revision
 from ambs_hpc.campaign.added_points import add_points
 from ambs_hpc.campaign.creation import edited_campaign
 from ambs_hpc.campaign.told_results import fit_results, tell_results
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import CampaignConflict
-from ambs_hpc.queue import EvaluationRow, get_campaign, import_results, list_evaluations, reading, transaction
-from ambs_hpc.records import Campaign, Configuration, ImportedResult
+from ambs_hpc.observations import RawObservation
+from ambs_hpc.problem import build_space
+from ambs_hpc.problem.space import space_to_json
+from ambs_hpc.queue import (
+    EvaluationRow,
+    NewRevision,
+    enqueue,
+    get_campaign,
+    import_results,
+    list_evaluations,
+    reading,
+    transaction,
+)
+from ambs_hpc.records import (
+    MANUAL,
+    Campaign,
+    Configuration,
+    ImportedResult,
+    NewEvaluation,
+    Proposal,
+    Resources,
+)
+from ambs_hpc.states import State
 from tests.campaign.test_given import campaign_of, raw
 
 
@@ -32,6 +54,19 @@ def rows_of(engine: Engine, campaign: Campaign) -> dict[int, EvaluationRow]:
 def narrow(engine: Engine, campaign: Campaign, ranges: str = "lr=0.0..0.5") -> Revised:
     found = now(engine, campaign)
     return revise(engine, found, edited_campaign(found, {"--narrow": [ranges]}, {}))
+
+
+def add_rate(engine: Engine, campaign: Campaign) -> None:
+    """One parameter more; those without it ran with 0.25."""
+    found = now(engine, campaign)
+    space = {"lr": (0.0, 0.5), "layers": (1, 9), "rate": (0.0, 1.0)}
+    problem = {**found.definition.problem, "space": space_to_json(build_space(space)), "was": {"rate": 0.25}}
+    revise(engine, found, replace(found.definition, problem=problem))
+
+
+def tell(engine: Engine, campaign: Campaign, *rows: RawObservation) -> int:
+    found = now(engine, campaign)
+    return len(tell_results(engine, found, fit_results(found.definition, rows).results))
 
 
 def opened(engine: Engine, campaign: Campaign) -> SearchLoop:
@@ -74,3 +109,35 @@ def test_a_living_search_leaves_out_what_is_told_from_outside_its_space(any_engi
     assert learnt(loop) == [(inside, 0.2)]
     loop.close()
     assert learnt(opened(any_engine, campaign)) == [(inside, 0.2)]
+
+
+def test_added_points_follow_a_revision_as_proposals_do(any_engine: Engine) -> None:
+    """They are the first in the queue: the new code gets them next."""
+    campaign = campaign_of(any_engine)
+    points: list[Configuration] = [{"layers": 3, "lr": 0.9}, {"layers": 3, "lr": 0.2}]
+    add_points(any_engine, campaign, points, again=False)
+    tell(any_engine, campaign, raw(0.3, 1.0), raw(0.4, 1.0), raw(0.4, 2.0), raw(0.6, None))
+    effects = narrow(any_engine, campaign).effects
+    assert effects == {"waiting": 1, "cancelled": 1, "kept": 2, "left": 1, "run_on": 0}
+    add_rate(any_engine, campaign)
+    rows = rows_of(any_engine, campaign)
+    assert [rows[-1].state, rows[-2].state] == [State.CANCELLED, State.READY]
+    assert rows[-2].configuration == {"layers": 3, "lr": 0.2, "rate": 0.25}
+
+
+def test_a_point_that_is_added_while_a_revision_is_planned_follows_it(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was legal a moment ago."""
+    campaign = campaign_of(any_engine)
+    points: list[Configuration] = [{"layers": 3, "lr": 0.9}, {"layers": 4, "lr": 0.9}]
+    add_points(any_engine, campaign, points[:1], again=False)
+    locked = revision.lock_for_revision
+
+    def late(connection: Connection, new: NewRevision) -> None:
+        made = [NewEvaluation(-2, Proposal(points[1], MANUAL), Resources())]
+        enqueue(connection, campaign.id, made)
+        locked(connection, new)
+
+    monkeypatch.setattr(revision, "lock_for_revision", late)
+    assert narrow(any_engine, campaign).effects["cancelled"] == 2
