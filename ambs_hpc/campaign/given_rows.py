@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ambs_hpc.campaign.carry_over import WAS
+from ambs_hpc.campaign.carry_over import WAS, carry_over_of
 from ambs_hpc.errors import CampaignConflict
 from ambs_hpc.queue import (
     EvaluationRow,
@@ -33,9 +34,15 @@ class GivenRows:
         self._engine, self._campaign_id = engine, campaign_id
 
     def rows(self) -> list[EvaluationRow]:
-        """All evaluations of the campaign, imported results among them."""
+        """All evaluations of the campaign, imported results among them.
+
+        Those that ran before its space was revised have the configurations that they are in the newest one,
+        if they fit into it.
+        """
         with reading(self._engine) as connection:
-            return list_evaluations(connection, self._campaign_id, limit=None)
+            campaign = get_campaign(connection, self._campaign_id)
+            rows = list_evaluations(connection, self._campaign_id, limit=None)
+        return _carried(campaign, rows)
 
     def store(
         self,
@@ -49,7 +56,7 @@ class GivenRows:
         and chooses again: two people who give the same at the same time give it once.
 
         Args:
-            choose: from all evaluations of the campaign.
+            choose: from all evaluations of the campaign, as `rows` has them.
             write: with the connection, the first new ordinal (the next ones are below it), and what to write.
             fitted_to: the campaign as it was when what is given was compared with its space.
 
@@ -60,7 +67,7 @@ class GivenRows:
             with reading(self._engine) as connection:
                 marks = marks_of(connection, self._campaign_id)
                 rows = list_evaluations(connection, self._campaign_id, limit=None)
-            chosen = choose(rows)
+            chosen = choose(_carried(fitted_to, rows))
             if not chosen:
                 return []
             with transaction(self._engine) as connection:
@@ -68,6 +75,15 @@ class GivenRows:
                 _refuse_another_space(get_campaign(connection, self._campaign_id), fitted_to)
                 if ordinal == -1 - marks.added - marks.imported:
                     return write(connection, ordinal, chosen)
+
+
+def _carried(campaign: Campaign, rows: list[EvaluationRow]) -> list[EvaluationRow]:
+    """The rows, with configurations of the campaign's space where they have one."""
+    carry_over = carry_over_of(campaign.definition.problem)
+    if carry_over is None:
+        return rows
+    carried = ((row, carry_over.carried(row.configuration)) for row in rows)
+    return [row if found is None else replace(row, configuration=found) for row, found in carried]
 
 
 def _refuse_another_space(newest: Campaign, fitted_to: Campaign) -> None:

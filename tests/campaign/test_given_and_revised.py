@@ -9,17 +9,19 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from ambs_hpc.campaign import Revised, SearchLoop, revise, revision
-from ambs_hpc.campaign.added_points import add_points
+from ambs_hpc.campaign.added_points import add_points, known_rows
 from ambs_hpc.campaign.creation import edited_campaign
+from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.campaign.told_results import fit_results, tell_results
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import CampaignConflict
-from ambs_hpc.observations import RawObservation
+from ambs_hpc.observations import RawObservation, RowEnding
 from ambs_hpc.problem import build_space
 from ambs_hpc.problem.space import space_to_json
 from ambs_hpc.queue import (
     EvaluationRow,
     NewRevision,
+    cancel,
     enqueue,
     get_campaign,
     import_results,
@@ -37,7 +39,7 @@ from ambs_hpc.records import (
     Resources,
 )
 from ambs_hpc.states import State
-from tests.campaign.test_given import campaign_of, raw
+from tests.campaign.test_given import campaign_of, finish, raw
 
 
 def now(engine: Engine, campaign: Campaign) -> Campaign:
@@ -141,3 +143,57 @@ def test_a_point_that_is_added_while_a_revision_is_planned_follows_it(
 
     monkeypatch.setattr(revision, "lock_for_revision", late)
     assert narrow(any_engine, campaign).effects["cancelled"] == 2
+
+
+def test_what_the_campaign_measured_outlives_what_it_was_told(any_engine: Engine) -> None:
+    """A revision must not bring back a value that was replaced, nor hide one behind what was cancelled."""
+    campaign = campaign_of(any_engine)
+    loop = opened(any_engine, campaign)
+    first, second = (rows_of(any_engine, campaign)[place].configuration for place in (0, 1))
+    tell(any_engine, campaign, raw(first["lr"], 99.0, first["layers"]))
+    finish(any_engine, 2)
+    (again, _), *_ = add_points(any_engine, campaign, [second], again=True).added
+    with transaction(any_engine) as connection:
+        cancel(connection, ids=[again])
+    before = learnt(loop)
+    assert [configuration for configuration, _ in before] == [first, second]
+    assert max(objective for _, objective in before if objective is not None) < 99.0
+    effects = narrow(any_engine, campaign, "layers=1..8").effects
+    assert (effects["kept"], effects["left"]) == (2, 0)
+    assert learnt(loop) == before
+
+
+def test_a_living_and_a_restarted_search_know_the_same_of_what_was_told(any_engine: Engine) -> None:
+    """Of an import and an own measurement the later one counts, whether or not there was a revision."""
+    campaign = campaign_of(any_engine)
+    loop = opened(any_engine, campaign)
+    narrow(any_engine, campaign, "layers=1..8")
+    learnt(loop)
+    waiting = [
+        row.configuration for row in rows_of(any_engine, campaign).values() if row.state is State.READY
+    ]
+    tell(any_engine, campaign, *(raw(one["lr"], 99.0, one["layers"]) for one in waiting[:2]))
+    learnt(loop)
+    finish(any_engine, 1)
+    lived = learnt(loop)
+    assert sorted(objective == 99.0 for _, objective in lived) == [False, True]
+    loop.close()
+    assert learnt(opened(any_engine, campaign)) == lived
+
+
+def test_what_ran_before_a_parameter_was_added_is_known(any_engine: Engine) -> None:
+    """It would run, or be told, a second time."""
+    campaign = campaign_of(any_engine)
+    opened(any_engine, campaign).close()
+    narrow(any_engine, campaign)
+    (done,) = finish(any_engine, 1)
+    add_rate(any_engine, campaign)
+    point = {**done, "rate": 0.25}
+    added = add_points(any_engine, now(any_engine, campaign), [point], again=False)
+    assert (added.added, [row.configuration for row in added.known]) == ((), [point])
+    same = RawObservation("x", point, RowEnding.DONE, 9.0)
+    other = RawObservation("x", {**point, "rate": 0.5}, RowEnding.DONE, 9.0)
+    assert tell(any_engine, campaign, same, other) == 1
+    assert known_rows(GivenRows(any_engine, campaign.id).rows(), [point]) == {
+        configuration_key(point): added.known[0]
+    }
