@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ambs_hpc.records import Campaign, NewCampaign
 
-FIRST_IN_QUEUE = 1000  # priority; the search's own have 0
+FIRST_IN_QUEUE = 1000  # priority above that of its campaign, which the search's own have
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +110,5 @@ def _new_evaluation(campaign: Campaign, ordinal: int, configuration: Configurati
         proposal=Proposal(configuration, MANUAL),
         resources=Resources(**cast("dict[str, Any]", problem["resources"])),
         time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
-        priority=FIRST_IN_QUEUE,
+        priority=campaign.definition.priority + FIRST_IN_QUEUE,
     )

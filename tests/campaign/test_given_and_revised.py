@@ -197,3 +197,14 @@ def test_what_ran_before_a_parameter_was_added_is_known(any_engine: Engine) -> N
     assert known_rows(GivenRows(any_engine, campaign.id).rows(), [point]) == {
         configuration_key(point): added.known[0]
     }
+
+
+def test_added_points_are_first_whatever_the_priority_of_their_campaign(any_engine: Engine) -> None:
+    """A campaign that is urgent, and one that became so, must not put them behind its own proposals."""
+    campaign = campaign_of(any_engine, priority=5000)
+    opened(any_engine, campaign).close()
+    point: Configuration = {"layers": 3, "lr": 0.31}
+    add_points(any_engine, campaign, [point], again=False)
+    revise(any_engine, campaign, replace(campaign.definition, priority=9000))
+    assert {row.priority for row in rows_of(any_engine, campaign).values()} == {9000, 10_000}
+    assert finish(any_engine, 1) == [point]
