@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
@@ -13,9 +15,10 @@ from ambs_hpc.campaign.added_points import add_points, known_rows
 from ambs_hpc.campaign.creation import edited_campaign
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.campaign.told_results import fit_results, tell_results
+from ambs_hpc.cli.commands.export import flattened
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import CampaignConflict
-from ambs_hpc.observations import RawObservation, RowEnding
+from ambs_hpc.observations import RawObservation, RowEnding, read_observations
 from ambs_hpc.problem import build_space
 from ambs_hpc.problem.space import space_to_json
 from ambs_hpc.queue import (
@@ -38,6 +41,7 @@ from ambs_hpc.records import (
     Proposal,
     Resources,
 )
+from ambs_hpc.report.table_export import csv_text
 from ambs_hpc.states import State
 from tests.campaign.test_given import campaign_of, finish, raw
 
@@ -208,3 +212,26 @@ def test_added_points_are_first_whatever_the_priority_of_their_campaign(any_engi
     revise(any_engine, campaign, replace(campaign.definition, priority=9000))
     assert {row.priority for row in rows_of(any_engine, campaign).values()} == {9000, 10_000}
     assert finish(any_engine, 1) == [point]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_export_comes_back_after_a_parameter_was_added(
+    any_engine: Engine, form: str, tmp_path: Path
+) -> None:
+    """Its rows have what their evaluations ran with; told to the campaign again, all of them are known."""
+    campaign = campaign_of(any_engine)
+    loop = opened(any_engine, campaign)
+    narrow(any_engine, campaign)
+    finish(any_engine, 1)
+    add_rate(any_engine, campaign)
+    learnt(loop)
+    finish(any_engine, 2)
+    ended = [row for row in rows_of(any_engine, campaign).values() if row.state is State.DONE]
+    flat = [flattened(row, "minimize") for row in ended]
+    table = tmp_path / f"table.{form}"
+    table.write_text(csv_text(flat) if form == "csv" else json.dumps(flat))
+    found = now(any_engine, campaign)
+    fitted = fit_results(found.definition, read_observations(str(table)))
+    assert (len(fitted.results), fitted.refused) == (3, ())
+    assert sum(one.configuration["rate"] == 0.25 for one in fitted.results) >= 1
+    assert tell_results(any_engine, found, fitted.results) == []
