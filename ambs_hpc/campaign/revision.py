@@ -14,6 +14,7 @@ from ambs_hpc.campaign.differences import definition_differences
 from ambs_hpc.campaign.given_rows import configuration_key
 from ambs_hpc.queue import (
     NOTHING_SEEN,
+    OUTSIDE_OF_SPACE,
     NewRevision,
     StoredConfiguration,
     cancel,
@@ -92,7 +93,9 @@ class _Fit:
             self.outside.append(row.id)  # those of them that wait when it is stored are cancelled
             self.run_on += row.state is State.RUNNING
             self.wait_outside += row.state is State.READY
-        following = None if carried in (None, dict(row.configuration)) else carried
+        following: Configuration | None = OUTSIDE_OF_SPACE if carried is None else carried
+        if carried == row.configuration:
+            following = None
         if row.state is not State.DONE and following != row.next_configuration:
             self.next_configurations[row.id] = following
 

@@ -97,6 +97,7 @@ from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
 from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.results import complete, fail
 from ambs_hpc.queue.verbs.revisions import (
+    OUTSIDE_OF_SPACE,
     NewRevision,
     lock_for_revision,
     renew_waiting,
@@ -111,6 +112,7 @@ __all__ = [
     "MEMORY_SECONDS",
     "MOST_FAILURES",
     "NOTHING_SEEN",
+    "OUTSIDE_OF_SPACE",
     "OVER",
     "PREPARED",
     "REFUSED",

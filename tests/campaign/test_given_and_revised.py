@@ -25,11 +25,15 @@ from ambs_hpc.queue import (
     EvaluationRow,
     NewRevision,
     cancel,
+    claim,
     enqueue,
+    fail,
     get_campaign,
     import_results,
     list_evaluations,
     reading,
+    release,
+    rerun,
     transaction,
 )
 from ambs_hpc.records import (
@@ -44,6 +48,7 @@ from ambs_hpc.records import (
 from ambs_hpc.report.table_export import csv_text
 from ambs_hpc.states import State
 from tests.campaign.test_given import campaign_of, finish, raw
+from tests.queue import stock
 
 
 def now(engine: Engine, campaign: Campaign) -> Campaign:
@@ -235,3 +240,29 @@ def test_an_export_comes_back_after_a_parameter_was_added(
     assert (len(fitted.results), fitted.refused) == (3, ())
     assert sum(one.configuration["rate"] == 0.25 for one in fitted.results) >= 1
     assert tell_results(any_engine, found, fitted.results) == []
+
+
+def test_a_failure_outside_is_not_retried(any_engine: Engine) -> None:
+    """The time of an allocation is for results that count; what was interrupted has not failed."""
+    campaign = campaign_of(any_engine, max_failures=3)
+    opened(any_engine, campaign).close()
+    add_points(any_engine, campaign, [{"layers": 3, "lr": 0.9}, {"layers": 3, "lr": 0.2}], again=False)
+    with transaction(any_engine) as connection:
+        launcher_id = stock.launcher(connection)
+        outside, inside = claim(connection, launcher_id, 2)
+    assert narrow(any_engine, campaign).effects["run_on"] == 1
+    with transaction(any_engine) as connection:
+        release(connection, launcher_id, [(outside.id, 1)], interrupted=True, reason="walltime")
+        (same,) = claim(connection, launcher_id, 1)
+        fail(connection, launcher_id, [stock.failure(same), stock.failure(inside)])
+    assert same.configuration == outside.configuration == {"layers": 3, "lr": 0.9}
+    rows = rows_of(any_engine, campaign)
+    assert (rows[-1].state, rows[-2].state) == (State.FAILED, State.READY)
+    found = now(any_engine, campaign)
+    revise(any_engine, found, edited_campaign(found, {"--widen": ["lr=0.0..1.0"]}, {}))
+    with transaction(any_engine) as connection:
+        rerun(connection, ids=[outside.id])
+        (third,) = claim(connection, launcher_id, 1)
+        fail(connection, launcher_id, [stock.failure(third)])
+    assert third.configuration == outside.configuration
+    assert rows_of(any_engine, campaign)[-1].state is State.READY
