@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ambs_hpc.records import Campaign, NewCampaign
 
-FIRST_IN_QUEUE = 1000  # priority; the search's own have 0
+FIRST_IN_QUEUE = 1000  # priority above that of its campaign, which the search's own have
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,14 @@ def known_rows(
 def add_points(
     engine: Engine, campaign: Campaign, configurations: Sequence[Configuration], *, again: bool
 ) -> AddedPoints:
-    """The configurations are READY, first in the queue, in their order; a known one only when `again`."""
+    """The configurations are READY, first in the queue, in their order; a known one only when `again`.
+
+    Args:
+        campaign: as it was when they were fitted into its space.
+
+    Raises:
+        CampaignConflict: somebody has changed its space since; nothing was stored.
+    """
     given = GivenRows(engine, campaign.id)
     known: dict[str, EvaluationRow] = {}
     chosen: list[Configuration] = []
@@ -74,7 +81,7 @@ def add_points(
         made = [_new_evaluation(newest, ordinal - place, one) for place, one in enumerate(new)]
         return enqueue(connection, campaign.id, made)
 
-    ids = given.store(choose, write)
+    ids = given.store(choose, write, campaign)
     return AddedPoints(tuple(zip(ids, chosen, strict=True)), tuple(known.values()))
 
 
@@ -103,5 +110,5 @@ def _new_evaluation(campaign: Campaign, ordinal: int, configuration: Configurati
         proposal=Proposal(configuration, MANUAL),
         resources=Resources(**cast("dict[str, Any]", problem["resources"])),
         time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
-        priority=FIRST_IN_QUEUE,
+        priority=campaign.definition.priority + FIRST_IN_QUEUE,
     )

@@ -59,21 +59,13 @@ class CarryOver:
         return [carried for one in points if (carried := self.carried(one)) is not None]
 
     def of_proposals(self, proposals: Iterable[Proposal]) -> list[Proposal | None]:
-        """All proposals in their order, as ones of the newest space; None for those that do not count.
+        """All proposals in their order, as ones of the newest space; None for those outside.
 
-        Not counted are those outside, and of several that have become the same all but the first one.
+        Several may have become the same: of what they were told, the search keeps what it would of one that
+        was proposed several times.
         """
-        known: set[frozenset[tuple[str, bool, Value]]] = set()
-        found: list[Proposal | None] = []
-        for proposal in proposals:
-            carried = self.carried(proposal.configuration)
-            key = frozenset((name, isinstance(value, bool), value) for name, value in (carried or {}).items())
-            if carried is None or key in known:
-                found.append(None)
-            else:
-                found.append(replace(proposal, configuration=carried))
-                known.add(key)
-        return found
+        carried = [(one, self.carried(one.configuration)) for one in proposals]
+        return [None if new is None else replace(one, configuration=new) for one, new in carried]
 
     def _is_still_in_force(self, name: str, value: Value) -> bool:
         if name not in self._was:

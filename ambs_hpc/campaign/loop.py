@@ -126,7 +126,7 @@ class SearchLoop:
         self._searcher = searcher_for(campaign.definition)
         self._database_uid = ""
         self._carry_over: CarryOver | None = None  # where the space was revised
-        self._uncounted: set[int] = set()  # ordinals of proposals outside of the newest space
+        self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
         self._is_rebuilt = False
         self._cursor = 0
         self._proposed, self._added = 0, 0  # by this search, by people
@@ -251,21 +251,28 @@ class SearchLoop:
     def _learn(self, finished: Sequence[Finished]) -> None:
         if not finished:
             return
-        counted = [one for one in finished if one.ordinal not in self._uncounted]
-        cancelled = [self._carried(one.configuration) for one in counted if one.state is State.CANCELLED]
-        observed = [one for one in counted if one.state is not State.CANCELLED]
-        self._searcher.tell(
-            [Observation(self._carried(one.configuration), one.objective) for one in observed]
-        )
+        observed: list[Observation] = []
+        cancelled: list[Configuration] = []
+        for one in finished:
+            carried = self._carried(one)
+            if carried is None:
+                self._uncounted.add(one.ordinal)
+            elif one.state is State.CANCELLED:
+                cancelled.append(carried)
+            else:
+                observed.append(Observation(carried, one.objective))
+        self._searcher.tell(observed)
         if cancelled:
             self._searcher.discard(cancelled)
         self._cursor = finished[-1].sequence
 
-    def _carried(self, configuration: Configuration) -> Configuration:
-        """A configuration that counts, as one of the newest space."""
-        carried = configuration if self._carry_over is None else self._carry_over.carried(configuration)
-        assert carried is not None
-        return carried
+    def _carried(self, one: Finished) -> Configuration | None:
+        """Its configuration as one of the newest space; None where it does not count."""
+        if one.ordinal in self._uncounted:
+            return None
+        if self._carry_over is None:
+            return one.configuration
+        return self._carry_over.carried(one.configuration)
 
     def _propose(self, wanted: int) -> None:
         if self._exhausted:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.differences import definition_differences
+from ambs_hpc.campaign.given_rows import configuration_key
 from ambs_hpc.queue import (
+    NOTHING_SEEN,
+    OUTSIDE_OF_SPACE,
     NewRevision,
     StoredConfiguration,
     cancel,
@@ -65,25 +68,34 @@ class _Fit:
         self._carry_over = carry_over
         self.next_configurations: dict[int, Configuration | None] = {}
         self.outside: list[int] = []  # ids of those that wait or run, and do not fit
-        self.last_ordinal = -1
-        self.kept = self.left = self.run_on = self.wait_outside = 0
+        self.seen = NOTHING_SEEN
+        self._kept: set[str] = set()
+        self.left = self.run_on = self.wait_outside = 0
+
+    @property
+    def kept(self) -> int:
+        """The number of configurations that have a result and fit."""
+        return len(self._kept)
 
     def add(self, rows: Sequence[StoredConfiguration]) -> None:
-        """Judge these evaluations, which follow those before."""
+        """Judge these evaluations, which follow and precede those before."""
         for row in rows:
             self._add(row)
-            self.last_ordinal = row.ordinal
+            lowest, highest = self.seen
+            self.seen = (min(lowest, row.ordinal), max(highest, row.ordinal))
 
     def _add(self, row: StoredConfiguration) -> None:
         carried = self._carry_over.carried(row.configuration)
         if row.state in HAS_RESULT:
-            self.kept += carried is not None
             self.left += carried is None
+            self._kept |= set() if carried is None else {configuration_key(carried)}
         elif carried is None and row.state is not State.CANCELLED:
             self.outside.append(row.id)  # those of them that wait when it is stored are cancelled
             self.run_on += row.state is State.RUNNING
             self.wait_outside += row.state is State.READY
-        following = None if carried in (None, dict(row.configuration)) else carried
+        following: Configuration | None = OUTSIDE_OF_SPACE if carried is None else carried
+        if carried == row.configuration:
+            following = None
         if row.state is not State.DONE and following != row.next_configuration:
             self.next_configurations[row.id] = following
 
@@ -148,7 +160,7 @@ def _fit_of(
 def _follow_space(connection: Connection, new: NewRevision, fit: _Fit) -> int:
     """Cancel what waits outside, and complete the rest; returns how many were cancelled."""
     campaign_id = new.before.id
-    fit.add(configurations_of(connection, campaign_id, fit.last_ordinal + 1))
+    fit.add(configurations_of(connection, campaign_id, fit.seen))
     why = OUTSIDE.format(number=new.before.revision + 1)
     cancelled = (
         cancel(connection, ids=fit.outside, campaign_id=campaign_id, states=[State.READY], reason=why)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from ambs_hpc.campaign.carry_over import WAS
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from ambs_hpc.records import Campaign
+    from ambs_hpc.records import Campaign, Value
 
 SAME_OBJECTIVE = 1e-12  # relative difference below which an objective was only printed differently
 
@@ -51,6 +52,9 @@ def fit_results(
 ) -> FittedResults:
     """Compare what a source holds with a campaign's space and direction; nothing is stored.
 
+    A row without a parameter that was added to the campaign later has the value with which the campaign's
+    own evaluations count that ran without it.
+
     Args:
         negate: turn the sign of every objective; None where source and campaign must agree on the direction.
         ignored: parameters of the source that the space does not have and that do not matter.
@@ -60,7 +64,7 @@ def fit_results(
             several campaigns.
     """
     problem = cast("Mapping[str, Mapping[str, object]]", definition.problem)
-    fit = _LegalFit(SpaceFit(space_from_json(problem["space"])))
+    fit = _LegalFit(SpaceFit(space_from_json(problem["space"]), _was(definition)))
     _check_campaigns(rows)
     _check_direction(definition, rows, negate)
     left_out = _check_names(definition, fit.space_fit, rows, set(ignored))
@@ -84,10 +88,17 @@ def tell_results(engine: Engine, campaign: Campaign, results: Sequence[ImportedR
     """Store the results that the campaign does not know yet; returns the ids of the new ones.
 
     Repeated, it stores nothing more, so that it may be repeated after any interruption.
+
+    Args:
+        campaign: as it was when the results were fitted into its space.
+
+    Raises:
+        CampaignConflict: somebody has changed its space since; nothing was stored.
     """
     return GivenRows(engine, campaign.id).store(
         lambda rows: unknown_results(rows, results),
         lambda connection, _, new: import_results(connection, campaign.id, new),
+        campaign,
     )
 
 
@@ -137,6 +148,10 @@ class _LegalFit:
         if not self._encoding.constraints.allowed(encoded[None])[0]:
             raise ProblemError(row.place, "configuration", f"{fitted} is forbidden", "Leave it out")
         return fitted
+
+
+def _was(definition: NewCampaign) -> Mapping[str, Value | None]:
+    return cast("Mapping[str, Value | None]", definition.problem.get(WAS, {}))
 
 
 def _result(row: RawObservation, configuration: Configuration, negate: bool) -> ImportedResult:

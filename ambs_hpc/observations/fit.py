@@ -24,10 +24,14 @@ class SpaceFit:
     A whole number that came as 64.0, or a bound that was printed with fewer digits, becomes the number that
     the space has; a text becomes the number, truth value or choice that it spells. Nothing else is changed:
     another value would be given a result that it did not have.
+
+    Args:
+        was: of parameters that the space did not always have, the value with which those without them ran.
     """
 
-    def __init__(self, space: ConfigurationSpace) -> None:
+    def __init__(self, space: ConfigurationSpace, was: Mapping[str, Value | None] | None = None) -> None:
         self.space = space
+        self._was = {name: value for name, value in (was or {}).items() if value is not None}
         self._parameters: dict[str, Any] = dict(space)
 
     @property
@@ -41,7 +45,9 @@ class SpaceFit:
         return [
             name
             for name, parameter in self._parameters.items()
-            if not _is_constant(parameter) and not self.space.parent_conditions_of[name]
+            if not _is_constant(parameter)
+            and not self.space.parent_conditions_of[name]
+            and name not in self._was
         ]
 
     def unknown(self, names: Iterable[str]) -> list[str]:
@@ -75,6 +81,8 @@ class SpaceFit:
                     raise ProblemError(place, name, f"is {values[name]!r}", self._why_inactive(name))
             elif given:
                 fitted[name] = _legal_value(parameter, values[name], place)
+            elif name in self._was and not _is_constant(parameter):
+                fitted[name] = _legal_value(parameter, self._was[name], place)
             elif fill or _is_constant(parameter):
                 fitted[name] = plain_value(parameter.default_value)
             else:

@@ -56,6 +56,7 @@ from ambs_hpc.queue.reads.reports import (
     throughput,
 )
 from ambs_hpc.queue.reads.revisions import (
+    NOTHING_SEEN,
     CampaignVersion,
     StoredConfiguration,
     campaign_version,
@@ -109,6 +110,7 @@ from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.report_intake import NewReport, add_reports
 from ambs_hpc.queue.verbs.results import complete, fail
 from ambs_hpc.queue.verbs.revisions import (
+    OUTSIDE_OF_SPACE,
     NewRevision,
     lock_for_revision,
     renew_waiting,
@@ -122,6 +124,8 @@ from ambs_hpc.queue.verbs.takeover import adopt
 __all__ = [
     "MEMORY_SECONDS",
     "MOST_FAILURES",
+    "NOTHING_SEEN",
+    "OUTSIDE_OF_SPACE",
     "OVER",
     "PREPARED",
     "REFUSED",

@@ -139,6 +139,11 @@ class History:
             self.resolved.append(key)
         self.known.add(key)
 
+    def has_success(self, row: Floats) -> bool:
+        """Whether the row has an objective."""
+        place = self._observed.get(row.tobytes())
+        return place is not None and bool(np.isfinite(self._objectives[place]))
+
     def forget(self, keys: Iterable[bytes]) -> None:
         """Remove observations as if they had never been told; the order of the others stays.
 

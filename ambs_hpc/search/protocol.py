@@ -27,6 +27,8 @@ class Searcher(Protocol):
     def tell(self, observations: Sequence[Observation]) -> None:
         """Learn results in this order; a later one of the same configuration replaces the earlier.
 
+        A failure replaces no success.
+
         Raises:
             ValueError: an objective is not finite, or a configuration is not of the space.
         """

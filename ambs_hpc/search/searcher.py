@@ -56,8 +56,14 @@ class HistorySearcher:
             self._learn(observations)
 
     def _learn(self, observations: Sequence[Observation]) -> None:
-        rows = [(self._told_row(one.configuration), self._internal(one)) for one in observations]
-        is_first = bool(rows) and not self._history.count
+        told = [(self._told_row(one.configuration), self._internal(one)) for one in observations]
+        is_first = bool(told) and not self._history.count
+        # What has succeeded once can succeed: a repetition that failed only ends its being pending.
+        succeeded = {row.tobytes() for row, objective in told if not math.isnan(objective)}
+        succeeded |= {row.tobytes() for row, _ in told if self._history.has_success(row)}
+        is_vain = [math.isnan(objective) and row.tobytes() in succeeded for row, objective in told]
+        self._history.discard([row for (row, _), vain in zip(told, is_vain, strict=True) if vain])
+        rows = [one for one, vain in zip(told, is_vain, strict=True) if not vain]
         self._history.forget([row.tobytes() for row, _ in rows])  # of evaluations that ran again
         for row, objective in rows:
             self._history.observe(row, objective)

@@ -53,10 +53,9 @@ def test_forbidden_configurations_are_outside() -> None:
     assert (carried({"x": 0.5, "n": 3}), carried({"x": 0.5, "n": 4})) == (None, {"x": 0.5, "n": 4})
 
 
-def test_of_those_that_have_become_the_same_the_first_counts() -> None:
-    """A search knows each configuration once."""
+def test_those_that_have_become_the_same_all_count() -> None:
+    """Which one was proposed first says nothing: it may have been cancelled, and the other measured."""
     proposals = [Proposal({**OLD, "gone": number}, "design") for number in (4, 5)]
-    first, second = carry_over({"gone": None}).of_proposals(proposals)
-    assert first is not None
-    assert first.configuration == {"x": 0.5, "n": 3, "kind": "a"}
-    assert second is None
+    same = Proposal({"x": 0.5, "n": 3, "kind": "a"}, "design")
+    assert carry_over({"gone": None}).of_proposals(proposals) == [same, same]
+    assert carry_over({"gone": 4}).of_proposals(proposals) == [same, None]

@@ -107,6 +107,23 @@ def test_a_rerun_evaluation_forgets_its_first_result() -> None:
 
 
 @pytest.mark.parametrize("method", EXACT)
+def test_a_repetition_that_fails_replaces_no_success(method: str) -> None:
+    """The value was measured, whatever happened to the node of the second attempt."""
+    together, apart = create(method), create(method)
+    made = together.ask(8)
+    assert apart.ask(8) == made
+    told = [Observation(p.configuration, rich_objective(p.configuration)) for p in made]
+    failure = Observation(made[2].configuration, None)
+    apart.tell(told)
+    apart.tell([failure])
+    together.tell([failure, *told, failure])
+    assert together.history == apart.history == told
+    restored = create(method)
+    restored.restore(made, [*told, failure])
+    assert together.ask(4) == apart.ask(4) == restored.ask(4)
+
+
+@pytest.mark.parametrize("method", EXACT)
 def test_what_does_not_count_keeps_its_ordinal_and_nothing_else(method: str) -> None:
     """After a revision of the space some proposals are outside; the others keep their random numbers."""
     made = create(method).ask(12)

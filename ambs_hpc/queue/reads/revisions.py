@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from ambs_hpc.queue.schema.tables import campaign, campaign_revision, evaluation
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value
@@ -49,6 +49,9 @@ _REVISIONS = (
 )
 
 
+NOTHING_SEEN = (0, -1)  # an empty range of ordinals
+
+
 class StoredConfiguration(NamedTuple):
     """An evaluation's configuration, with what a revision of the space has to know."""
 
@@ -60,13 +63,18 @@ class StoredConfiguration(NamedTuple):
 
 
 def configurations_of(
-    connection: Connection, campaign_id: int, first_ordinal: int = 0
+    connection: Connection, campaign_id: int, seen: tuple[int, int] = NOTHING_SEEN
 ) -> list[StoredConfiguration]:
-    """The configurations of a campaign from `first_ordinal` on, in ordinal order."""
+    """The configurations of a campaign in ordinal order, what people gave among them (ordinals below 0).
+
+    Args:
+        seen: the lowest and the highest ordinal of those that are left out; new ones are below and above.
+    """
     column = evaluation.c
+    lowest, highest = seen
     statement = (
         select(column.id, column.ordinal, column.state, column.configuration, column.next_configuration)
-        .where(column.campaign_id == campaign_id, column.ordinal >= first_ordinal)
+        .where(column.campaign_id == campaign_id, or_(column.ordinal < lowest, column.ordinal > highest))
         .order_by(column.ordinal)
     )
     return [

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    cast,
     literal_column,
 )
 
@@ -208,7 +209,8 @@ evaluation = Table(
     Column("node", Text, nullable=False),
     Column("claim_token", Text, nullable=False, server_default=""),  # of the latest claim
     Column("revision", Integer, nullable=False, server_default="1"),  # of its campaign, whose limits it has
-    Column("next_configuration", JSON(none_as_null=True)),  # once it is READY again; a revision says so
+    # What a revision says that it is once it is READY again; {} where it lies outside of the newest space.
+    Column("next_configuration", JSON(none_as_null=True)),
     UniqueConstraint("campaign_id", "ordinal"),
     CheckConstraint(_one_of("state", [state.value for state in State]), name="state"),
     CheckConstraint(_one_of("failure_kind", [kind.value for kind in FailureKind]), name="failure_kind"),
@@ -251,6 +253,7 @@ is_in: dict[State, ColumnElement[bool]] = {
 }
 # Text as well, for the planner: almost all rows are not imported.
 is_from_here: ColumnElement[bool] = evaluation.c.proposal_kind != literal_column(f"'{IMPORTED}'")
+is_outside: ColumnElement[bool] = cast(evaluation.c.next_configuration, Text) == literal_column("'{}'")
 is_finished: ColumnElement[bool] = evaluation.c.finish_sequence.is_not(None)
 
 

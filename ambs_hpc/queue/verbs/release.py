@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from ambs_hpc.queue.schema.tables import campaign, evaluation
+from ambs_hpc.queue.schema.tables import campaign, evaluation, is_outside
 from ambs_hpc.queue.sql.bulk import listed, listed_value, update_rows
 from ambs_hpc.queue.sql.clock import read_now
 from ambs_hpc.queue.sql.notify import NotifyChannel, notify
@@ -95,6 +95,7 @@ def _locking(*conditions: ColumnElement[bool]) -> Select[Any]:
             *_LOCKED,
             *(campaign.c[name] for name in ("max_failures", "max_interruptions", "run_directory")),
             (evaluation.c.revision < campaign.c.revision).label("is_of_old_revision"),
+            is_outside.label("is_outside"),
         )
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
         .where(*conditions)

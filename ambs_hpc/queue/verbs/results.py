@@ -60,6 +60,8 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
 def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) -> list[tuple[int, State]]:
     """Store failures; returns the (id, state) that follow: READY while `max_failures` allows, else FAILED.
 
+    One that lies outside of its campaign's revised space is FAILED at once: no result of it would count.
+
     The update is guarded by (id, RUNNING, attempt, token): nothing is stored about an attempt that was
     taken away.
 
@@ -75,8 +77,8 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     counters = CounterChanges.of_evaluations(connection, by_id)
     rows = lock_rows_of(connection, by_id)
     mine = [(row, by_id[row.id]) for row in rows if _is_running(row, by_id[row.id])]
-    over = [(row, outcome) for row, outcome in mine if row.failures + 1 >= row.max_failures]
-    again = [(row, outcome) for row, outcome in mine if row.failures + 1 < row.max_failures]
+    over = [one for one in mine if _is_over(one[0])]
+    again = [one for one in mine if not _is_over(one[0])]
     update_rows(connection, evaluation, GUARDS, [_failed(*one, counters) for one in over])
     update_rows(connection, evaluation, GUARDS, [_retried(*one) for one in again])
     record(connection, [_event(outcome, Move.FAIL, launcher_id, row) for row, outcome in over])
@@ -94,6 +96,11 @@ def _is_running(row: DatabaseRow, outcome: Outcome) -> bool:
     """Whether the evaluation is held by the claim from which the outcome comes."""
     held = (row.state, row.attempt, row.claim_token)
     return held == (RUNNING, outcome.attempt, outcome.token)
+
+
+def _is_over(row: DatabaseRow) -> bool:
+    """Whether an evaluation that has failed is not tried again."""
+    return bool(row.is_outside or row.failures + 1 >= row.max_failures)
 
 
 _AS_DONE: dict[str, Any] = {

@@ -6,18 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, null, select, update
 
 from ambs_hpc.errors import CampaignConflict
 from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.reads.revisions import definition_values, last_revision, revisions_of
-from ambs_hpc.queue.schema.tables import campaign, campaign_revision, evaluation, is_ready
+from ambs_hpc.queue.schema.tables import campaign, campaign_revision, evaluation, is_outside, is_ready
 from ambs_hpc.queue.sql.bulk import update_rows
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import json_value, text_value
 from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.records import Campaign, Configuration, NewCampaign, RevisedField
+
+OUTSIDE_OF_SPACE: Configuration = {}  # what `is_outside` finds
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ def add_revision(
 
 
 def revise_waiting(connection: Connection, configurations: Mapping[int, Configuration | None]) -> None:
-    """Evaluations get these configurations, by their ids, when they are READY the next time; None clears."""
+    """Evaluations get these configurations, by their ids, when they are READY the next time.
+
+    None clears; one with OUTSIDE_OF_SPACE keeps its configuration, and is not retried when it fails.
+    """
     rows = [{"id": one, "next_configuration": value} for one, value in configurations.items()]
     update_rows(connection, evaluation, (("id", "id"),), rows)
 
@@ -122,8 +127,11 @@ def _renewed(now_is: Campaign, raised: int) -> dict[str, Any]:
     return {
         "revision": now_is.revision,
         "priority": evaluation.c.priority + raised,
-        "configuration": func.coalesce(evaluation.c.next_configuration, evaluation.c.configuration),
-        "next_configuration": None,
+        "configuration": case(
+            (is_outside, evaluation.c.configuration),
+            else_=func.coalesce(evaluation.c.next_configuration, evaluation.c.configuration),
+        ),
+        "next_configuration": case((is_outside, evaluation.c.next_configuration), else_=null()),
         **shape,
         **({"time_limit_seconds": problem["time_limit_seconds"]} if "time_limit_seconds" in problem else {}),
     }
