@@ -45,7 +45,7 @@ from ambs_hpc.records import (
     Proposal,
     Resources,
 )
-from ambs_hpc.report.table_export import csv_text
+from ambs_hpc.reporting.table_export import csv_text
 from ambs_hpc.states import State
 from tests.campaign.test_given import campaign_of, finish, raw
 from tests.queue import stock

@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(slots=True)
-class ParameterAxis:
+class DrawnAxis:
     """One parameter's axis.
 
     Args:
@@ -53,7 +53,7 @@ class ParameterAxis:
         return float(self.places[key])
 
 
-def parameter_axes(problem: Mapping[str, object]) -> list[ParameterAxis]:
+def parameter_axes(problem: Mapping[str, object]) -> list[DrawnAxis]:
     """The axes of a stored problem in its own order; at most `MOST_AXES`."""
     space = problem.get("space")
     stored = space.get("hyperparameters", []) if isinstance(space, dict) else []
@@ -96,26 +96,26 @@ def parameters_json(
     }
 
 
-def _axis(stored: Mapping[str, object]) -> ParameterAxis:
+def _axis(stored: Mapping[str, object]) -> DrawnAxis:
     name = str(stored.get("name"))
     lower, upper = stored.get("lower"), stored.get("upper")
     if isinstance(lower, int | float) and isinstance(upper, int | float):
         whole = isinstance(lower, int) and isinstance(upper, int)
-        return ParameterAxis(name, None, float(lower), float(upper), bool(stored.get("log")), whole)
+        return DrawnAxis(name, None, float(lower), float(upper), bool(stored.get("log")), whole)
     listed = stored.get("choices", stored.get("sequence"))
     values = listed if isinstance(listed, list | tuple) else [stored["value"]] if "value" in stored else []
     choices = [value for value in values if isinstance(value, bool | int | float | str)]
-    return ParameterAxis(
+    return DrawnAxis(
         name, choices, places={(type(value), value): index for index, value in enumerate(choices)}
     )
 
 
-def _positions(axis: ParameterAxis, rows: Sequence[EvaluationRow]) -> Array:
+def _positions(axis: DrawnAxis, rows: Sequence[EvaluationRow]) -> Array:
     found = (axis.position(row.configuration.get(axis.name)) for row in rows)
     return np.array([np.nan if one is None else one for one in found], dtype=float)
 
 
-def _widen(axis: ParameterAxis, column: Array) -> None:
+def _widen(axis: DrawnAxis, column: Array) -> None:
     """Let the axis hold every value; a logarithmic one that meets zero or less becomes linear."""
     known = column[np.isfinite(column)]
     if axis.choices is not None:
@@ -135,7 +135,7 @@ def _sample(objectives: Array, direction: str, most: int) -> list[int]:
     return sorted([*best, *(int(others[place]) for place in thinned(len(others), most - len(best)))])
 
 
-def _effect(axis: ParameterAxis, column: Array, objectives: Array) -> Iterator[list[float | int | None]]:
+def _effect(axis: DrawnAxis, column: Array, objectives: Array) -> Iterator[list[float | int | None]]:
     known = np.isfinite(column) & np.isfinite(objectives)
     middles, parts = _parts(axis, column[known])
     for index, middle in enumerate(middles):
@@ -148,12 +148,12 @@ def _effect(axis: ParameterAxis, column: Array, objectives: Array) -> Iterator[l
             ]
 
 
-def _dependence(axis: ParameterAxis, points: Sequence[DependencePoint]) -> list[list[float | None]]:
+def _dependence(axis: DrawnAxis, points: Sequence[DependencePoint]) -> list[list[float | None]]:
     placed = [(axis.position(value), costs) for value, *costs in points]
     return [[_short(at), *map(_short, costs)] for at, costs in placed if at is not None]
 
 
-def _parts(axis: ParameterAxis, x: Array) -> tuple[Array, NDArray[np.int64]]:
+def _parts(axis: DrawnAxis, x: Array) -> tuple[Array, NDArray[np.int64]]:
     """The middles of the axis' parts, and in which of them each of x (n,) lies."""
     if axis.choices is not None:
         return np.arange(len(axis.choices), dtype=float), x.astype(int)
@@ -165,7 +165,7 @@ def _parts(axis: ParameterAxis, x: Array) -> tuple[Array, NDArray[np.int64]]:
     return np.exp(middles) if axis.log else middles, np.clip(places.astype(int), 0, BINS - 1)
 
 
-def _axis_json(axis: ParameterAxis) -> Json:
+def _axis_json(axis: DrawnAxis) -> Json:
     choices = None if axis.choices is None else [str(value) for value in axis.choices]
     return {"name": axis.name, "choices": choices, "low": axis.low, "high": axis.high, "log": axis.log}
 
