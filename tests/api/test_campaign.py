@@ -86,7 +86,7 @@ def test_a_campaign_runs_is_read_rerun_and_gone_on_with(any_url: str, folder: Pa
 def test_differences_are_told_as_on_the_command_line(folder: Path) -> None:
     """A name belongs to one problem."""
     Campaign(problem(), "x.db", seed=1).close()
-    with pytest.raises(CampaignConflict, match=r"seed: 1 before, 2 now"):
+    with pytest.raises(CampaignConflict, match=r"has the seed 1: .*--seed 2"):
         Campaign(problem(), "x.db", seed=2)
     with pytest.raises(CampaignConflict, match=r"direction: 'minimize' before, 'maximize' now"):
         Campaign(problem(direction="maximize"), "x.db")

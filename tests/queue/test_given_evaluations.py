@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue import (
+    Marks,
     best,
     cancel,
     claim,
@@ -54,7 +55,7 @@ def test_imported_results_are_learned_and_counted_apart(any_engine: Engine) -> N
         ]
         assert (counts(connection, campaign_id), throughput(connection, campaign_id)) == before
         assert len(recent_run_seconds(connection, campaign_id, 2)) == 1
-        assert marks_of(connection, campaign_id) == (2, 3, 0, 2)
+        assert marks_of(connection, campaign_id) == Marks(2, 3, revision=1, added=0, imported=2, sources=0)
         assert failures(connection, campaign_id) == []
         assert connection.execute(text("SELECT sum(ended) FROM v_throughput")).scalar_one() == 1
         assert connection.execute(text("SELECT count(*) FROM v_failures")).scalar_one() == 0
@@ -94,7 +95,7 @@ def test_a_persons_own_evaluations_have_numbers_of_their_own(any_engine: Engine)
         enqueue(connection, campaign_id, [mine, *map(stock.new, range(2))])
         (one,) = claim(connection, stock.launcher(connection), 1)
         assert (ordinal, one.ordinal) == (-3, -3)
-        assert marks_of(connection, campaign_id) == (3, 2, 1, 2)
+        assert marks_of(connection, campaign_id) == Marks(3, 2, revision=1, added=1, imported=2, sources=0)
         assert next_given_ordinal(connection, campaign_id) == -4
         assert [row.ordinal for row in list_evaluations(connection, campaign_id)] == [-1, -2, -3, 0, 1]
 

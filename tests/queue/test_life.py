@@ -150,7 +150,7 @@ def test_complete_stores_the_result(any_engine: Engine) -> None:
         assert (row.started_at, row.finished_at) == (outcome.started_at, outcome.finished_at)
         assert moves(connection, first.id) == [("enqueue", 0), ("claim", 1), ("complete", 1)]
         assert finished_since(connection, campaign_id, 0) == [
-            Finished(1, first.id, 0, {"lr": 1.0, "layers": 0}, State.DONE, 0.125)
+            Finished(1, first.id, 0, {"lr": 1.0, "layers": 0}, State.DONE, 0.125, kind="design")
         ]
         assert complete(connection, launcher_id, [outcome]) == []  # the commit's answer was lost: repeated
         assert counts(connection, campaign_id)[State.DONE] == 1

@@ -14,6 +14,8 @@ from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import NotFound, UsageError
 from ambs_hpc.queue import (
     SORTS,
+    NewReport,
+    add_reports,
     best,
     cancel,
     claim,
@@ -58,6 +60,9 @@ def told(any_engine: Engine) -> Engine:
         connection.execute(insert(allocation).values(**granted, request={}, created_at=START, detail=""))
         launcher_id = stock.launcher(connection, allocation_id=1)
         taken = claim(connection, launcher_id, 7)
+        first = taken[0]
+        report = NewReport(first.id, first.attempt, first.token, step=1, objective=0.4, at=START + 5.0)
+        add_reports(connection, [report])
         clock.sleep(10.0)
         results = zip(taken, (0.5, 0.9, 0.1), strict=False)
         complete(connection, launcher_id, [ended(one, objective=value) for one, value in results])
