@@ -92,7 +92,7 @@ def test_a_campaign_begins_with_what_is_known_already(shell: Here) -> None:
     assert [row[2] for row in listed[:3]] == ["DONE (imported)", "FAILED ERROR (imported)", "DONE (added)"]
     point = ("--set", "lr=0.00001", "--set", "units=8.0", "--set", "kind==a")
     assert "is evaluation 3 already, DONE with -8e-05" in shell.ambs("add", "net", *point)
-    assert "is run by ambs add" in shell.refused("rerun", "2")
+    assert "is run again by ambs add" in shell.refused("rerun", "2")
     shell.ambs("plot", "--output", "net.svg")
     assert "best imported" in (shell.folder / "net.svg").read_text()
 

@@ -51,6 +51,6 @@ def rerun(
         )
     if missing:
         raise NotFound(
-            f"Not failed or cancelled here, or not there: {', '.join(map(str, missing))}. What was imported "
-            "is run by ambs add."
+            f"Not failed or cancelled here, or not there: {', '.join(map(str, missing))}; ambs show ID says "
+            "which. What is done, or was imported, is run again by ambs add --again."
         )

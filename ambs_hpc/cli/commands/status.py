@@ -60,6 +60,7 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.api.outside_note import outside_note
     from ambs_hpc.queue import (
         best,
         counts,
@@ -71,6 +72,8 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
     )
 
     leading = best(connection, campaign.id, 1)
+    notes = [result_note(connection, one.id) for one in leading]
+    notes += [outside_note(campaign, one.configuration) for one in leading]
     pace = throughput(connection, campaign.id)
     marks = marks_of(connection, campaign.id)
     return {
@@ -82,7 +85,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "added": marks.added,
         "imported": marks.imported,
         "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
-        "note": result_note(connection, leading[0].id) if leading else "",
+        "note": ". ".join(filter(None, notes)),
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
         "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),

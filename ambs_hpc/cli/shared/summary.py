@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.outside_note import outside_note
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.queue import EvaluationRow, best, counts, first_proposal, reading, result_note
@@ -41,7 +42,8 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
     with reading(engine) as connection:
         by_state = counts(connection, campaign.id)
         leading = best(connection, campaign.id, 1)
-        note = result_note(connection, leading[0].id) if leading else ""
+        notes = [result_note(connection, one.id) for one in leading]
+        notes += [outside_note(campaign, one.configuration) for one in leading]
         first = None
         if definition.problem["starting_points"]:
             first = first_proposal(connection, campaign.id)
@@ -52,7 +54,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         counts={state.value: number for state, number in by_state.items()},
         best=leading[0] if leading else None,
         first=first,
-        note=note,
+        note=". ".join(filter(None, notes)),
     )
 
 
