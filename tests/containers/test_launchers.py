@@ -137,15 +137,15 @@ def test_dry_run_says_how_the_container_is_entered(
     shell.make("tried")
     problem = shell.folder / "tried.py"
     monkeypatch.setenv("PATH", shell.programs.path)
-    print_dry_run(problem, SearchSettings(), as_json=False)
+    print_dry_run(problem, SearchSettings(), tries=False, as_json=False)
     assert "container: apptainer exec --bind" in capsys.readouterr().out
     monkeypatch.setenv("PATH", "/nowhere")
-    print_dry_run(problem, SearchSettings(), as_json=False)
+    print_dry_run(problem, SearchSettings(), tries=False, as_json=False)
     told = "container: not to be started here: None of apptainer is on the PATH here"
     assert told in capsys.readouterr().out
     (shell.programs.folder / "image").rmdir()
     with pytest.raises(ProblemError, match=r"container\.image: there is no file or folder .*/programs/image"):
-        print_dry_run(problem, SearchSettings(), as_json=False)
+        print_dry_run(problem, SearchSettings(), tries=False, as_json=False)
 
 
 def started_by(pid: int) -> list[int]:
