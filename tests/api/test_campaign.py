@@ -88,7 +88,7 @@ def test_differences_are_told_as_on_the_command_line(folder: Path) -> None:
     Campaign(problem(), "x.db", seed=1).close()
     with pytest.raises(CampaignConflict, match=r"has the seed 1: .*--seed 2"):
         Campaign(problem(), "x.db", seed=2)
-    with pytest.raises(CampaignConflict, match=r"direction: 'minimize' before, 'maximize' now"):
+    with pytest.raises(CampaignConflict, match="direction minimize -> maximize"):
         Campaign(problem(direction="maximize"), "x.db")
     assert Campaign(problem(direction="maximize"), "x.db", name="other").name == "other"
 

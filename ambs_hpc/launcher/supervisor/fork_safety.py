@@ -23,6 +23,9 @@ from ambs_hpc.launcher.supervisor import process_tree
 
 GPU_DEVICE = re.compile(r"/dev/(nvidia|kfd$|dri/renderD)")  # of NVIDIA; of AMD; of AMD and Intel
 OPENMP_RUNTIME = re.compile(r"lib[gi]?omp5?[-.].*")  # of GNU, LLVM and Intel; wheels carry renamed copies
+ALLOCATOR_THREAD = (
+    "jemalloc_bg_thd"  # of Arrow, which comes with pandas: it handles forks, and frees memory only
+)
 TRIAL_SECONDS = 5.0  # a region takes microseconds, but the node may be crowded
 TRIAL_THREADS = 2  # a region of one thread does without the pool
 
@@ -53,8 +56,16 @@ def threads_missed_in_forks() -> list[str]:
     """
     main = threading.main_thread()
     names = [one.name for one in threading.enumerate() if one is not main]
-    of_libraries = _thread_count() - 1 - len(names)
+    of_libraries = _thread_count() - 1 - len(names) - _threads_called(ALLOCATOR_THREAD)
     return [*names, f"{of_libraries} of libraries"] if of_libraries > 0 else names
+
+
+def _threads_called(name: str) -> int:
+    found = 0
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has just ended
+            found += (task / "comm").read_text().strip() == name
+    return found
 
 
 def gpu_devices(files: Iterable[str]) -> list[str]:
