@@ -92,15 +92,11 @@ def test_what_was_replaced_is_no_progress() -> None:
     assert Stagnation(1).level(history) == 0.0
 
 
-def test_reruns_may_take_every_success() -> None:
-    """Then there is no model any more, and the design goes on."""
-    space = build_space({"x": (0.0, 1.0)})
-    searcher = create_searcher(space, "ambs", seed=0, design_size=4)
-    told = [Observation({"x": index / 600.0}, None if index not in (7, 9) else 1.0) for index in range(600)]
-    searcher.tell(told)
-    searcher.tell([Observation(told[7].configuration, None), Observation(told[9].configuration, None)])
-    (proposal,) = searcher.ask(1)
-    assert proposal.kind == "design"
+def test_every_success_may_be_forgotten() -> None:
+    """Then there is no model any more: none of them may stay in place as one of a few replaced rows."""
+    history = history_of([1.0 if index in (7, 9) else np.nan for index in range(600)])
+    history.forget([history.rows[7].tobytes(), history.rows[9].tobytes()])
+    assert (history.successes, history.failures, history.count) == (0, 598, 598)
 
 
 def test_a_plateau_is_left() -> None:

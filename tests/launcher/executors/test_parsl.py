@@ -586,7 +586,7 @@ class PoolWithoutRoom:
 
     workers, has_had_workers, age_seconds = 2, True, 0.0
 
-    def __init__(self, _plan: object) -> None:
+    def __init__(self, _plan: object, _report_log: object) -> None:
         self.requests: list[StartRequest] = []
 
     def submit(self, request: StartRequest) -> None:
@@ -641,8 +641,8 @@ class PoolThatDies(PoolWithoutRoom):
 
     plans: ClassVar[list[parsl_pool.PoolPlan]] = []
 
-    def __init__(self, plan: parsl_pool.PoolPlan) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: parsl_pool.PoolPlan, report_log: object) -> None:
+        super().__init__(plan, report_log)
         self.plans.append(plan)
         self.said: list[parsl_pool.Answer] = []
         self.dies = False
