@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from importlib.util import find_spec
 
 import pytest
 from sqlalchemy import Engine
@@ -44,7 +43,6 @@ def test_reports_are_rows_by_step(reported: tuple[str, list[int]]) -> None:
         assert campaign.reports(second, as_frame=False) == []
 
 
-@pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed")
 def test_reports_are_a_frame_where_pandas_is(reported: tuple[str, list[int]]) -> None:
     """Times are times, also where there is none."""
     url, (first, second) = reported

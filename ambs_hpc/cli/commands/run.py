@@ -124,13 +124,8 @@ def parse_options(options: list[str] | None) -> dict[str, object]:
     """
     import json
 
-    from ambs_hpc.errors import UsageError
-
     parsed: dict[str, object] = {}
-    for option in options or []:
-        name, equals, value = option.partition("=")
-        if not equals:
-            raise UsageError(f"--option {option}: write NAME=VALUE, for instance kappa=1.96.")
+    for name, value in _named_values("--option", options, "kappa=1.96").items():
         try:
             parsed[name] = json.loads(value)
         except ValueError:
@@ -144,12 +139,16 @@ def parse_was(pairs: list[str] | None) -> dict[str, str]:
     Raises:
         UsageError: a pair has no `=`.
     """
+    return _named_values("--was", pairs, "dropout=0.1")
+
+
+def _named_values(option: str, pairs: list[str] | None, example: str) -> dict[str, str]:
     from ambs_hpc.errors import UsageError
 
     parsed: dict[str, str] = {}
     for pair in pairs or []:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"--was {pair}: write NAME=VALUE, for instance dropout=0.1.")
+            raise UsageError(f"{option} {pair}: write NAME=VALUE, for instance {example}.")
         parsed[name] = value
     return parsed

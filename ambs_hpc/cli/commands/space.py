@@ -55,7 +55,7 @@ def space(
     from ambs_hpc.cli.commands.run import parse_was
     from ambs_hpc.cli.shared.options import known_campaign, open_engine
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.cli.shared.revised import revised_json, revised_line
+    from ambs_hpc.cli.shared.stored_campaign import revised_json, revised_line
     from ambs_hpc.queue import reading, revisions_of
 
     engine = open_engine(db)

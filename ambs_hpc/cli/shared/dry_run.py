@@ -10,8 +10,8 @@ from ambs_hpc.campaign import Revised, SearchSettings, define_campaign, planned_
 from ambs_hpc.cli.shared.objective_trial import try_objective
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.output import cell, print_json
-from ambs_hpc.cli.shared.revised import revised_json, revised_line
 from ambs_hpc.cli.shared.source_lines import sources_of_plan
+from ambs_hpc.cli.shared.stored_campaign import revised_json, revised_line
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseError
 from ambs_hpc.launcher.container_command import preview

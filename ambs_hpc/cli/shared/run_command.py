@@ -6,13 +6,10 @@ from pathlib import Path
 
 from ambs_hpc.api.progress_display import open_display
 from ambs_hpc.api.search_and_launcher import SearchAndLauncher
-from ambs_hpc.campaign import SearchSettings, define_campaign, find_sources, keep_sources
+from ambs_hpc.campaign import SearchSettings
 from ambs_hpc.cli.shared.hopeless_end import SearchWatch, tell_end
-from ambs_hpc.cli.shared.objective_trial import try_objective
-from ambs_hpc.cli.shared.options import chosen_database, open_engine
-from ambs_hpc.cli.shared.revised import told_campaign
-from ambs_hpc.cli.shared.source_lines import tell_sources
-from ambs_hpc.problem import load_problem
+from ambs_hpc.cli.shared.options import chosen_database
+from ambs_hpc.cli.shared.stored_campaign import begin_campaign
 
 
 def run_campaign(
@@ -27,15 +24,7 @@ def run_campaign(
         AmbsError: nothing could be started, the launcher ended with an error, no legal configuration was
             found before the budget was spent, or nothing succeeded, of all or of the first that should tell.
     """
-    loaded = load_problem(problem_file)
-    wanted = define_campaign(loaded, settings)
-    if watch.tries:
-        try_objective(loaded, is_elsewhere=False)
-    engine = open_engine(db, create=True)
-    sources = find_sources(engine, wanted, settings.sources, settings.method)
-    campaign = told_campaign(engine, wanted, settings)
-    keep_sources(engine, campaign, sources)
-    tell_sources(sources)
+    engine, campaign = begin_campaign(problem_file, settings, db, tries=watch.tries, is_elsewhere=False)
     pair = SearchAndLauncher(engine, campaign, settings, hopeless_after=watch.hopeless_after)
     end = pair.run(chosen_database(db), open_display(campaign.name, quiet=as_json))
     return tell_end(engine, campaign, end.progress, watch, is_over=end.is_done, as_json=as_json)

@@ -8,14 +8,10 @@ from pathlib import Path
 
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.api.progress_display import open_display
-from ambs_hpc.campaign import SearchLoop, SearchSettings, define_campaign, find_sources, keep_sources
+from ambs_hpc.campaign import SearchLoop, SearchSettings
 from ambs_hpc.cli.shared.hopeless_end import SearchWatch, tell_end
-from ambs_hpc.cli.shared.objective_trial import try_objective
-from ambs_hpc.cli.shared.options import open_engine
-from ambs_hpc.cli.shared.revised import told_campaign
-from ambs_hpc.cli.shared.source_lines import tell_sources
+from ambs_hpc.cli.shared.stored_campaign import begin_campaign
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.problem import load_problem
 from ambs_hpc.queue import NotifyChannel, patient, wait_for_change
 
 POLL_SECONDS = 0.5
@@ -29,15 +25,7 @@ def search_campaign(
     Raises:
         AmbsError: it could not begin; or nothing succeeded, of all or of the first that should tell.
     """
-    loaded = load_problem(problem_file)
-    wanted = define_campaign(loaded, settings)
-    if watch.tries:
-        try_objective(loaded, is_elsewhere=True)
-    engine = open_engine(db, create=True)
-    sources = find_sources(engine, wanted, settings.sources, settings.method)
-    campaign = told_campaign(engine, wanted, settings)
-    keep_sources(engine, campaign, sources)
-    tell_sources(sources)
+    engine, campaign = begin_campaign(problem_file, settings, db, tries=watch.tries, is_elsewhere=True)
     engine = patient(engine)
     search = SearchLoop(engine, campaign, settings.slots, SystemClock(), hopeless_after=watch.hopeless_after)
     search.open()
