@@ -82,6 +82,11 @@ class Forest:
         return self._first_count
 
     @property
+    def newest(self) -> int:
+        """Observations at which the newest tree grew."""
+        return max(tree.due for tree in self._trees)
+
+    @property
     def scale(self) -> Scale:
         """The newest tree's scale of the objective; predictions are on it."""
         return max(self._trees, key=lambda tree: tree.due).scale

@@ -79,6 +79,19 @@ def fit(X: Floats, t: Floats, start: Hyperparameters) -> Hyperparameters:
     return Hyperparameters(np.exp(found.x[:-1]), math.exp(found.x[-1]))
 
 
+def leave_one_out(hyperparameters: Hyperparameters, X: Floats, t: Floats) -> Floats:
+    """(n,) what the process predicts at each of `X` (n, f) from the targets `t` (n,) of all others.
+
+    Source: Rasmussen & Williams (2006), section 5.4.2.
+    """
+    A = X / hyperparameters.lengths
+    K = matern(A, A)
+    K[np.diag_indices(len(t))] = 1.0 + hyperparameters.noise + JITTER
+    root = _inverse(np.linalg.cholesky(K))
+    inverse = root.T @ root
+    return np.asarray(t - (inverse @ t) / np.diag(inverse))
+
+
 def _logarithms(hyperparameters: Hyperparameters) -> Floats:
     found: Floats = np.log(np.append(hyperparameters.lengths, hyperparameters.noise))
     return found

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.gaussian_process import Hyperparameters, Posterior, fit, halfway, prior
+from ambs_hpc.search.gaussian_process import (
+    Hyperparameters,
+    Posterior,
+    fit,
+    halfway,
+    leave_one_out,
+    prior,
+)
 from ambs_hpc.search.history import History
 from ambs_hpc.search.objective_transform import Scale, fit_scale
 from ambs_hpc.search.pending_features import PendingFeatures
@@ -23,6 +30,8 @@ INCUMBENTS = 2.0  # mean rank of the incumbent that is drawn
 PROPOSALS_PER_CENTRE = 8  # consecutive ordinals share an incumbent and the points around it
 NEAR_PENDING = 48
 SEARCHED_FOR_NEAREST = 4096  # newest observations among which the nearest are looked for
+JUDGED = (3, 8)  # skill is that in telling the best third, and the best eighth, from all others
+LEAST_JUDGED = 3  # of the best
 REFIT_SHARE, REFIT_AT_LEAST = 0.08, 16  # new observations before the hyperparameters are fitted again
 
 
@@ -59,7 +68,7 @@ class LocalGp:
             scale: scale of the objective, from the forest.
             first: observations at which there was a first model, >= 2.
         """
-        self._learn(history, first)
+        self.learn(history, first)
         block = history.next_ordinal // PROPOSALS_PER_CENTRE
         state = (history.count, block)
         if self._current is None or state != self._state:
@@ -71,7 +80,7 @@ class LocalGp:
 
     def around(self, history: History, scale: Scale, first: int, centre: int) -> Neighbourhood:
         """The process around the observation at this place; the other arguments as for `neighbourhood`."""
-        self._learn(history, first)
+        self.learn(history, first)
         return self._around(history, scale, history.best(self._points), centre)
 
     def with_pending(self, around: Neighbourhood, history: History, lie: float | None) -> Posterior:
@@ -102,7 +111,7 @@ class LocalGp:
         self._pending = PendingFeatures(self._encoding.smooth_features)
         self._X: Floats = np.zeros((0, self._encoding.smooth_features(self._middle()).shape[1]))
         self._fitted = prior(self._X.shape[1])
-        self._next_fit = 0
+        self._next_fit, self._skill = 0, 0.0
         self._current = None
 
     def _middle(self) -> Floats:
@@ -127,15 +136,24 @@ class LocalGp:
             self._current = None
         self._next_fit = due
 
+    @property
+    def skill(self) -> float:
+        """How well it orders the best results that it has not seen, in [-1, 1]; 0 is luck, or no fit yet."""
+        return self._skill
+
     def _fit(self, y: Floats) -> Hyperparameters:
         rng = generator(self._seed, Stream.LOCAL_FIT, len(y))
         ranking = _ranking(y, self._points)
         rows = self._chosen(ranking, y, self._draw(rng, ranking), self._fitted)
         t = fit_scale(self._transform, y[np.isfinite(y)]).forward(y[rows])
         start = halfway(self._fitted, prior(self._X.shape[1]))  # an earlier fit may be far off for good
-        return fit(self._X[rows], (t - t.mean()) / (t.std() or 1.0), start)
+        X, t = self._X[rows], (t - t.mean()) / (t.std() or 1.0)
+        fitted = fit(X, t, start)
+        self._skill = order_skill(t, leave_one_out(fitted, X, t))
+        return fitted
 
-    def _learn(self, history: History, first: int) -> None:
+    def learn(self, history: History, first: int) -> None:
+        """The hyperparameters, and the skill, are those for all observations."""
         if history.generation != self._generation:
             self._reset(history.generation)
         self._remember_features(history)
@@ -163,6 +181,18 @@ class LocalGp:
         near = near[~np.isin(near, best)]
         distances = (((self._X[near] - self._X[centre]) / hyperparameters.lengths) ** 2).sum(axis=1)
         return np.concatenate([best, near[np.argsort(distances, kind="stable")[: self._points - len(best)]]])
+
+
+def order_skill(t: Floats, predicted: Floats) -> float:
+    """Agreement in [-1, 1] of two orders, by pairs of which one is of the best of `t` (n,), lowest first."""
+    order = np.argsort(t, kind="stable")
+    found = []
+    for share in JUDGED:
+        best = order[: max(LEAST_JUDGED, len(t) // share)]
+        true = np.sign(t[:, None] - t[None, best])
+        agreement = (true * np.sign(predicted[:, None] - predicted[None, best]))[true != 0]
+        found.append(float(agreement.mean()) if len(agreement) else 0.0)
+    return sum(found) / len(found)
 
 
 def _ranking(y: Floats, count: int) -> NDArray[np.intp]:

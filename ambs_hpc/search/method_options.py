@@ -10,13 +10,13 @@ from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.search.acquisition import EXPLORATIONS
 from ambs_hpc.search.constant_liar import LIES
 from ambs_hpc.search.initial_design import DESIGNS, LATIN_BLOCK
-from ambs_hpc.search.objective_transform import TRANSFORMS
+from ambs_hpc.search.objective_transform import ADAPTIVE, TRANSFORMS
 
 TREES = ("extra", "random")
 CHOICES = {
     "design": DESIGNS,
     "tree": TREES,
-    "transform": TRANSFORMS,
+    "transform": (ADAPTIVE, *TRANSFORMS),
     "lie": LIES,
     "exploration": EXPLORATIONS,
 }
@@ -67,7 +67,8 @@ class AmbsOptions:
             observation at most.
         training_rows: observations that a tree is grown on at most; its leaves count all.
         transform: transform of the objective: "half_rank" (distances of the better half, ranks of the other),
-            "rank" (normal scores), "log" or "raw".
+            "rank" (normal scores), "log", "raw", or "adaptive": half ranks, and a second local process on
+            ranks; the one that orders the results better proposes more often.
         lie: assumed result of a pending evaluation: "believer" (the prediction), "cl_min",
             "cl_mean", "cl_max" (the best, mean, worst seen) or "none".
         exploration: "exponential" draws kappa for each proposal with mean `kappa`, "fixed" takes it.
@@ -89,7 +90,7 @@ class AmbsOptions:
     min_leaf: int = 1
     refresh: float = 0.1
     training_rows: int = 2000
-    transform: str = "half_rank"
+    transform: str = ADAPTIVE
     lie: str = "believer"
     exploration: str = "exponential"
     kappa: float = 1.0

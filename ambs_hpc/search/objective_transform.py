@@ -8,6 +8,7 @@ import numpy as np
 
 from ambs_hpc.search.constraints import Floats
 
+ADAPTIVE = "adaptive"  # half ranks, and ranks in a local process of their own
 TRANSFORMS = ("half_rank", "rank", "log", "raw")
 FIRST_SUCCESSES = 20  # their median says what is usual: values of later evaluations lie ever lower
 EXACT_BEST = 128  # ranks of the best are kept one by one

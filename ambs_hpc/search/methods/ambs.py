@@ -18,9 +18,11 @@ from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.forest import Forest, Growth, load_trees
 from ambs_hpc.search.gaussian_process import Posterior
 from ambs_hpc.search.history import Draft, History
-from ambs_hpc.search.local_gp import LocalGp, Neighbourhood
+from ambs_hpc.search.local_gp import Neighbourhood
+from ambs_hpc.search.local_models import LocalModel, LocalModels
 from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, read_options
 from ambs_hpc.search.methods.design_search import DesignStrategy
+from ambs_hpc.search.objective_transform import ADAPTIVE, Scale
 from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
 from ambs_hpc.search.sampling.niches import Niche, draw_niche, draw_other_choice
@@ -70,12 +72,12 @@ class AmbsStrategy:
             options.min_leaf,
             options.refresh,
             options.training_rows,
-            options.transform,
+            "half_rank" if options.transform == ADAPTIVE else options.transform,
             options.lie,
             self._first,
         )
         self._forest = Forest(growth, encoding, seed)
-        self._local = LocalGp(encoding, seed, options.local_points, options.transform)
+        self._locals = LocalModels(encoding, seed, options.local_points, options.transform)
         self._stagnation = Stagnation(encoding.dimensions)
 
     def choose(self, history: History) -> Draft:
@@ -98,7 +100,7 @@ class AmbsStrategy:
             if self._forest.is_grown:
                 self._forest.update_lies(history)
                 if self._options.local_share > 0.0:
-                    self._local_process(history)
+                    self._locals.learn(history, self._forest)
 
     def _of_design(self, history: History) -> Draft:
         """A point of the design; where hardly anything succeeds, every second one lies near what did."""
@@ -130,9 +132,10 @@ class AmbsStrategy:
         V = niche.legal(rng, np.concatenate([near_centre, anywhere]))
         if not len(V):
             return None
-        near = self._local.around(history, self._forest.scale, self._forest.first_count, niche.centre)
+        model = self._locals.first(self._forest)
+        near = model.process.around(history, model.scale, self._forest.first_count, niche.centre)
         kappa = draw_kappa(rng, self._options.exploration, NICHE_KAPPA * self._options.local_kappa)
-        score = self._local_score(history, near, self._with_lies(near, history), kappa)
+        score = self._local_score(history, model, near, kappa)
 
         def inside(V: Floats) -> Floats:
             figures = score(V)
@@ -142,7 +145,7 @@ class AmbsStrategy:
         V, figures = self._refined(rng, V, inside, LOCAL_STEPS, half // 2)
         V, figures = V[np.isfinite(figures[0])], figures[:, np.isfinite(figures[0])]
         place = first_unknown(V, best_first(figures[0], len(V)), history.known)
-        return None if place is None else self._draft(V[place], figures[:, place])
+        return None if place is None else self._draft(V[place], figures[:, place], model.scale)
 
     def _from_forest(self, history: History, rng: np.random.Generator) -> Draft:
         self._forest.update_lies(history)
@@ -160,20 +163,22 @@ class AmbsStrategy:
         count = self._options.candidates
         V = self._candidates.around(rng, self._elite(history), count, history.count)
         steps = [FINE_STEP / turn for turn in range(1, self._options.rounds)]
-        return self._best(history, rng, self._refined(rng, V, score, steps, count // 2))
+        scored = self._refined(rng, V, score, steps, count // 2)
+        return self._best(history, rng, scored, self._forest.scale)
 
     def _from_local(self, history: History, rng: np.random.Generator) -> Draft:
+        model = self._locals.draw(history, self._forest, self._stagnation.level(history), rng)
         kappa = draw_kappa(rng, self._options.exploration, self._options.local_kappa)
-        near, process = self._local_process(history)
-        score = self._local_score(history, near, process, kappa)
+        near = model.process.neighbourhood(history, model.scale, self._forest.first_count)
+        score = self._local_score(history, model, near, kappa)
         V = self._around(history, rng, near)
-        return self._best(
-            history, rng, self._refined(rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
-        )
+        scored = self._refined(rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
+        return self._best(history, rng, scored, model.scale)
 
-    def _local_score(self, history: History, near: Neighbourhood, process: Posterior, kappa: float) -> Score:
+    def _local_score(self, history: History, model: LocalModel, near: Neighbourhood, kappa: float) -> Score:
         """The lower confidence bound of a local process, with the forest's rate of failures."""
-        worst = (self._forest.scale.worst - near.shift) / near.spread
+        process = self._with_lies(model, near, history)
+        worst = (model.scale.worst - near.shift) / near.spread
 
         def score(V: Floats) -> Floats:
             mean, std = process.predict(self._encoding.smooth_features(V))
@@ -201,17 +206,13 @@ class AmbsStrategy:
                 found.append(niche.legal(rng, V))
         return found
 
-    def _local_process(self, history: History) -> tuple[Neighbourhood, Posterior]:
-        """The neighbourhood of the incumbent, and its process with the lies of pending proposals."""
-        near = self._local.neighbourhood(history, self._forest.scale, self._forest.first_count)
-        return near, self._with_lies(near, history)
-
-    def _with_lies(self, near: Neighbourhood, history: History) -> Posterior:
+    def _with_lies(self, model: LocalModel, near: Neighbourhood, history: History) -> Posterior:
+        """The process with the lies of pending proposals."""
         if self._options.lie == "none":
             return near.posterior
-        constant = constant_lie(self._forest.scale, self._options.lie)
+        constant = constant_lie(model.scale, self._options.lie)
         lie = None if constant is None else (constant - near.shift) / near.spread
-        return self._local.with_pending(near, history, lie)
+        return model.process.with_pending(near, history, lie)
 
     def _refined(
         self, rng: np.random.Generator, V: Floats, score: Score, steps: Sequence[float], count: int
@@ -226,27 +227,24 @@ class AmbsStrategy:
                 figures.append(score(V))
         return np.concatenate(rounds), np.concatenate(figures, axis=1)
 
-    def _best(self, history: History, rng: np.random.Generator, scored: tuple[Floats, Floats]) -> Draft:
+    def _best(
+        self, history: History, rng: np.random.Generator, scored: tuple[Floats, Floats], scale: Scale
+    ) -> Draft:
         """The best scored candidate that is not known; any unknown row when there is none."""
         V, (scores, means, stds) = scored
         place = first_unknown(V, best_first(scores, len(scores)), history.known)
         if place is None:
             return self._fallback(history, rng)
-        return self._draft(V[place], np.array([scores[place], means[place], stds[place]]))
+        return self._draft(V[place], np.array([scores[place], means[place], stds[place]]), scale)
 
-    def _draft(self, row: Floats, figures: Floats) -> Draft:
+    def _draft(self, row: Floats, figures: Floats, scale: Scale) -> Draft:
         """A row that a model chose; `figures`: its score, and mean and deviation on the model's scale."""
-        mean, std = self._in_objective_units(float(figures[1]), float(figures[2]))
+        mean, std = _in_objective_units(scale, float(figures[1]), float(figures[2]))
         return Draft(row, "model", mean, std, float(figures[0]))
 
     def _elite(self, history: History) -> Floats:
         count = int(np.clip(ELITE_SHARE * history.successes, SMALLEST_ELITE, LARGEST_ELITE))
         return history.rows[history.best(count)]
-
-    def _in_objective_units(self, mean: float, std: float) -> tuple[float, float]:
-        scale = self._forest.scale
-        low, middle, high = scale.backward(np.array([mean - std, mean, mean + std]))
-        return float(middle), float(high - low) / 2.0
 
     def _fallback(self, history: History, rng: np.random.Generator) -> Draft:
         """The best of some unknown rows from the whole space, as the end of a finite space needs it."""
@@ -255,5 +253,10 @@ class AmbsStrategy:
         means, stds = self._forest.predict(self._forest.places(V))
         scores = lower_confidence_bound(means, stds, self._options.kappa)
         place = int(best_first(scores, 1)[0])
-        mean, std = self._in_objective_units(means[place], stds[place])
+        mean, std = _in_objective_units(self._forest.scale, means[place], stds[place])
         return Draft(V[place], "random", mean, std, float(scores[place]))
+
+
+def _in_objective_units(scale: Scale, mean: float, std: float) -> tuple[float, float]:
+    low, middle, high = scale.backward(np.array([mean - std, mean, mean + std]))
+    return float(middle), float(high - low) / 2.0
