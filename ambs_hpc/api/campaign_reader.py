@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from typing_extensions import Self
 
+    from ambs_hpc.api.kept_files.campaign_ensemble import CampaignEnsemble
     from ambs_hpc.records import Campaign
 
 WAIT_SECONDS = 1.0  # between two looks of `wait`
@@ -193,6 +194,27 @@ class CampaignReader:
                 "status().failures what went wrong."
             )
         return leading[0]
+
+    def ensemble(self, size: int = 5, *, metric: str | None = None, pool: int = 100) -> CampaignEnsemble:
+        """Evaluations whose mean prediction is best, by the predictions.npz that each has left.
+
+        Args:
+            size: at most so many, >= 1.
+            metric: "log_loss", "accuracy" or "rmse"; None takes the first for probabilities of classes, else
+                the last.
+            pool: so many of the best evaluations are candidates, >= 1.
+
+        Raises:
+            NotFound: none has left predictions that can be used; the message says why.
+            UsageError: there is no such metric, it fits none of the predictions, or a number is below 1.
+        """
+        from ambs_hpc.api.kept_files.campaign_ensemble import campaign_ensemble
+
+        if min(size, pool) < 1:
+            raise UsageError(f"size {size}, pool {pool}: give whole numbers from 1.")
+        with reading(self._engine) as connection:
+            stored = get_campaign(connection, self._stored.id)
+            return campaign_ensemble(connection, stored, size, metric=metric, pool=pool)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all that was proposed has ended and no more is to come; somebody else runs it.
