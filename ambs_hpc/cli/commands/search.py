@@ -57,6 +57,7 @@ def search(
     keep_going: KeepGoing = False,
     no_check: NoCheck = False,
     beside_launcher: Annotated[bool, typer.Option("--beside-launcher", hidden=True)] = False,
+    stated_at: Annotated[float | None, typer.Option("--stated-at", hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.
@@ -77,6 +78,7 @@ def search(
         revise=revise,
         was=parse_was(was),
         sources=tuple(from_ or ()),
+        stated_at=stated_at,
     )
     watch = SearchWatch(None if keep_going else hopeless_after, not no_check, beside_launcher)
     raise typer.Exit(search_campaign(problem, settings, db, watch, as_json=as_json))
