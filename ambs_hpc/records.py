@@ -314,6 +314,7 @@ class NewLauncher:
         host, pid, process_started: identity of the process on its machine; `process_started` (field 22 of
             /proc/PID/stat, clock ticks) tells a reused pid from the original.
         namespace: within which its pid means this process (see `identity`); empty where it is not known.
+        serves: ids of the only campaigns whose evaluations it runs; None for all.
         slots: evaluations of the smallest shape that it can run at once, >= 1.
         allocation_id: our id of the batch allocation around it, None when started by hand.
         survives_in: who runs its evaluations on when it dies, as "balsam SITE"; empty for nobody. A launcher
@@ -327,6 +328,7 @@ class NewLauncher:
     allocation_id: int | None = None
     survives_in: str = ""
     namespace: str = ""
+    serves: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

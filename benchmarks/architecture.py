@@ -126,28 +126,23 @@ def measured(folder: Path) -> dict[str, float]:
 
 def show(found: Mapping[str, np.ndarray], names: list[str]) -> None:
     """Means over the seeds with their standard errors."""
-    print(f"{'':34}" + "".join(f"{name:>18}" for name in names))
+    print(f"{'':34}" + "".join(f"{name:>19}" for name in names))
     rows = dict(found)
     first, second = list(found)[:2]
     rows[f"{first} - {second}"] = found[first] - found[second]
     for name, values in rows.items():
         print_row(name, values)
+    print("\nensemble - member that is best on validation, - member that is best on test:")
     for name, values in found.items():
-        gain = values[:, names.index("ensemble")] - values[:, names.index("test")]
-        lead = values[:, names.index("ensemble")] - values[:, names.index("best member")]
-        print_row(
-            f"{name}: ensemble - best by validation, - best member by test", np.stack([gain, lead], axis=1)
-        )
+        others = values[:, [names.index("test"), names.index("best member")]]
+        print_row(name, values[:, [names.index("ensemble")]] - others)
 
 
 def print_row(name: str, values: np.ndarray) -> None:
     """Of values (seeds, columns)."""
-    errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    cells = "".join(
-        f"{mean:>10.4f} +-{error:.4f}"[:18].rjust(18)
-        for mean, error in zip(values.mean(axis=0), errors, strict=True)
-    )
-    print(f"{name:34}{cells}")
+    means, errors = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    cells = (f"{mean:.4f} +- {error:.4f}" for mean, error in zip(means, errors, strict=True))
+    print(f"{name:34}" + "".join(f"{one:>19}" for one in cells))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class CampaignStatus:
         max_evaluations: the budget; None where it goes on until it is stopped.
         best: the best objective; None before there is one.
         search_alive: whether a search of it runs somewhere.
-        launchers, slots: that are alive and serve the database, and what they run at once.
+        launchers, slots: that are alive and serve the campaign, and what they run at once.
         failures: failures that look alike, the most frequent first.
     """
 
@@ -128,7 +128,7 @@ class CampaignReader:
         with reading(self._engine) as connection:
             stored = get_campaign(connection, self._stored.id)
             leading = best(connection, stored.id, 1)
-            alive = live_launchers(connection, STALE_AFTER_SECONDS)
+            alive = live_launchers(connection, STALE_AFTER_SECONDS, stored.id)
             by_state = counts(connection, stored.id)
             return CampaignStatus(
                 counts={state.value: by_state.get(state, 0) for state in State},
@@ -263,7 +263,7 @@ class CampaignReader:
         """Whether an allocation is still to come, or has a launcher that may be starting its search."""
         with reading(self._engine) as connection:
             to_come = [one for one in list_allocations(connection) if not one.launchers]
-            alive = live_launchers(connection, STALE_AFTER_SECONDS)
+            alive = live_launchers(connection, STALE_AFTER_SECONDS, self._stored.id)
         is_to_come = any(one.state not in OVER for one in to_come)
         return is_to_come or any(one.identity.allocation_id is not None for one in alive)
 
