@@ -25,6 +25,7 @@ from ambs_hpc.cli.commands.run import (
     parse_options,
     parse_was,
 )
+from ambs_hpc.cli.shared.early_stop import told_when_stopped
 from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
 
@@ -81,4 +82,5 @@ def search(
         stated_at=stated_at,
     )
     watch = SearchWatch(None if keep_going else hopeless_after, not no_check, beside_launcher)
-    raise typer.Exit(search_campaign(problem, settings, db, watch, as_json=as_json))
+    with told_when_stopped():
+        raise typer.Exit(search_campaign(problem, settings, db, watch, as_json=as_json))
