@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ambs_hpc.cli.shared.early_stop import told_when_stopped
-from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
+from ambs_hpc.cli.shared.tried_objective import NoCheck
 from ambs_hpc.search import DEFAULT_METHOD, METHODS
 
 MaxEvaluations = Annotated[

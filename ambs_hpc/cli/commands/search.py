@@ -26,8 +26,8 @@ from ambs_hpc.cli.commands.run import (
     parse_was,
 )
 from ambs_hpc.cli.shared.early_stop import told_when_stopped
-from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
+from ambs_hpc.cli.shared.tried_objective import NoCheck
 
 InFlight = Annotated[
     int | None,
