@@ -11,7 +11,6 @@ from ambs_hpc.states import FailureKind, NodeEventKind, State
 Value = bool | int | float | str
 Configuration = Mapping[str, Value]  # inactive conditional parameters are absent
 
-
 UID_BYTES = 8
 
 
@@ -311,13 +310,14 @@ class NewLauncher:
     """A launcher as it introduces itself.
 
     Args:
-        host, pid, process_started: identity of the process on its machine; `process_started` (field 22 of
-            /proc/PID/stat, clock ticks) tells a reused pid from the original.
-        namespace: within which its pid means this process (see `identity`); empty where it is not known.
+        host, pid, process_started: identity of the process on its machine; the last (field 22 of
+            /proc/PID/stat, clock ticks) tells a reused pid. namespace: within which its pid means this
+            process (see `identity`); empty where it is not known.
         slots: evaluations of the smallest shape that it can run at once, >= 1.
         allocation_id: our id of the batch allocation around it, None when started by hand.
         survives_in: who runs its evaluations on when it dies, as "balsam SITE"; empty for nobody. A launcher
             of the same words may take them up.
+        serves: ids of the only campaigns whose evaluations it runs; None for all.
     """
 
     host: str
@@ -327,6 +327,7 @@ class NewLauncher:
     allocation_id: int | None = None
     survives_in: str = ""
     namespace: str = ""
+    serves: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +335,7 @@ class Launcher:
     """A stored launcher; the age of its heartbeat is measured by the database's clock.
 
     Args:
-        seconds: of its life so far.
-        busy_seconds: of all its slots together.
+        seconds, busy_seconds: of its life so far; of all its slots together.
         idle: why slots of it are idle, in its own words; empty when none is.
     """
 

@@ -28,6 +28,7 @@ FLOORS = {
     "problem": 2,
     "postgres_server": 2,
     "observations": 3,
+    "spaces": 3,
     "queue": 3,
     "schedulers": 3,
     "search": 4,

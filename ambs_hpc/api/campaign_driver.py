@@ -6,7 +6,9 @@ import logging
 import operator
 import os
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +24,10 @@ from ambs_hpc.api.progress_display import NoProgress, open_display
 from ambs_hpc.api.search_and_launcher import PairEnd, SearchAndLauncher
 from ambs_hpc.campaign import SearchSettings, define_campaign
 from ambs_hpc.errors import CampaignConflict, NoLegalConfiguration, NothingSucceeded, UsageError, nearest
+from ambs_hpc.launcher.trial.objective_trial import TrialWords, try_function
+from ambs_hpc.launcher.trial.trial_import import TRIAL_VARIABLE
 from ambs_hpc.queue import cancel, open_database, rerun, transaction
+from ambs_hpc.shown_text import harmless
 from ambs_hpc.states import FailureKind
 
 if TYPE_CHECKING:
@@ -93,6 +98,7 @@ class Campaign(CampaignReader):
         slots: int | None = None,
         progress: bool = True,
         hopeless_after: int | None = 10,
+        check: bool = True,
     ) -> Campaign:
         """Search here and run evaluations on this machine, as `ambs run`, until what was asked is done.
 
@@ -108,11 +114,14 @@ class Campaign(CampaignReader):
             progress: show it, in a notebook, on a terminal, or as lines in a log.
             hopeless_after: stop when the first so many evaluations have failed alike and none has succeeded;
                 None never does.
+            check: import the objective's module for a trial before anything is spent, in a process as
+                evaluations have.
 
         Returns:
             The campaign itself.
 
         Raises:
+            ProblemError: the objective's function is missing, does not fit, or cannot be imported.
             RunInterrupted: it was stopped before it was done; nothing is lost.
             CampaignConflict: another search of it is alive.
             NothingSucceeded: evaluations have failed and none has succeeded; it has the words of one.
@@ -125,6 +134,8 @@ class Campaign(CampaignReader):
             max_minutes=_positive("max_minutes", max_minutes),
             slots=_whole("slots", slots, at_least=1),
         )
+        if check:
+            self._try_objective(is_elsewhere=False)
         with _Alone(self._stored.definition.uid, self.name):
             self._stored = self._continued(settings)
             self._pair = SearchAndLauncher(
@@ -159,6 +170,7 @@ class Campaign(CampaignReader):
         chain: int = 1,
         search: bool = True,
         dry_run: bool = False,
+        check: bool = True,
     ) -> SubmissionReport:
         """Submit allocations with a launcher on all their nodes, as `ambs submit` does.
 
@@ -171,11 +183,14 @@ class Campaign(CampaignReader):
             search: run the search inside the allocation too; otherwise start one elsewhere, as `run` or
                 `ambs search` does.
             dry_run: check and render, submit nothing.
+            check: import the objective's module for a trial before, as `run` does; what is missing on this
+                machine alone is a warning.
 
         Returns:
             The script, the notes of the site's check, and the allocations that were submitted.
 
         Raises:
+            ProblemError: the objective's function is missing or does not fit.
             UsageError, NotFound, SiteInvalid: the site would refuse it, or there is no such site.
             SubmissionRejected, SubmissionUnclear: the scheduler refused it, or gave no clear answer.
         """
@@ -183,6 +198,8 @@ class Campaign(CampaignReader):
         from ambs_hpc.api.submission import LauncherOptions, Wanted
 
         budget = _whole("max_evaluations", max_evaluations, at_least=1)
+        if check:
+            self._try_objective(is_elsewhere=True)
         if budget is not None and not dry_run:
             settings = replace(self._settings, max_evaluations=budget)
             self._stored = self._continued(settings)
@@ -200,6 +217,20 @@ class Campaign(CampaignReader):
         )
         options = LauncherOptions(with_search=file, max_evaluations=budget if search else None)
         return submit_campaign(self._engine, self._url, self.name, wanted, options, dry_run=dry_run)
+
+    def _try_objective(self, *, is_elsewhere: bool) -> None:
+        problem = self._loaded.problem
+        words = TrialWords(
+            "check=False skips this trial",
+            notice=lambda said: sys.stderr.write(harmless(f"{said}\n")),
+            warn=lambda said: warnings.warn(said, stacklevel=5),
+        )
+        try_function(
+            *(problem.objective_json, str(self._loaded.directory), problem.configuration_space),
+            f"campaign {self.name}",
+            words,
+            is_elsewhere=is_elsewhere,
+        )
 
     def rerun(
         self, ids: Sequence[int] | None = None, *, failed: bool = False, kind: str | None = None
@@ -297,7 +328,8 @@ def _refuse_during_import() -> None:
     Raises:
         UsageError: the objective's module makes a campaign when it is imported.
     """
-    if os.environ.get(LAUNCHER_VARIABLE) and not os.environ.get(EVALUATION_VARIABLE):
+    is_of_launcher = os.environ.get(LAUNCHER_VARIABLE) and not os.environ.get(EVALUATION_VARIABLE)
+    if is_of_launcher or os.environ.get(TRIAL_VARIABLE):
         raise UsageError(
             "A launcher imports this module for its objective, and the import makes a Campaign. Put what "
             "makes and runs it under `if __name__ == '__main__':`."

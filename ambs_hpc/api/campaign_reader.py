@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from typing_extensions import Self
 
+    from ambs_hpc.api.kept_files.campaign_ensemble import CampaignEnsemble
     from ambs_hpc.records import Campaign
 
 WAIT_SECONDS = 1.0  # between two looks of `wait`
@@ -54,7 +55,7 @@ class CampaignStatus:
         max_evaluations: the budget; None where it goes on until it is stopped.
         best: the best objective; None before there is one.
         search_alive: whether a search of it runs somewhere.
-        launchers, slots: that are alive and serve the database, and what they run at once.
+        launchers, slots: that are alive and serve the campaign, and what they run at once.
         failures: failures that look alike, the most frequent first.
     """
 
@@ -127,7 +128,7 @@ class CampaignReader:
         with reading(self._engine) as connection:
             stored = get_campaign(connection, self._stored.id)
             leading = best(connection, stored.id, 1)
-            alive = live_launchers(connection, STALE_AFTER_SECONDS)
+            alive = live_launchers(connection, STALE_AFTER_SECONDS, stored.id)
             by_state = counts(connection, stored.id)
             return CampaignStatus(
                 counts={state.value: by_state.get(state, 0) for state in State},
@@ -194,6 +195,27 @@ class CampaignReader:
             )
         return leading[0]
 
+    def ensemble(self, size: int = 5, *, metric: str | None = None, pool: int = 100) -> CampaignEnsemble:
+        """Evaluations whose mean prediction is best, by the predictions.npz that each has left.
+
+        Args:
+            size: at most so many, >= 1.
+            metric: "log_loss", "accuracy" or "rmse"; None takes the first for probabilities of classes, else
+                the last.
+            pool: so many of the best evaluations are candidates, >= 1.
+
+        Raises:
+            NotFound: none has left predictions that can be used; the message says why.
+            UsageError: there is no such metric, it fits none of the predictions, or a number is below 1.
+        """
+        from ambs_hpc.api.kept_files.campaign_ensemble import campaign_ensemble
+
+        if min(size, pool) < 1:
+            raise UsageError(f"size {size}, pool {pool}: give whole numbers from 1.")
+        with reading(self._engine) as connection:
+            stored = get_campaign(connection, self._stored.id)
+            return campaign_ensemble(connection, stored, size, metric=metric, pool=pool)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all that was proposed has ended and no more is to come; somebody else runs it.
 
@@ -241,7 +263,7 @@ class CampaignReader:
         """Whether an allocation is still to come, or has a launcher that may be starting its search."""
         with reading(self._engine) as connection:
             to_come = [one for one in list_allocations(connection) if not one.launchers]
-            alive = live_launchers(connection, STALE_AFTER_SECONDS)
+            alive = live_launchers(connection, STALE_AFTER_SECONDS, self._stored.id)
         is_to_come = any(one.state not in OVER for one in to_come)
         return is_to_come or any(one.identity.allocation_id is not None for one in alive)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ambs_hpc.api.notebook_progress import NotebookProgress, is_in_notebook
@@ -50,15 +51,17 @@ class NoProgress:
 class ProgressLines:
     """One line every ten seconds, for logs."""
 
-    def __init__(self, name: str) -> None:
-        self._name, self._next, self._pace = name, 0.0, RemainingTime(time.monotonic())
+    def __init__(self, name: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._name, self._monotonic = name, monotonic
+        self._next, self._pace, self._note = 0.0, RemainingTime(monotonic()), ""
 
     def update(self, progress: Progress, best: float | None, note: str) -> None:
-        """Write a line if ten seconds have passed, or if there is a note."""
-        if time.monotonic() < self._next and not note:
+        """Write a line if ten seconds have passed, or if there is another note."""
+        now = self._monotonic()
+        if now < self._next and note in ("", self._note):
             return
-        self._next = time.monotonic() + LOG_LINE_SECONDS
-        left = self._pace.seconds(progress, time.monotonic())
+        self._next, self._note = now + LOG_LINE_SECONDS, note
+        left = self._pace.seconds(progress, now)
         ending = f", about {duration(left)} left" if left is not None else ""
         line = f"{self._name}: {describe(progress, best)}{ending}{note and '; ' + note}\n"
         sys.stderr.write(harmless(line))

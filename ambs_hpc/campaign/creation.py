@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -12,14 +13,16 @@ from ambs_hpc.campaign.revision import Revised, plan, revise, this_person
 from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.space import space_from_json
-from ambs_hpc.queue import create_campaign, find_campaign, reading, transaction
+from ambs_hpc.queue import create_campaign, find_campaign, reading, revisions_of, transaction
 from ambs_hpc.records import Campaign, NewCampaign, Source
 from ambs_hpc.search import DEFAULT_METHOD, WARM, Searcher, create_searcher
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from ambs_hpc.problem.problem_file import LoadedProblem
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_SEED = 0
 
@@ -70,6 +73,8 @@ def continue_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSetti
     allow_runs(wanted.run_directory)
     with reading(engine) as connection:
         found = find_campaign(connection, wanted.name)
+        if found is not None and _is_budget_outdated(connection, found, wanted, settings):
+            wanted = replace(wanted, max_evaluations=None)
     if found is not None:
         return revise(engine, found, checked_after(found, wanted, settings))
     with transaction(engine) as connection:
@@ -127,6 +132,28 @@ def searcher_for(definition: NewCampaign, sources: Iterable[Source] = ()) -> Sea
         sources=sources if definition.method in WARM else (),  # the method may have been revised since
         **definition.method_options,
     )
+
+
+def _is_budget_outdated(
+    connection: Connection, found: Campaign, wanted: NewCampaign, settings: SearchSettings
+) -> bool:
+    """Whether somebody has revised the budget since this command line's was said.
+
+    The script of an allocation, and a search that a launcher starts again, say what was true long ago.
+    """
+    if settings.stated_at is None or wanted.max_evaluations is None:
+        return False
+    newer = [
+        one
+        for one in revisions_of(connection, found.id)
+        if one.at > settings.stated_at and any(each.field == "max_evaluations" for each in one.changes)
+    ]
+    if newer and found.definition.max_evaluations != wanted.max_evaluations:
+        logger.warning(
+            "--max-evaluations %d is older than revision %d, which holds: %s",
+            *(wanted.max_evaluations, newer[-1].number, newer[-1].words),
+        )
+    return bool(newer)
 
 
 def _with_own_folder(wanted: NewCampaign) -> NewCampaign:

@@ -239,7 +239,8 @@ class SearchLoop:
         if self._exhausted or self._stopped:
             return 0
         slots = self._slots or sum(
-            launcher.identity.slots for launcher in live_launchers(connection, STALE_AFTER_SECONDS)
+            launcher.identity.slots
+            for launcher in live_launchers(connection, STALE_AFTER_SECONDS, self._campaign.id)
         )
         ahead = 1 + int(AHEAD_SHARE * slots) if slots else AHEAD_WITHOUT_LAUNCHERS
         in_flight = by_state.get(State.READY, 0) + by_state.get(State.RUNNING, 0)

@@ -182,7 +182,7 @@ def _is_carried(change: RevisedField) -> bool:
 
 def _effect_words(effects: Mapping[str, int], is_carried: bool) -> list[str]:
     told = []
-    if is_carried:
+    if is_carried and effects["waiting"]:
         told.append(f"for {_counted(effects['waiting'], 'waiting evaluation')}")
     if "kept" in effects:
         results = effects["kept"] + effects["left"]

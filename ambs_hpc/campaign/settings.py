@@ -20,6 +20,8 @@ class SearchSettings:
         method, method_options: of the search; another one goes on from what is known.
         seed: of the search; it cannot change once a campaign has begun.
         max_evaluations: total number of evaluations after which the search ends, restarts included; >= 1.
+        stated_at: when the budget was said, in seconds since 1970 UTC by the database's clock; a revision of
+            the budget since then wins. None for now.
         max_minutes: time limit of this run; > 0.
         slots: evaluations to keep in flight; None asks the live launchers.
         run_root: folder under which the campaign's own folder is made.
@@ -42,6 +44,7 @@ class SearchSettings:
     revise: bool = False
     was: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    stated_at: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_evaluations is not None and self.max_evaluations < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
@@ -35,12 +36,22 @@ class FittedResults:
         skipped: (place, why) of rows that say nothing: not ended, pruned, no objective.
         refused: messages of rows that are wrong, each with its place, field, value and what is accepted.
         ignored: columns that are no parameters.
+        causes: of each that is refused, what it has in common with others: the field and what is accepted.
     """
 
     results: tuple[ImportedResult, ...]
     skipped: tuple[tuple[str, str], ...]
     refused: tuple[str, ...]
     ignored: tuple[str, ...]
+    causes: tuple[str, ...] = ()
+
+    @property
+    def refused_alike(self) -> list[tuple[str, int]]:
+        """Of the refused that have one cause the first message, and how many they are; the most first."""
+        first: dict[str, str] = {}
+        for cause, message in zip(self.causes, self.refused, strict=True):
+            first.setdefault(cause, message)
+        return [(first[cause], number) for cause, number in Counter(self.causes).most_common()]
 
 
 def fit_results(
@@ -71,17 +82,20 @@ def fit_results(
     results: list[ImportedResult] = []
     skipped: list[tuple[str, str]] = []
     refused: list[str] = []
+    causes: list[str] = []
     for row in rows:
         if row.ending is RowEnding.SKIPPED:
             skipped.append((row.place, row.words))
         elif row.ending is RowEnding.REFUSED:
             refused.append(f"{row.place}: {row.words}")
+            causes.append(row.words)
         else:
             try:
                 results.append(_result(row, fit.configuration(row), bool(negate)))
             except ProblemError as error:
                 refused.append(str(error))
-    return FittedResults(tuple(results), tuple(skipped), tuple(refused), tuple(left_out))
+                causes.append(f"{error.field}: {error.remedy}")
+    return FittedResults(*(tuple(results), tuple(skipped), tuple(refused), tuple(left_out), tuple(causes)))
 
 
 def tell_results(engine: Engine, campaign: Campaign, results: Sequence[ImportedResult]) -> list[int]:

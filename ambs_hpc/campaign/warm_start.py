@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TABLES = (".csv", ".json", ".jsonl")
 MOST_OBSERVATIONS = 10_000  # of a source; of more, the best half of as many and the last ones
-SHOWN_REASONS = 3
+SHOWN_REASONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class FoundSource:
             return f"{self.source.name}: taken at an earlier start and kept as it was then"
         words = [f"{self.usable} of {self.read} results fit"]
         words += [f"{number} not: {why}" for why, number in list(self.refused.items())[:SHOWN_REASONS]]
-        if len(self.refused) > SHOWN_REASONS:
-            words.append(f"{sum(list(self.refused.values())[SHOWN_REASONS:])} not for other reasons")
+        rest = sum(list(self.refused.values())[SHOWN_REASONS:])
+        words += [f"{rest} not for other reasons"] if rest else []
         if self.missing:
             words.append(f"default for {', '.join(self.missing)}")
         if self.ignored:
@@ -226,6 +226,7 @@ def _read_rows(wanted: NewCampaign, name: str, text: str, rows: Sequence[RawObse
         raise UsageError(f"--from {_shown(text)}: has rows to be minimised and to be maximised. Split it.")
     direction = directions.pop() if directions else wanted.direction
     ended = [row for row in rows if row.ending is not RowEnding.SKIPPED]
+    examples: dict[tuple[str, str], str] = {}  # of a value, for all that are refused for the same reason
     for row in ended:
         if row.ending is RowEnding.REFUSED:
             refused[row.words] += 1
@@ -234,7 +235,8 @@ def _read_rows(wanted: NewCampaign, name: str, text: str, rows: Sequence[RawObse
         try:
             fitted = fit.configuration(values, "row", fill=True)
         except ProblemError as error:
-            refused[f"parameter {error.field!r}: {error.remedy}"] += 1
+            example = examples.setdefault((error.field, error.remedy), f"{error.seen}. {error.remedy}")
+            refused[f"parameter {error.field!r} {example}"] += 1
             continue
         ignored = {key: str(value) for key, value in row.values.items() if row.is_exact and key not in names}
         given = {key: value for key, value in fitted.items() if key in values}

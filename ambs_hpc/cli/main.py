@@ -21,6 +21,7 @@ from ambs_hpc.cli.commands import (
     check,
     compare,
     database,
+    ensemble,
     export,
     importance,
     init,
@@ -87,6 +88,7 @@ app.command("list")(list_evaluations.list_evaluations)
 app.command("show")(show.show)
 app.command("logs")(logs.logs)
 app.command("best")(best.best)
+app.command("ensemble")(ensemble.ensemble)
 app.command("add")(add.add)
 app.command("tell")(tell.tell)
 app.command("rerun")(rerun.rerun)

@@ -166,7 +166,7 @@ def _begin_on_nodes(
         lambda: _chosen_and_counted(engine, settings.executor, node_pool, only, packing)
     )
     cores = sum(len(node.cores) for node in node_pool.nodes)
-    introduction = _introduction(max(1, slots or settings.slots or cores), node_pool.allocation_id)
+    introduction = _introduction(max(1, slots or settings.slots or cores), node_pool.allocation_id, only)
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     executor = make_executor(
         name, packing, node_pool, settings.grace_seconds, settings.slots, node_log, report_log := ReportLog()
@@ -193,7 +193,7 @@ def _begin_on_balsam(
     site = settings.balsam_site
     report_log = ReportLog()
     executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots, report_log)
-    introduction = _introduction(executor.most(Resources()), None, survives_in=f"balsam {site}")
+    introduction = _introduction(executor.most(Resources()), None, only, survives_in=f"balsam {site}")
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
     loop = LauncherLoop(
@@ -351,9 +351,14 @@ def _largest_cores(engine: Engine, only: Sequence[int] | None) -> int:
     return max((shape.cores for shape in shapes), default=1)
 
 
-def _introduction(slots: int, allocation_id: int | None, survives_in: str = "") -> NewLauncher:
+def _introduction(
+    slots: int, allocation_id: int | None, only: Sequence[int] | None, survives_in: str = ""
+) -> NewLauncher:
     who = identity.this_process()
-    return NewLauncher(who.host, who.pid, who.started, slots, allocation_id, survives_in, who.namespace)
+    serves = None if only is None else tuple(only)
+    return NewLauncher(
+        *(who.host, who.pid, who.started, slots, allocation_id, survives_in, who.namespace, serves)
+    )
 
 
 def _campaign_ids(engine: Engine, names: Sequence[str], *, awaits_any: bool) -> list[int] | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ACCEPTED = (
     "Accepted: (low, high) or (low, high, 'log') for numbers, whole when both are whole; "
-    "[value, value, ...] for choices; one value for a constant; or a ConfigSpace.ConfigurationSpace"
+    "[value, value, ...] for choices; one value for a constant; a ConfigSpace.ConfigurationSpace; or an "
+    "ambs_hpc.spaces.Architecture, which may have Layers and Cells in it"
 )
 LARGEST_WHOLE = 2**53  # whole numbers up to here are exact in the search, in JSON and in every table
 DECIMALS = 13  # that ConfigSpace keeps of a bound
@@ -28,21 +29,22 @@ def build_space(space: object) -> ConfigurationSpace:
     """The ConfigSpace form of `space`, which stays untouched.
 
     Args:
-        space: a ConfigurationSpace, or a dict from a name to `(low, high)`, `(low, high, "log")`
-            (integers when both bounds are), a list of choices (in order when they are rising numbers), a
-            `range` (the whole numbers that Python counts), or a single value (a constant). numpy's numbers
-            and arrays are taken for the plain values that they hold.
+        space: a ConfigurationSpace, an `ambs_hpc.spaces.Architecture`, or a dict from a name to
+            `(low, high)`, `(low, high, "log")` (integers when both bounds are), a list of choices (in order
+            when they are rising numbers), a `range` (the whole numbers that Python counts), or a single value
+            (a constant). numpy's numbers and arrays are taken for the plain values that they hold.
 
     Raises:
         ProblemError: names the parameter, what it holds and what is accepted.
     """
     from ConfigSpace import ConfigurationSpace
 
+    space = getattr(space, "configuration_space", space)
     if isinstance(space, ConfigurationSpace):
         built = space
     elif isinstance(space, Mapping):
         built = ConfigurationSpace()
-        built.add(*(_parameter(name, choice) for name, choice in space.items()))
+        built.add(*(build_parameter(name, choice) for name, choice in space.items()))
     else:
         raise ProblemError("problem", "space", f"is a {type(space).__name__}", ACCEPTED)
     if not len(built):
@@ -51,6 +53,25 @@ def build_space(space: object) -> ConfigurationSpace:
         _check_parameter(parameter)
     _check_json(built)
     return built
+
+
+def build_parameter(name: object, choice: object, field: str = "") -> Hyperparameter[Any, Any]:
+    """The parameter that `choice` states in the terms of a plain dict, see `build_space`.
+
+    Args:
+        field: what an error names; by default the parameter of the space.
+
+    Raises:
+        ProblemError: names the field, what it holds and what is accepted.
+    """
+    field = field or f"space[{name!r}]"
+    if not isinstance(name, str) or not name:
+        raise ProblemError("problem", field, "the name of a parameter is not a text", "Use texts as keys")
+    try:
+        return _parameter_of(name, field, _without_numpy(choice))
+    except (ValueError, TypeError, OverflowError) as error:
+        seen = " ".join(str(error).split())
+        raise ProblemError("problem", field, f"is {choice!r}: ConfigSpace says: {seen}", ACCEPTED) from error
 
 
 def space_notes(space: ConfigurationSpace) -> list[str]:
@@ -128,17 +149,6 @@ def _check_json(space: ConfigurationSpace) -> None:
         ) from error
 
 
-def _parameter(name: object, choice: object) -> Hyperparameter[Any, Any]:
-    field = f"space[{name!r}]"
-    if not isinstance(name, str) or not name:
-        raise ProblemError("problem", field, "the name of a parameter is not a text", "Use texts as keys")
-    try:
-        return _parameter_of(name, field, _without_numpy(choice))
-    except (ValueError, TypeError, OverflowError) as error:
-        seen = " ".join(str(error).split())
-        raise ProblemError("problem", field, f"is {choice!r}: ConfigSpace says: {seen}", ACCEPTED) from error
-
-
 def _parameter_of(name: str, field: str, choice: object) -> Hyperparameter[Any, Any]:
     from ConfigSpace import Categorical, Constant, Float, Integer, OrdinalHyperparameter
 
@@ -155,6 +165,9 @@ def _parameter_of(name: str, field: str, choice: object) -> Hyperparameter[Any, 
         if _is_rising(choice):
             return OrdinalHyperparameter(name, choice)
         return Categorical(name, choice)
+    if hasattr(choice, "declare"):
+        remedy = "Write space=Architecture({...}) of ambs_hpc.spaces around it"
+        raise ProblemError("problem", field, f"is the block {type(choice).__name__}", remedy)
     if choice is not None and not isinstance(choice, Mapping):
         _check_value(field, choice, "is")
         return Constant(name, choice)

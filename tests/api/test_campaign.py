@@ -16,7 +16,7 @@ import pytest
 
 from ambs_hpc import Campaign, Problem, open_campaign
 from ambs_hpc.api.interrupts import RunInterrupted
-from ambs_hpc.errors import CampaignConflict, DatabaseRefused, NotFound, UsageError
+from ambs_hpc.errors import CampaignConflict, DatabaseRefused, NotFound, ProblemError, UsageError
 from tests.databases import wait_until
 from tests.stories.kill_story import orphans_in
 
@@ -238,6 +238,32 @@ def test_a_module_that_begins_a_campaign_on_import_is_told(monkeypatch: pytest.M
         Campaign(problem(), "x.db")
     monkeypatch.setenv("AMBS_EVALUATION", "17")
     Campaign(problem(), "x.db").close()
+
+
+def test_a_module_is_tried_before_anything_is_spent(folder: Path) -> None:
+    """In a process of its own, as evaluations have it: here it was imported, there it cannot be."""
+    objective = problem()
+    text = MODEL + "if os.environ.get('AMBS_TRIAL'): import a_library_of_elsewhere\n"
+    (folder / "python_model.py").write_text(text)
+    with Campaign(objective, "x.db") as campaign:
+        with pytest.raises(ProblemError, match=r"a_library_of_elsewhere[\s\S]*check=False skips this trial"):
+            campaign.run(max_evaluations=2, progress=False)
+        assert campaign.status().in_flight == 0
+
+
+def test_a_script_that_runs_a_campaign_on_import_is_told_at_once(folder: Path) -> None:
+    """Its trial would begin the campaign again, and the trial of that one too."""
+    (folder / "script.py").write_text(
+        "from ambs_hpc import Campaign, Problem\n"
+        "def train(configuration): return 1.0\n"
+        "if __name__ != 'importing':\n"
+        "    problem = Problem(name='p', space={'x': (0.0, 1.0)}, objective='script:train')\n"
+        "    Campaign(problem, 'x.db').run(max_evaluations=2, progress=False)\n"
+    )
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "makes a Campaign" in done.stderr
+    assert "Nothing was started" in done.stderr
 
 
 def test_submitted_campaign_runs_where_it_was_submitted(folder: Path) -> None:

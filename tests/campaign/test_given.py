@@ -171,6 +171,8 @@ def test_rows_are_refused_one_by_one_and_all_named(any_engine: Engine) -> None:
         "old.csv, line 0.2: layers: is '2.5'. Accepted: a whole number from 1 to 9",
         "y: no row",
     )
+    alike = fit_results(definition, [*rows, raw("3", 1.0), raw("9", 1.0)]).refused_alike
+    assert alike == [(fitted.refused[0], 3), (fitted.refused[1], 1)]
     assert fitted.skipped == (("x", ""),)
     assert fitted.results == (ImportedResult({"lr": 0.3, "layers": 2}, 0.5, source="old.csv, line 0.3"),)
 

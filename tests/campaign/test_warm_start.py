@@ -132,7 +132,7 @@ def test_a_table_is_read_in_the_types_of_the_problem(any_engine: Engine, tmp_pat
         ),
     )
     assert (found.usable, found.read, sum(found.refused.values())) == (3, 4, 1)
-    assert "3 of 4 results fit; 1 not: parameter 'lr'" in found.line
+    assert "3 of 4 results fit; 1 not: parameter 'lr' is " in found.line
 
 
 def test_an_optuna_storage_is_a_source(any_engine: Engine, tmp_path: Path) -> None:

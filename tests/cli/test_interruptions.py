@@ -76,6 +76,20 @@ def test_ctrl_c_lets_running_evaluations_end(shell: Shell) -> None:
     assert interruptions(shell) == 0
 
 
+def test_ctrl_c_before_anything_has_begun_is_told_too(shell: Shell) -> None:
+    """A second after the command, while modules are imported: the same words and exit code as later."""
+    shell.write(
+        "problem.py", f"{PROBLEM}\nimport pathlib, time\npathlib.Path('read').touch()\ntime.sleep(60)\n"
+    )
+    process = shell.start(*RUN)
+    wait_until(lambda: (shell.folder / "read").exists(), 30)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 3, err
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]])
 def test_second_ctrl_c_and_term_give_evaluations_back(shell: Shell, signals: list[signal.Signals]) -> None:
     """They are counted as interruptions, not as failures, and the next run ends them all."""

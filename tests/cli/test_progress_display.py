@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ambs_hpc.api.progress_display import ProgressLines
 from ambs_hpc.api.progress_words import RemainingTime, describe
 from ambs_hpc.campaign import Progress
 from ambs_hpc.states import State
@@ -37,3 +40,18 @@ def test_a_budget_that_was_lowered_below_what_is_done_is_spent() -> None:
     left = RemainingTime(3.0)
     left.seconds(progress(8, budget=5), 3.0)
     assert left.seconds(progress(10, budget=5), 2.9) == 0.0
+
+
+def test_a_log_has_each_note_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """After Ctrl-C it was written every second, for as long as the evaluations took."""
+    now = [0.0]
+    lines = ProgressLines("p", lambda: now[0])
+    for second, note in enumerate(
+        ["", "", "letting end", "letting end", "letting end", "stopping", "stopping"]
+    ):
+        now[0] = float(second)
+        lines.update(progress(1), None, note)
+    now[0] = 20.0
+    lines.update(progress(1), None, "stopping")
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition("; ")[2] for line in said] == ["", "letting end", "stopping", "stopping"]

@@ -38,7 +38,7 @@ def test_a_dry_run_says_what_the_command_then_does(any_engine: Engine, url: str)
     edit = ("--narrow", "lr=1e-4..1e-2", "--pin", "n=3", "--db", url)
     line = (
         "campaign digits, revision 2: lr 1e-05..0.1 log -> 0.0001..0.01 log; n 1..9 -> 3 (fixed), "
-        "for 0 waiting evaluations, 0 of 0 results fit and are kept, 0 leave the model\n"
+        "0 of 0 results fit and are kept, 0 leave the model\n"
     )
     assert asked(*edit, "--dry-run") == f"{line}Nothing was stored.\n"
     with transaction(any_engine) as connection:

@@ -75,6 +75,7 @@ def launch(
         refuse_half_a_balsam,
         refuse_notice_without_time,
         search_command,
+        stated_at,
     )
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.clock import SystemClock
@@ -93,6 +94,8 @@ def launch(
         wait = min(wait, 60 * max_minutes)
     engine = once_it_answers(lambda: open_engine(db, create=with_search is not None), seconds=wait)
     node_pool = once_it_answers(lambda: current_node_pool(engine, os.environ, time.time()), seconds=wait)
+    if max_evaluations is not None:
+        search += ["--stated-at", repr(stated_at(engine, node_pool))]
     if node_pool is not None and node_pool.seconds_left is not None:
         left = node_pool.seconds_left / 60
         max_minutes = left if max_minutes is None else min(max_minutes, left)

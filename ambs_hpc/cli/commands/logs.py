@@ -37,7 +37,7 @@ def logs(
     Control characters are written out, as \x1b; on a terminal, colours stay. The file that `ambs show` names
     has the exact bytes.
     """
-    from ambs_hpc.cli.shared.attempt_files import folder_of
+    from ambs_hpc.api.kept_files.attempt_files import folder_of
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.queue import reading, show_evaluation
     from ambs_hpc.records import IMPORTED

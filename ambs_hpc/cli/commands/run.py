@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ambs_hpc.cli.shared.objective_trial import NoCheck
+from ambs_hpc.cli.shared.early_stop import told_when_stopped
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
+from ambs_hpc.cli.shared.tried_objective import NoCheck
 from ambs_hpc.search import DEFAULT_METHOD, METHODS
 
 MaxEvaluations = Annotated[
@@ -109,11 +110,12 @@ def run(
 
         print_dry_run(problem, settings, db, tries=not no_check, as_json=as_json)
         return
-    from ambs_hpc.cli.shared.hopeless_end import SearchWatch
-    from ambs_hpc.cli.shared.run_command import run_campaign
+    with told_when_stopped():
+        from ambs_hpc.cli.shared.hopeless_end import SearchWatch
+        from ambs_hpc.cli.shared.run_command import run_campaign
 
-    watch = SearchWatch(None if keep_going else hopeless_after, tries=not no_check)
-    raise typer.Exit(run_campaign(problem, settings, db, watch, as_json=as_json))
+        watch = SearchWatch(None if keep_going else hopeless_after, tries=not no_check)
+        raise typer.Exit(run_campaign(problem, settings, db, watch, as_json=as_json))
 
 
 def parse_options(options: list[str] | None) -> dict[str, object]:

@@ -25,8 +25,9 @@ from ambs_hpc.cli.commands.run import (
     parse_options,
     parse_was,
 )
-from ambs_hpc.cli.shared.objective_trial import NoCheck
+from ambs_hpc.cli.shared.early_stop import told_when_stopped
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
+from ambs_hpc.cli.shared.tried_objective import NoCheck
 
 InFlight = Annotated[
     int | None,
@@ -57,6 +58,7 @@ def search(
     keep_going: KeepGoing = False,
     no_check: NoCheck = False,
     beside_launcher: Annotated[bool, typer.Option("--beside-launcher", hidden=True)] = False,
+    stated_at: Annotated[float | None, typer.Option("--stated-at", hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.
@@ -77,6 +79,8 @@ def search(
         revise=revise,
         was=parse_was(was),
         sources=tuple(from_ or ()),
+        stated_at=stated_at,
     )
     watch = SearchWatch(None if keep_going else hopeless_after, not no_check, beside_launcher)
-    raise typer.Exit(search_campaign(problem, settings, db, watch, as_json=as_json))
+    with told_when_stopped():
+        raise typer.Exit(search_campaign(problem, settings, db, watch, as_json=as_json))

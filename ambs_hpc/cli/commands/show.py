@@ -59,7 +59,7 @@ def _as_dict(story: EvaluationStory, reports: Sequence[Report]) -> dict[str, Any
 
 
 def _folder(story: EvaluationStory) -> str:
-    from ambs_hpc.cli.shared.attempt_files import folder_of
+    from ambs_hpc.api.kept_files.attempt_files import folder_of
 
     return folder_of(story, max(story.row.attempt, 1))
 

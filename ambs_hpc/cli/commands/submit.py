@@ -29,9 +29,9 @@ from ambs_hpc.cli.shared.launcher_options import (
     Notice,
     WithSearch,
 )
-from ambs_hpc.cli.shared.objective_trial import NoCheck
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.cli.shared.tried_objective import NoCheck
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -110,8 +110,8 @@ def _try_objectives(with_search: Path | None, campaign: str | None, db: str | No
     """
     from contextlib import suppress
 
-    from ambs_hpc.cli.shared.objective_trial import try_objective, try_waiting
     from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.tried_objective import try_objective, try_waiting
     from ambs_hpc.errors import DatabaseError, NotFound
     from ambs_hpc.problem import load_problem
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import cast
 
 from ambs_hpc.campaign import Revised, SearchSettings, define_campaign, planned_campaign, searcher_for
-from ambs_hpc.cli.shared.objective_trial import try_objective
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.source_lines import sources_of_plan
 from ambs_hpc.cli.shared.stored_campaign import revised_json, revised_line
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.cli.shared.tried_objective import try_objective
 from ambs_hpc.errors import DatabaseError
 from ambs_hpc.launcher.container_command import preview
 from ambs_hpc.problem import load_problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,11 @@ from ambs_hpc.api.submission import LauncherOptions as LauncherOptions
 from ambs_hpc.api.submission import refuse_notice_without_time as refuse_notice_without_time
 from ambs_hpc.api.submission import refuse_search_on_service_node as refuse_search_on_service_node
 from ambs_hpc.launcher.executors.names import ExecutorName
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ambs_hpc.launcher.node_pool import NodePool
 
 Notice = Annotated[
     float | None,
@@ -96,6 +101,17 @@ def search_command(
     if max_evaluations is not None:
         words += ["--max-evaluations", str(max_evaluations)]
     return words + ["--keep-going"] * keep_going + (["--db", db] if db else [])
+
+
+def stated_at(engine: Engine, node_pool: NodePool | None) -> float:
+    """When this command line was written, by the database's clock: an allocation's when it was submitted."""
+    from ambs_hpc.queue import get_allocation, read_now, reading
+
+    allocation_id = None if node_pool is None else node_pool.allocation_id
+    with reading(engine) as connection:
+        if allocation_id is None:
+            return read_now(connection)
+        return get_allocation(connection, allocation_id).created_at
 
 
 def refuse_half_a_balsam(executor: str, site: str) -> None:

@@ -14,10 +14,10 @@ from ambs_hpc.campaign import (
     find_sources,
     keep_sources,
 )
-from ambs_hpc.cli.shared.objective_trial import try_objective
 from ambs_hpc.cli.shared.options import open_engine
 from ambs_hpc.cli.shared.source_lines import tell_sources
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.cli.shared.tried_objective import try_objective
 from ambs_hpc.problem import load_problem
 
 if TYPE_CHECKING:

@@ -104,11 +104,20 @@ def _found(
 
 
 def _refusal(fitted: FittedResults) -> str:
-    shown = "\n  ".join(fitted.refused[:MOST_SHOWN])
-    more = len(fitted.refused) - MOST_SHOWN
-    rest = f"\n  and {more} more" if more > 0 else ""
+    shown = "\n  ".join(_refused_lines(fitted))
     others = f", or give --skip-refused to tell the other {len(fitted.results)}" if fitted.results else ""
-    return f"{len(fitted.refused)} rows are refused, nothing is told:\n  {shown}{rest}\nCorrect them{others}."
+    return f"{len(fitted.refused)} rows are refused, nothing is told:\n  {shown}\nCorrect them{others}."
+
+
+def _refused_lines(fitted: FittedResults) -> list[str]:
+    """What is wrong, whole, once for all rows with which the same is."""
+    alike = fitted.refused_alike
+    lines = [
+        f"{message} (and {number - 1} more like it)" if number > 1 else message
+        for message, number in alike[:MOST_SHOWN]
+    ]
+    rest = sum(number for _, number in alike[MOST_SHOWN:])
+    return [*lines, f"and {rest} for other reasons: --json lists all"] if rest else lines
 
 
 def _print(name: str, fitted: FittedResults, number: int, *, dry_run: bool, as_json: bool) -> None:
@@ -138,7 +147,7 @@ def _print(name: str, fitted: FittedResults, number: int, *, dry_run: bool, as_j
     for why, times in Counter(why for _, why in fitted.skipped).most_common(MOST_SHOWN):
         place = next(place for place, said in fitted.skipped if said == why)
         write(f"  skipped {times} x: {cell(why)} ({cell(place)})\n")
-    for line in fitted.refused[:MOST_SHOWN]:
+    for line in _refused_lines(fitted):
         write(f"  refused {cell(line)}\n")
     if fitted.ignored:
         write(f"  columns that are no parameters: {cell(', '.join(fitted.ignored))}\n")

@@ -16,6 +16,7 @@ from typing import IO, Any
 from ambs_hpc.launcher.environment import attempt_environment, supervisor_environment
 from ambs_hpc.launcher.supervisor import standalone
 
+TRIAL_VARIABLE = "AMBS_TRIAL"  # set for the module that is imported: it must not begin a campaign
 TRIAL_SECONDS = 120.0  # a deep-learning framework from a cold parallel file system takes a minute
 TOLD_AFTER_SECONDS = 3.0
 TAIL_BYTES = 3000
@@ -51,6 +52,7 @@ def try_import(
     """
     command = [sys.executable, standalone.PROGRAM, "functions.trial_main", objective, directory]
     environment = {**supervisor_environment(os.environ, 0), **attempt_environment(os.environ, 1)}
+    environment[TRIAL_VARIABLE] = "1"
     with (
         tempfile.TemporaryDirectory(prefix="ambs-trial-") as folder,
         tempfile.TemporaryFile() as answer,

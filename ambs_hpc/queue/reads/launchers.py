@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.row_mapping import launcher_value
-from ambs_hpc.records import Launcher
+from ambs_hpc.records import Launcher, NewLauncher
 
 
 def running_in(connection: Connection, launcher_id: int) -> int:
@@ -23,8 +23,14 @@ def last_launcher(connection: Connection) -> Launcher | None:
     return None if row is None else launcher_value(row)
 
 
-def live_launchers(connection: Connection, stale_after_seconds: float) -> list[Launcher]:
-    """Launchers that have not ended and whose heartbeat is not stale, oldest first."""
+def live_launchers(
+    connection: Connection, stale_after_seconds: float, campaign_id: int | None = None
+) -> list[Launcher]:
+    """Launchers that have not ended and whose heartbeat is not stale, oldest first.
+
+    Args:
+        campaign_id: only those that serve this campaign; None for all.
+    """
     statement = (
         select(launcher, (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age"))
         .where(
@@ -32,7 +38,8 @@ def live_launchers(connection: Connection, stale_after_seconds: float) -> list[L
         )
         .order_by(launcher.c.id)
     )
-    return [launcher_value(row) for row in connection.execute(statement)]
+    found = [launcher_value(row) for row in connection.execute(statement)]
+    return [one for one in found if campaign_id is None or _serves(one.identity, campaign_id)]
 
 
 def holders(connection: Connection) -> list[Launcher]:
@@ -43,3 +50,7 @@ def holders(connection: Connection) -> list[Launcher]:
         .order_by(launcher.c.id)
     )
     return [launcher_value(row) for row in connection.execute(statement)]
+
+
+def _serves(identity: NewLauncher, campaign_id: int) -> bool:
+    return identity.serves is None or campaign_id in identity.serves

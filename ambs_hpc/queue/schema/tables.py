@@ -168,6 +168,7 @@ launcher = Table(
     Column("idle", Text, nullable=False, server_default=""),
     Column("survives_in", Text, nullable=False, server_default=""),
     Column("namespace", Text, nullable=False, server_default=""),
+    Column("serves", JSON(none_as_null=True)),  # ids of campaigns; NULL for all
     CheckConstraint("slots >= 1", name="slots"),
 )
 

@@ -68,6 +68,7 @@ def launcher_value(row: DatabaseRow) -> Launcher:
         row.allocation_id,
         row.survives_in,
         row.namespace,
+        None if row.serves is None else tuple(row.serves),
     )
     seconds = row.heartbeat_at - row.started_at
     return Launcher(

@@ -24,6 +24,7 @@ def register_launcher(connection: Connection, new: NewLauncher) -> int:
         allocation_id=known_allocation,
         survives_in=new.survives_in,
         namespace=new.namespace,
+        serves=None if new.serves is None else list(new.serves),
         started_at=now(connection),
         heartbeat_at=now(connection),
     )

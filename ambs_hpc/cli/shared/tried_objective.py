@@ -1,4 +1,4 @@
-"""The objective is tried before anything is spent: what is wrong is told now, not in an allocation."""
+"""The trial of an objective by a command, and the option that leaves it out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ NoCheck = Annotated[
     bool,
     typer.Option("--no-check", help="Do not try to import the objective's module before anything is spent."),
 ]
-SKIPS = "--no-check skips this trial"
-GUARD = "Guard what the module runs by `if __name__ == '__main__':`; --no-check skips this trial"
 
 
 def try_objective(loaded: LoadedProblem, *, is_elsewhere: bool) -> None:
@@ -81,35 +79,11 @@ def _try(
     *,
     is_elsewhere: bool,
 ) -> None:
-    from ambs_hpc.errors import ProblemError
-    from ambs_hpc.launcher.supervisor.functions.trial_main import IMPORT_FAILED
-    from ambs_hpc.launcher.trial.trial_import import TRIAL_SECONDS, try_import
-    from ambs_hpc.launcher.trial.verdict import Named, mistake_in
+    from ambs_hpc.launcher.trial.objective_trial import TrialWords, try_function
 
-    function = objective.get("function")
-    if not isinstance(function, str) or objective.get("container"):
-        return
-    module = function.partition(":")[0]
-
-    def tell() -> None:
-        echo(f"ambs: importing {module} for a trial, at most {TRIAL_SECONDS:g} s; {SKIPS}", err=True)
-
-    trial = try_import(function, directory, tell)
-    printed = f"\nWhat it printed:\n{_indented(trial.printed)}" if trial.printed else ""
-    if trial.trouble:
-        seen, remedy = f"the trial import of module {module!r} {trial.trouble}", GUARD
-        is_of_machine = is_elsewhere
-    else:
-        mistake = mistake_in(trial.told, function, Named(list(space), space.unconditional_hyperparameters))
-        if mistake is None:
-            return
-        seen, remedy = mistake.seen, f"{mistake.remedy.rstrip('.')}; {SKIPS}"
-        is_of_machine = is_elsewhere and not trial.told.get("is_mistake", True)
-        printed = printed if trial.told["what"] == IMPORT_FAILED else ""
-    if not is_of_machine:
-        raise ProblemError(where, "objective", seen, f"{remedy}. Nothing was started.{printed}")
-    echo(f"warning: {where}: {seen}, on this machine at least; {SKIPS}.{printed}", err=True)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    words = TrialWords(
+        "--no-check skips this trial",
+        lambda said: echo(f"ambs: {said}", err=True),
+        lambda said: echo(f"warning: {said}", err=True),
+    )
+    try_function(objective, directory, space, where, words, is_elsewhere=is_elsewhere)

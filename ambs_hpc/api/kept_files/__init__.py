@@ -1,0 +1,1 @@
+"""What evaluations left in their folders, and what is made of it."""
