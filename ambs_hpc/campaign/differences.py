@@ -10,6 +10,7 @@ from typing import Any, cast
 from ambs_hpc.campaign.carry_over import STATED_SPACE, WAS
 from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.errors import CampaignConflict, UsageError, nearest
+from ambs_hpc.problem.checkpoint_policy import KEEP_ALL
 from ambs_hpc.problem.space_differences import (
     StoredParameter,
     StoredSpace,
@@ -31,6 +32,7 @@ from ambs_hpc.records import Campaign, NewCampaign, RevisedField, Value
 ANY = "*"  # on the command line: with whatever value
 OWN_CHECKS = ("space", "objective", "direction")  # fields of a problem that are more than values
 FIDELITY = "fidelity"
+LATER: Mapping[str, object] = {FIDELITY: None, "checkpoints": KEEP_ALL}  # fields, and what was without them
 LONGEST = 60  # characters of a value in a message
 
 
@@ -77,10 +79,10 @@ def definition_differences(before: NewCampaign, after: NewCampaign) -> list[Revi
     )
     found += _was_differences(before.problem, after.problem)
     for name in after.problem:
-        # Campaigns of earlier versions have no entry for what came later; without a fidelity is known.
-        is_known = name in before.problem or name == FIDELITY
+        # Campaigns of earlier versions have no entry for what came later; what they did is known of some.
+        is_known = name in before.problem or name in LATER
         if is_known and name not in (*OWN_CHECKS, WAS, STATED_SPACE):
-            found += _value_differences(name, before.problem.get(name), after.problem[name])
+            found += _value_differences(name, before.problem.get(name, LATER.get(name)), after.problem[name])
     for name in dict.fromkeys((*before.objective, *after.objective)):
         found += _value_differences(name, before.objective.get(name), after.objective.get(name))
     for name in ("directory", "run_directory", "method", "method_options", "max_evaluations", "priority"):

@@ -13,6 +13,7 @@ from ambs_hpc.launcher.supervisor.outcome import RESULT
 from ambs_hpc.launcher.supervisor.progress.report_lines import REPORTS
 from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_of
 from ambs_hpc.problem.allow_list import is_allowed, is_run_directory_allowed
+from ambs_hpc.problem.checkpoint_policy import KEEP_ALL, kept_best
 
 if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Claim
@@ -43,6 +44,7 @@ class EvaluationSpec:
         limit = definition.problem.get("time_limit_seconds")
         self.time_limit_seconds = None if limit is None else float(str(limit))
         self.may_pause = definition.problem.get("fidelity") is not None
+        self.keeps_all_checkpoints = kept_best(definition.problem.get("checkpoints", KEEP_ALL)) is None
         self._run_directory, self._directory = definition.run_directory, definition.directory
         function = definition.objective.get("function")
         self._function = None if function is None else str(function)

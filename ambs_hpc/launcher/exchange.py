@@ -21,6 +21,7 @@ from ambs_hpc.launcher.executors.report_log import LAST_SECONDS, ReportLog
 from ambs_hpc.launcher.idle_reason import Moment, why_idle
 from ambs_hpc.launcher.paths import has_checkpoint
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
+from ambs_hpc.launcher.rungs.checkpoint_keeper import CheckpointKeeper
 from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
@@ -48,6 +49,7 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+NEWS_SECONDS = 0.75 * timing.LAUNCHER_HEARTBEAT_SECONDS
 PATIENCE_SECONDS = 0.5  # for an answer; then the launcher goes on without, and looks again soon
 SEARCH_PATIENCE_SECONDS = 1.5  # whether a search lives is asked when nothing runs
 LAST_WORDS_SECONDS = 5.0  # for the record of its end
@@ -143,6 +145,7 @@ class LauncherDatabase:
         self._introduction = introduction
         self._database_uid = ""
         self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
+        self._checkpoints = CheckpointKeeper(engine)
         self.node_log = NodeLog()  # what is to be stored of nodes
         self.report_log = ReportLog()  # and of what evaluations report
 
@@ -153,6 +156,11 @@ class LauncherDatabase:
     def begin_sweep(self, now: float) -> DatabaseAnswer[int]:
         """Begin to look for what dead launchers hold; `now` in seconds since 1970 UTC."""
         return self._calls.begin(partial(self._sweep, now))
+
+    @property
+    def seconds_earlier(self) -> float:
+        """How much sooner than usual to speak to the database: reports may say that something pauses."""
+        return NEWS_SECONDS if self._campaigns.may_pause and self.report_log.has_news else 0.0
 
     @property
     def has_one_campaign(self) -> bool:
@@ -235,6 +243,8 @@ class LauncherDatabase:
 
     def _sweep(self, now: float) -> int:
         self._schedulers.look(now)
+        if not self._campaigns.keep_all_checkpoints:
+            self._checkpoints.look()
         return recover_and_sweep(self._engine, timing.STALE_AFTER_SECONDS)
 
     def _read_searches(self) -> bool:
@@ -253,6 +263,8 @@ class LauncherDatabase:
         with transaction(self._engine) as connection:
             end_launcher(connection, self._id, last.stats(connection, self._campaigns))
             self.node_log.store(connection, self._id, node_events)
+        if not self._campaigns.keep_all_checkpoints:
+            self._checkpoints.last()
 
 
 def _record(

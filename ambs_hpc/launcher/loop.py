@@ -276,7 +276,7 @@ class LauncherLoop:
     def _order(self, now: float) -> ExchangeOrder | None:
         """All that piled up and what the slots lack; None when there is nothing to tell or to ask."""
         wanted = self._wanted() if now >= self._ask_at else 0
-        is_heartbeat_due = now >= self._heartbeat_at
+        is_heartbeat_due = now >= self._heartbeat_at - self.database.seconds_earlier
         if not (self._ended or wanted or is_heartbeat_due or (self._waiting and not self._claiming)):
             return None
         capacity = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import ProblemError, nearest
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
+from ambs_hpc.problem.checkpoint_policy import KEEP_ALL, kept_best
 from ambs_hpc.problem.containers.container import Container, container_to_json
 from ambs_hpc.problem.containers.registry import PROGRAM_NAMES
 from ambs_hpc.problem.objective import Command, objective_to_json
@@ -47,6 +48,8 @@ class Problem:
             image that the site names.
         fidelity: how far an evaluation can run: those that do badly are paused on the way, and go on later
             where they are wanted after all. None runs all to the end.
+        checkpoints: "keep-all", or "keep-best 5": what lies in $AMBS_CHECKPOINT_DIR is removed but for the
+            five best results, and for what may still go on from it.
 
     Raises:
         ProblemError: names the field, what it holds and what is accepted.
@@ -64,6 +67,7 @@ class Problem:
     warm: bool = True
     container: Container | None = None
     fidelity: Fidelity | None = None
+    checkpoints: str = KEEP_ALL
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
@@ -73,6 +77,7 @@ class Problem:
         object.__setattr__(self, "space", build_space(self.space))
         assert self.objective_json  # raises what is wrong with it and with the container
         _check_resources(self.resources)
+        kept_best(self.checkpoints)  # raises what is wrong with it
         if self.time_limit_seconds is not None:
             _check_number("time_limit_seconds", self.time_limit_seconds, above=0)
         _check_count("max_failures", self.max_failures, at_least=1)
@@ -119,6 +124,7 @@ class Problem:
             "max_failures": self.max_failures,
             "max_interruptions": self.max_interruptions,
             "fidelity": fidelity_to_json(self.fidelity),
+            "checkpoints": self.checkpoints,
         }
 
 

@@ -97,6 +97,15 @@ from ambs_hpc.queue.verbs.campaigns import (
     take_search,
 )
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
+from ambs_hpc.queue.verbs.checkpoint_removal import (
+    FreedSpace,
+    SpareCheckpoint,
+    freed_space,
+    note_freed,
+    remove_checkpoints,
+    spare_checkpoints,
+    unfreed_checkpoints,
+)
 from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready, note_nodes
 from ambs_hpc.queue.verbs.counters import counts, lock_campaigns_of
 from ambs_hpc.queue.verbs.given_evaluations import import_results, next_given_ordinal
@@ -143,6 +152,7 @@ __all__ = [
     "Event",
     "Evidence",
     "FailureGroup",
+    "FreedSpace",
     "LauncherSpan",
     "Lease",
     "Marks",
@@ -156,6 +166,7 @@ __all__ = [
     "RungResult",
     "SampledResults",
     "SourceSummary",
+    "SpareCheckpoint",
     "StoredConfiguration",
     "StoredFailure",
     "StoredNodeEvent",
@@ -189,6 +200,7 @@ __all__ = [
     "finished_since",
     "first_proposal",
     "forgive_node",
+    "freed_space",
     "get_allocation",
     "get_campaign",
     "has_ready",
@@ -215,6 +227,7 @@ __all__ = [
     "node_events",
     "node_verdicts",
     "note_allocation_state",
+    "note_freed",
     "note_nodes",
     "note_refused",
     "note_submitted",
@@ -232,6 +245,7 @@ __all__ = [
     "record_node_events",
     "register_launcher",
     "release",
+    "remove_checkpoints",
     "renew_waiting",
     "report_counts",
     "reports_of",
@@ -249,6 +263,7 @@ __all__ = [
     "site_of_allocation",
     "source_summaries",
     "sources_of",
+    "spare_checkpoints",
     "store_revision",
     "stored_failures",
     "sweep",
@@ -256,6 +271,7 @@ __all__ = [
     "throughput",
     "to_be_paused",
     "transaction",
+    "unfreed_checkpoints",
     "upgrade_database",
     "wait_for_change",
     "waiting_ahead",

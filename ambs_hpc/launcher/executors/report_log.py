@@ -49,6 +49,11 @@ class ReportLog:
         self._reads_all = False
         self._lock = threading.Lock()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is to be stored."""
+        return bool(self._held)
+
     def note(self, told: Reported) -> None:
         """An attempt has reported; what is not of the form of a report is left out."""
         if not _is_sound(told):

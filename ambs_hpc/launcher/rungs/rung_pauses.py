@@ -23,6 +23,10 @@ class RungPauses:
         self._ending: set[Pair] = set()
         self.grace_seconds = 10.0  # between TERM and KILL
 
+    def note_impossible(self, why: str) -> None:
+        """Evaluations cannot be paused here: each campaign that would is told of when it is met."""
+        self._campaigns.why_unpausable = why
+
     def end(self, pairs: Collection[Pair], held: Mapping[int, Claim]) -> None:
         """TERM to those of the pairs that are held and have not had it yet."""
         mine = {(one.id, one.attempt) for one in held.values()}
