@@ -25,15 +25,17 @@ from pathlib import Path
 
 from ambs_hpc.campaign import SearchSettings, define_campaign, open_campaign
 from ambs_hpc.campaign.added_points import add_points
+from ambs_hpc.fidelity import Fidelity
 from ambs_hpc.problem.problem_file import load_problem
 from ambs_hpc.queue import open_database, reading, rung_results_since, show_evaluation
 from tests.stories.kill_story import _children, orphans_in
 
+FIDELITY = Fidelity("epochs", 1, 9)
 PROBLEM = """
 from ambs_hpc import Fidelity, Problem
 problem = Problem(
     name="paused", space={{"x": (0.0, 1000.0)}}, objective="model:train",
-    fidelity=Fidelity("epochs", 1, 9), starting_points={points},
+    fidelity={fidelity}, starting_points={points},
 )
 """
 # It writes a checkpoint after each epoch, then a line of what has been done, then reports. At a rung it waits
@@ -42,7 +44,7 @@ MODEL = """
 import json, os, time
 from ambs_hpc import report
 from ambs_hpc.queue import open_database, reading, rungs_of
-RUNGS = (1, 3)
+*RUNGS, LAST = map(int, os.environ["STORY_RUNGS"].split())
 def told(*words):
     with open(os.environ["AMBS_STORY_LOG"], "a") as log:
         names = "AMBS_EVALUATION", "AMBS_ATTEMPT"
@@ -55,7 +57,7 @@ def train(x):
     if x >= 950.0:  # one that reports nothing
         time.sleep(1.2)
         return x
-    for epoch in range(done + 1, 10):
+    for epoch in range(done + 1, LAST + 1):
         time.sleep(0.1)
         with open(state + ".new", "w") as new:
             json.dump({"epoch": epoch}, new)
@@ -103,7 +105,16 @@ class PauseStory:
         return [(start, had) for start, had in self.begun if start < had]
 
 
-def tell(folder: Path, url: str, *, kills: int, exempt: int, judged: int, seed: int) -> PauseStory:
+def tell(
+    folder: Path,
+    url: str,
+    *,
+    kills: int,
+    exempt: int,
+    judged: int,
+    seed: int,
+    fidelity: Fidelity = FIDELITY,
+) -> PauseStory:
     """Run the campaign in `folder`, killing its search, its launcher or all of it at random instants.
 
     Args:
@@ -113,12 +124,13 @@ def tell(folder: Path, url: str, *, kills: int, exempt: int, judged: int, seed: 
     folder.mkdir(exist_ok=True)
     points = [{"x": (950.0 if judged else 900.0) + index} for index in range(min(exempt, 8))]
     points += [{"x": 1.0 + index} for index in range(8, exempt)]
-    (folder / "problem.py").write_text(PROBLEM.format(points=points))
+    (folder / "problem.py").write_text(PROBLEM.format(points=points, fidelity=fidelity))
     (folder / "model.py").write_text(MODEL)
     environment = {
         **os.environ,
         "AMBS_DB": url,
         "STORY_DB": url,
+        "STORY_RUNGS": " ".join(map(str, fidelity.rungs())),
         "AMBS_CONFIG_DIR": str(folder / "config"),
         "AMBS_STORY_LOG": str(folder / "runs.log"),
     }
