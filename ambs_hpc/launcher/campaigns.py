@@ -73,6 +73,17 @@ class Campaigns:
         self._has_run: set[int] = set()  # those of which an evaluation had a value here
         self._remarked: set[int] = set()  # those whose results have had a remark
         self.refused: dict[str, str] = {}  # by name: why none of it is run here
+        self.why_unpausable = ""  # why nothing can be paused here; "" where it can
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether evaluations of any campaign that was met may be paused at rungs."""
+        return any(spec.may_pause for spec in list(self._specs.values()))
+
+    @property
+    def keep_all_checkpoints(self) -> bool:
+        """Whether no campaign that was met wants any checkpoint removed."""
+        return all(spec.keeps_all_checkpoints for spec in list(self._specs.values()))
 
     @property
     def has_refused_all(self) -> bool:
@@ -130,6 +141,8 @@ class Campaigns:
             recent_run_seconds(connection, campaign_id, RECENT)
         )
         self._specs[campaign_id] = spec  # last: who finds it here finds the estimate too
+        if spec.may_pause and self.why_unpausable:
+            logger.warning("campaign=%s is not paused at its rungs: %s", campaign.name, self.why_unpausable)
 
     def _meet_revised(self, connection: Connection, left_out: set[int]) -> None:
         """Look again at those that nothing is leased from: after a revision something may be."""
@@ -156,6 +169,10 @@ class Campaigns:
     def start_request(self, claim: Claim) -> StartRequest:
         """What to start for a claim of a campaign that was met."""
         return self._specs[claim.campaign_id].start_request(claim)
+
+    def checkpoint_folder(self, claim: Claim) -> str:
+        """Where the checkpoint of a claim of a campaign that was met lies."""
+        return self._specs[claim.campaign_id].checkpoint_folder(claim)
 
     def note_run(self, claim: Claim, seconds: float, remark: str = "") -> None:
         """Note the run time of an evaluation that ended with a value; `remark`: about it, for the person."""

@@ -64,6 +64,7 @@ from ambs_hpc.queue.reads.revisions import (
     last_revision,
     revisions_of,
 )
+from ambs_hpc.queue.reads.rung_results import RungResult, rung_results_since, rungs_of, to_be_paused
 from ambs_hpc.queue.reads.search_feed import (
     Marks,
     Proposed,
@@ -96,6 +97,15 @@ from ambs_hpc.queue.verbs.campaigns import (
     take_search,
 )
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
+from ambs_hpc.queue.verbs.checkpoint_removal import (
+    FreedSpace,
+    SpareCheckpoint,
+    freed_space,
+    note_freed,
+    remove_checkpoints,
+    spare_checkpoints,
+    unfreed_checkpoints,
+)
 from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready, note_nodes
 from ambs_hpc.queue.verbs.counters import counts, lock_campaigns_of
 from ambs_hpc.queue.verbs.given_evaluations import import_results, next_given_ordinal
@@ -106,7 +116,7 @@ from ambs_hpc.queue.verbs.launchers import (
     register_launcher,
 )
 from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
-from ambs_hpc.queue.verbs.release import release
+from ambs_hpc.queue.verbs.release import NO_CHECKPOINT, pause, release
 from ambs_hpc.queue.verbs.report_intake import NewReport, add_reports
 from ambs_hpc.queue.verbs.results import complete, fail
 from ambs_hpc.queue.verbs.revisions import (
@@ -117,6 +127,7 @@ from ambs_hpc.queue.verbs.revisions import (
     revise_waiting,
     store_revision,
 )
+from ambs_hpc.queue.verbs.rungs import promote
 from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
@@ -125,6 +136,7 @@ __all__ = [
     "MEMORY_SECONDS",
     "MOST_FAILURES",
     "NOTHING_SEEN",
+    "NO_CHECKPOINT",
     "OUTSIDE_OF_SPACE",
     "OVER",
     "PREPARED",
@@ -140,6 +152,7 @@ __all__ = [
     "Event",
     "Evidence",
     "FailureGroup",
+    "FreedSpace",
     "LauncherSpan",
     "Lease",
     "Marks",
@@ -150,8 +163,10 @@ __all__ = [
     "Proposed",
     "Released",
     "Report",
+    "RungResult",
     "SampledResults",
     "SourceSummary",
+    "SpareCheckpoint",
     "StoredConfiguration",
     "StoredFailure",
     "StoredNodeEvent",
@@ -185,6 +200,7 @@ __all__ = [
     "finished_since",
     "first_proposal",
     "forgive_node",
+    "freed_space",
     "get_allocation",
     "get_campaign",
     "has_ready",
@@ -211,13 +227,16 @@ __all__ = [
     "node_events",
     "node_verdicts",
     "note_allocation_state",
+    "note_freed",
     "note_nodes",
     "note_refused",
     "note_submitted",
     "open_database",
     "patient",
+    "pause",
     "pending_before",
     "prepare_allocation",
+    "promote",
     "proposals_of",
     "proposed_from_sources",
     "read_now",
@@ -226,6 +245,7 @@ __all__ = [
     "record_node_events",
     "register_launcher",
     "release",
+    "remove_checkpoints",
     "renew_waiting",
     "report_counts",
     "reports_of",
@@ -234,6 +254,8 @@ __all__ = [
     "revise_waiting",
     "revisions_of",
     "run_read_only_sql",
+    "rung_results_since",
+    "rungs_of",
     "running_in",
     "sampled_results",
     "search_heartbeat",
@@ -241,12 +263,15 @@ __all__ = [
     "site_of_allocation",
     "source_summaries",
     "sources_of",
+    "spare_checkpoints",
     "store_revision",
     "stored_failures",
     "sweep",
     "take_search",
     "throughput",
+    "to_be_paused",
     "transaction",
+    "unfreed_checkpoints",
     "upgrade_database",
     "wait_for_change",
     "waiting_ahead",

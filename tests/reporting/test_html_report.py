@@ -240,7 +240,7 @@ def test_the_timeline_tells_how_each_attempt_ended() -> None:
         "count": [1, 1, 1, 1],
         "id": [1, 1, 2, 3],
     }
-    assert told["outcomes"] == ["done", "failed", "interrupted", "running"]
+    assert told["outcomes"] == ["done", "failed", "interrupted", "running", "paused"]
     assert (told["span"], told["lanes"]) == (100, [{"launcher": 1, "node": "n1"}])
 
 

@@ -26,7 +26,7 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     with reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else list_campaigns(connection)
-        told = [_campaign_status(connection, one) for one in chosen]
+        told = [_campaign_status(connection, one) | _checkpoint_status(connection, one) for one in chosen]
         alive = live_launchers(connection, STALE_AFTER_SECONDS)
         launchers = [_launcher_status(connection, one) for one in alive]
         silent = [
@@ -114,6 +114,14 @@ def _source_status(connection: Connection, campaign: Campaign) -> dict[str, Any]
     }
 
 
+def _checkpoint_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.problem.checkpoint_policy import KEEP_ALL
+    from ambs_hpc.queue import freed_space
+
+    policy = campaign.definition.problem.get("checkpoints", KEEP_ALL)
+    return {"checkpoints": {"policy": policy, **freed_space(connection, campaign.id)._asdict()}}
+
+
 def _without_launcher(connection: Connection) -> str:
     """Why no launcher started in the newest allocation, if it is over and its script said why; else ""."""
     from ambs_hpc.cli.shared.output import cell
@@ -192,8 +200,17 @@ def _write(told: dict[str, Any]) -> None:
     if told["sources"]:
         lately = f"{told['proposed_from_sources_lately']} of the newest {LATELY}"
         write(f"  proposed from these: {told['proposed_from_sources']} evaluations, {lately}\n")
+    _write_checkpoints(told["checkpoints"])
     write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
         option = "" if group["kind"] == "BAD_RESULT" else " --stderr"  # it ended well
         like = f"ambs logs {group['example_id']}{option}"
         write(f"  {group['number']} x {group['kind']}: {cell(group['signature'])} ({like})\n")
+
+
+def _write_checkpoints(told: dict[str, Any]) -> None:
+    from ambs_hpc.shown_text import binary_size
+
+    if told["removed"]:
+        freed = f"{told['removed']} removed, {binary_size(told['freed_bytes'])} freed"
+        write(f"  checkpoints, {told['policy']}: {freed}\n")

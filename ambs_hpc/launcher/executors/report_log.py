@@ -49,6 +49,11 @@ class ReportLog:
         self._reads_all = False
         self._lock = threading.Lock()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is to be stored."""
+        return bool(self._held)
+
     def note(self, told: Reported) -> None:
         """An attempt has reported; what is not of the form of a report is left out."""
         if not _is_sound(told):
@@ -93,9 +98,9 @@ class ReportLog:
         with self._lock:
             return self._held[:MOST_AT_ONCE]
 
-    def store(self, connection: Connection, reports: Sequence[NewReport]) -> None:
-        """Store reports; once it has committed, `forget` them."""
-        add_reports(connection, reports)
+    def store(self, connection: Connection, reports: Sequence[NewReport], ending: Sequence[int] = ()) -> None:
+        """Store reports, as `add_reports`; once it has committed, `forget` them."""
+        add_reports(connection, reports, ending)
 
     def forget(self, stored: Sequence[NewReport]) -> None:
         """The database has these, which `due` said last."""

@@ -11,8 +11,8 @@ from ambs_hpc.queue import AttemptSpan, LauncherSpan
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.states import Move
 
-DONE, FAILED, INTERRUPTED, RUNNING = range(4)
-OUTCOMES = ("done", "failed", "interrupted", "running")
+DONE, FAILED, INTERRUPTED, RUNNING, PAUSED = range(5)
+OUTCOMES = ("done", "failed", "interrupted", "running", "paused")
 MOST_LANES, MOST_BARS = 640, 12_000
 # Bars of one outcome that follow each other within such a part of the whole time are drawn as one.
 FINEST, COARSEST = 1500, 100
@@ -23,6 +23,7 @@ _OUTCOMES = {
     Move.ACCEPT_LATE.value: DONE,
     Move.FAIL.value: FAILED,
     Move.RETRY.value: FAILED,
+    Move.PAUSE.value: PAUSED,
     "": RUNNING,
 }
 

@@ -9,8 +9,8 @@ from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.simulate.faults.recorded_events import ENDINGS, RecordedCampaign
 from ambs_hpc.states import MOVES, FailureKind, Move, State, is_legal
 
-_ENDS_A_LEASE = frozenset({Move.COMPLETE, Move.FAIL, Move.RETRY, Move.RELEASE, Move.SWEEP, Move.LOSE})
-_TAKES_AWAY = frozenset({Move.RELEASE, Move.SWEEP, Move.LOSE})
+_TAKES_AWAY = frozenset({Move.RELEASE, Move.SWEEP, Move.PAUSE, Move.LOSE})
+_ENDS_A_LEASE = _TAKES_AWAY | {Move.COMPLETE, Move.FAIL, Move.RETRY}
 
 
 def illegal_moves(campaign: RecordedCampaign) -> list[str]:

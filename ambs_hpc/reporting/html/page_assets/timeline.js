@@ -16,7 +16,7 @@
     y += height;
   });
   const keys = make("p", {}, place);
-  const names = { done: "done", failed: "failed", interrupted: "interrupted (walltime, lost launcher)", running: "running" };
+  const names = { done: "done", failed: "failed", interrupted: "interrupted (walltime, lost launcher)", running: "running", paused: "paused at a rung" };
   told.outcomes.forEach((name, index) => {
     if (bars.outcome.includes(index)) key(keys, ["rect", { class: name, x: 1, y: index === 1 ? 1 : 2.5, width: 16, height: index === 1 ? 10 : 7 }], names[name]);
   });
