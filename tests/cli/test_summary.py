@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import create_engine
 
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.campaign import Progress
+from ambs_hpc.cli.shared.summary import Summary, write_summary
 from ambs_hpc.queue import create_campaign, open_database, transaction
 from tests.queue.stock import CAMPAIGN
 
@@ -19,3 +21,23 @@ def test_best_so_far_waits_for_the_database(tmp_path: Path) -> None:
     with transaction(open_database(f"sqlite:///{tmp_path}/ambs.db")) as connection:
         campaign = create_campaign(connection, CAMPAIGN)
     assert BestTracker(create_engine(NOBODY), campaign).value(Progress({}, 0, None)) is None
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        ("", ""),
+        (
+            "3 x ERROR: bad \x1b[2J",
+            "Failed: 3 x ERROR: bad \\x1b[2J (under which configurations: ambs why failed)",
+        ),
+    ],
+)
+def test_end_of_a_run_leads_to_what_failed(
+    failed: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A beginner sees a number of failures and asks why; words of an evaluation control no terminal."""
+    write_summary(Summary("p", "minimize", "d", {"FAILED": 3}, None, None, failed=failed), as_json=False)
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Failed")] == [
+        line for line in [told] if line
+    ]
