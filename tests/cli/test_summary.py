@@ -9,8 +9,10 @@ from sqlalchemy import create_engine
 
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.campaign import Progress
+from ambs_hpc.cli.commands.show import told_line
 from ambs_hpc.cli.shared.summary import Summary, write_summary
 from ambs_hpc.queue import create_campaign, open_database, transaction
+from ambs_hpc.states import Move
 from tests.queue.stock import CAMPAIGN
 
 NOBODY = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
@@ -41,3 +43,11 @@ def test_end_of_a_run_leads_to_what_failed(
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Failed")] == [
         line for line in [told] if line
     ]
+
+
+def test_event_of_a_failure_has_what_was_raised() -> None:
+    """Of a traceback the first of its last lines is a row of carets."""
+    words = "    ^^^^^^^^\n  File x, line 3\nValueError: nu is infeasible\n"
+    assert told_line(Move.FAIL, words) == "ValueError: nu is infeasible"
+    assert told_line(Move.RELEASE, "walltime\nmore") == "walltime"
+    assert told_line(Move.CLAIM, None) == ""
