@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -39,3 +40,15 @@ def test_what_is_only_shown_says_why(tmp_path: Path) -> None:
         Block("page.md", 12, "bash", "qsub x\n", tab="PBS"),
         Block("page.md", 18, "python", "x = 1\n", title="a.py"),
     ]
+
+
+# Set by one part of the program for another; nobody else may rely on them.
+INTERNAL = re.compile(r"AMBS_(LOCAL_\w+|POOL\w*|LAUNCHER|NODE_LOCK)")
+
+
+def test_every_variable_is_told() -> None:
+    """A variable that only the source knows is a secret switch."""
+    package = [*(DOCS.parent / "ambs_hpc").rglob("*.py"), *(DOCS.parent / "job_templates").iterdir()]
+    named = {name for file in package for name in re.findall(r"\bAMBS_[A-Z_]+\b", file.read_text())}
+    told = (DOCS / "reference" / "variables.md").read_text()
+    assert {name for name in named if f"`{name}`" not in told and not INTERNAL.fullmatch(name)} == set()
