@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.campaign import Progress
 from ambs_hpc.cli.commands.show import told_line
 from ambs_hpc.cli.shared.summary import Summary, write_summary
-from ambs_hpc.queue import create_campaign, open_database, transaction
+from ambs_hpc.queue import EvaluationRow, create_campaign, open_database, transaction
 from ambs_hpc.states import Move
 from tests.queue.stock import CAMPAIGN
 
@@ -51,3 +52,14 @@ def test_event_of_a_failure_has_what_was_raised() -> None:
     assert told_line(Move.FAIL, words) == "ValueError: nu is infeasible"
     assert told_line(Move.RELEASE, "walltime\nmore") == "walltime"
     assert told_line(Move.CLAIM, None) == ""
+
+
+def test_end_of_a_run_names_its_database_without_options(capsys: pytest.CaptureFixture[str]) -> None:
+    """The URL of a private server has four of them, two with long paths, in front of what to type next."""
+    url = "postgresql+psycopg2://ambs@h:1/ambs?passfile=%2Fa%2Fpgpass&sslmode=verify-ca"
+    best = EvaluationRow(**{one.name: None for one in fields(EvaluationRow)})  # type: ignore[arg-type]
+    leading = replace(best, id=3, configuration={"x": 1}, objective=0.5)
+    write_summary(Summary("p", "minimize", url, {"DONE": 1}, leading, None), as_json=False)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "In postgresql+psycopg2://ambs@h:1/ambs: ambs list, ambs show 3, ambs report"
+    )

@@ -84,4 +84,5 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     if first is not None and first.id != summary.best.id:
         told = cell(first.objective) if first.objective is not None else first.state.value.lower()
         write(f"The first starting point, evaluation {first.id}: {told}\n")
-    write(f"In {summary.database}: ambs list, ambs show {summary.best.id}, ambs report\n")
+    where = summary.database.partition("?")[0]  # of a private server's URL the rest is a screenful
+    write(f"In {where}: ambs list, ambs show {summary.best.id}, ambs report\n")
