@@ -52,6 +52,7 @@ lint: install-test
 # site/index.html, which opens without a server. A page that is missing in mkdocs.yml or a dead link is an error.
 docs: install-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open file://$(CURDIR)/site/index.html"
 
 install: $(VENV)/installed
 install-test: $(VENV)/installed-test
