@@ -18,11 +18,13 @@ UV := $(BIN)/uv
 # Without it uv would download a Python that is missing here.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-balsam test-faults test-lowest test-python lint install install-test clean
+.PHONY: demo docs test test-balsam test-faults test-lowest test-python lint install install-test clean
 
 demo: install
 	mkdir -p $(DEMO)
 	$(BIN)/ambs run examples/digits_mlp/problem.py --max-evaluations 60 --db $(DEMO)/ambs.db --runs $(DEMO)/runs
+	$(BIN)/ambs why failed --db $(DEMO)/ambs.db
+	$(BIN)/ambs report --db $(DEMO)/ambs.db -o $(DEMO)/digits.html
 
 test: install-test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
@@ -47,6 +49,11 @@ lint: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# site/index.html, which opens without a server. A page that is missing in mkdocs.yml or a dead link is an error.
+docs: install-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open file://$(CURDIR)/site/index.html"
+
 install: $(VENV)/installed
 install-test: $(VENV)/installed-test
 
@@ -59,7 +66,7 @@ $(VENV)/installed: pyproject.toml $(COPIED) | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/installed-test: pyproject.toml $(COPIED) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	touch $@ $(VENV)/installed
 
 $(UV): | $(VENV)/bin/python
@@ -78,4 +85,4 @@ $(UV): | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-python* $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-lowest .venv-python* $(DEMO) site build dist .mypy_cache .ruff_cache .pytest_cache

@@ -46,6 +46,7 @@ from ambs_hpc.cli.commands import (
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.terminal import HarmlessFormatter, echo, write, write_traceback
+from ambs_hpc.cli.whole_summaries import WholeSummaries
 from ambs_hpc.errors import AmbsError
 
 HELP = f"""Asynchronous model-based search that keeps a whole supercomputer allocation busy.
@@ -56,6 +57,7 @@ Exit codes: 0 what was asked was done; {EXIT_ERROR} an error, told in words; 2 a
 
 # No rich help pages: importing them would triple the start-up time.
 app = typer.Typer(
+    cls=WholeSummaries,
     help=HELP,
     rich_markup_mode=None,
     no_args_is_help=True,

@@ -58,7 +58,9 @@ def blank_figure(file: Path, inches: tuple[float, float]) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError("Figures need matplotlib: pip install 'ambs-hpc[figures]'.") from error
+        raise UsageError(
+            "Figures need matplotlib: pip install 'ambs-hpc[figures]'; or ambs report, which needs nothing."
+        ) from error
     return Figure(figsize=inches, layout="constrained")
 
 

@@ -129,7 +129,9 @@ def test_the_report_is_one_file(campaign: Shell) -> None:
     assert written == {"file": "r.html", "campaign": "p", "evaluations": NUMBER, "bytes": len(page.encode())}
     assert f"<dd id=n-best>{told_best(campaign):.6g}</dd>" in page
     assert "ValueError: bad is bad" in page
-    assert "Wrote p.html" in campaign.ambs("report")
+    said = campaign.ambs("report")
+    assert "Wrote p.html" in said
+    assert said.endswith(f"{(campaign.folder / 'p.html').resolve().as_uri()}\n")
 
 
 def told_best(shell: Shell) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import create_engine
 
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.campaign import Progress
-from ambs_hpc.queue import create_campaign, open_database, transaction
+from ambs_hpc.cli.commands.show import told_line
+from ambs_hpc.cli.shared.summary import Summary, write_summary
+from ambs_hpc.queue import EvaluationRow, create_campaign, open_database, transaction
+from ambs_hpc.states import Move
 from tests.queue.stock import CAMPAIGN
 
 NOBODY = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
@@ -19,3 +24,42 @@ def test_best_so_far_waits_for_the_database(tmp_path: Path) -> None:
     with transaction(open_database(f"sqlite:///{tmp_path}/ambs.db")) as connection:
         campaign = create_campaign(connection, CAMPAIGN)
     assert BestTracker(create_engine(NOBODY), campaign).value(Progress({}, 0, None)) is None
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        ("", ""),
+        (
+            "3 x ERROR: bad \x1b[2J",
+            "Failed: 3 x ERROR: bad \\x1b[2J (under which configurations: ambs why failed)",
+        ),
+    ],
+)
+def test_end_of_a_run_leads_to_what_failed(
+    failed: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A beginner sees a number of failures and asks why; words of an evaluation control no terminal."""
+    write_summary(Summary("p", "minimize", "d", {"FAILED": 3}, None, None, failed=failed), as_json=False)
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Failed")] == [
+        line for line in [told] if line
+    ]
+
+
+def test_event_of_a_failure_has_what_was_raised() -> None:
+    """Of a traceback the first of its last lines is a row of carets."""
+    words = "    ^^^^^^^^\n  File x, line 3\nValueError: nu is infeasible\n"
+    assert told_line(Move.FAIL, words) == "ValueError: nu is infeasible"
+    assert told_line(Move.RELEASE, "walltime\nmore") == "walltime"
+    assert told_line(Move.CLAIM, None) == ""
+
+
+def test_end_of_a_run_names_its_database_without_options(capsys: pytest.CaptureFixture[str]) -> None:
+    """The URL of a private server has four of them, two with long paths, in front of what to type next."""
+    url = "postgresql+psycopg2://ambs@h:1/ambs?passfile=%2Fa%2Fpgpass&sslmode=verify-ca"
+    best = EvaluationRow(**{one.name: None for one in fields(EvaluationRow)})  # type: ignore[arg-type]
+    leading = replace(best, id=3, configuration={"x": 1}, objective=0.5)
+    write_summary(Summary("p", "minimize", url, {"DONE": 1}, leading, None), as_json=False)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "In postgresql+psycopg2://ambs@h:1/ambs: ambs list, ambs show 3, ambs report"
+    )

@@ -10,8 +10,14 @@ import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import echo
+from ambs_hpc.cli.whole_summaries import WholeSummaries
 
-app = typer.Typer(help="Batch allocations: list, cancel.", rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(
+    cls=WholeSummaries,
+    help="Batch allocations: list, cancel.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+)
 SHOWN = 20
 
 

@@ -11,11 +11,17 @@ import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import echo, write
+from ambs_hpc.cli.whole_summaries import WholeSummaries
 
 if TYPE_CHECKING:
     from ambs_hpc.postgres_server import ServerStatus
 
-app = typer.Typer(help="A private PostgreSQL, and migrations.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSummaries,
+    help="A private PostgreSQL, and migrations.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
 Folder = Annotated[Path, typer.Option("--folder", metavar="DIR", help="Folder of its files.")]
 Binaries = Annotated[
     Path | None,

@@ -17,7 +17,10 @@ Output = Annotated[
 
 
 def plot(campaign: CampaignName = None, output: Output = None, db: Database = None) -> None:
-    """Draw objective, best so far and running evaluations against time."""
+    """Draw objective, best so far and running evaluations as an image, with the extra `figures`.
+
+    `ambs report` needs no extra, and shows more.
+    """
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.errors import UsageError, nearest

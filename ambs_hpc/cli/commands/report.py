@@ -50,6 +50,7 @@ def report(
     else:
         megabytes = int(told["bytes"]) / 1e6
         echo(f"Wrote {told['file']} ({told['evaluations']} evaluations, {megabytes:.2f} MB)")
+        echo(f"Open it in a browser: {Path(str(told['file'])).resolve().as_uri()}")
     if pause is None:
         return
     engine = patient(engine)

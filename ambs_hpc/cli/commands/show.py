@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ambs_hpc.queue import EvaluationStory, Event, Report, RungResult
+    from ambs_hpc.states import Move
 
 LAST_REPORTS = 10
 
@@ -102,7 +103,7 @@ def _write(story: EvaluationStory) -> None:
                 event.attempt,
                 event.launcher_id,
                 event.node,
-                _first_line(event.detail) or _of_revision(event),
+                told_line(event.move, event.detail) or _of_revision(event),
             )
             for event in story.events
         ),
@@ -185,5 +186,9 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.rstrip().splitlines())
 
 
-def _first_line(text: str | None) -> str:
-    return (text or "").partition("\n")[0]
+def told_line(move: Move, text: str | None) -> str:
+    """One line of an event's words: of a failure the last, where Python says what was raised."""
+    from ambs_hpc.states import Move
+
+    lines = [line for line in (text or "").splitlines() if line.strip()] or [""]
+    return lines[-1].strip() if move in (Move.FAIL, Move.RETRY) else lines[0]

@@ -10,8 +10,14 @@ import typer
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.options import AsJson
 from ambs_hpc.cli.shared.terminal import echo, write
+from ambs_hpc.cli.whole_summaries import WholeSummaries
 
-app = typer.Typer(help="Machines: list, show, check.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSummaries,
+    help="Machines: list, show, check.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
 Name = Annotated[str, typer.Argument(metavar="SITE", help="Name of a site, or the path of a site file.")]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.api.outside_note import outside_note
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
-from ambs_hpc.queue import EvaluationRow, best, counts, first_proposal, reading, result_note
+from ambs_hpc.queue import EvaluationRow, best, counts, failures, first_proposal, reading, result_note
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -24,6 +24,7 @@ class Summary:
         first: the user's first starting point, if there was one.
         trouble: why nothing has succeeded, in several lines; "" otherwise.
         note: what was remarked about the best result; "" for nothing.
+        failed: the most frequent failure, counted, in its own words; "" without any.
     """
 
     campaign: str
@@ -34,6 +35,7 @@ class Summary:
     first: EvaluationRow | None
     trouble: str = ""
     note: str = ""
+    failed: str = ""
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
@@ -44,6 +46,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         leading = best(connection, campaign.id, 1)
         notes = [result_note(connection, one.id) for one in leading]
         notes += [outside_note(campaign, one.configuration) for one in leading]
+        groups = failures(connection, campaign.id)[:1]
         first = None
         if definition.problem["starting_points"]:
             first = first_proposal(connection, campaign.id)
@@ -55,6 +58,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         best=leading[0] if leading else None,
         first=first,
         note=". ".join(filter(None, notes)),
+        failed="".join(f"{one.number} x {one.kind.value}: {one.signature}" for one in groups),
     )
 
 
@@ -65,6 +69,8 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
         return
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in summary.counts.items() if number)
     write(f"\nCampaign {cell(summary.campaign)}: {numbers or 'nothing yet'}\n")
+    if summary.failed:
+        write(f"Failed: {cell(summary.failed)} (under which configurations: ambs why failed)\n")
     if summary.best is None:
         return
     leading = summary.best
@@ -78,4 +84,5 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     if first is not None and first.id != summary.best.id:
         told = cell(first.objective) if first.objective is not None else first.state.value.lower()
         write(f"The first starting point, evaluation {first.id}: {told}\n")
-    write(f"In {summary.database}: ambs list, ambs show {summary.best.id}, ambs report\n")
+    where = summary.database.partition("?")[0]  # of a private server's URL the rest is a screenful
+    write(f"In {where}: ambs list, ambs show {summary.best.id}, ambs report\n")

@@ -6,6 +6,7 @@ A change of a view needs a new migration, which may be empty: the views are crea
 from __future__ import annotations
 
 import re
+import textwrap
 
 from sqlalchemy import Connection
 
@@ -133,3 +134,14 @@ def create_views(connection: Connection) -> None:
         select = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(found[2]), body)
         # A lone % would be taken for a parameter by psycopg2; none of PostgreSQL's expansions has one.
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")
+
+
+def definition_of(name: str) -> str:
+    """The SELECT of a view as SQLite has it, for people who read it.
+
+    Raises:
+        KeyError: there is no such view.
+    """
+    expansions = _EXPANSIONS["sqlite"]
+    body = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(found[2]), _VIEWS[name])
+    return textwrap.dedent(body.lstrip("\n"))
