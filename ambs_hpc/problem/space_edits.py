@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from ambs_hpc.errors import ProblemError, UsageError, nearest
@@ -14,6 +15,7 @@ from ambs_hpc.problem.space_differences import StoredSpace, choices_of, domain_w
 from ambs_hpc.records import Value
 
 ALWAYS, NEVER = True, False  # what a condition or a clause can have become
+COMPARISONS = {"GT": operator.gt, "LT": operator.lt, "GE": operator.ge, "LE": operator.le}
 
 
 def narrowed(space: StoredSpace, text: str) -> StoredSpace:
@@ -99,9 +101,10 @@ def _with_domain(space: StoredSpace, text: str, option: str, *, is_narrower: boo
         if not dots:
             raise UsageError(f"{option}: write NAME=LOW..HIGH; {name} is {domain_words(parameter)}.")
         bounds = [float(value_of(parameter, one, option)) for one in (low, high)]
-        return _checked(
-            _replaced(space, _with_bounds(parameter, bounds, option, is_narrower=is_narrower), None), option
-        )
+        edited = _with_bounds(parameter, bounds, option, is_narrower=is_narrower)
+        is_whole = isinstance(edited["lower"], int)
+        listed = range(edited["lower"], edited["upper"] + 1) if is_whole and is_narrower else None
+        return _checked(_replaced(space, edited, listed), option)
     if "value" in parameter:
         raise UsageError(
             f"{option}: {name} is {domain_words(parameter)}. Give it a range in the problem file, and "
@@ -158,6 +161,7 @@ def _replaced(
     Args:
         values: its legal values; None for a range, on whose bounds nothing else is taken to hang.
     """
+    order = parameters_of(space)[parameter["name"]].get("sequence")
     edited = copy.deepcopy(dict(space))
     name = parameter["name"]
     edited["hyperparameters"] = [
@@ -165,9 +169,11 @@ def _replaced(
     ]
     if values is None:
         return edited
-    conditions = [(one["child"], _left_of(one, "parent", name, values)) for one in edited["conditions"]]
+    conditions = [
+        (one["child"], _left_of(one, "parent", name, values, order)) for one in edited["conditions"]
+    ]
     edited["conditions"] = [left for _, left in conditions if isinstance(left, dict)]
-    clauses = [_left_of(one, "name", name, values) for one in edited["forbiddens"]]
+    clauses = [_left_of(one, "name", name, values, order) for one in edited["forbiddens"]]
     edited["forbiddens"] = [left for left in clauses if isinstance(left, dict)]
     return _without({child for child, left in conditions if left is NEVER}, edited)
 
@@ -191,11 +197,18 @@ def _named(clause: Mapping[str, Any]) -> Iterator[str]:
     yield from (str(clause[key]) for key in ("parent", "name", "left", "right") if key in clause)
 
 
-def _left_of(clause: dict[str, Any], key: str, name: str, values: Sequence[Any]) -> dict[str, Any] | bool:
-    """What of a condition or a clause is left where the parameter `name` has only these values."""
+def _left_of(
+    clause: dict[str, Any], key: str, name: str, values: Sequence[Any], order: Sequence[Any] | None
+) -> dict[str, Any] | bool:
+    """What of a condition or a clause is left where the parameter `name` has only these values.
+
+    Args:
+        order: of the values, where they were ordered choices; None for numbers.
+    """
     parts_key = next((one for one in ("clauses", "conditions") if one in clause), None)
     if parts_key is not None:
-        return _parts_left(clause, parts_key, [_left_of(o, key, name, values) for o in clause[parts_key]])
+        parts = [_left_of(one, key, name, values, order) for one in clause[parts_key]]
+        return _parts_left(clause, parts_key, parts)
     if clause.get(key) != name:
         return clause
     if "values" in clause:
@@ -205,7 +218,21 @@ def _left_of(clause: dict[str, Any], key: str, name: str, values: Sequence[Any])
         return NEVER
     if clause["type"] == "NEQ" and clause["value"] not in values:
         return ALWAYS
-    return clause
+    compare = COMPARISONS.get(clause["type"].removeprefix("CLAUSE_"))
+    return clause if compare is None else _compared(clause, compare, values, order)
+
+
+def _compared(
+    clause: dict[str, Any],
+    compare: Callable[[Any, Any], bool],
+    values: Sequence[Any],
+    order: Sequence[Any] | None,
+) -> dict[str, Any] | bool:
+    """What is left of a comparison, which holds at one end of the values if it holds anywhere."""
+    ends = [values[0], values[-1]] if order is None else [order.index(one) for one in (values[0], values[-1])]
+    bound = clause["value"] if order is None else order.index(clause["value"])
+    holds = {compare(one, bound) for one in ends}
+    return clause if len(holds) > 1 else holds.pop()
 
 
 def _parts_left(clause: dict[str, Any], key: str, parts: list[Any]) -> dict[str, Any] | bool:

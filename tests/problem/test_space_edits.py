@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,39 @@ def test_an_edit_changes_what_it_says(
     assert space_to_json(space_from_json(after)) == after
     assert before == full()
     assert [one.words for one in space_differences(after, edit(after, text))] == []
+
+
+def layered() -> dict[str, object]:
+    """What hangs on comparisons: of a whole number and of an ordered choice."""
+    from ConfigSpace import GreaterThanCondition, LessThanCondition
+
+    parts = {"count": (1, 4), "size": [10, 20, 30], **dict.fromkeys("abcd", (0.0, 1.0))}
+    space = build_space(parts)
+    count, size = space["count"], space["size"]
+    space.add(GreaterThanCondition(space["a"], count, 1), GreaterThanCondition(space["b"], count, 3))
+    space.add(LessThanCondition(space["c"], size, 30), GreaterThanCondition(space["d"], size, 10))
+    return space_to_json(build_space(space))
+
+
+COMPARED = [
+    (pinned, "count=2", "b", {"c": "size", "d": "size"}),
+    (pinned, "count=4", "", {"c": "size", "d": "size"}),
+    (narrowed, "count=1..3", "b", {"a": "count", "c": "size", "d": "size"}),
+    (narrowed, "count=2..4", "", {"b": "count", "c": "size", "d": "size"}),
+    (pinned, "size=10", "d", {"a": "count", "b": "count"}),
+    (narrowed, "size=20,30", "", {"a": "count", "b": "count", "c": "size"}),
+]
+
+
+@pytest.mark.parametrize(("edit", "text", "gone", "left"), COMPARED, ids=[one[1] for one in COMPARED])
+def test_what_hangs_on_a_comparison_is_always_there_or_gone(
+    edit: Callable[..., dict[str, Any]], text: str, gone: str, left: dict[str, str]
+) -> None:
+    """As layers hang on their number, which a person pins."""
+    after = edit(layered(), text)
+    assert {one["name"] for one in after["hyperparameters"]} == {"count", "size", *"abcd"} - set(gone)
+    assert {one["child"]: one["parent"] for one in after["conditions"]} == left
+    assert space_to_json(space_from_json(after)) == after
 
 
 REFUSED = [
