@@ -117,6 +117,7 @@ class _Bench:
             if row.rung in self._standings:
                 self._standings[row.rung][row.evaluation_id] = self._sign * row.value
         self._held_back: set[int] = set()  # by this decision
+        self._known_rule: Rule | None = None
         self._promoted = 0
         self._events: list[NewEvent] = []
 
@@ -176,6 +177,8 @@ class _Bench:
         add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
         self._standings[rung][row.id] = value
         self._reached[row.id].add(rung)
+        if index == len(self._rungs) - 1:
+            self._known_rule = None  # how far rungs say what the end will be is judged by ends
         if not kept:
             self._held_back.add(row.id)
             self._set(row, paused_rung=rung)
@@ -243,9 +246,11 @@ class _Bench:
         return self._rule().keeps(index, others, mine).reason
 
     def _rule(self) -> Rule:
-        standings = [self._standings[rung] for rung in self._rungs]
-        fidelity = self._campaign.fidelity
-        return rule_of(fidelity, keep_shares(fidelity, standings, self._ordinals))
+        if self._known_rule is None:
+            standings = [self._standings[rung] for rung in self._rungs]
+            fidelity = self._campaign.fidelity
+            self._known_rule = rule_of(fidelity, keep_shares(fidelity, standings, self._ordinals))
+        return self._known_rule
 
     def _note(self, row: DatabaseRow, move: Move, detail: str) -> None:
         launcher_id = row.launcher_id if move is Move.KEEP else None
