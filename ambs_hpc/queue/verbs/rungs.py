@@ -239,11 +239,11 @@ class _Bench:
         self._connection.execute(update(evaluation).where(evaluation.c.id == row.id).values(values))
 
     def _place(self, index: int, evaluation_id: int) -> str:
-        """The reason of a promotion: "3rd of 20 at step 9, ..."."""
+        """The reason of a promotion: "3rd of 20 at step 9"."""
         rung = self._rungs[index]
         others = [value for one, value in self._standings[rung].items() if one != evaluation_id]
         mine = self._standings[rung][evaluation_id]
-        return self._rule().keeps(index, others, mine).reason
+        return self._rule().keeps(index, others, mine).reason.partition(",")[0]
 
     def _rule(self) -> Rule:
         if self._known_rule is None:
