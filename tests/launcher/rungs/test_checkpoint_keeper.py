@@ -119,7 +119,9 @@ def test_what_can_never_be_promoted_loses_its_checkpoint(any_engine: Engine, tmp
     with transaction(any_engine) as connection:
         assert rerun(connection, ids=[ids[2]]) == [ids[2]]
         (again,) = claim(connection, scene.launcher, 1)
+        told = [event.detail for event in show_evaluation(connection, ids[2]).events if event.detail]
     assert again.attempt == 2
+    assert told[-1] == "a person wants it to go on; from the start, its checkpoint was removed"
     assert scene.freed() == (2, 2 * BYTES)
 
 
