@@ -109,7 +109,7 @@ def test_what_is_not_among_the_best_pauses_and_is_promoted_later(any_engine: Eng
         (Move.PAUSE, f"paused: 2nd of 2 at step 1, of which 1 run on; {NO_CHECKPOINT}"),
         (
             Move.PROMOTE,
-            "promoted: 2nd of 6 at step 1, of which 2 run on; from the start, it left no checkpoint",
+            "promoted: 2nd of 6 at step 1; from the start, it left no checkpoint",
         ),
     ]
     with transaction(any_engine) as connection:
@@ -191,13 +191,21 @@ def test_a_result_that_comes_while_it_is_paused_counts(any_engine: Engine) -> No
     trial = Trial(any_engine, 3)
     best, second, third = trial.claims
     trial.report(best, [0.1])
-    trial.report(second, [0.2])
+    trial.report(second, [0.2, 0.2, 0.2])
     trial.report(third, [0.3])
     trial.pause(third)
     with transaction(any_engine) as connection:
         done = complete(connection, trial.launcher, [stock.success(second), stock.success(third)])
         by_state = counts(connection, trial.campaign.id)
+        rungs = [
+            (row.ordinal, row.rung, row.kept) for row in rung_results_since(connection, trial.campaign.id)
+        ]
     assert done == [second.id, third.id]
+    first_number = best.ordinal
+    assert rungs == [
+        *((first_number, 1, True), (first_number + 1, 1, False), (first_number + 2, 1, False)),
+        (first_number + 1, 3, True),  # reported before its TERM came
+    ]
     assert by_state == {**dict.fromkeys(State, 0), State.RUNNING: 1, State.DONE: 2}
 
 

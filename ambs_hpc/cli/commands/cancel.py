@@ -14,7 +14,7 @@ from ambs_hpc.cli.shared.terminal import echo
 def cancel(
     ids: Ids = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All evaluations of --campaign that wait or run.")
+        bool, typer.Option("--all", help="All evaluations of --campaign that wait, run or are paused.")
     ] = False,
     campaign: CampaignName = None,
     db: Database = None,

@@ -126,12 +126,15 @@ def _tell(end: LauncherEnd, *, as_json: bool) -> None:
                 "done": tally.done,
                 "failed": tally.failed,
                 "interrupted": tally.interrupted,
+                "paused": tally.paused,
                 "refused": tally.refused,
                 "reason": end.reason,
             }
         )
     else:
-        echo(f"{tally.done} done, {tally.failed} failed, {tally.interrupted} interrupted; {end.reason}")
+        paused = f", {tally.paused} paused" if tally.paused else ""
+        ended = f"{tally.done} done, {tally.failed} failed, {tally.interrupted} interrupted{paused}"
+        echo(f"{ended}; {end.reason}")
     if tally.refused:
         told = "\n".join(f"Campaign {name!r}: {why}" for name, why in tally.refused.items())
         raise ObjectiveUnloadable(f"Some evaluations cannot be run by this launcher.\n{told}")

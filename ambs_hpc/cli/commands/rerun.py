@@ -22,7 +22,10 @@ def rerun(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Return failed or cancelled evaluations to the queue, with new failure and interruption budgets."""
+    """Return failed or cancelled evaluations to the queue, with new failure and interruption budgets.
+
+    Paused ones too, where they are named by ID: they run on whatever the others have reached.
+    """
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.cli.shared.output import print_json

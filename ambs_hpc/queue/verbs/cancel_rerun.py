@@ -17,7 +17,7 @@ from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
 from ambs_hpc.queue.verbs.revisions import renew_waiting
-from ambs_hpc.queue.verbs.rung_rows import note_promotions
+from ambs_hpc.queue.verbs.rung_rows import beginning, note_promotions
 from ambs_hpc.states import FailureKind, Move, State, is_legal
 
 _CANCELLABLE = tuple(state for state in State if is_legal(Move.CANCEL, state))
@@ -96,10 +96,10 @@ def rerun(
     for row in rows:
         counters.reopen(row.campaign_id, State(row.state))
     counters.save(connection)
-    note_promotions(
-        connection, {row.id: row.paused_rung for row in rows if row.paused_rung is not None}, BY_PERSON
-    )
-    record(connection, [NewEvent(row.id, Move.RERUN, row.attempt) for row in rows])
+    paused = {row.id: row for row in rows if row.paused_rung is not None}
+    note_promotions(connection, {one: row.paused_rung for one, row in paused.items()}, BY_PERSON)
+    told = {one: BY_PERSON + beginning(connection, one, row.attempt) for one, row in paused.items()}
+    record(connection, [NewEvent(row.id, Move.RERUN, row.attempt, detail=told.get(row.id)) for row in rows])
     renew_waiting(connection, [row.campaign_id for row in rows if row.is_of_old_revision])
     if rows:
         notify(connection, NotifyChannel.READY)

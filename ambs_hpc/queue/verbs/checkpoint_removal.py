@@ -103,7 +103,8 @@ def never_promoted(connection: Connection, campaign: Campaign) -> set[int]:
         may_come = [one for one in still_open if one not in standings[rung] and one not in lost]
         worse = dict.fromkeys(range(-1, -1 - unproposed - len(may_come), -1))
         paused = {one for one, held_at in still_open.items() if held_at == rung}
-        lost |= paused - set(rule.promotable(index, {**standings[rung], **worse}, paused))
+        able = rule.promotable(index, {**standings[rung], **worse}, paused | worse.keys())
+        lost |= paused - set(able)
     return lost
 
 

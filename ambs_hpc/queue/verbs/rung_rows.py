@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
 
-from ambs_hpc.queue.schema.rung_tables import rung_result
-from ambs_hpc.queue.schema.tables import evaluation, report
+from ambs_hpc.queue.schema.rung_tables import removed_checkpoint, rung_result
+from ambs_hpc.queue.schema.tables import evaluation, evaluation_event, report
 from ambs_hpc.queue.sql.clock import now, read_now
 from ambs_hpc.queue.sql.row_mapping import text_value
+from ambs_hpc.queue.verbs.release import NO_CHECKPOINT
+from ambs_hpc.states import Move
 
 
 class RungRow(NamedTuple):
@@ -52,6 +54,24 @@ def note_promotions(connection: Connection, rungs: Mapping[int, int], reason: st
         .values(promoted_at=promoted_at, reason=text_value(reason))
     )
     connection.execute(statement, [{"of": one, "at_rung": rung} for one, rung in rungs.items()])
+
+
+def beginning(connection: Connection, evaluation_id: int, attempt: int) -> str:
+    """From where a paused evaluation goes on, as the end of a sentence; "" for its checkpoint.
+
+    Args:
+        attempt: its latest.
+    """
+    removed, event = removed_checkpoint.c, evaluation_event.c
+    is_removed = select(removed.at).where(
+        removed.evaluation_id == evaluation_id, removed.attempt == attempt, removed.bytes > 0
+    )
+    if connection.execute(is_removed).first() is not None:
+        return "; from the start, its checkpoint was removed"
+    pauses = (event.evaluation_id == evaluation_id, event.move == Move.PAUSE.value)
+    last = select(event.detail).where(*pauses).order_by(event.id.desc()).limit(1)
+    has_none = NO_CHECKPOINT in (connection.execute(last).scalar() or "")
+    return "; from the start, it left no checkpoint" if has_none else ""
 
 
 def results_of_campaign(connection: Connection, campaign_id: int) -> list[JudgedResult]:

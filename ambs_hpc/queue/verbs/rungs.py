@@ -14,11 +14,10 @@ from sqlalchemy import Connection, func, select, update
 
 from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, keep_shares, rule_of
 from ambs_hpc.queue.reads.campaigns import get_campaign
-from ambs_hpc.queue.schema.rung_tables import removed_checkpoint, rung_result
+from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import (
     campaign,
     evaluation,
-    evaluation_event,
     is_paused,
     is_running,
 )
@@ -27,11 +26,12 @@ from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, text_value
 from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
-from ambs_hpc.queue.verbs.release import NO_CHECKPOINT, lock_rows, lock_rows_of
+from ambs_hpc.queue.verbs.release import lock_rows, lock_rows_of
 from ambs_hpc.queue.verbs.revisions import renew_waiting
 from ambs_hpc.queue.verbs.rung_rows import (
     RungRow,
     add_rung,
+    beginning,
     first_report_from,
     note_promotions,
     results_of_campaign,
@@ -117,6 +117,7 @@ class _Bench:
             if row.rung in self._standings:
                 self._standings[row.rung][row.evaluation_id] = self._sign * row.value
         self._held_back: set[int] = set()  # by this decision
+        self._known_rule: Rule | None = None
         self._promoted = 0
         self._events: list[NewEvent] = []
 
@@ -176,6 +177,8 @@ class _Bench:
         add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
         self._standings[rung][row.id] = value
         self._reached[row.id].add(rung)
+        if index == len(self._rungs) - 1:
+            self._known_rule = None  # how far rungs say what the end will be is judged by ends
         if not kept:
             self._held_back.add(row.id)
             self._set(row, paused_rung=rung)
@@ -211,21 +214,10 @@ class _Bench:
     def _wake(self, row: DatabaseRow, words: str) -> None:
         self._set(row, paused_rung=None, state=State.READY.value)
         self._counters.reopen(row.campaign_id, State.PAUSED)
-        self._note(row, Move.PROMOTE, words + self._beginning(row))
+        self._note(row, Move.PROMOTE, words + beginning(self._connection, row.id, row.attempt))
         self._promoted += 1
         if row.is_of_old_revision:
             renew_waiting(self._connection, [row.campaign_id])
-
-    def _beginning(self, row: DatabaseRow) -> str:
-        """From where it goes on, in words; "" for its checkpoint."""
-        removed, event = removed_checkpoint.c, evaluation_event.c
-        is_removed = select(removed.at).where(removed.evaluation_id == row.id, removed.attempt == row.attempt)
-        if self._connection.execute(is_removed).first() is not None:
-            return "; from the start, its checkpoint was removed"
-        pauses = (event.evaluation_id == row.id, event.move == Move.PAUSE.value)
-        last = select(event.detail).where(*pauses).order_by(event.id.desc()).limit(1)
-        has_none = NO_CHECKPOINT in (self._connection.execute(last).scalar() or "")
-        return "; from the start, it left no checkpoint" if has_none else ""
 
     def _held_at(self, rung: int) -> Sequence[DatabaseRow]:
         """Those that are paused there, or to be."""
@@ -236,16 +228,18 @@ class _Bench:
         self._connection.execute(update(evaluation).where(evaluation.c.id == row.id).values(values))
 
     def _place(self, index: int, evaluation_id: int) -> str:
-        """The reason of a promotion: "3rd of 20 at step 9, ..."."""
+        """The reason of a promotion: "3rd of 20 at step 9"."""
         rung = self._rungs[index]
         others = [value for one, value in self._standings[rung].items() if one != evaluation_id]
         mine = self._standings[rung][evaluation_id]
-        return self._rule().keeps(index, others, mine).reason
+        return self._rule().keeps(index, others, mine).reason.partition(",")[0]
 
     def _rule(self) -> Rule:
-        standings = [self._standings[rung] for rung in self._rungs]
-        fidelity = self._campaign.fidelity
-        return rule_of(fidelity, keep_shares(fidelity, standings, self._ordinals))
+        if self._known_rule is None:
+            standings = [self._standings[rung] for rung in self._rungs]
+            fidelity = self._campaign.fidelity
+            self._known_rule = rule_of(fidelity, keep_shares(fidelity, standings, self._ordinals))
+        return self._known_rule
 
     def _note(self, row: DatabaseRow, move: Move, detail: str) -> None:
         launcher_id = row.launcher_id if move is Move.KEEP else None

@@ -119,7 +119,9 @@ def test_what_can_never_be_promoted_loses_its_checkpoint(any_engine: Engine, tmp
     with transaction(any_engine) as connection:
         assert rerun(connection, ids=[ids[2]]) == [ids[2]]
         (again,) = claim(connection, scene.launcher, 1)
+        told = [event.detail for event in show_evaluation(connection, ids[2]).events if event.detail]
     assert again.attempt == 2
+    assert told[-1] == "a person wants it to go on; from the start, its checkpoint was removed"
     assert scene.freed() == (2, 2 * BYTES)
 
 
@@ -183,10 +185,9 @@ def test_a_paused_one_whose_checkpoint_was_removed_is_told_of(any_engine: Engine
         add_reports(connection, [NewReport(o.id, 1, o.token, 1, 0.05, time.time()) for o in others[:1]])
     assert scene.kept() == [0, 1]
     with transaction(any_engine) as connection:
-        told = [NewReport(o.id, 1, o.token, 1, 0.9, time.time()) for o in others[1:]]
         stock.evaluations(connection, scene.campaign.id, 9, first=20)
         more = claim(connection, scene.launcher, 9)
-        told += [NewReport(o.id, 1, o.token, 1, 0.9, time.time()) for o in more]
+        told = [NewReport(o.id, 1, o.token, 1, 0.9, time.time()) for o in more]
         add_reports(connection, told)
         last = show_evaluation(connection, scene.claims[2].id).events[-1]
     assert (last.detail or "").endswith("; from the start, its checkpoint was removed")
