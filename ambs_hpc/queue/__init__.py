@@ -14,7 +14,13 @@ from ambs_hpc.queue.reads.allocations import (
     list_allocations,
 )
 from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of, launchers_of
-from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
+from ambs_hpc.queue.reads.campaigns import (
+    find_campaign,
+    get_campaign,
+    has_unproposed,
+    is_search_alive,
+    list_campaigns,
+)
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
 from ambs_hpc.queue.reads.insights import (
@@ -72,6 +78,18 @@ from ambs_hpc.queue.reads.search_feed import (
     proposals_of,
     recent_run_seconds,
 )
+from ambs_hpc.queue.reads.slot_account import (
+    AllocationTimes,
+    AttemptUse,
+    IdleSince,
+    LauncherLife,
+    LauncherNode,
+    NodeFailure,
+    SlotAccount,
+    allocation_times,
+    launcher_nodes,
+    slot_account,
+)
 from ambs_hpc.queue.reads.sources import (
     SourceSummary,
     proposed_from_sources,
@@ -85,6 +103,7 @@ from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_chang
 from ambs_hpc.queue.sql.transactions import patient, reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
     note_allocation_state,
+    note_allocation_times,
     note_refused,
     note_submitted,
     prepare_allocation,
@@ -117,6 +136,7 @@ from ambs_hpc.queue.verbs.revisions import (
     revise_waiting,
     store_revision,
 )
+from ambs_hpc.queue.verbs.slot_notes import NodeCapacity, note_capacity, note_idleness
 from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
@@ -132,7 +152,9 @@ __all__ = [
     "SORTS",
     "UNSENT",
     "VANISHED",
+    "AllocationTimes",
     "AttemptSpan",
+    "AttemptUse",
     "CampaignVersion",
     "EndedRun",
     "EvaluationRow",
@@ -140,17 +162,23 @@ __all__ = [
     "Event",
     "Evidence",
     "FailureGroup",
+    "IdleSince",
+    "LauncherLife",
+    "LauncherNode",
     "LauncherSpan",
     "Lease",
     "Marks",
     "NewReport",
     "NewRevision",
+    "NodeCapacity",
+    "NodeFailure",
     "NodeVerdict",
     "NotifyChannel",
     "Proposed",
     "Released",
     "Report",
     "SampledResults",
+    "SlotAccount",
     "SourceSummary",
     "StoredConfiguration",
     "StoredFailure",
@@ -160,6 +188,7 @@ __all__ = [
     "add_reports",
     "add_source",
     "adopt",
+    "allocation_times",
     "attempts_of",
     "best",
     "campaign_uid",
@@ -188,6 +217,7 @@ __all__ = [
     "get_allocation",
     "get_campaign",
     "has_ready",
+    "has_unproposed",
     "heartbeat",
     "held",
     "held_by_dead",
@@ -198,6 +228,7 @@ __all__ = [
     "is_search_alive",
     "last_launcher",
     "last_revision",
+    "launcher_nodes",
     "launchers_of",
     "leave_search",
     "list_allocations",
@@ -211,6 +242,9 @@ __all__ = [
     "node_events",
     "node_verdicts",
     "note_allocation_state",
+    "note_allocation_times",
+    "note_capacity",
+    "note_idleness",
     "note_nodes",
     "note_refused",
     "note_submitted",
@@ -239,6 +273,7 @@ __all__ = [
     "search_heartbeat",
     "show_evaluation",
     "site_of_allocation",
+    "slot_account",
     "source_summaries",
     "sources_of",
     "store_revision",

@@ -339,6 +339,7 @@ def _store(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer
                 detail="; ".join(filter(None, (words, reason))),
                 started_at=status.started_at,
                 ends_at=status.ends_at,
+                expected_start_at=status.expected_start_at,
             )
 
 
