@@ -251,7 +251,8 @@ def read_charges(completed: Completed) -> Mapping[str, Charge] | CouldNotAsk:
         if len(fields) == _CHARGE_FIELDS and fields[1].isdecimal() and fields[2].isdecimal():
             before = found.get(fields[0])
             seconds = float(int(fields[1]) * int(fields[2])) + (before.node_seconds if before else 0.0)
-            found[fields[0]] = Charge(seconds, utc_seconds(fields[3]), utc_seconds(fields[4]))
+            started_at = before.started_at if before else utc_seconds(fields[3])
+            found[fields[0]] = Charge(seconds, started_at, utc_seconds(fields[4]))
     return found
 
 
