@@ -102,6 +102,7 @@ from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_datab
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
 from ambs_hpc.queue.sql.transactions import patient, reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
+    lock_allocations,
     note_allocation_state,
     note_allocation_times,
     note_refused,
@@ -235,6 +236,7 @@ __all__ = [
     "list_campaigns",
     "list_evaluations",
     "live_launchers",
+    "lock_allocations",
     "lock_campaigns_of",
     "lock_for_revision",
     "marks_of",

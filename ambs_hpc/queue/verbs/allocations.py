@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.reads.allocations import OVER, PREPARED, REFUSED
@@ -13,6 +13,7 @@ from ambs_hpc.queue.schema.tables import allocation
 from ambs_hpc.queue.sql.clock import now, read_now
 from ambs_hpc.queue.sql.row_mapping import json_value, text_value
 
+ALLOCATIONS_LOCK = 0x616D6273  # "ambs"
 CLOCKS_DIFFER_SECONDS = 60.0  # the scheduler's and the database's, at most
 
 
@@ -29,6 +30,12 @@ def prepare_allocation(
         detail="",
     )
     return int(connection.execute(statement.returning(allocation.c.id)).scalar_one())
+
+
+def lock_allocations(connection: Connection) -> None:
+    """Let nobody else who asks so decide about allocations until the end of this transaction."""
+    if connection.dialect.name == "postgresql":  # on SQLite it has the write lock already
+        connection.execute(select(func.pg_advisory_xact_lock(ALLOCATIONS_LOCK)))
 
 
 def note_submitted(connection: Connection, allocation_id: int, scheduler_id: str) -> None:
