@@ -23,6 +23,12 @@ from ambs_hpc.queue.reads.campaigns import (
 )
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
+from ambs_hpc.queue.reads.idleness import (
+    WaitingShape,
+    last_idleness,
+    silent_launchers,
+    waiting_shapes,
+)
 from ambs_hpc.queue.reads.insights import (
     SampledResults,
     StoredFailure,
@@ -186,6 +192,7 @@ __all__ = [
     "StoredNodeEvent",
     "StoredResult",
     "Throughput",
+    "WaitingShape",
     "add_reports",
     "add_source",
     "adopt",
@@ -227,6 +234,7 @@ __all__ = [
     "is_left_out",
     "is_scheduler_id_taken",
     "is_search_alive",
+    "last_idleness",
     "last_launcher",
     "last_revision",
     "launcher_nodes",
@@ -274,6 +282,7 @@ __all__ = [
     "sampled_results",
     "search_heartbeat",
     "show_evaluation",
+    "silent_launchers",
     "site_of_allocation",
     "slot_account",
     "source_summaries",
@@ -287,4 +296,5 @@ __all__ = [
     "upgrade_database",
     "wait_for_change",
     "waiting_ahead",
+    "waiting_shapes",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -137,11 +137,13 @@ def allocation_times(connection: Connection) -> list[AllocationTimes]:
     return [AllocationTimes(*row) for row in rows]
 
 
-def launcher_nodes(connection: Connection) -> list[LauncherNode]:
-    """The nodes of all launchers, as far as they have told them."""
+def launcher_nodes(connection: Connection, ids: Collection[int] | None = None) -> list[LauncherNode]:
+    """The nodes of these launchers, of all when None, as far as they have told them."""
     columns = [launcher_node.c[name] for name in LauncherNode._fields]
-    rows = connection.execute(select(*columns).order_by(launcher_node.c.launcher_id, launcher_node.c.node))
-    return [LauncherNode(*row) for row in rows]
+    statement = select(*columns).order_by(launcher_node.c.launcher_id, launcher_node.c.node)
+    if ids is not None:
+        statement = statement.where(launcher_node.c.launcher_id.in_(ids))
+    return [LauncherNode(*row) for row in connection.execute(statement)]
 
 
 def _launchers(connection: Connection) -> list[LauncherLife]:
