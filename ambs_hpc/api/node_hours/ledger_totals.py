@@ -74,16 +74,17 @@ def as_json(ledger: Ledger) -> dict[str, object]:
     }
 
 
-def apportioned(values: Sequence[float], decimals: int) -> list[float]:
-    """The values rounded so that they add up to their rounded sum: the largest remainders are rounded up.
+def apportioned(values: Sequence[float], decimals: int, total: float | None = None) -> list[float]:
+    """The values rounded so that they add up: the largest remainders are rounded up.
 
     Args:
         values: at least 0.
+        total: to which they add up, a rounding of their sum; None for the nearest one.
     """
     unit = 10**decimals
     exact = [value * unit for value in values]
     parts = [math.floor(value) for value in exact]
-    lacking = round(sum(exact)) - sum(parts)
+    lacking = round(sum(exact) if total is None else total * unit) - sum(parts)
     largest = sorted(range(len(parts)), key=lambda place: exact[place] - parts[place], reverse=True)
     for place in largest[: max(0, lacking)]:
         parts[place] += 1

@@ -30,9 +30,9 @@ class _Unit:
     seconds: float
     decimals: int
 
-    def apportioned(self, seconds: Sequence[float]) -> list[float]:
-        """As `ledger_totals.apportioned`, of seconds."""
-        return apportioned([one / self.seconds for one in seconds], self.decimals)
+    def apportioned(self, seconds: Sequence[float], total: float | None = None) -> list[float]:
+        """As `ledger_totals.apportioned`, of seconds; `total` is in the unit."""
+        return apportioned([one / self.seconds for one in seconds], self.decimals, total)
 
     def text(self, value: float) -> str:
         return f"{value:.{self.decimals}f}"
@@ -92,13 +92,16 @@ def _by_use(entries: Sequence[Entry], unit: _Unit) -> ShownTable:
 def _by_group(title: str, rows: Mapping[str, Mapping[Use, float]], unit: _Unit) -> ShownTable:
     groups = {name: grouped(uses) for name, uses in rows.items()}
     columns = list(grouped({}))
-    flat = unit.apportioned([one for row in groups.values() for one in row.values()])
-    table = [flat[place : place + len(columns)] for place in range(0, len(flat), len(columns))]
+    rows_shown = unit.apportioned([sum(row.values()) for row in groups.values()])
+    table = [
+        unit.apportioned([*row.values()], total)
+        for row, total in zip(groups.values(), rows_shown, strict=True)
+    ]
     lines = [
         [name, *map(unit.text, row), unit.text(sum(row))] for name, row in zip(groups, table, strict=True)
     ]
     sums = [sum(column) for column in zip(*table, strict=True)] or [0.0] * len(columns)
-    lines.append(["sum", *map(unit.text, sums), unit.text(sum(flat))])
+    lines.append(["sum", *map(unit.text, sums), unit.text(sum(rows_shown))])
     return ShownTable((title, *columns, unit.name), lines)
 
 
