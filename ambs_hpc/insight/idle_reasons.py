@@ -98,14 +98,12 @@ def _of_launcher(
 ) -> list[WaitingReason]:
     said = one.words.split("; ") if one.words else []
     refusals = [words for words in said if words.startswith(_REFUSES)]
-    found = [
-        WaitingReason(
-            "refused",
-            f"{one.name} {cell(words)}",
-            "ambs allow PROBLEM, as the user of that launcher; or mend what it says",
-        )
-        for words in refusals
-    ]
+    refused = {words.removeprefix(_REFUSES).partition(": ")[0] for words in refusals}
+    # What is refused and has nothing that waits keeps no slot idle now.
+    concerned = [one for one in waiting if one.campaign in refused]
+    named = [words for words in refusals if any(_is_about(words, shape) for shape in concerned)]
+    found = [_refusal(one, words, concerned) for words in named]
+    others = [shape for shape in waiting if shape not in concerned]
     if "draining" in said:
         words = f"{one.name} is draining: it leases nothing more and ends when what runs has ended"
         return [*found, WaitingReason("draining", words, "ambs submit, or: ambs launch")]
@@ -119,9 +117,28 @@ def _of_launcher(
         if trouble:
             again = "ambs nodes; when it is mended: ambs nodes --forgive NODE"
             found.append(WaitingReason("node_trouble", f"{one.name}: {cell(trouble)}", again))
-    if free or not found:
-        found += _free(one, free, supplies, waiting, refused=bool(refusals))
+    if (free and (others or not concerned)) or not found:
+        found += _free(one, free, supplies, others)
     return found
+
+
+def _is_about(words: str, shape: WaitingShape) -> bool:
+    return words.startswith(f"{_REFUSES}{shape.campaign}: ")
+
+
+def _refusal(one: SlotHolder, words: str, waiting: Sequence[WaitingShape]) -> WaitingReason:
+    """Why a launcher runs nothing of a campaign: mostly it is not allowed, or needs more than there is."""
+    for shape in waiting:
+        lacks = _lacks(one, shape.resources)
+        if lacks and _is_about(words, shape):
+            told = f"{one.name} cannot run {shape.campaign}: {_what(shape)} {lacks}"
+            return WaitingReason("other_shapes", told, _larger(shape))
+    mend = "ambs allow PROBLEM, as the user of that launcher; or mend what it says"
+    return WaitingReason("refused", f"{one.name} {cell(words)}", mend)
+
+
+def _larger(shape: WaitingShape) -> str:
+    return f"ambs submit --nodes {shape.resources.nodes}, where nodes have that"
 
 
 _OF_FREE_SLOTS = (
@@ -136,8 +153,6 @@ def _free(
     free: int,
     supplies: Sequence[CampaignSupply],
     waiting: Sequence[WaitingShape],
-    *,
-    refused: bool,
 ) -> list[WaitingReason]:
     who = f"{one.name} has {free} of {one.slots} slots free"
     if kept := next((words for words in one.words.split("; ") if words.startswith("room is kept")), ""):
@@ -147,11 +162,7 @@ def _free(
                 "room_kept", f"{who}: {kept}, which starts once enough has ended", f"ambs why {number}"
             )
         ]
-    if waiting and not refused:
-        return [_unfit(one, who, waiting)]
-    if waiting:
-        return []
-    return [_nothing_waits(who, supplies)]
+    return [_unfit(one, who, waiting) if waiting else _nothing_waits(who, supplies)]
 
 
 def _unfit(one: SlotHolder, who: str, waiting: Sequence[WaitingShape]) -> WaitingReason:
@@ -160,9 +171,7 @@ def _unfit(one: SlotHolder, who: str, waiting: Sequence[WaitingShape]) -> Waitin
         shape = waiting[0]
         lacks = _lacks(one, shape.resources)
         words = f"{who}: {_what(shape)} {lacks}"
-        return WaitingReason(
-            "other_shapes", words, f"ambs submit --nodes {shape.resources.nodes}, where nodes have that"
-        )
+        return WaitingReason("other_shapes", words, _larger(shape))
     left = one.seconds_left
     in_time = [
         shape
@@ -226,10 +235,8 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
         return WaitingReason("no_campaign", f"{who}: there is no campaign", "ambs search PROBLEM")
     if not open_ones:
         one = max(supplies, key=lambda each: each.running)
-        words = (
-            f"{who}: nothing waits; all {one.most} evaluations of {one.name} are proposed, and {one.running} "
-            "of them still run"
-        )
+        runs = f"{one.running} of them still run" if one.running else "all have ended"
+        words = f"{who}: nothing waits; all {one.most} evaluations of {one.name} are proposed, and {runs}"
         more = (
             f"ambs search PROBLEM --max-evaluations {2 * (one.most or 1)}; PROBLEM is in {quote(one.problem)}"
         )

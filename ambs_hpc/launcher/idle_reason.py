@@ -47,7 +47,9 @@ class Idle:
 
 def why_idle(connection: Connection, campaigns: Campaigns, moment: Moment) -> Idle:
     """Why slots are idle or lost, and which campaigns are refused."""
-    words = [f"refuses {name}: {why.splitlines()[0]}" for name, why in list(campaigns.refused.items())]
+    refused = list(campaigns.refused.items())
+    # Semicolons stand between reasons alone.
+    words = [f"refuses {name}: {why.splitlines()[0].replace('; ', ', ')}" for name, why in refused]
     words += moment.troubles
     reason = IdleReason.NODE_TROUBLE if moment.troubles else IdleReason.BUSY
     if moment.has_room:

@@ -109,6 +109,17 @@ def test_a_refusal_draining_and_nodes_in_trouble_are_told_in_the_launchers_words
     """What it says itself is nearer than what rows let guess."""
     refused = because(waiting=WAITS, words="refuses net: not registered here; no evaluation is ready")
     assert [(one[0], one[2][:10]) for one in refused] == [("refused", "ambs allow")]
+    wide = [replace(SHAPE, resources=Resources(nodes=3))]
+    ((code, told, _),) = because(waiting=wide, words="refuses net: Evaluation 7 asks for Resources(nodes=3)")
+    assert (code, "cannot run net: what waits (5 of net) needs 3 nodes, and it has 2" in told) == (
+        "other_shapes",
+        True,
+    )
+    stale = because(words="refuses net: not registered here; no evaluation is ready")
+    assert [one[0] for one in stale] == ["search_thinks"]
+    both = [*WAITS, replace(SHAPE, campaign="tree", resources=Resources(cores=8))]
+    several = because(waiting=both, words="refuses net: not registered here; no evaluation is ready")
+    assert [one[0] for one in several] == ["refused", "does_not_fit"]
     assert because(words="draining")[0][0] == "draining"
     trouble = because(words="n2 is given up: no answer; no evaluation is ready", told="search_thinks")
     assert [one[0] for one in trouble] == ["node_trouble", "search_thinks"]

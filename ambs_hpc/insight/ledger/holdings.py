@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -137,13 +137,13 @@ def _reasons(life: Life, begin: float) -> list[tuple[float, Use]]:
 
 
 def _reason_at(reasons: Sequence[tuple[float, Use]], at: float) -> Use:
-    place = bisect_left(reasons, at + 1e-9, key=lambda one: one[0])
+    place = bisect_right(reasons, at, key=lambda one: one[0])
     return reasons[max(0, place - 1)][1]
 
 
 def _is_out(failures: Sequence[float], recoveries: Sequence[float], at: float) -> bool:
     """Whether the node has failed before, and nothing has begun there since."""
-    place = bisect_left(failures, at + 1e-9)
+    place = bisect_right(failures, at)
     if not place:
         return False
     failed = failures[place - 1]

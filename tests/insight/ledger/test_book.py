@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
@@ -18,6 +19,8 @@ from ambs_hpc.queue import (
     SlotAccount,
 )
 
+Row = TypeVar("Row", AllocationTimes, LauncherLife, IdleSince, NodeFailure, AttemptUse)
+
 ALLOCATION = AllocationTimes(
     1, "polaris", "pbs", "41207", {"nodes": 2}, "ENDED", 100.0, 460.0, 400.0, 400.0, None
 )
@@ -27,9 +30,23 @@ ATTEMPT = AttemptUse(1, 1, "net", 5, "n1", "complete", "", 150.0, 250.0, 4, 0, 0
 ROWS = SlotAccount(1000.0, [ALLOCATION], [LAUNCHER], NODES, [], [], [ATTEMPT])
 
 
+T0 = 1_800_000_000.0  # as times really are: beside it a nanosecond is nothing
+TIMES = {"started_at", "ends_at", "ended_at", "told_ended_at", "heartbeat_at", "finished_at", "at"}
+
+
+def later(row: Row) -> Row:
+    """The row with all its times in this century."""
+    moved = {name: getattr(row, name) for name in TIMES & {*row._fields} if getattr(row, name) is not None}
+    return row._replace(**{name: value + T0 for name, value in moved.items()})
+
+
 def book_of(rows: SlotAccount) -> Ledger:
     found = ledger_of(rows, 60.0, lambda _one: True)
     assert sum(one.seconds for one in found.entries) == pytest.approx(found.node_seconds, rel=1e-12)
+    tables = ("allocations", "launchers", "idleness", "failures", "attempts")
+    moved = {name: [later(row) for row in getattr(rows, name)] for name in tables}
+    real = ledger_of(replace(rows, now=rows.now + T0, **moved), 60.0, lambda _one: True)
+    assert uses(real) == pytest.approx(uses(found), abs=1e-4)
     return found
 
 
