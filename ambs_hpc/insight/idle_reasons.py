@@ -115,8 +115,7 @@ def _of_launcher(
     if len(idle) > 1 or one.told == IdleReason.NODE_TROUBLE.value:
         trouble = "; ".join(words for words in idle if words not in _OF_FREE_SLOTS)
         if trouble:
-            again = "ambs nodes; when it is mended: ambs nodes --forgive NODE"
-            found.append(WaitingReason("node_trouble", f"{one.name}: {cell(trouble)}", again))
+            found.append(WaitingReason("node_trouble", f"{one.name}: {cell(trouble)}", "ambs nodes"))
     if (free and (others or not concerned)) or not found:
         found += _free(one, free, supplies, others)
     return found
@@ -132,13 +131,14 @@ def _refusal(one: SlotHolder, words: str, waiting: Sequence[WaitingShape]) -> Wa
         lacks = _lacks(one, shape.resources)
         if lacks and _is_about(words, shape):
             told = f"{one.name} cannot run {shape.campaign}: {_what(shape)} {lacks}"
-            return WaitingReason("other_shapes", told, _larger(shape))
+            return WaitingReason("other_shapes", told, _larger(one, shape))
     mend = "ambs allow PROBLEM, as the user of that launcher; or mend what it says"
     return WaitingReason("refused", f"{one.name} {cell(words)}", mend)
 
 
-def _larger(shape: WaitingShape) -> str:
-    return f"ambs submit --nodes {shape.resources.nodes}, where nodes have that"
+def _larger(one: SlotHolder, shape: WaitingShape) -> str:
+    command = f"ambs submit --nodes {shape.resources.nodes}"
+    return command if shape.resources.nodes > len(one.nodes) else f"{command} --queue ONE_WITH_SUCH_NODES"
 
 
 _OF_FREE_SLOTS = (
@@ -171,7 +171,7 @@ def _unfit(one: SlotHolder, who: str, waiting: Sequence[WaitingShape]) -> Waitin
         shape = waiting[0]
         lacks = _lacks(one, shape.resources)
         words = f"{who}: {_what(shape)} {lacks}"
-        return WaitingReason("other_shapes", words, _larger(shape))
+        return WaitingReason("other_shapes", words, _larger(one, shape))
     left = one.seconds_left
     in_time = [
         shape

@@ -13,7 +13,7 @@ class Remedy(NamedTuple):
     command: str
 
 
-_FEWER = "ambs submit with fewer --nodes or a shorter --time starts sooner"
+_FEWER = "fewer nodes or less time start sooner: ambs submit --nodes N --time T"
 # Searched for in this order, in what the scheduler said of an allocation that waits. {id} is its own id.
 _MEANINGS: tuple[tuple[str, Remedy], ...] = (
     (r"JobHeldUser|user_hold", Remedy("you hold it", "scontrol release {id}, or: qrls {id}")),

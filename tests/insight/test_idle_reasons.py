@@ -173,11 +173,11 @@ def test_nobody_is_there() -> None:
     [
         ("PENDING JobHeldUser", "you hold it", "scontrol release 7, or: qrls 7"),
         ("PENDING Dependency", "waits for the end", "ambs allocations"),
-        ("PENDING Priority", "others come first", "shorter --time"),
-        ("Not Running: Insufficient amount of resource: ncpus", "nodes are busy", "fewer --nodes"),
+        ("PENDING Priority", "others come first", "less time"),
+        ("Not Running: Insufficient amount of resource: ncpus", "nodes are busy", "fewer nodes"),
         ("PENDING QOSMaxJobsPerUserLimit", "a limit of your user", "ambs check"),
         ("Can Never Run: can't fit in the largest node", "can ever satisfy it", "cancel"),
-        ("PENDING (ReqNodeNotAvail, Reserved for maintenance)", "under maintenance", "fewer --nodes"),
+        ("PENDING (ReqNodeNotAvail, Reserved for maintenance)", "under maintenance", "fewer nodes"),
         ("something new", "", ""),
     ],
 )

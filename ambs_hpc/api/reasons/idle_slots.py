@@ -86,11 +86,9 @@ def idle_lines(found: IdleSlots) -> Iterator[str]:
 def _of_node(one: NodeVerdict) -> WaitingReason:
     words = (
         f"node {one.node} of {one.site or 'this machine'} is left out: the infrastructure has failed there "
-        f"{one.failures} times within a day"
+        f"{one.failures} times within a day; when it is mended:"
     )
-    return WaitingReason(
-        "node_left_out", words, f"ambs nodes; when it is mended: ambs nodes --forgive {one.node}"
-    )
+    return WaitingReason("node_left_out", words, f"ambs nodes --forgive {one.node}")
 
 
 def _supply(connection: Connection, one: Campaign) -> CampaignSupply:
