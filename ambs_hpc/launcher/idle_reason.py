@@ -52,7 +52,8 @@ def why_idle(connection: Connection, campaigns: Campaigns, moment: Moment) -> Id
     words = [f"refuses {name}: {why.splitlines()[0].replace('; ', ', ')}" for name, why in refused]
     words += moment.troubles
     reason = IdleReason.NODE_TROUBLE if moment.troubles else IdleReason.BUSY
-    if moment.has_room:
+    # Nodes that are kept are not open to others, so that there is no room then either.
+    if moment.has_room or moment.next_id is not None:
         free = _free_because(connection, campaigns, moment)
         words.append(free.words)
         reason = free.reason
