@@ -122,6 +122,22 @@ class SubmissionUnclear(AmbsError):
         self.command, self.output = command, output
 
 
+class NodeHoursSpent(AmbsError):
+    """A request would pass the limit on node-hours of its folder; nothing was submitted."""
+
+    def __init__(self, limit: float, used: float, promised: float, open_ones: int, wanted: float) -> None:
+        """`promised`: to `open_ones` allocations that are queued or running, at their full request."""
+        total = used + promised + wanted
+        super().__init__(
+            f"max_node_hours in ambs.yml is {limit:g}. Allocations of this folder that are over have used "
+            f"{used:.4g} node-hours, {open_ones} queued or running may use {promised:.4g}, and this request "
+            f"may use {wanted:.4g}: {total:.4g} in all, {total - limit:.4g} too many. Nothing was submitted. "
+            "Ask for less, wait until what runs has ended (`ambs allocations`; it may use less), or raise "
+            "max_node_hours. `ambs ledger` says what they were spent on"
+        )
+        self.limit, self.used, self.promised, self.wanted = limit, used, promised, wanted
+
+
 class BalsamUnreachable(AmbsError):
     """Balsam's service does not answer: it may come back, so nothing changes meanwhile."""
 

@@ -67,6 +67,21 @@ class NodeEventKind(str, Enum):
     FORGIVEN = "FORGIVEN"  # a person wants it used again
 
 
+class IdleReason(str, Enum):
+    """Why slots of a launcher are idle, as it is stored."""
+
+    BUSY = "busy"  # no slot is idle
+    SEARCH_THINKS = "search_thinks"  # nothing waits; a search lives and may propose more
+    ALL_PROPOSED = "all_proposed"  # nothing waits, and the budgets of all that is served are spent
+    NO_SEARCH = "no_search"  # nothing waits, and no search lives
+    DOES_NOT_FIT = "does_not_fit"  # what waits does not fit beside what runs
+    TOO_LITTLE_TIME = "too_little_time"  # what waits could not end before this launcher must
+    ROOM_KEPT = "room_kept"  # for one that needs more than is free
+    REFUSED = "refused"  # what waits is not run here
+    NODE_TROUBLE = "node_trouble"  # nodes are given up, or pause
+    DRAINING = "draining"  # nothing is leased any more
+
+
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 # Each move, the states from which it may start, and the state to which it leads.

@@ -91,6 +91,7 @@ def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
         filesystems=_parts(wanted.filesystems),
         attributes=_parts(wanted.attributes),
         chain=wanted.chain,
+        max_node_hours=settings.max_node_hours,
     )
     return site, request
 

@@ -26,6 +26,7 @@ from ambs_hpc.cli.commands import (
     importance,
     init,
     launch,
+    ledger,
     list_evaluations,
     logs,
     nodes,
@@ -100,6 +101,7 @@ app.command("plot")(plot.plot)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("why")(why.why)
+app.command("ledger")(ledger.ledger)
 app.command("importance")(importance.importance)
 app.command("export")(export.export)
 app.command("sql")(sql.sql)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ambs_hpc import timing
 from ambs_hpc.errors import DatabaseRefused, DatabaseUnreachable, LauncherForgotten
+from ambs_hpc.launcher.account.slot_record import SlotRecord
 from ambs_hpc.launcher.campaigns import Campaigns
 from ambs_hpc.launcher.database_calls import DatabaseAnswer, DatabaseCalls
 from ambs_hpc.launcher.executors.node_log import NodeLog
@@ -41,6 +42,7 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Claim, LauncherStats, NewLauncher, Outcome, Resources
+from ambs_hpc.states import IdleReason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -74,11 +76,11 @@ class Utilisation:
     moment: Moment
     ended: str = ""
 
-    def stats(self, connection: Connection, campaigns: Campaigns) -> LauncherStats:
-        """The same with the reasons why slots are idle."""
+    def stats(self, connection: Connection, campaigns: Campaigns) -> tuple[LauncherStats, IdleReason]:
+        """The same with the reasons why slots are idle, in words, and the one that counts."""
         idle = why_idle(connection, campaigns, self.moment)
-        words = "; ".join(filter(None, (self.ended and f"ended ({self.ended})", idle)))
-        return LauncherStats(self.slots, self.busy_seconds, words)
+        words = "; ".join(filter(None, (self.ended and f"ended ({self.ended})", idle.words)))
+        return LauncherStats(self.slots, self.busy_seconds, words), idle.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class LauncherDatabase:
         self._checkpoints = CheckpointKeeper(engine)
         self.node_log = NodeLog()  # what is to be stored of nodes
         self.report_log = ReportLog()  # and of what evaluations report
+        self.slot_record = SlotRecord()  # and of how slots are used
 
     def begin_exchange(self, order: ExchangeOrder) -> DatabaseAnswer[ExchangeReply]:
         """Begin an exchange, in one transaction."""
@@ -197,6 +200,7 @@ class LauncherDatabase:
                 raise
             self._refuse_another_database()
             self.report_log.note_older_database()
+            self.slot_record.note_older_database()
             # The copy may not have our allocation, or mean another by its id.
             self._introduction = replace(self._introduction, allocation_id=None)
             with transaction(self._engine) as connection:
@@ -233,12 +237,15 @@ class LauncherDatabase:
             claims = _lease(connection, self._id, self._campaigns, order)
             held = None
             if order.heartbeat is not None:
-                stats = order.heartbeat.stats(connection, self._campaigns)
+                stats, idle = order.heartbeat.stats(connection, self._campaigns)
                 held = heartbeat(connection, self._id, stats, self._introduction)
+                # What is leased now fills slots that were free when the reason was looked for.
+                self.slot_record.store(connection, self._id, IdleReason.BUSY if claims else idle)
             pausing = to_be_paused(connection, self._id) if self._campaigns.may_pause else set()
             self.node_log.store(connection, self._id, node_events)
         self.node_log.forget(node_events)
         self.report_log.forget(reports)
+        self.slot_record.note_stored()
         return ExchangeReply(claims, held, pausing)
 
     def _sweep(self, now: float) -> int:
@@ -261,7 +268,7 @@ class LauncherDatabase:
                 self.report_log.store(connection, reports)
             self.report_log.forget(reports)
         with transaction(self._engine) as connection:
-            end_launcher(connection, self._id, last.stats(connection, self._campaigns))
+            end_launcher(connection, self._id, last.stats(connection, self._campaigns)[0])
             self.node_log.store(connection, self._id, node_events)
         if not self._campaigns.keep_all_checkpoints:
             self._checkpoints.last()

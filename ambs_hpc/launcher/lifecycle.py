@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NoSuchCampaign, nearest
+from ambs_hpc.launcher.account.slot_record import SlotRecord
 from ambs_hpc.launcher.database_calls import CallsBeside
 from ambs_hpc.launcher.database_wait import once_it_answers, wait_seconds
 from ambs_hpc.launcher.exchange import ALLOCATION_OVER, HOPELESS
@@ -183,6 +184,7 @@ def _begin_on_nodes(
     )
     loop.slots, loop.pauses.grace_seconds = slots, settings.grace_seconds
     loop.database.node_log, loop.database.report_log = node_log, report_log
+    loop.database.slot_record = SlotRecord(node_pool.nodes, settings.slots)
     return _Begun(launcher_id, loop, executor, packing)
 
 

@@ -14,9 +14,21 @@ from ambs_hpc.queue.reads.allocations import (
     list_allocations,
 )
 from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of, launchers_of
-from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
+from ambs_hpc.queue.reads.campaigns import (
+    find_campaign,
+    get_campaign,
+    has_unproposed,
+    is_search_alive,
+    list_campaigns,
+)
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
+from ambs_hpc.queue.reads.idleness import (
+    WaitingShape,
+    last_idleness,
+    silent_launchers,
+    waiting_shapes,
+)
 from ambs_hpc.queue.reads.insights import (
     SampledResults,
     StoredFailure,
@@ -73,6 +85,18 @@ from ambs_hpc.queue.reads.search_feed import (
     proposals_of,
     recent_run_seconds,
 )
+from ambs_hpc.queue.reads.slot_account import (
+    AllocationTimes,
+    AttemptUse,
+    IdleSince,
+    LauncherLife,
+    LauncherNode,
+    NodeFailure,
+    SlotAccount,
+    allocation_times,
+    launcher_nodes,
+    slot_account,
+)
 from ambs_hpc.queue.reads.sources import (
     SourceSummary,
     proposed_from_sources,
@@ -85,7 +109,9 @@ from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_datab
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
 from ambs_hpc.queue.sql.transactions import patient, reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
+    lock_allocations,
     note_allocation_state,
+    note_allocation_times,
     note_refused,
     note_submitted,
     prepare_allocation,
@@ -128,6 +154,7 @@ from ambs_hpc.queue.verbs.revisions import (
     store_revision,
 )
 from ambs_hpc.queue.verbs.rungs import promote
+from ambs_hpc.queue.verbs.slot_notes import NodeCapacity, note_capacity, note_idleness
 from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
@@ -144,7 +171,9 @@ __all__ = [
     "SORTS",
     "UNSENT",
     "VANISHED",
+    "AllocationTimes",
     "AttemptSpan",
+    "AttemptUse",
     "CampaignVersion",
     "EndedRun",
     "EvaluationRow",
@@ -153,11 +182,16 @@ __all__ = [
     "Evidence",
     "FailureGroup",
     "FreedSpace",
+    "IdleSince",
+    "LauncherLife",
+    "LauncherNode",
     "LauncherSpan",
     "Lease",
     "Marks",
     "NewReport",
     "NewRevision",
+    "NodeCapacity",
+    "NodeFailure",
     "NodeVerdict",
     "NotifyChannel",
     "Proposed",
@@ -165,6 +199,7 @@ __all__ = [
     "Report",
     "RungResult",
     "SampledResults",
+    "SlotAccount",
     "SourceSummary",
     "SpareCheckpoint",
     "StoredConfiguration",
@@ -172,9 +207,11 @@ __all__ = [
     "StoredNodeEvent",
     "StoredResult",
     "Throughput",
+    "WaitingShape",
     "add_reports",
     "add_source",
     "adopt",
+    "allocation_times",
     "attempts_of",
     "best",
     "campaign_uid",
@@ -204,6 +241,7 @@ __all__ = [
     "get_allocation",
     "get_campaign",
     "has_ready",
+    "has_unproposed",
     "heartbeat",
     "held",
     "held_by_dead",
@@ -212,14 +250,17 @@ __all__ = [
     "is_left_out",
     "is_scheduler_id_taken",
     "is_search_alive",
+    "last_idleness",
     "last_launcher",
     "last_revision",
+    "launcher_nodes",
     "launchers_of",
     "leave_search",
     "list_allocations",
     "list_campaigns",
     "list_evaluations",
     "live_launchers",
+    "lock_allocations",
     "lock_campaigns_of",
     "lock_for_revision",
     "marks_of",
@@ -227,7 +268,10 @@ __all__ = [
     "node_events",
     "node_verdicts",
     "note_allocation_state",
+    "note_allocation_times",
+    "note_capacity",
     "note_freed",
+    "note_idleness",
     "note_nodes",
     "note_refused",
     "note_submitted",
@@ -260,7 +304,9 @@ __all__ = [
     "sampled_results",
     "search_heartbeat",
     "show_evaluation",
+    "silent_launchers",
     "site_of_allocation",
+    "slot_account",
     "source_summaries",
     "sources_of",
     "spare_checkpoints",
@@ -275,4 +321,5 @@ __all__ = [
     "upgrade_database",
     "wait_for_change",
     "waiting_ahead",
+    "waiting_shapes",
 ]

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ambs_hpc.schedulers.values import (
     CancelAnswer,
+    Charge,
     CurrentAllocation,
     SchedulerCommand,
     StatusAnswer,
@@ -73,6 +74,7 @@ class RegisteredScheduler:
         can_wait: an allocation may be submitted that waits for the end of another, however that one ends.
         routed_limits: the command that prints the limits of queues, where a routing queue takes a request
             that no queue behind it accepts, and then forgets it; empty elsewhere.
+        charges: asks its accounting about allocations; None where it has none that can be asked.
         script_suffix: suffix of the files that are submitted to it.
     """
 
@@ -85,3 +87,4 @@ class RegisteredScheduler:
     can_wait: bool = False
     routed_limits: str = ""
     script_suffix: str = "sh"
+    charges: Callable[[Sequence[str]], SchedulerCommand[Mapping[str, Charge]]] | None = None

@@ -1,4 +1,4 @@
-"""Slurm's sbatch, squeue and scancel: argument vectors and readers; accounting is never needed."""
+"""Slurm's sbatch, squeue and scancel, and sacct where it is: argument vectors and readers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ambs_hpc.schedulers.values import (
     AllocationState,
     AllocationStatus,
     CancelAnswer,
+    Charge,
     Completed,
     CouldNotAsk,
     CurrentAllocation,
@@ -27,7 +28,7 @@ from ambs_hpc.schedulers.values import (
 
 # Its JSON changes shape between releases, these fields do not. The name is last: it alone may hold a bar.
 _FORMAT = "%i|%F|%K|%T|%r|%N|%D|%l|%S|%e|%P|%j"
-_FIELDS = 12
+_FIELDS, _CHARGE_FIELDS = 12, 5
 _LIST = ("squeue", "--noheader", "--states=all", "--array", f"--format={_FORMAT}")
 
 _QUEUED = {"PENDING", "REQUEUED", "REQUEUE_FED"}
@@ -211,6 +212,7 @@ def _status(row: Sequence[str]) -> AllocationStatus:
         started_at=None if waits else utc_seconds(start),
         ends_at=None if waits else utc_seconds(end),
         comment="" if reason == "None" else reason,
+        expected_start_at=utc_seconds(start) if waits else None,
     )
 
 
@@ -231,4 +233,29 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
     return CancelAnswer(frozenset(asked) - refused.keys(), refused)
 
 
-REGISTERED = RegisteredScheduler(lambda user, _: Slurm(user), can_leave_out=True, can_wait=True)
+def charges(ids: Sequence[str]) -> SchedulerCommand[Mapping[str, Charge]]:
+    """One `sacct` for all ids; many sites have no accounting, so nothing else needs it."""
+    asked = at_least_one(ids)
+    form = "--format=JobIDRaw,AllocNodes,ElapsedRaw,Start,End"
+    argv = ("sacct", "--noheader", "--parsable2", "--allocations", form, f"--jobs={','.join(asked)}")
+    return SchedulerCommand(argv, read_charges)
+
+
+def read_charges(completed: Completed) -> Mapping[str, Charge] | CouldNotAsk:
+    """Charges by id; one that was requeued has a row for each time that it ran."""
+    if completed.exit_code != 0:
+        return CouldNotAsk("sacct", completed.words)
+    found: dict[str, Charge] = {}
+    for line in completed.stdout.splitlines():
+        fields = line.split("|")
+        if len(fields) == _CHARGE_FIELDS and fields[1].isdecimal() and fields[2].isdecimal():
+            before = found.get(fields[0])
+            seconds = float(int(fields[1]) * int(fields[2])) + (before.node_seconds if before else 0.0)
+            started_at = before.started_at if before else utc_seconds(fields[3])
+            found[fields[0]] = Charge(seconds, started_at, utc_seconds(fields[4]))
+    return found
+
+
+REGISTERED = RegisteredScheduler(
+    lambda user, _: Slurm(user), can_leave_out=True, can_wait=True, charges=charges
+)

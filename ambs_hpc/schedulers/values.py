@@ -45,6 +45,7 @@ class AllocationStatus:
         comment: the scheduler's own text for the reason, empty when it gives none.
         processors: how many it was granted on each node, by the node's short name; empty when not reported.
         is_exclusive: nobody else gets its nodes, however few processors it requested.
+        expected_start_at: of one that waits, where the scheduler plans so far ahead; it may change.
     """
 
     scheduler_id: str
@@ -59,6 +60,21 @@ class AllocationStatus:
     comment: str = ""
     processors: Mapping[str, int] = field(default_factory=dict)
     is_exclusive: bool = False
+    expected_start_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a scheduler's accounting says of an allocation. Times are seconds since 1970 UTC.
+
+    Args:
+        node_seconds: nodes that it had, by the time that it had them.
+        ended_at: None while it runs.
+    """
+
+    node_seconds: float
+    started_at: float | None
+    ended_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

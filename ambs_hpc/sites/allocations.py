@@ -24,7 +24,6 @@ from ambs_hpc.queue import (
     note_allocation_state,
     note_refused,
     note_submitted,
-    prepare_allocation,
     reading,
     transaction,
 )
@@ -43,6 +42,7 @@ from ambs_hpc.schedulers import (
 )
 from ambs_hpc.schedulers.balsam.scheduler import NAME as BALSAM
 from ambs_hpc.sites.autosubmit_policy import UNKNOWN_NODE
+from ambs_hpc.sites.node_hours_limit import prepare_within_limit
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest
@@ -134,7 +134,7 @@ def submit_allocation(
     Raises:
         SubmissionRejected: the scheduler refused it; the allocation is stored as REFUSED.
         SubmissionUnclear: the answer was lost; `refresh` finds the allocation by its name.
-        AmbsError: the scheduler could not be asked; nothing was submitted.
+        AmbsError: the scheduler could not be asked, or max_node_hours are spent; nothing was submitted.
     """
     if registered(site.scheduler).can_leave_out:
         request = replace(request, left_out=left_out_nodes(engine, site))
@@ -169,8 +169,8 @@ def submit_chain(
     """
     can_wait = registered(site.scheduler).can_wait
     after = ""
-    for _ in range(request.chain):
-        made = submit_allocation(engine, site, replace(request, after=after), settings, user)
+    for left in range(request.chain, 0, -1):
+        made = submit_allocation(engine, site, replace(request, after=after, chain=left), settings, user)
         yield made
         after = made.scheduler_id or "" if can_wait else ""
 
@@ -208,7 +208,7 @@ def _submit(
     asked = {**asdict(request), "folder": str(request.folder), "name": name}
     site_name, scheduler_name = where
     with transaction(engine) as connection:
-        number = prepare_allocation(connection, site_name, scheduler_name, asked)
+        number = prepare_within_limit(connection, site_name, scheduler_name, asked, request)
     file = _script_file(request.folder, number, scheduler_name)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -339,6 +339,7 @@ def _store(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer
                 detail="; ".join(filter(None, (words, reason))),
                 started_at=status.started_at,
                 ends_at=status.ends_at,
+                expected_start_at=status.expected_start_at,
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -30,6 +30,8 @@ class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
         preamble: lines of shell for scripts, after those of the site.
         environment: environment variables of scripts.
         template: the folder's own script template.
+        max_node_hours: of all allocations from this folder, at their full request while they are not over;
+            none for no limit.
     """
 
     site: str = ""
@@ -39,6 +41,7 @@ class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     preamble: list[str] = []
     environment: dict[str, str] = {}
     template: str = ""
+    max_node_hours: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
 
 
 def read_folder(folder: Path) -> FolderSettings:

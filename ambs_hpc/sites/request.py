@@ -29,9 +29,10 @@ class AllocationRequest:
         project: project that pays.
         filesystems: file systems that are needed, where the site requires them; empty takes the profile's.
         attributes: further attributes, "key=value" or "key", where the scheduler has them.
-        chain: number of such allocations to be queued, one after another where the scheduler can wait.
+        chain: number of such allocations still to be queued, one after another where the scheduler can wait.
         after: the scheduler's id of the allocation before whose end this one must not start; empty for none.
         left_out: nodes that it must not get; asked for where the scheduler can leave nodes out.
+        max_node_hours: of all allocations from this folder together; None for no limit.
     """
 
     nodes: int
@@ -44,6 +45,7 @@ class AllocationRequest:
     chain: int = 1
     after: str = ""
     left_out: tuple[str, ...] = ()
+    max_node_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

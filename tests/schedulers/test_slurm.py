@@ -54,7 +54,13 @@ def test_recorded_allocations_are_read() -> None:
         ends_at=1795421350.0,
     )
     assert answer.known["7"] == AllocationStatus(
-        "7", AllocationState.QUEUED, "PENDING", nodes=8, walltime_seconds=300, comment="Resources"
+        "7",
+        AllocationState.QUEUED,
+        "PENDING",
+        nodes=8,
+        walltime_seconds=300,
+        comment="Resources",
+        expected_start_at=1795421350.0,
     )
     assert answer.known["8"].state is AllocationState.HELD
     assert answer.vanished == {"5"}

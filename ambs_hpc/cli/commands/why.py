@@ -1,4 +1,4 @@
-"""`ambs why`: the reasons of failures, and of one evaluation, with the commands that mend them."""
+"""`ambs why`: the reasons of failures, of one evaluation, of idle slots, of how an allocation stands."""
 
 from __future__ import annotations
 
@@ -18,26 +18,42 @@ SIGNATURES = 10  # explained at once
 Question = Annotated[
     str,
     typer.Argument(
-        metavar="ID|failed", help="Number of an evaluation, or `failed`: what causes the failures."
+        metavar="ID|failed|idle|allocation",
+        help="Number of an evaluation; `failed`: what causes the failures; `idle`: why slots are idle; "
+        "`allocation N`: how one stands.",
     ),
 ]
+Number = Annotated[int | None, typer.Argument(metavar="[N]", help="Number of the allocation.")]
 
 
 def why(
-    question: Question, campaign: CampaignName = None, db: Database = None, as_json: AsJson = False
+    question: Question,
+    number: Number = None,
+    campaign: CampaignName = None,
+    db: Database = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Say why an evaluation was proposed and why it stands as it does, or what causes the failures.
+    """Say why an evaluation stands as it does, why evaluations fail, why slots are idle.
 
-    Failures: under which configurations they come, how sure that is, and what to do about it.
+    Or how an allocation stands, in its scheduler's words. Every answer ends with the command that mends it.
     """
     from ambs_hpc.errors import UsageError
 
-    if question == "failed":
+    if question == "allocation" and number is not None:
+        _why_allocation(number, db, as_json=as_json)
+    elif number is not None:
+        raise UsageError(f"ambs why {question} {number}: only `ambs why allocation {number}` takes a number.")
+    elif question == "idle":
+        _why_idle(db, as_json=as_json)
+    elif question == "failed":
         _why_failed(campaign, db, as_json=as_json)
     elif question.isascii() and question.isdigit():
         _why_evaluation(int(question), db, as_json=as_json)
     else:
-        known = "ask `ambs why 17` about an evaluation (see `ambs list`), or `ambs why failed`"
+        known = (
+            "ask `ambs why 17` about an evaluation (see `ambs list`), `ambs why failed`, `ambs why idle`, or "
+            "`ambs why allocation 3` (see `ambs allocations`)"
+        )
         raise UsageError(f"ambs why {question}: {known}.")
 
 
@@ -70,6 +86,50 @@ def _why_evaluation(evaluation_id: int, db: str | None, *, as_json: bool) -> Non
                 "distance": known.nearest and known.nearest.distance,
             },
             "waiting": [asdict(one) for one in reasons.waiting],
+        }
+    )
+
+
+def _why_idle(db: str | None, *, as_json: bool) -> None:
+    import time
+    from dataclasses import asdict
+
+    from ambs_hpc.api.reasons.idle_slots import idle_lines, why_slots_idle
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.identity import user_name
+
+    found = why_slots_idle(open_engine(db), user_name(), time.time())
+    if as_json:
+        print_json({"reasons": [asdict(one) for one in found.reasons], "unheard": list(found.unheard)})
+        return
+    for line in idle_lines(found):
+        write(f"{line}\n")
+
+
+def _why_allocation(number: int, db: str | None, *, as_json: bool) -> None:
+    import time
+    from dataclasses import asdict
+
+    from ambs_hpc.api.reasons.allocation_story import allocation_lines, allocation_story
+    from ambs_hpc.cli.shared.options import open_engine
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.identity import user_name
+
+    story = allocation_story(open_engine(db), number, user_name(), time.time())
+    if not as_json:
+        for line in allocation_lines(story):
+            write(f"{line}\n")
+        return
+    print_json(
+        {
+            **asdict(story.row),
+            "expected_start_at": story.times.expected_start_at,
+            "meaning": story.remedy.meaning,
+            "ahead": story.ahead,
+            "waiting": [asdict(one) for one in story.waiting],
+            "unheard": list(story.unheard),
+            "command": story.command,
         }
     )
 

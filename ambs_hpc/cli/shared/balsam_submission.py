@@ -48,7 +48,10 @@ def submit_via_balsam(
         return
     if wanted.chain > 1:
         write("note: Balsam has no way to let batch jobs wait: they may run side by side.\n", err=True)
-    submitted = [submit_batch(engine, batch, request, user_name()) for _ in range(wanted.chain)]
+    submitted = [
+        submit_batch(engine, batch, replace(request, chain=left), user_name())
+        for left in range(wanted.chain, 0, -1)
+    ]
     tell_submitted(submitted, f"of Balsam site {balsam_site}", as_json=as_json)
     if not as_json:
         echo(f"Evaluations go there by: ambs launch --executor balsam --balsam-site {balsam_site}")
@@ -77,7 +80,8 @@ def _asked(
             raise UsageError(f"A Balsam site wants {name}, one of those in its settings.yml.")
     request = AllocationRequest(wanted.nodes, minutes, Path.cwd(), queue=queue, project=project)
     mode, tags = _mode_and_tags(engine, campaign)
-    return BalsamBatch(balsam_site, mode, tags), replace(request, chain=wanted.chain)
+    request = replace(request, chain=wanted.chain, max_node_hours=settings.max_node_hours)
+    return BalsamBatch(balsam_site, mode, tags), request
 
 
 def _mode_and_tags(engine: Engine, campaign: str | None) -> tuple[str, dict[str, str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, or_, select
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.schema.tables import campaign, campaign_progress
@@ -42,4 +44,23 @@ def is_search_alive(connection: Connection, campaign_id: int | None, stale_after
     )
     if campaign_id is not None:
         statement = statement.where(progress.campaign_id == campaign_id)
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def has_unproposed(connection: Connection, campaign_ids: Sequence[int] | None) -> bool:
+    """Whether the budget of any of these campaigns, of all when None, allows further proposals."""
+    progress = campaign_progress.c
+    # What people add is beyond the search's budget.
+    statement = (
+        select(campaign.c.id)
+        .join(campaign_progress, progress.campaign_id == campaign.c.id)
+        .where(
+            or_(
+                campaign.c.max_evaluations.is_(None),
+                progress.enqueued - progress.added < campaign.c.max_evaluations,
+            )
+        )
+    )
+    if campaign_ids is not None:
+        statement = statement.where(campaign.c.id.in_(campaign_ids))
     return connection.execute(statement.limit(1)).first() is not None

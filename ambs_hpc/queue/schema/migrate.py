@@ -25,6 +25,7 @@ REVISIONS = (
     "0009",
     "0010",
     "0011",
+    "0013",
     "0015",
 )
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs

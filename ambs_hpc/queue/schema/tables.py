@@ -150,6 +150,8 @@ allocation = Table(
     Column("ends_at", Double),  # end of its walltime, as the scheduler reports it
     Column("ended_at", Double),
     Column("detail", Text, nullable=False),
+    Column("told_ended_at", Double),  # its end in the scheduler's words; `ended_at` may be when we looked
+    Column("expected_start_at", Double),  # as the scheduler expected while it waited
     UniqueConstraint("scheduler", "scheduler_id"),
     CheckConstraint("state <> ''", name="state"),
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.reads.allocations import OVER, PREPARED, REFUSED
 from ambs_hpc.queue.schema.tables import allocation
-from ambs_hpc.queue.sql.clock import now
+from ambs_hpc.queue.sql.clock import now, read_now
 from ambs_hpc.queue.sql.row_mapping import json_value, text_value
+
+ALLOCATIONS_LOCK = 0x616D6273  # "ambs"
+CLOCKS_DIFFER_SECONDS = 60.0  # the scheduler's and the database's, at most
 
 
 def prepare_allocation(
@@ -27,6 +30,12 @@ def prepare_allocation(
         detail="",
     )
     return int(connection.execute(statement.returning(allocation.c.id)).scalar_one())
+
+
+def lock_allocations(connection: Connection) -> None:
+    """Let nobody else who asks so decide about allocations until the end of this transaction."""
+    if connection.dialect.name == "postgresql":  # on SQLite it has the write lock already
+        connection.execute(select(func.pg_advisory_xact_lock(ALLOCATIONS_LOCK)))
 
 
 def note_submitted(connection: Connection, allocation_id: int, scheduler_id: str) -> None:
@@ -49,21 +58,39 @@ def note_allocation_state(
     detail: str = "",
     started_at: float | None = None,
     ends_at: float | None = None,
+    expected_start_at: float | None = None,
 ) -> None:
     """Store what the scheduler says now.
 
     Args:
         state: of `schedulers.AllocationState`, or VANISHED.
-        started_at, ends_at: seconds since 1970 UTC; None leaves what is known.
+        started_at, ends_at, expected_start_at: seconds since 1970 UTC; None leaves what is known. `ends_at`
+            of one that is over is when it has ended.
     """
     values: dict[str, Any] = {"state": state, "detail": text_value(detail)}
     if started_at is not None:
         values["started_at"] = started_at
+    if expected_start_at is not None:
+        values["expected_start_at"] = expected_start_at
     if state in OVER:
-        values["ended_at"] = func.coalesce(allocation.c.ended_at, now(connection))
+        # In the future lies the end of the walltime: it does not say when this one has ended.
+        latest = read_now(connection) + CLOCKS_DIFFER_SECONDS
+        told = None if ends_at is None or ends_at > latest else ends_at
+        values["told_ended_at"] = func.coalesce(told, allocation.c.told_ended_at)
+        values["ended_at"] = func.coalesce(told, allocation.c.ended_at, now(connection))
     elif ends_at is not None:
         values["ends_at"] = ends_at
     _update(connection, allocation_id, values)
+
+
+def note_allocation_times(
+    connection: Connection, allocation_id: int, started_at: float | None, ended_at: float | None
+) -> None:
+    """Store what the scheduler's accounting says of its start and its end; None leaves what is known."""
+    values = {"started_at": started_at, "told_ended_at": ended_at, "ended_at": ended_at}
+    told = {name: value for name, value in values.items() if value is not None}
+    if told:
+        _update(connection, allocation_id, told)
 
 
 def _update(connection: Connection, allocation_id: int, values: Mapping[str, Any]) -> None:

@@ -90,6 +90,7 @@ def status_of(asked: str, entry: Entry) -> AllocationStatus:
         ends_at=ends_at if state in _STARTED or state is AllocationState.ENDED else None,
         comment=_comment(state, entry),
         processors=processors_of(entry.get("exec_vnode", "")),
+        expected_start_at=None if started_at else utc_seconds(entry.get("estimated.start_time", "")),
         is_exclusive=not _EXCLUSIVE.isdisjoint(entry.get("Resource_List.place", "").split(":")),
     )
 

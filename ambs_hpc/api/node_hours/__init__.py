@@ -1,0 +1,1 @@
+"""The ledger of node-hours: read, compared with schedulers, and in words."""

@@ -1,0 +1,1 @@
+"""Why slots are idle, and how allocations stand, from rows and what schedulers say."""

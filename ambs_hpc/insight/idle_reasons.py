@@ -1,0 +1,308 @@
+"""Why slots are idle: each launcher against what waits, then allocations that are to come; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+from ambs_hpc.insight.waiting_reasons import WaitingReason
+from ambs_hpc.queue import LauncherNode, WaitingShape
+from ambs_hpc.records import Allocation, Resources
+from ambs_hpc.shown_text import cell, duration
+from ambs_hpc.states import IdleReason
+
+MARGIN_MINUTES = 5  # for start-up and the end, in a walltime that is proposed
+_REFUSES = "refuses "
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSupply:
+    """What a campaign has for launchers.
+
+    Args:
+        proposed: by its search; `most` is its budget, None without one.
+        succeeded: whether anything has.
+        problem: the folder of its problem file.
+    """
+
+    name: str
+    ready: int
+    running: int
+    proposed: int
+    most: int | None
+    searching: bool
+    succeeded: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHolder:
+    """A launcher and how it stands.
+
+    Args:
+        told: the reason that it stored last, a value of `IdleReason`; "" of an older version.
+        words: its own, as `LauncherStats.idle`.
+        silent_seconds: since its last sign of life; None while it gives signs.
+        fate: of a silent one: "dead", "database_away" or "" where it is not known.
+        nodes: that it has told to have.
+    """
+
+    id: int
+    host: str
+    slots: int
+    running: int
+    told: str
+    words: str
+    seconds_left: float | None
+    nodes: Sequence[LauncherNode]
+    allocation: Allocation | None
+    silent_seconds: float | None = None
+    fate: str = ""
+
+    @property
+    def name(self) -> str:
+        """For a person."""
+        inside = self.allocation
+        where = "" if inside is None else f" in allocation {inside.id} ({inside.scheduler_id})"
+        return f"launcher {self.id} on {self.host}{where}"
+
+
+def idle_reasons(
+    holders: Sequence[SlotHolder],
+    supplies: Sequence[CampaignSupply],
+    waiting: Sequence[WaitingShape],
+    coming: Sequence[Allocation],
+    last_over: Allocation | None,
+) -> list[WaitingReason]:
+    """Why slots are idle, or are not there, at least one.
+
+    Args:
+        holders: launchers that live, and silent ones whose allocation is not over.
+        waiting: evaluations, by shape.
+        coming: allocations that are not over.
+        last_over: the newest allocation, if it is over.
+    """
+    found: list[WaitingReason] = []
+    for one in holders:
+        found += [_silent(one)] if one.silent_seconds is not None else _of_launcher(one, supplies, waiting)
+    inside = {one.allocation.id for one in holders if one.allocation is not None}
+    found += [_coming(one) for one in coming if one.id not in inside]
+    if not holders and not coming:
+        found.append(_nobody(waiting, supplies, last_over))
+    return found
+
+
+def _of_launcher(
+    one: SlotHolder, supplies: Sequence[CampaignSupply], waiting: Sequence[WaitingShape]
+) -> list[WaitingReason]:
+    said = one.words.split("; ") if one.words else []
+    refusals = [words for words in said if words.startswith(_REFUSES)]
+    refused = {words.removeprefix(_REFUSES).partition(": ")[0] for words in refusals}
+    # What is refused and has nothing that waits keeps no slot idle now.
+    concerned = [one for one in waiting if one.campaign in refused]
+    named = [words for words in refusals if any(_is_about(words, shape) for shape in concerned)]
+    found = [_refusal(one, words, concerned) for words in named]
+    others = [shape for shape in waiting if shape not in concerned]
+    if "draining" in said:
+        words = f"{one.name} is draining: it leases nothing more and ends when what runs has ended"
+        return [*found, WaitingReason("draining", words, "ambs submit, or: ambs launch")]
+    free = max(0, one.slots - one.running)
+    idle = [words for words in said if words not in refusals]
+    if one.told == IdleReason.BUSY.value and not free:
+        busy = WaitingReason("busy", f"{one.name}: all {one.slots} slots are busy", "ambs status")
+        return found or [busy]
+    if len(idle) > 1 or one.told == IdleReason.NODE_TROUBLE.value:
+        trouble = "; ".join(words for words in idle if words not in _OF_FREE_SLOTS)
+        if trouble:
+            found.append(WaitingReason("node_trouble", f"{one.name}: {cell(trouble)}", "ambs nodes"))
+    if (free and (others or not concerned)) or not found:
+        found += _free(one, free, supplies, others)
+    return found
+
+
+def _is_about(words: str, shape: WaitingShape) -> bool:
+    return words.startswith(f"{_REFUSES}{shape.campaign}: ")
+
+
+def _refusal(one: SlotHolder, words: str, waiting: Sequence[WaitingShape]) -> WaitingReason:
+    """Why a launcher runs nothing of a campaign: mostly it is not allowed, or needs more than there is."""
+    for shape in waiting:
+        lacks = _lacks(one, shape.resources)
+        if lacks and _is_about(words, shape):
+            told = f"{one.name} cannot run {shape.campaign}: {_what(shape)} {lacks}"
+            return WaitingReason("other_shapes", told, _larger(one, shape))
+    mend = "ambs allow PROBLEM, as the user of that launcher; or mend what it says"
+    return WaitingReason("refused", f"{one.name} {cell(words)}", mend)
+
+
+def _larger(one: SlotHolder, shape: WaitingShape) -> str:
+    command = f"ambs submit --nodes {shape.resources.nodes}"
+    return command if shape.resources.nodes > len(one.nodes) else f"{command} --queue ONE_WITH_SUCH_NODES"
+
+
+_OF_FREE_SLOTS = (
+    "no evaluation is ready",
+    "what waits does not fit beside what runs",
+    "too little time left for what waits",
+)
+
+
+def _free(
+    one: SlotHolder,
+    free: int,
+    supplies: Sequence[CampaignSupply],
+    waiting: Sequence[WaitingShape],
+) -> list[WaitingReason]:
+    who = f"{one.name} has {free} of {one.slots} slots free"
+    if kept := next((words for words in one.words.split("; ") if words.startswith("room is kept")), ""):
+        number = kept.rpartition(" ")[2]
+        return [
+            WaitingReason(
+                "room_kept", f"{who}: {kept}, which starts once enough has ended", f"ambs why {number}"
+            )
+        ]
+    return [_unfit(one, who, waiting) if waiting else _nothing_waits(who, supplies)]
+
+
+def _unfit(one: SlotHolder, who: str, waiting: Sequence[WaitingShape]) -> WaitingReason:
+    fitting = [shape for shape in waiting if not _lacks(one, shape.resources)]
+    if not fitting:
+        shape = waiting[0]
+        lacks = _lacks(one, shape.resources)
+        words = f"{who}: {_what(shape)} {lacks}"
+        return WaitingReason("other_shapes", words, _larger(one, shape))
+    left = one.seconds_left
+    in_time = [
+        shape
+        for shape in fitting
+        if left is None or shape.time_limit_seconds is None or shape.time_limit_seconds <= left
+    ]
+    if not in_time and left is not None:
+        shape = min(fitting, key=lambda each: each.time_limit_seconds or 0.0)
+        limit = shape.time_limit_seconds or 0.0
+        minutes = -(-int(limit) // 60) + MARGIN_MINUTES
+        words = (
+            f"{who}: {_what(shape)} may run for {duration(limit)}, and it has {duration(max(0.0, left))} left"
+        )
+        return WaitingReason(
+            "too_little_time", words, f"ambs submit --nodes {shape.resources.nodes} --time {minutes}"
+        )
+    if one.told == IdleReason.TOO_LITTLE_TIME.value:
+        words = f"{who}: what waits has taken longer so far than what it has left"
+        return WaitingReason("too_little_time", words, "ambs submit --time LONGER")
+    if one.running:
+        words = f"{who}: {_what(in_time[0])} will not fit beside what runs; it starts when enough has ended"
+        return WaitingReason("does_not_fit", words, f"ambs why {in_time[0].first_id}")
+    words = f"{who}: {_what(in_time[0])} about to start"
+    return WaitingReason("may_start", words, "ambs status")
+
+
+def _what(shape: WaitingShape) -> str:
+    return f"what waits ({shape.number} of {shape.campaign})"
+
+
+def _lacks(one: SlotHolder, shape: Resources) -> str:
+    """What a launcher lacks for a shape, as the end of a sentence; "" where it fits, or is not known."""
+    nodes = one.nodes
+    if not nodes:
+        return ""
+    if shape.nodes > len(nodes):
+        return f"needs {shape.nodes} nodes, and it has {len(nodes)}"
+    needs = (
+        ("cores", float(shape.cores), [float(node.cores) for node in nodes]),
+        ("GPUs", float(shape.gpus), [float(node.gpus) for node in nodes]),
+        ("GiB of memory", shape.memory_gib, [node.memory_gib or float("inf") for node in nodes]),
+    )
+    for name, wanted, there in needs:
+        if sum(each >= wanted for each in there) < shape.nodes:
+            return f"needs {wanted:g} {name} of a node, and its nodes have {max(there):g}"
+    return ""
+
+
+def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReason:
+    searching = [one for one in supplies if one.searching]
+    open_ones = [one for one in supplies if one.most is None or one.proposed < one.most]
+    for one in searching:
+        if one in open_ones:
+            words = (
+                f"{who}: nothing waits; the search of {one.name} is at work and has {one.running} "
+                "evaluations in flight: it thinks, or keeps no more in flight"
+            )
+            more = "if it stays so: ambs search PROBLEM --slots MORE, which goes on with it"
+            return WaitingReason("search_thinks", words, more)
+    if not supplies:
+        return WaitingReason("no_campaign", f"{who}: there is no campaign", "ambs search PROBLEM")
+    if not open_ones:
+        one = max(supplies, key=lambda each: each.running)
+        runs = f"{one.running} of them still run" if one.running else "all have ended"
+        words = f"{who}: nothing waits; all {one.most} evaluations of {one.name} are proposed, and {runs}"
+        more = (
+            f"ambs search PROBLEM --max-evaluations {2 * (one.most or 1)}; PROBLEM is in {quote(one.problem)}"
+        )
+        return WaitingReason("all_proposed", words, more)
+    one = open_ones[-1]
+    if not one.succeeded and one.proposed:
+        words = f"{who}: nothing waits; the search of {one.name} has ended, and nothing of it has succeeded"
+        return WaitingReason("no_search", words, f"ambs why failed --campaign {quote(one.name)}")
+    budget = one.most or "any number"
+    words = f"{who}: nothing waits, and no search lives: {one.name} has proposed {one.proposed} of {budget}"
+    return WaitingReason(
+        "no_search", words, f"ambs search PROBLEM; that of {one.name} is in {quote(one.problem)}"
+    )
+
+
+def _silent(one: SlotHolder) -> WaitingReason:
+    since = duration(one.silent_seconds)
+    inside = one.allocation
+    cancel = "ambs launch" if inside is None else f"ambs allocations cancel {inside.id}"
+    held = (
+        f"; the {one.running} evaluations that it holds go back when its end is certain"
+        if one.running
+        else ""
+    )
+    if one.fate == "dead":
+        words = f"{one.name} is dead: its last sign of life was {since} ago{held}"
+        return WaitingReason("launcher_dead", words, f"{cancel}; then: ambs submit" if inside else cancel)
+    if one.fate == "database_away":
+        words = (
+            f"{one.name} does not reach the database, and has been silent for {since}; what it runs goes on"
+        )
+        return WaitingReason(
+            "database_away", words, "ambs db status, and whether its nodes reach that address"
+        )
+    words = f"{one.name} has been silent for {since}: it is dead, or does not reach the database{held}"
+    look = f"ambs why allocation {inside.id}" if inside else f"look for process of {one.host}"
+    return WaitingReason("launcher_silent", words, f"{look}; to end it: {cancel}")
+
+
+def _coming(one: Allocation) -> WaitingReason:
+    number = f" ({one.scheduler_id})" if one.scheduler_id else ""
+    says = f"; {one.scheduler} says: {cell(one.detail)}" if one.detail else ""
+    name, look = f"allocation {one.id}{number} on {one.site}", f"ambs why allocation {one.id}"
+    if one.state == "RUNNING" and one.launchers:
+        words = f"{name} is running, and its launcher has ended{says}"
+        return WaitingReason("launcher_ended", words, f"ambs allocations cancel {one.id}")
+    if one.state == "RUNNING":
+        words = f"{name} is running, and no launcher of it has been heard of{says}"
+        return WaitingReason("allocation_without_launcher", words, look)
+    return WaitingReason("allocation_waits", f"{name} is {one.state}{says}", look)
+
+
+def _nobody(
+    waiting: Sequence[WaitingShape], supplies: Sequence[CampaignSupply], last_over: Allocation | None
+) -> WaitingReason:
+    number = sum(shape.number for shape in waiting)
+    words = f"no launcher lives and no allocation is to come; {number} evaluations wait"
+    if last_over is not None and last_over.detail:
+        words += (
+            f"; the last allocation, {last_over.id}, is over ({last_over.state}): {cell(last_over.detail)}"
+        )
+    open_ones = [one for one in supplies if one.most is None or one.proposed < one.most]
+    if not number and supplies and not open_ones:
+        words = "nothing is left to do: no launcher lives, and all that was to be proposed has ended"
+        more = f"ambs best; to go on: ambs search PROBLEM --max-evaluations {2 * (supplies[-1].most or 1)}"
+        return WaitingReason("all_done", words, more)
+    if not number and not any(one.searching for one in open_ones):
+        return WaitingReason("no_launcher", words, "ambs search PROBLEM, and: ambs launch, or: ambs submit")
+    return WaitingReason("no_launcher", words, "ambs launch, or: ambs submit")

@@ -1,0 +1,1 @@
+"""What node-hours were spent on: every second of every node of every allocation."""

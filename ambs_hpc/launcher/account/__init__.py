@@ -1,0 +1,1 @@
+"""What a launcher tells of how its slots are used."""

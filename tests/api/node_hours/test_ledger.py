@@ -1,0 +1,126 @@
+"""The ledger of a database, in tables that add up and beside what a scheduler charges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ambs_hpc import queue
+from ambs_hpc.api.node_hours import ledger_reader
+from ambs_hpc.api.node_hours.ledger_reader import compare_with_schedulers, outlooks, read_ledger
+from ambs_hpc.api.node_hours.ledger_totals import apportioned, as_json
+from ambs_hpc.api.node_hours.ledger_words import comparison_table, ledger_tables, remarks
+from ambs_hpc.schedulers import Charge, Completed
+from ambs_hpc.schedulers.slurm import charges, read_charges
+from ambs_hpc.schedulers.values import CouldNotAsk
+from ambs_hpc.states import IdleReason
+from tests.queue import stock
+
+
+@pytest.fixture
+def used(any_engine: Engine) -> Engine:
+    """An allocation of two nodes for about 100 s; two evaluations have ended on them."""
+    with queue.transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection).id
+        stock.evaluations(connection, campaign_id, 2)
+        number = queue.prepare_allocation(connection, "polaris", "slurm", {"nodes": 2, "folder": "/nowhere"})
+        queue.note_submitted(connection, number, "41207")
+        now = queue.read_now(connection)
+        launcher_id = stock.launcher(connection, allocation_id=number)
+        queue.note_capacity(connection, launcher_id, [queue.NodeCapacity(f"node{i}", 4) for i in (1, 2)])
+        queue.note_idleness(connection, launcher_id, IdleReason.NO_SEARCH)
+        queue.complete(connection, launcher_id, stock.successes(queue.claim(connection, launcher_id, 2)))
+        queue.end_launcher(connection, launcher_id)
+        queue.note_allocation_state(
+            connection, number, "ENDED", started_at=now - 99.0, ends_at=now + 0.25, detail="COMPLETED"
+        )
+    return any_engine
+
+
+def numbers(lines: Sequence[Sequence[str]], column: int) -> list[float]:
+    return [float(line[column].rstrip("%")) for line in lines]
+
+
+def test_tables_add_up_as_they_are_shown(used: Engine) -> None:
+    """Along columns and along rows, to the last digit."""
+    book = read_ledger(used)
+    by_use, *groups = ledger_tables(book, None, with_nodes=True)
+    assert [table.columns[0] for table in groups] == ["campaign", "allocation", "node"]
+    assert [line[0] for line in groups[2].lines[:-1]] == [
+        f"node{i}, allocation 1 on polaris (41207)" for i in (1, 2)
+    ]
+    for column in (1, 2):
+        *parts, total = numbers(by_use.lines, column)
+        assert sum(parts) == pytest.approx(total, abs=1e-9)
+    for table in groups:
+        for line in table.lines:
+            *parts, total = map(float, line[1:])
+            assert sum(parts) == pytest.approx(total, abs=1e-9)
+        for column in range(1, len(table.columns)):
+            *parts, total = numbers(table.lines, column)
+            assert sum(parts) == pytest.approx(total, abs=1e-9)
+    told = as_json(book)
+    assert told["node_seconds"] == pytest.approx(198.5, abs=1e-3)
+    (one,) = ledger_tables(book, "digits", with_nodes=False)[0].lines[:-1]
+    assert one[0] == "useful"
+    (words,) = remarks(book, outlooks(used, book))
+    assert words.startswith("digits: too few results")
+
+
+@pytest.mark.parametrize("values", [[1 / 3] * 3, [0.0005] * 4, [], [7.0], [0.1] * 10])
+def test_rounded_parts_add_up_to_the_rounded_sum(values: list[float]) -> None:
+    """No part is off by more than one in its last digit."""
+    found = apportioned(values, 3)
+    assert sum(found) == pytest.approx(round(sum(values), 3), abs=1e-9)
+    assert all(abs(shown - value) < 0.001 for shown, value in zip(found, values, strict=True))
+
+
+def test_the_schedulers_own_times_are_stored_and_compared(
+    used: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its accounting says that the allocation began a second earlier: from then on the ledger does, too."""
+    before = read_ledger(used).holdings[0]
+
+    def answer(_command: object) -> Mapping[str, Charge]:
+        return {"41207": Charge(2 * 100.0, before.end - 100.0, before.end)}
+
+    monkeypatch.setattr("ambs_hpc.schedulers.ask", answer)
+    book, (compared,) = compare_with_schedulers(used, "me", 0.0)
+    assert book.node_seconds == pytest.approx(200.0, abs=1e-3)
+    assert compared.difference == pytest.approx(0.0, abs=1e-4)
+    shown = comparison_table([compared]).lines[0]
+    assert [*shown[:4], shown[5]] == ["1", "41207", "200.0", "200.0", "slurm's accounting"]
+    monkeypatch.setattr("ambs_hpc.schedulers.ask", lambda _command: CouldNotAsk("sacct", "it is disabled"))
+    _, (silent,) = compare_with_schedulers(used, "me", 0.0)
+    assert (silent.theirs, silent.source) == (None, "sacct could not be asked: it is disabled")
+
+
+def test_slurms_accounting_is_read() -> None:
+    """A requeued one has two rows; one that has not begun has neither nodes nor an end."""
+    command = charges(["6", "7"])
+    assert command.argv[-1] == "--jobs=6,7"
+    text = (
+        "6|2|100|2026-11-23T08:04:10|2026-11-23T08:05:50\n"
+        "6|2|10|2026-11-23T08:10:00|2026-11-23T08:10:10\n"
+        "7|4|5|2026-11-23T08:10:00|Unknown\n8|0|0|Unknown|Unknown\n"
+    )
+    told = command.read(Completed(0, text, ""))
+    assert told == {
+        "6": Charge(220.0, 1795421050.0, 1795421410.0),
+        "7": Charge(20.0, 1795421400.0, None),
+        "8": Charge(0.0, None, None),
+    }
+    disabled = read_charges(Completed(1, "", "Slurm accounting storage is disabled"))
+    assert str(disabled) == "sacct could not be asked: Slurm accounting storage is disabled"
+
+
+def test_queues_that_count_gpus_are_not_taken_for_nodes(tmp_path: Path) -> None:
+    """Four GPUs of one node are not four nodes; a site whose file is gone counts nodes."""
+    request = {"folder": str(tmp_path), "queue": "by-gpu"}
+    row = queue.AllocationTimes(1, "sophia", "pbs", "1", request, "ENDED", *[None] * 5)
+    assert not ledger_reader.counts_nodes(row)
+    assert ledger_reader.counts_nodes(row._replace(request={**request, "queue": "by-node"}))
+    assert ledger_reader.counts_nodes(row._replace(site="gone"))
