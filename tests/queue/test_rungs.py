@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
     Evidence,
     NewReport,
+    NewRevision,
     add_reports,
     cancel,
     claim,
@@ -28,10 +30,12 @@ from ambs_hpc.queue import (
     rung_results_since,
     rungs_of,
     show_evaluation,
+    store_revision,
     sweep,
     to_be_paused,
     transaction,
 )
+from ambs_hpc.queue.schema.tables import evaluation
 from ambs_hpc.records import Claim
 from ambs_hpc.states import Move, State
 from tests.queue import stock
@@ -254,3 +258,22 @@ def test_a_repeated_decision_changes_nothing(any_engine: Engine) -> None:
         assert promote(connection, trial.campaign.id) == 0
         assert rung_results_since(connection, trial.campaign.id) == before
     assert [len(trial.moves(one)) for one in trial.claims] == [1, 1, 1]
+
+
+def test_what_is_paused_is_judged_by_the_rungs_of_a_revision(any_engine: Engine) -> None:
+    """Not all of it runs on because its rung is none any more: it waits at the one below."""
+    trial = Trial(any_engine, 4)
+    best, second, third, fourth = trial.claims
+    for one, value in zip(trial.claims, (0.1, 0.2, 0.3, 0.4), strict=True):
+        trial.report(one, [value, value])
+    trial.pause(second, third, fourth)
+    revised = fidelity_to_json(Fidelity("epochs", 2, 9, eta=2))
+    with transaction(any_engine) as connection:
+        before = trial.campaign.definition
+        after = replace(before, problem={**before.problem, "fidelity": revised})
+        store_revision(connection, NewRevision(trial.campaign, after, "me@here", []), {})
+        connection.execute(update(evaluation).values(paused_rung=3).where(evaluation.c.id != best.id))
+        assert promote(connection, trial.campaign.id) == 1
+        rungs = [(row.rung, row.value) for row in rungs_of(connection, third.id)]
+    assert trial.states() == ["RUNNING", "READY", "PAUSED", "PAUSED"]
+    assert rungs == [(1, 0.3), (2, 0.3)]

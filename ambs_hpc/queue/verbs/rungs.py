@@ -135,10 +135,20 @@ class _Bench:
         rows = lock_rows(self._connection, is_paused, mine)
         for row in rows:
             if row.paused_rung not in self._rungs:
-                self._go_on(row, f"rung {row.paused_rung} is none any more")
+                self._move_down(row)
         self._promote_from(set(self._rungs))
         self._finish()
         return self._promoted
+
+    def _move_down(self, row: DatabaseRow) -> None:
+        """Its rung is none any more: it waits at the one below, or goes on where it has come to none."""
+        below = max((rung for rung in self._rungs if rung < row.paused_rung), default=None)
+        if below is not None:
+            self._advance(row, below, is_live=False)
+        if below in self._reached[row.id]:
+            self._set(row, paused_rung=below)
+        else:
+            self._go_on(row, f"rung {row.paused_rung} is none any more")
 
     def _advance(self, row: DatabaseRow, held_at: int | None, *, is_live: bool) -> set[int]:
         """Store what an evaluation has reached, as far as it may run; returns the rungs that gained a value.
