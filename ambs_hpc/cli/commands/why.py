@@ -94,7 +94,7 @@ def _why_idle(db: str | None, *, as_json: bool) -> None:
     import time
     from dataclasses import asdict
 
-    from ambs_hpc.api.reasons.idle_slots import idle_lines, why_slots_idle
+    from ambs_hpc.api.reasons.slot_idleness import idle_lines, why_slots_idle
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json
     from ambs_hpc.identity import user_name

@@ -115,13 +115,14 @@ def _while_it_lives(
     place = bisect_left(starts, begin)
     first = min(end, starts[place]) if place < len(starts) else end
     reasons = _reasons(life, begin)
+    times = [at for at, _ in reasons]
     failures = [at for at in life.failures.get(node, ()) if begin <= at < end]
     recoveries = [at for at in starts if begin <= at < end] if failures else []
-    marks = {begin, end, first, *(at for at, _ in reasons), *failures, *recoveries}
+    marks = {begin, end, first, *times, *failures, *recoveries}
     cuts = sorted(at for at in marks if begin <= at <= end)
     stretches = []
     for start, stop in pairwise(cuts):
-        use = _reason_at(reasons, start)
+        use = reasons[max(0, bisect_right(times, start) - 1)][1]
         if _is_out(failures, recoveries, start):
             use = Use.NODE_TROUBLE
         elif start < first and use in (Use.BETWEEN, Use.UNTOLD):
@@ -134,11 +135,6 @@ def _reasons(life: Life, begin: float) -> list[tuple[float, Use]]:
     """From when on which use counts, the first from `begin` on."""
     told = [(one.at, use_of_idleness(one.reason)) for one in life.idleness]
     return [(begin, Use.BETWEEN if told else Use.UNTOLD), *told]
-
-
-def _reason_at(reasons: Sequence[tuple[float, Use]], at: float) -> Use:
-    place = bisect_right(reasons, at, key=lambda one: one[0])
-    return reasons[max(0, place - 1)][1]
 
 
 def _is_out(failures: Sequence[float], recoveries: Sequence[float], at: float) -> bool:

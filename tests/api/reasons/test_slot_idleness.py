@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 
 from ambs_hpc import identity, queue
 from ambs_hpc.api.reasons import allocation_story as stories
-from ambs_hpc.api.reasons import idle_slots
+from ambs_hpc.api.reasons import slot_idleness
 from ambs_hpc.api.reasons.allocation_story import allocation_lines, allocation_story
-from ambs_hpc.api.reasons.idle_slots import idle_lines, why_slots_idle
+from ambs_hpc.api.reasons.slot_idleness import idle_lines, why_slots_idle
 from ambs_hpc.records import LauncherStats, NewNodeEvent, Resources
 from ambs_hpc.schedulers import CouldNotAsk
 from ambs_hpc.sites.allocations import Refreshed
@@ -24,7 +24,7 @@ UNHEARD = Refreshed(1, (CouldNotAsk("squeue", "no answer in 30 s"),))
 
 @pytest.fixture(autouse=True)
 def _no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (idle_slots, stories):
+    for module in (slot_idleness, stories):
         monkeypatch.setattr(module, "refresh", lambda *_: Refreshed(0, ()))
 
 
