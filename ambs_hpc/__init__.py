@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ambs_hpc.api.campaign_driver import Campaign
     from ambs_hpc.api.campaign_reader import open_campaign
+    from ambs_hpc.fidelity import Fidelity
     from ambs_hpc.launcher.supervisor.progress.report_function import report
     from ambs_hpc.problem import Command, Container, Problem
     from ambs_hpc.records import Resources
 
-__all__ = ["Campaign", "Command", "Container", "Problem", "Resources", "open_campaign", "report"]
+__all__ = [
+    "Campaign",
+    "Command",
+    "Container",
+    "Fidelity",
+    "Problem",
+    "Resources",
+    "open_campaign",
+    "report",
+]
 __version__ = "0.1.0"
 
 
@@ -25,6 +35,10 @@ def __getattr__(name: str) -> object:
         from ambs_hpc import problem
 
         return getattr(problem, name)
+    if name == "Fidelity":
+        from ambs_hpc.fidelity import Fidelity
+
+        return Fidelity
     if name == "Campaign":
         from ambs_hpc.api.campaign_driver import Campaign
 

@@ -23,6 +23,7 @@ FLOORS = {
     "threads": 0,
     "timing": 0,
     "shown_text": 0,
+    "fidelity": 1,
     "records": 1,
     "states": 1,
     "problem": 2,

@@ -30,6 +30,7 @@ from ambs_hpc.records import Campaign, NewCampaign, RevisedField, Value
 
 ANY = "*"  # on the command line: with whatever value
 OWN_CHECKS = ("space", "objective", "direction")  # fields of a problem that are more than values
+FIDELITY = "fidelity"
 LONGEST = 60  # characters of a value in a message
 
 
@@ -76,8 +77,10 @@ def definition_differences(before: NewCampaign, after: NewCampaign) -> list[Revi
     )
     found += _was_differences(before.problem, after.problem)
     for name in after.problem:
-        if name in before.problem and name not in (*OWN_CHECKS, WAS, STATED_SPACE):
-            found += _value_differences(name, before.problem[name], after.problem[name])
+        # Campaigns of earlier versions have no entry for what came later; without a fidelity is known.
+        is_known = name in before.problem or name == FIDELITY
+        if is_known and name not in (*OWN_CHECKS, WAS, STATED_SPACE):
+            found += _value_differences(name, before.problem.get(name), after.problem[name])
     for name in dict.fromkeys((*before.objective, *after.objective)):
         found += _value_differences(name, before.objective.get(name), after.objective.get(name))
     for name in ("directory", "run_directory", "method", "method_options", "max_evaluations", "priority"):
@@ -158,10 +161,27 @@ def _refuse_another(found: Campaign, wanted: NewCampaign, settings: SearchSettin
             f"Campaign {found.name!r} is another one: {'; '.join(told)}. Objective and direction are what a "
             "campaign is: start a new one with --name, or put them back to go on with this one."
         )
+    _refuse_another_end(found, wanted)
     if settings.seed is not None and settings.seed != before.seed:
         raise CampaignConflict(
             f"Campaign {found.name!r} has the seed {before.seed}: with another one what it has done could "
             f"not be replayed. Leave --seed {settings.seed} out to go on, or start a repetition with --name."
+        )
+
+
+def _refuse_another_end(found: Campaign, wanted: NewCampaign) -> None:
+    """Raise a CampaignConflict where evaluations would be complete at another step, or paused for good."""
+    old, new = found.definition.problem.get(FIDELITY), wanted.problem.get(FIDELITY)
+    if old == new or not isinstance(old, Mapping):
+        return  # results so far count as those of the maximum
+    after = new if isinstance(new, Mapping) else {}
+    changed = [key for key in ("name", "maximum") if old[key] != after.get(key)]
+    if changed:
+        told = [f"{key} {_short(old[key])} -> {_short(after.get(key))}" for key in changed]
+        raise CampaignConflict(
+            f"Campaign {found.name!r} has another fidelity: {', '.join(told)}. Its results are those of "
+            f"{old['name']} {old['maximum']}, and what is paused waits to get there. Put it back (minimum, "
+            "eta and rule may change), or start a new campaign with --name."
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import ProblemError, nearest
+from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.problem.containers.container import Container, container_to_json
 from ambs_hpc.problem.containers.registry import PROGRAM_NAMES
 from ambs_hpc.problem.objective import Command, objective_to_json
@@ -44,6 +45,8 @@ class Problem:
             cannot be forked.
         container: the image in which evaluations run; None runs them on the nodes themselves, or in the
             image that the site names.
+        fidelity: how far an evaluation can run: those that do badly are paused on the way, and go on later
+            where they are wanted after all. None runs all to the end.
 
     Raises:
         ProblemError: names the field, what it holds and what is accepted.
@@ -60,6 +63,7 @@ class Problem:
     max_interruptions: int = 10
     warm: bool = True
     container: Container | None = None
+    fidelity: Fidelity | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
@@ -73,6 +77,8 @@ class Problem:
             _check_number("time_limit_seconds", self.time_limit_seconds, above=0)
         _check_count("max_failures", self.max_failures, at_least=1)
         _check_count("max_interruptions", self.max_interruptions, at_least=0)
+        if self.fidelity is not None and not isinstance(self.fidelity, Fidelity):
+            raise _wrong("fidelity", self.fidelity, 'Write Fidelity("epochs", 1, 81)')
         if isinstance(self.starting_points, Mapping):
             raise _wrong("starting_points", dict(self.starting_points), "Give a list of configurations")
         for index, point in enumerate(self.starting_points):
@@ -112,6 +118,7 @@ class Problem:
             "starting_points": [dict(point) for point in self.starting_points],
             "max_failures": self.max_failures,
             "max_interruptions": self.max_interruptions,
+            "fidelity": fidelity_to_json(self.fidelity),
         }
 
 

@@ -45,6 +45,7 @@ def _as_dict(story: EvaluationStory, reports: Sequence[Report]) -> dict[str, Any
         "proposal": asdict(story.proposal),
         "resources": asdict(story.resources),
         "time_limit_seconds": story.time_limit_seconds,
+        "fidelity": story.campaign.definition.problem.get("fidelity"),
         "folder": None if story.proposal.kind == IMPORTED else _folder(story),
         "revision": {
             "number": story.revision.number,
@@ -83,6 +84,7 @@ def _write(story: EvaluationStory) -> None:
     write("\n")
     if proposal.kind != IMPORTED:
         write(f"resources      {story.resources}\n")
+        write(_fidelity_line(story))
         if story.campaign.revision > 1:
             write(f"revision       {cell(_revision(story))}\n")
         write(f"files          {_folder(story)}\n")
@@ -103,6 +105,14 @@ def _write(story: EvaluationStory) -> None:
             for event in story.events
         ),
     )
+
+
+def _fidelity_line(story: EvaluationStory) -> str:
+    from ambs_hpc.cli.shared.output import cell
+    from ambs_hpc.fidelity import fidelity_from_json
+
+    fidelity = fidelity_from_json(story.campaign.definition.problem.get("fidelity"))
+    return "" if fidelity is None else f"fidelity       {cell(fidelity.words)}\n"
 
 
 def _write_reports(reports: Sequence[Report], kept: int, thinned: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from ambs_hpc.cli.shared.source_lines import sources_of_plan
 from ambs_hpc.cli.shared.stored_campaign import revised_json, revised_line
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseError
+from ambs_hpc.fidelity import fidelity_from_json
 from ambs_hpc.launcher.container_command import preview
 from ambs_hpc.problem import load_problem
 from ambs_hpc.problem.space import space_from_json, space_notes
@@ -74,12 +76,18 @@ def _plan(definition: NewCampaign, settings: SearchSettings) -> dict[str, object
         "direction": definition.direction,
         "resources": definition.problem["resources"],
         "time_limit_seconds": definition.problem["time_limit_seconds"],
+        **_fidelity(definition),
         "method": definition.method,
         "seed": definition.seed,
         "max_evaluations": definition.max_evaluations,
         "max_minutes": settings.max_minutes,
         **({"container": entered or f"not to be started here: {trouble}"} if container else {}),
     }
+
+
+def _fidelity(definition: NewCampaign) -> dict[str, object]:
+    fidelity = fidelity_from_json(definition.problem.get("fidelity"))
+    return {} if fidelity is None else {"fidelity": {**asdict(fidelity), "rungs": fidelity.rungs()}}
 
 
 def _planned(wanted: NewCampaign, settings: SearchSettings, db: str | None) -> Revised | None:
