@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from ambs_hpc.records import Configuration, Observation, Proposal, Source
+    from ambs_hpc.records import Configuration, Observation, Proposal, RungValue, Source
     from ambs_hpc.search.encoding import Encoding
     from ambs_hpc.search.history import Draft, History
 
@@ -55,6 +55,19 @@ class Searcher(Protocol):
         ...
 
 
+@runtime_checkable
+class LearnsRungs(Protocol):
+    """A searcher that also learns from what is not complete."""
+
+    def tell_rungs(self, values: Sequence[RungValue]) -> None:
+        """Learn values on rungs in this order, after the proposals that they belong to; each is told once.
+
+        Raises:
+            ValueError: a value is not finite, or a configuration is not of the space.
+        """
+        ...
+
+
 class Strategy(Protocol):
     """Chooses the next row; a function of the history alone."""
 
@@ -83,6 +96,7 @@ class SearchSpec:
         starting_points: configurations to be proposed first.
         options: options of the method, not yet checked.
         sources: observations of other problems; only for methods of `registry.WARM`.
+        maximum_step: the step at which evaluations are complete; None where they have no rungs.
     """
 
     encoding: Encoding
@@ -92,6 +106,7 @@ class SearchSpec:
     starting_points: Sequence[Configuration]
     options: Mapping[str, object]
     sources: Sequence[Source] = ()
+    maximum_step: int | None = None
 
 
 class MethodModule(Protocol):

@@ -56,11 +56,13 @@ def test_paused_ones_are_promotable_when_others_did_worse() -> None:
 
 
 def test_shares_loosen_a_rung() -> None:
-    """Where a rung says nothing of the end, all run on."""
+    """Where a rung says nothing of the end, all run on that come; what paused before stays behind them."""
     loose = rule_of(Fidelity("epochs", 1, 9), [1.0, 0.5, 1.0])
+    assert loose.keeps(0, [0.1, 0.2, 0.3], 0.4).keep
+    assert loose.keeps(1, [0.1, 0.3, 0.4], 0.2).keep
+    assert not loose.keeps(1, [0.1, 0.2, 0.4], 0.3).keep
     standings = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
-    assert loose.promotable(0, standings, [1, 2, 3, 4]) == (4, 3, 2, 1)
-    assert loose.promotable(1, standings, [1, 2, 3, 4]) == (4, 3)
+    assert loose.promotable(0, standings, [1, 2, 3, 4]) == (4,)
 
 
 def test_the_median_pauses_what_is_worse() -> None:
