@@ -10,6 +10,7 @@ class State(str, Enum):
 
     READY = "READY"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"  # ended at a rung of its campaign's fidelity, with its checkpoint; may be promoted
     DONE = "DONE"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -43,6 +44,9 @@ class Move(str, Enum):
     RETRY = "retry"  # failed, but max_failures allows another attempt
     RELEASE = "release"  # returned by its launcher; an interruption unless it never started
     SWEEP = "sweep"  # taken from a dead launcher; an interruption
+    KEEP = "keep"  # it is among those that run on from a rung
+    PAUSE = "pause"  # it is not, and was ended; nothing is counted against it
+    PROMOTE = "promote"  # by now it is among those that run on
     LOSE = "lose"  # interrupted more often than max_interruptions allows
     CANCEL = "cancel"
     RERUN = "rerun"
@@ -77,11 +81,14 @@ MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.RETRY: (frozenset({State.RUNNING}), State.READY),
     Move.RELEASE: (frozenset({State.RUNNING}), State.READY),
     Move.SWEEP: (frozenset({State.RUNNING}), State.READY),
+    Move.KEEP: (frozenset({State.RUNNING}), State.RUNNING),
+    Move.PAUSE: (frozenset({State.RUNNING}), State.PAUSED),
+    Move.PROMOTE: (frozenset({State.PAUSED}), State.READY),
     Move.LOSE: (frozenset({State.RUNNING}), State.FAILED),
-    Move.CANCEL: (frozenset({State.READY, State.RUNNING}), State.CANCELLED),
-    Move.RERUN: (frozenset({State.FAILED, State.CANCELLED}), State.READY),
-    # The attempt was swept or released before: the next one may be waiting, running, or LOST as well.
-    Move.ACCEPT_LATE: (frozenset({State.READY, State.RUNNING, State.FAILED}), State.DONE),
+    Move.CANCEL: (frozenset({State.READY, State.RUNNING, State.PAUSED}), State.CANCELLED),
+    Move.RERUN: (frozenset({State.FAILED, State.CANCELLED, State.PAUSED}), State.READY),
+    # The attempt was swept, released or paused before: the next one may wait, run, be paused, or LOST.
+    Move.ACCEPT_LATE: (frozenset({State.READY, State.RUNNING, State.PAUSED, State.FAILED}), State.DONE),
 }
 
 

@@ -49,7 +49,7 @@ class CampaignStatus:
     """How a campaign stands.
 
     Args:
-        counts: evaluations by state: READY, RUNNING, DONE, FAILED, CANCELLED.
+        counts: evaluations by state: READY, RUNNING, PAUSED, DONE, FAILED, CANCELLED.
         added: those of them that people added, on top of the budget.
         max_evaluations: the budget; None where it goes on until it is stopped.
         best: the best objective; None before there is one.
@@ -74,9 +74,10 @@ class CampaignStatus:
 
     @property
     def is_spent(self) -> bool:
-        """Whether the budget and what people added have ended."""
+        """Whether the budget and what people added have ended, or are paused."""
         budget = self.max_evaluations
-        return budget is not None and self.ended >= budget + self.added
+        settled = self.ended + self.counts[State.PAUSED.value]
+        return budget is not None and settled >= budget + self.added
 
     @property
     def ended(self) -> int:

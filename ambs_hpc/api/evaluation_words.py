@@ -76,6 +76,11 @@ def _of_state(reasons: EvaluationReasons) -> Iterator[str]:
             where = cell(row.node) or f"launcher {row.launcher_id}"
             yield f"running: attempt {row.attempt}, on {where}"
             yield f"  ambs logs {row.id} --follow"
+        case State.PAUSED:
+            detail = reasons.story.events[-1].detail if reasons.story.events else ""
+            yield cell((detail or "paused").partition(chr(10))[0])
+            yield "  it goes on where others come to its rung and it is among the best of them then"
+            yield f"  ambs show {row.id}; to let it run on all the same: ambs rerun {row.id}"
         case State.DONE:
             yield from _of_result(reasons)
         case State.FAILED:

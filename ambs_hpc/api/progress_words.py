@@ -16,7 +16,7 @@ def describe(progress: Progress, best: float | None) -> str:
     parts = [_described_done(progress), f"{counts.get(State.RUNNING, 0)} running"]
     parts += [
         f"{counts[state]} {state.value.lower()}"
-        for state in (State.FAILED, State.CANCELLED)
+        for state in (State.PAUSED, State.FAILED, State.CANCELLED)
         if counts.get(state)
     ]
     if best is not None:
@@ -28,7 +28,7 @@ def describe(progress: Progress, best: float | None) -> str:
 
 def shown_ended(progress: Progress) -> int:
     """How many evaluations have ended, at most the budget: a person may have lowered that since."""
-    return progress.ended if progress.budget is None else min(progress.ended, progress.budget)
+    return progress.settled if progress.budget is None else min(progress.settled, progress.budget)
 
 
 def _described_done(progress: Progress) -> str:
@@ -52,8 +52,8 @@ class RemainingTime:
     def seconds(self, progress: Progress, now: float) -> float | None:
         """The time left, 0 where nothing is; None without a budget, or before anything has ended."""
         if self._ended_before < 0:
-            self._ended_before = progress.ended
-        ended = progress.ended - self._ended_before
+            self._ended_before = progress.settled
+        ended = progress.settled - self._ended_before
         if progress.budget is None or ended < 1:
             return None
-        return max(0.0, now - self._began) / ended * max(0, progress.budget - progress.ended)
+        return max(0.0, now - self._began) / ended * max(0, progress.budget - progress.settled)

@@ -31,6 +31,7 @@ from ambs_hpc.queue import (
     leave_search,
     live_launchers,
     marks_of,
+    promote,
     proposals_of,
     reading,
     search_heartbeat,
@@ -89,10 +90,15 @@ class Progress:
         return sum(count for state, count in self.counts.items() if state.is_final)
 
     @property
+    def settled(self) -> int:
+        """Those, and the paused ones: they go on only if others come to their rung."""
+        return self.ended + self.counts.get(State.PAUSED, 0)
+
+    @property
     def is_complete(self) -> bool:
-        """Whether everything that is to be proposed has been proposed and has ended."""
+        """Whether everything that is to be proposed has been proposed, and nothing runs or waits."""
         spent = self.budget is not None and self.proposed >= self.budget
-        return (spent or self.exhausted) and self.ended >= self.proposed
+        return (spent or self.exhausted) and self.settled >= self.proposed
 
 
 class _BehindUs(Exception):
@@ -180,6 +186,8 @@ class SearchLoop:
         with transaction(self._engine) as connection:
             is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
             self._check(connection, says_it_lives=is_due)
+            if is_due:
+                promote(connection, self._campaign.id)
             finished = finished_since(connection, self._campaign.id, self._cursor)
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)

@@ -37,6 +37,7 @@ OUTSIDE = "outside of the campaign's space since revision {number}"
 # Fields of which waiting evaluations carry their own copy.
 CARRIED = ("resources", "time_limit_seconds", "priority", "space", "was")
 HAS_RESULT = (State.DONE, State.FAILED)
+WAIT = (State.READY, State.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class _Fit:
         elif carried is None and row.state is not State.CANCELLED:
             self.outside.append(row.id)  # those of them that wait when it is stored are cancelled
             self.run_on += row.state is State.RUNNING
-            self.wait_outside += row.state is State.READY
+            self.wait_outside += row.state in WAIT
         following: Configuration | None = OUTSIDE_OF_SPACE if carried is None else carried
         if carried == row.configuration:
             following = None
@@ -163,7 +164,7 @@ def _follow_space(connection: Connection, new: NewRevision, fit: _Fit) -> int:
     fit.add(configurations_of(connection, campaign_id, fit.seen))
     why = OUTSIDE.format(number=new.before.revision + 1)
     cancelled = (
-        cancel(connection, ids=fit.outside, campaign_id=campaign_id, states=[State.READY], reason=why)
+        cancel(connection, ids=fit.outside, campaign_id=campaign_id, states=WAIT, reason=why)
         if fit.outside
         else []
     )

@@ -75,6 +75,11 @@ class Campaigns:
         self.refused: dict[str, str] = {}  # by name: why none of it is run here
 
     @property
+    def may_pause(self) -> bool:
+        """Whether evaluations of any campaign that was met may be paused at rungs."""
+        return any(spec.may_pause for spec in list(self._specs.values()))
+
+    @property
     def has_refused_all(self) -> bool:
         """Whether nothing is left to serve, and nothing that was refused may be served again by itself."""
         return self._only is not None and self._refused.issuperset(self._only) and not self.awaits_import
@@ -156,6 +161,10 @@ class Campaigns:
     def start_request(self, claim: Claim) -> StartRequest:
         """What to start for a claim of a campaign that was met."""
         return self._specs[claim.campaign_id].start_request(claim)
+
+    def checkpoint_folder(self, claim: Claim) -> str:
+        """Where the checkpoint of a claim of a campaign that was met lies."""
+        return self._specs[claim.campaign_id].checkpoint_folder(claim)
 
     def note_run(self, claim: Claim, seconds: float, remark: str = "") -> None:
         """Note the run time of an evaluation that ended with a value; `remark`: about it, for the person."""

@@ -42,6 +42,7 @@ class EvaluationSpec:
         self._seed = definition.seed
         limit = definition.problem.get("time_limit_seconds")
         self.time_limit_seconds = None if limit is None else float(str(limit))
+        self.may_pause = definition.problem.get("fidelity") is not None
         self._run_directory, self._directory = definition.run_directory, definition.directory
         function = definition.objective.get("function")
         self._function = None if function is None else str(function)
@@ -54,10 +55,13 @@ class EvaluationSpec:
         is_meant = function is not None or bool(self._container)
         return is_meant and (self._function, self._directory) == (function, directory)
 
+    def checkpoint_folder(self, claim: Claim) -> str:
+        """What its $AMBS_CHECKPOINT_DIR names."""
+        return paths.checkpoint_folder(self._run_directory, claim.ordinal, claim.configuration)
+
     def start_request(self, claim: Claim) -> StartRequest:
         """What to start for a claim; where it runs is filled in by the executor."""
         folder = paths.attempt_folder(self._run_directory, claim.ordinal, claim.attempt)
-        checkpoint = paths.checkpoint_folder(self._run_directory, claim.ordinal, claim.configuration)
         environment = {
             "AMBS_EVALUATION": str(claim.id),
             "AMBS_ORDINAL": str(claim.ordinal),
@@ -66,7 +70,7 @@ class EvaluationSpec:
             SEED_VARIABLE: str(seed_of(self._seed, claim.ordinal, claim.attempt)),
             "AMBS_RESULT": f"{folder}/{RESULT}",
             "AMBS_REPORTS": f"{folder}/{REPORTS}",
-            "AMBS_CHECKPOINT_DIR": checkpoint,
+            "AMBS_CHECKPOINT_DIR": self.checkpoint_folder(claim),
         }
         is_forked = self._function is not None and self._is_warm and not claim.resources.needs_launch_command
         arguments = None if is_forked else command_line.filled(self._command, claim.configuration)

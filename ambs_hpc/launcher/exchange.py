@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -19,9 +19,11 @@ from ambs_hpc.launcher.executors.node_log import NodeLog
 from ambs_hpc.launcher.executors.protocol import Interrupted, Placed
 from ambs_hpc.launcher.executors.report_log import LAST_SECONDS, ReportLog
 from ambs_hpc.launcher.idle_reason import Moment, why_idle
+from ambs_hpc.launcher.paths import has_checkpoint
 from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
 from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.queue import (
+    NO_CHECKPOINT,
     claim,
     complete,
     database_uid,
@@ -31,8 +33,10 @@ from ambs_hpc.queue import (
     is_search_alive,
     lock_campaigns_of,
     note_nodes,
+    pause,
     register_launcher,
     release,
+    to_be_paused,
     transaction,
 )
 from ambs_hpc.records import Claim, LauncherStats, NewLauncher, Outcome, Resources
@@ -106,10 +110,17 @@ class ExchangeOrder:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeReply:
-    """What came of it: new claims, and the (id, attempt) pairs that are held, if it said that it lives."""
+    """What came of it.
+
+    Args:
+        claims: the new ones.
+        held: the (id, attempt) pairs that are held, if the launcher said that it lives.
+        to_pause: those of them that are to be ended, because they pause at a rung.
+    """
 
     claims: Sequence[Claim]
     held: set[tuple[int, int]] | None
+    to_pause: Collection[tuple[int, int]] = ()
 
 
 class LauncherDatabase:
@@ -205,20 +216,22 @@ class LauncherDatabase:
 
     def _exchange_once(self, order: ExchangeOrder) -> ExchangeReply:
         node_events, reports = self.node_log.due(), self.report_log.due()
+        without_checkpoint = _without_checkpoint(order.ended)
         with transaction(self._engine) as connection:
             self._database_uid = self._database_uid or database_uid(connection)
-            self.report_log.store(connection, reports)
-            _record(connection, self._id, order)
+            self.report_log.store(connection, reports, [one.id for one in (*order.ended, *order.given_back)])
+            _record(connection, self._id, order, without_checkpoint)
             note_nodes(connection, self._id, [(one.id, one.attempt, one.node) for one in order.placed])
             claims = _lease(connection, self._id, self._campaigns, order)
             held = None
             if order.heartbeat is not None:
                 stats = order.heartbeat.stats(connection, self._campaigns)
                 held = heartbeat(connection, self._id, stats, self._introduction)
+            pausing = to_be_paused(connection, self._id) if self._campaigns.may_pause else set()
             self.node_log.store(connection, self._id, node_events)
         self.node_log.forget(node_events)
         self.report_log.forget(reports)
-        return ExchangeReply(claims, held)
+        return ExchangeReply(claims, held, pausing)
 
     def _sweep(self, now: float) -> int:
         self._schedulers.look(now)
@@ -242,11 +255,16 @@ class LauncherDatabase:
             self.node_log.store(connection, self._id, node_events)
 
 
-def _record(connection: Connection, launcher_id: int, order: ExchangeOrder) -> None:
+def _record(
+    connection: Connection, launcher_id: int, order: ExchangeOrder, without_checkpoint: set[tuple[int, int]]
+) -> None:
     outcomes = [one for one in order.ended if isinstance(one, Outcome)]
     lock_campaigns_of(connection, [one.id for one in (*order.ended, *order.given_back)])
     complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
     fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
+    paused = {(one.id, one.attempt) for one in _paused(order.ended)}
+    pause(connection, launcher_id, sorted(paused - without_checkpoint))
+    pause(connection, launcher_id, sorted(paused & without_checkpoint), NO_CHECKPOINT)
     for reason, started, pairs in _by_reason(order.ended):
         release(connection, launcher_id, pairs, interrupted=started, reason=reason)
     pairs = [(one.id, one.attempt) for one in order.given_back]
@@ -274,9 +292,18 @@ def _lease(
     return claims
 
 
+def _paused(ended: Sequence[Outcome | Interrupted]) -> list[Interrupted]:
+    return [one for one in ended if isinstance(one, Interrupted) and one.paused_with is not None]
+
+
+def _without_checkpoint(ended: Sequence[Outcome | Interrupted]) -> set[tuple[int, int]]:
+    """The (id, attempt) of paused ones that left nothing to go on from; for use outside of transactions."""
+    return {(one.id, one.attempt) for one in _paused(ended) if not has_checkpoint(one.paused_with or "")}
+
+
 def _by_reason(ended: Sequence[Outcome | Interrupted]) -> list[tuple[str, bool, list[tuple[int, int]]]]:
     groups: dict[tuple[str, bool], list[tuple[int, int]]] = {}
     for one in ended:
-        if isinstance(one, Interrupted):
+        if isinstance(one, Interrupted) and one.paused_with is None:
             groups.setdefault((one.reason, one.started), []).append((one.id, one.attempt))
     return [(reason, started, pairs) for (reason, started), pairs in groups.items()]

@@ -181,7 +181,7 @@ def _begin_on_nodes(
     loop = LauncherLoop(
         engine, launcher_id, executor, clock, only=only, calls=CallsBeside(), introduction=introduction
     )
-    loop.slots = slots
+    loop.slots, loop.pauses.grace_seconds = slots, settings.grace_seconds
     loop.database.node_log, loop.database.report_log = node_log, report_log
     return _Begun(launcher_id, loop, executor, packing)
 

@@ -22,6 +22,7 @@ from ambs_hpc.launcher.exchange import (
 )
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
+from ambs_hpc.launcher.rungs.rung_pauses import RungPauses
 from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.launcher.tally import BusyTime, Tally
 from ambs_hpc.records import Claim, NewLauncher, Outcome, Resources
@@ -84,17 +85,15 @@ class LauncherLoop:
         self._head_at = float("-inf")  # when the first in the queue is leased next, whatever its shape
         self._held: dict[int, Claim] = {}  # started
         self._dying: set[int] = set()  # taken from us, still being ended
+        self.pauses = RungPauses(executor, self._campaigns)
         self._ended: list[Outcome | Interrupted] = []  # not yet recorded
         self._shape: Resources | None = None  # of the last lease: how many more may fit
         self._most_held = 1
-        self._busy = BusyTime()
-        self.slots = 0  # evaluations at once, of the smallest shape seen
+        self._busy, self.slots = BusyTime(), 0  # slots: evaluations at once, of the smallest shape seen
         self._exchange_at = float("-inf")  # when the next is due, unless slots would wait
         self._mean_seconds = float("inf")
-        self._ask_at = self._heartbeat_at = self._sweep_at = float("-inf")
-        self._pause = FIRST_ASK_SECONDS
-        self._away_until = float("-inf")
-        self._claiming = True
+        self._ask_at = self._heartbeat_at = self._sweep_at = self._away_until = float("-inf")
+        self._pause, self._claiming = FIRST_ASK_SECONDS, True
         self.deadline = float("inf")  # monotonic: nothing is leased that would run past it
         self.bounds = RunTimeBounds()  # of what is expected of evaluations
         self.tally = Tally(refused=self._campaigns.refused)
@@ -194,7 +193,7 @@ class LauncherLoop:
             claimed = self._held.get(one.id)
             if claimed is not None and claimed.attempt == one.attempt:
                 del self._held[one.id]
-                self._ended.append(one)
+                self._ended.append(self.pauses.explained(claimed, one))
             else:  # it was cancelled, and the queue knows
                 self._dying.discard(one.id)
             if isinstance(one, Outcome):
@@ -315,6 +314,7 @@ class LauncherLoop:
         if reply.held is not None:
             self._heartbeat_at = asked_at + timing.LAUNCHER_HEARTBEAT_SECONDS
             self._compare(reply.held)
+        self.pauses.end(reply.to_pause, self._held)
         self._start_waiting()
 
     def _drop_former(self, ids: set[int]) -> None:
@@ -392,7 +392,7 @@ class LauncherLoop:
         lost = [one.id for one in self._held.values() if (one.id, one.attempt) not in held]
         if lost:
             logger.info("cancelled or taken ids=%s", lost)
-            self._end_early(lost)
+        self._end_early(lost)
         for one in self._waiting:
             if (one.id, one.attempt) not in held:
                 self._keep_no_room(one.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 from ambs_hpc.records import Configuration
 
@@ -30,6 +31,17 @@ def checkpoint_folder(run_directory: str, ordinal: int, configuration: Configura
     """
     text = json.dumps(configuration, sort_keys=True).encode()
     return f"{_stem(run_directory, ordinal)}-checkpoint-{hashlib.sha256(text).hexdigest()[:8]}"
+
+
+def has_checkpoint(folder: str) -> bool:
+    """Whether anything lies in a checkpoint folder; also where it cannot be looked into."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def run_directory_of(folder: str) -> str:

@@ -17,13 +17,15 @@ class Tally:
     done: int = 0
     failed: int = 0
     interrupted: int = 0
+    paused: int = 0
     refused: dict[str, str] = field(default_factory=dict)
 
     def note(self, recorded: Iterable[Outcome | Interrupted]) -> None:
         """Count what has been recorded."""
         for one in recorded:
             if isinstance(one, Interrupted):
-                self.interrupted += one.started
+                self.interrupted += one.started and one.paused_with is None
+                self.paused += one.paused_with is not None
             elif one.failure is None:
                 self.done += 1
             else:

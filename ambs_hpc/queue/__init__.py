@@ -64,6 +64,7 @@ from ambs_hpc.queue.reads.revisions import (
     last_revision,
     revisions_of,
 )
+from ambs_hpc.queue.reads.rung_results import RungResult, rung_results_since, rungs_of, to_be_paused
 from ambs_hpc.queue.reads.search_feed import (
     Marks,
     Proposed,
@@ -106,7 +107,7 @@ from ambs_hpc.queue.verbs.launchers import (
     register_launcher,
 )
 from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
-from ambs_hpc.queue.verbs.release import release
+from ambs_hpc.queue.verbs.release import NO_CHECKPOINT, pause, release
 from ambs_hpc.queue.verbs.report_intake import NewReport, add_reports
 from ambs_hpc.queue.verbs.results import complete, fail
 from ambs_hpc.queue.verbs.revisions import (
@@ -117,6 +118,7 @@ from ambs_hpc.queue.verbs.revisions import (
     revise_waiting,
     store_revision,
 )
+from ambs_hpc.queue.verbs.rungs import promote
 from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
@@ -125,6 +127,7 @@ __all__ = [
     "MEMORY_SECONDS",
     "MOST_FAILURES",
     "NOTHING_SEEN",
+    "NO_CHECKPOINT",
     "OUTSIDE_OF_SPACE",
     "OVER",
     "PREPARED",
@@ -150,6 +153,7 @@ __all__ = [
     "Proposed",
     "Released",
     "Report",
+    "RungResult",
     "SampledResults",
     "SourceSummary",
     "StoredConfiguration",
@@ -216,8 +220,10 @@ __all__ = [
     "note_submitted",
     "open_database",
     "patient",
+    "pause",
     "pending_before",
     "prepare_allocation",
+    "promote",
     "proposals_of",
     "proposed_from_sources",
     "read_now",
@@ -234,6 +240,8 @@ __all__ = [
     "revise_waiting",
     "revisions_of",
     "run_read_only_sql",
+    "rung_results_since",
+    "rungs_of",
     "running_in",
     "sampled_results",
     "search_heartbeat",
@@ -246,6 +254,7 @@ __all__ = [
     "sweep",
     "take_search",
     "throughput",
+    "to_be_paused",
     "transaction",
     "upgrade_database",
     "wait_for_change",

@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
+from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     Evidence,
+    NewReport,
+    add_reports,
     adopt,
     cancel,
     claim,
     complete,
     end_launcher,
     fail,
+    pause,
+    promote,
     release,
     rerun,
     sweep,
@@ -72,6 +77,23 @@ def cancel_it(connection: Connection, at: Situation) -> None:
     cancel(connection, ids=[at.id], states=State)
 
 
+def keep_it(connection: Connection, at: Situation) -> None:
+    """It comes to the first rung, as the first of all."""
+    add_reports(connection, [NewReport(at.id, at.claim.attempt, at.claim.token, 1, 0.5, at=1.0)])
+
+
+def pause_it(connection: Connection, at: Situation) -> None:
+    """Its launcher ends it at a rung, which a revision has removed since."""
+    held = evaluation.c.state == State.RUNNING.value
+    connection.execute(update(evaluation).where(evaluation.c.id == at.id, held).values(paused_rung=2))
+    pause(connection, at.holder, [(at.id, at.claim.attempt)])
+
+
+def promote_it(connection: Connection, at: Situation) -> None:
+    of = select(evaluation.c.campaign_id).where(evaluation.c.id == at.id)
+    promote(connection, connection.execute(of).scalar_one())
+
+
 def deliver_late(connection: Connection, at: Situation) -> None:
     """The holder completes its attempt, which was taken from it before."""
     complete(connection, at.holder, [stock.success(at.claim)])
@@ -85,6 +107,9 @@ VERBS: list[tuple[Callable[[Connection, Situation], object], Move, Move]] = [
     (fail_it, Move.RETRY, Move.FAIL),
     (release_it, Move.RELEASE, Move.LOSE),
     (sweep_it, Move.SWEEP, Move.LOSE),
+    (keep_it, Move.KEEP, Move.KEEP),
+    (pause_it, Move.PAUSE, Move.PAUSE),
+    (promote_it, Move.PROMOTE, Move.PROMOTE),
     (cancel_it, Move.CANCEL, Move.CANCEL),
     (lambda c, at: rerun(c, ids=[at.id]), Move.RERUN, Move.RERUN),
 ]
@@ -100,6 +125,8 @@ def bring_to(connection: Connection, state: State, at: Situation) -> None:
         fail_it(connection, at)
     elif state is State.CANCELLED:
         cancel_it(connection, at)
+    elif state is State.PAUSED:
+        pause_it(connection, at)
 
 
 def recorded_by(
@@ -122,7 +149,9 @@ def test_each_verb_moves_only_from_where_it_may(any_engine: Engine, state: State
     for is_spent in (False, True):
         budgets = {"max_failures": 1, "max_interruptions": 0} if is_spent or state is State.FAILED else {}
         with transaction(any_engine) as connection:
-            campaign_id = stock.campaign(connection, name=f"spent {is_spent}", **budgets).id
+            problem = {**stock.CAMPAIGN.problem, "fidelity": fidelity_to_json(Fidelity("epochs", 1, 9))}
+            name = f"spent {is_spent}"
+            campaign_id = stock.campaign(connection, name=name, problem=problem, **budgets).id
             stock.evaluations(connection, campaign_id, 1)
             holder, other = (stock.launcher(connection, survives_in=SITE) for _ in range(2))
             (one,) = claim(connection, holder, 1, campaign_ids=[campaign_id])
@@ -130,8 +159,8 @@ def test_each_verb_moves_only_from_where_it_may(any_engine: Engine, state: State
             bring_to(connection, state, at)
             for verb, unspent_move, spent_move in VERBS:
                 move = spent_move if is_spent else unspent_move
-                if (state, move) == (State.READY, Move.COMPLETE):
-                    move = Move.ACCEPT_LATE  # the holder released it, and completes it after all
+                if state in (State.READY, State.PAUSED) and move is Move.COMPLETE:
+                    move = Move.ACCEPT_LATE  # the holder released or paused it, and completes it after all
                 expected = [move] if is_legal(move, state) else []
                 assert recorded_by(connection, verb, at) == expected, (state, move)
             cancel_it(connection, at)

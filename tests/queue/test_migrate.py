@@ -38,7 +38,7 @@ def catalogue(connection: Connection) -> dict[str, Any]:
     if connection.dialect.name == "sqlite":
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type <> 'view'"))
         # A column that was added later stands behind the last one, on its line.
-        added = r",\s*\n|, (?=\w+ (?:TEXT|DOUBLE|INTEGER|JSON)(?: DEFAULT|,|$))"
+        added = r",\s*\n|, (?=\w+ (?:TEXT|DOUBLE|INTEGER|BIGINT|JSON)(?: DEFAULT|,|$))"
         found = {
             name: sorted(clause.strip() for clause in re.split(added, _plain(sql)))
             for name, sql in rows

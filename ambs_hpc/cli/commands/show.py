@@ -13,7 +13,7 @@ from ambs_hpc.records import IMPORTED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ambs_hpc.queue import EvaluationStory, Event, Report
+    from ambs_hpc.queue import EvaluationStory, Event, Report, RungResult
 
 LAST_REPORTS = 10
 
@@ -24,16 +24,18 @@ def show(evaluation_id: EvaluationId, db: Database = None, as_json: AsJson = Fal
     """Show the configuration, why it was proposed, its attempts, events, reports and files."""
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.queue import reading, report_counts, reports_of, show_evaluation
+    from ambs_hpc.queue import reading, report_counts, reports_of, rungs_of, show_evaluation
 
     with reading(open_engine(db)) as connection:
         story = show_evaluation(connection, evaluation_id)
         reports = reports_of(connection, evaluation_id, None if as_json else LAST_REPORTS)
         kept, thinned = report_counts(connection, evaluation_id)
+        rungs = rungs_of(connection, evaluation_id)
     if as_json:
-        print_json(_as_dict(story, reports))
+        print_json({**_as_dict(story, reports), "rungs": [_rung_dict(one) for one in rungs]})
     else:
         _write(story)
+        _write_rungs(rungs)
         _write_reports(reports, kept, thinned)
 
 
@@ -115,6 +117,28 @@ def _fidelity_line(story: EvaluationStory) -> str:
     return "" if fidelity is None else f"fidelity       {cell(fidelity.words)}\n"
 
 
+def _rung_dict(one: RungResult) -> dict[str, Any]:
+    names = ("rung", "step", "value", "kept", "promoted_at", "reason")
+    return {name: getattr(one, name) for name in names}
+
+
+def _write_rungs(rungs: Sequence[RungResult]) -> None:
+    """What it came to at rungs, and what followed; nothing where it has come to none."""
+    from ambs_hpc.cli.shared.output import print_table
+
+    if not rungs:
+        return
+    write("rungs\n")
+    followed = [
+        "ran on" if one.kept else "promoted" if one.promoted_at is not None else "paused" for one in rungs
+    ]
+    rows = zip(rungs, followed, strict=True)
+    print_table(
+        ("rung", "at step", "objective", "then", "because"),
+        ((one.rung, one.step, one.value, then, one.reason) for one, then in rows),
+    )
+
+
 def _write_reports(reports: Sequence[Report], kept: int, thinned: int) -> None:
     """The last of them; nothing where the evaluation told of nothing."""
     from ambs_hpc.cli.shared.output import cell, print_table, utc
@@ -143,7 +167,9 @@ def _revision(story: EvaluationStory) -> str:
     """Under which revision it waits, runs or ran, in words."""
     from ambs_hpc.states import State
 
-    verb = {State.READY: "waits", State.RUNNING: "runs"}.get(story.row.state, "ran")
+    verb = {State.READY: "waits", State.RUNNING: "runs", State.PAUSED: "is paused"}.get(
+        story.row.state, "ran"
+    )
     if not story.row.attempt and story.row.state.is_final:
         verb = "waited"
     return (

@@ -12,12 +12,17 @@ from ambs_hpc.records import Claim, Outcome, Resources
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """An attempt that the machine or the launcher ended before it had a result."""
+    """An attempt that the machine or the launcher ended before it had a result.
+
+    Args:
+        paused_with: where its checkpoint lies, if it was ended because it pauses at a rung.
+    """
 
     id: int
     attempt: int
     reason: str
     started: bool = True
+    paused_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

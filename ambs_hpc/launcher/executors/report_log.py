@@ -93,9 +93,9 @@ class ReportLog:
         with self._lock:
             return self._held[:MOST_AT_ONCE]
 
-    def store(self, connection: Connection, reports: Sequence[NewReport]) -> None:
-        """Store reports; once it has committed, `forget` them."""
-        add_reports(connection, reports)
+    def store(self, connection: Connection, reports: Sequence[NewReport], ending: Sequence[int] = ()) -> None:
+        """Store reports, as `add_reports`; once it has committed, `forget` them."""
+        add_reports(connection, reports, ending)
 
     def forget(self, stored: Sequence[NewReport]) -> None:
         """The database has these, which `due` said last."""

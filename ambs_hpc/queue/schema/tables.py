@@ -126,8 +126,10 @@ campaign_progress = Table(
     Column(
         "imported", Integer, nullable=False, server_default="0"
     ),  # results of elsewhere: in no other count
+    Column("paused", Integer, nullable=False, server_default="0"),
     CheckConstraint(
-        "done >= 0 AND failed >= 0 AND cancelled >= 0 AND done + failed + cancelled <= enqueued",
+        "done >= 0 AND failed >= 0 AND cancelled >= 0 AND paused >= 0 AND "
+        "done + failed + cancelled + paused <= enqueued",
         name="counters",
     ),
     CheckConstraint("(search_owner IS NULL) = (search_heartbeat_at IS NULL)", name="search"),
@@ -211,6 +213,8 @@ evaluation = Table(
     Column("revision", Integer, nullable=False, server_default="1"),  # of its campaign, whose limits it has
     # What a revision says that it is once it is READY again; {} where it lies outside of the newest space.
     Column("next_configuration", JSON(none_as_null=True)),
+    # The step of the rung beyond which it may not run now: while RUNNING, its launcher is to end it.
+    Column("paused_rung", BigInteger),
     UniqueConstraint("campaign_id", "ordinal"),
     CheckConstraint(_one_of("state", [state.value for state in State]), name="state"),
     CheckConstraint(_one_of("failure_kind", [kind.value for kind in FailureKind]), name="failure_kind"),
@@ -222,6 +226,9 @@ evaluation = Table(
         name="running_is_held",
     ),
     CheckConstraint("state <> 'READY' OR launcher_id IS NULL", name="ready_is_free"),
+    CheckConstraint(
+        "state <> 'PAUSED' OR (paused_rung IS NOT NULL AND launcher_id IS NULL)", name="paused_at"
+    ),
     CheckConstraint(f"({_FINAL}) = (finish_sequence IS NOT NULL)", name="final_has_sequence"),
     CheckConstraint(f"({_FINAL}) = (finished_at IS NOT NULL)", name="final_has_time"),
     CheckConstraint(
@@ -241,12 +248,14 @@ evaluation = Table(
 # state arrives as a bound parameter.
 is_ready: ColumnElement[bool] = evaluation.c.state == literal_column("'READY'")
 is_running: ColumnElement[bool] = evaluation.c.state == literal_column("'RUNNING'")
+is_paused: ColumnElement[bool] = evaluation.c.state == literal_column("'PAUSED'")
 is_done: ColumnElement[bool] = evaluation.c.state == literal_column("'DONE'")
 is_failed: ColumnElement[bool] = evaluation.c.state == literal_column("'FAILED'")
 is_cancelled: ColumnElement[bool] = evaluation.c.state == literal_column("'CANCELLED'")
 is_in: dict[State, ColumnElement[bool]] = {
     State.READY: is_ready,
     State.RUNNING: is_running,
+    State.PAUSED: is_paused,
     State.DONE: is_done,
     State.FAILED: is_failed,
     State.CANCELLED: is_cancelled,
@@ -274,6 +283,7 @@ def _partial(
 
 _partial("ix_evaluation_ready", evaluation.c.priority.desc(), evaluation.c.id, where=is_ready)
 _partial("ix_evaluation_running", evaluation.c.launcher_id, evaluation.c.campaign_id, where=is_running)
+_partial("ix_evaluation_paused", evaluation.c.campaign_id, evaluation.c.paused_rung, where=is_paused)
 _partial("ix_evaluation_finished", evaluation.c.campaign_id, evaluation.c.finish_sequence, where=is_finished)
 _partial("ix_evaluation_best", evaluation.c.campaign_id, evaluation.c.objective, where=is_done)
 _partial("ix_evaluation_failed", evaluation.c.campaign_id, evaluation.c.failure_kind, where=is_failed)

@@ -89,6 +89,12 @@ _VIEWS = {
             SELECT 1 FROM report newer
             WHERE newer.evaluation_id = r.evaluation_id AND newer.step = r.step AND newer.attempt > r.attempt
         )""",
+    "v_rungs": """
+        SELECT r.evaluation_id, c.name AS campaign, e.ordinal, r.rung, r.step, r.value, r.kept,
+               {time:r.promoted_at} AS promoted_at, r.reason, {time:r.at} AS at, r.attempt, e.state
+        FROM rung_result r
+        JOIN evaluation e ON e.id = r.evaluation_id
+        JOIN campaign c ON c.id = r.campaign_id""",
     "v_node_events": """
         SELECT n.id, {time:n.at} AS at, n.site, n.node, n.kind, n.is_failure, n.detail,
                a.scheduler_id AS allocation, n.launcher_id, l.host AS launcher_host, {json:n.facts} AS facts

@@ -17,6 +17,7 @@ from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
 from ambs_hpc.queue.verbs.revisions import renew_waiting
+from ambs_hpc.queue.verbs.rung_rows import note_promotions
 from ambs_hpc.states import FailureKind, Move, State, is_legal
 
 _CANCELLABLE = tuple(state for state in State if is_legal(Move.CANCEL, state))
@@ -65,10 +66,10 @@ def rerun(
     failed: bool = False,
     kind: FailureKind | None = None,
 ) -> list[int]:
-    """Make FAILED and CANCELLED evaluations READY again, with both budgets full; returns their ids.
+    """Make evaluations that ended without a result READY again, with both budgets full; returns their ids.
 
     They have the limits and resources of their campaigns' newest revisions. Imported ones stay as they are:
-    they failed elsewhere.
+    they failed elsewhere. PAUSED ones go on where they are named by their ids: a person has promoted them.
 
     When they end again they get new finish sequences, so that a search that polls reads them again.
 
@@ -83,7 +84,8 @@ def rerun(
     if not failed and kind is None:
         _named("rerun", ids, campaign_id)
     only_failed = failed or kind is not None
-    condition = is_failed if only_failed else or_(*(is_in[state] for state in _RERUNNABLE))
+    meant = [state for state in _RERUNNABLE if state is not State.PAUSED or ids is not None]
+    condition = is_failed if only_failed else or_(*(is_in[state] for state in meant))
     conditions = [condition, is_from_here, *_which(connection, ids, campaign_id)]
     if kind is not None:
         conditions.append(evaluation.c.failure_kind == kind.value)
@@ -94,6 +96,9 @@ def rerun(
     for row in rows:
         counters.reopen(row.campaign_id, State(row.state))
     counters.save(connection)
+    note_promotions(
+        connection, {row.id: row.paused_rung for row in rows if row.paused_rung is not None}, BY_PERSON
+    )
     record(connection, [NewEvent(row.id, Move.RERUN, row.attempt) for row in rows])
     renew_waiting(connection, [row.campaign_id for row in rows if row.is_of_old_revision])
     if rows:
@@ -101,8 +106,11 @@ def rerun(
     return [row.id for row in rows]
 
 
+BY_PERSON = "a person wants it to go on"
+
 _AS_NEW: dict[str, Any] = {
     "state": State.READY.value,
+    "paused_rung": None,
     "failures": 0,
     "interruptions": 0,
     "launcher_id": None,

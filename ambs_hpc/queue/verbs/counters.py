@@ -23,7 +23,12 @@ from ambs_hpc.queue.schema.tables import campaign_progress, evaluation, is_runni
 from ambs_hpc.queue.sql.bulk import listed, listed_value
 from ambs_hpc.states import State
 
-_COUNTERS = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
+_COUNTERS = {
+    State.DONE: "done",
+    State.FAILED: "failed",
+    State.CANCELLED: "cancelled",
+    State.PAUSED: "paused",
+}
 
 
 def lock_campaigns_of(connection: Connection, ids: Iterable[int]) -> None:
@@ -66,8 +71,12 @@ class CounterChanges:
         return self._last[campaign_id]
 
     def reopen(self, campaign_id: int, before: State) -> None:
-        """An evaluation leaves the final state `before`."""
+        """An evaluation leaves `before`, a final state or PAUSED."""
         self._changes[campaign_id][before] -= 1
+
+    def pause(self, campaign_id: int) -> None:
+        """An evaluation becomes PAUSED."""
+        self._changes[campaign_id][State.PAUSED] += 1
 
     def save(self, connection: Connection) -> None:
         """Write the numbers and counters that changed."""
@@ -126,15 +135,16 @@ def add_enqueued(connection: Connection, campaign_id: int, number: int, by_peopl
 def counts(connection: Connection, campaign_id: int | None = None) -> dict[State, int]:
     """Evaluations by state, of one campaign or of all; every state is a key. Imported results do not count.
 
-    Costs the same whatever has finished and whatever waits: final states are counted when they are reached,
-    RUNNING is counted through its own small index, and READY is what remains.
+    Costs the same whatever has finished and whatever waits: final states and PAUSED are counted when they are
+    reached, RUNNING is counted through its own small index, and READY is what remains.
     """
     parameters = {} if campaign_id is None else {"campaign": campaign_id}
     row = connection.execute(_counting(bool(parameters)), parameters).one()
-    enqueued, done, failed, cancelled, running = (int(each) for each in row)
+    enqueued, done, failed, cancelled, paused, running = (int(each) for each in row)
     return {
-        State.READY: enqueued - done - failed - cancelled - running,
+        State.READY: enqueued - done - failed - cancelled - paused - running,
         State.RUNNING: running,
+        State.PAUSED: paused,
         State.DONE: done,
         State.FAILED: failed,
         State.CANCELLED: cancelled,

@@ -16,8 +16,8 @@ from ambs_hpc.states import FailureKind, Move, State, is_legal
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_TAKEN = frozenset({Move.SWEEP.value, Move.RELEASE.value, Move.LOSE.value})
-_CONSIDERED = [move.value for move in (Move.CLAIM, Move.SWEEP, Move.RELEASE, Move.LOSE, Move.RERUN)]
+_TAKEN = frozenset(move.value for move in (Move.SWEEP, Move.RELEASE, Move.PAUSE, Move.LOSE))
+_CONSIDERED = [*_TAKEN, Move.CLAIM.value, Move.RERUN.value]
 
 
 def deliverable(

@@ -27,6 +27,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ambs_hpc.queue.schema.tables import evaluation_event, report
 from ambs_hpc.queue.sql.row_mapping import json_value
+from ambs_hpc.queue.verbs.counters import lock_campaigns_of
+from ambs_hpc.queue.verbs.rungs import at_new_rungs, judge
 from ambs_hpc.states import Move
 
 
@@ -65,15 +67,29 @@ _SENT: dict[str, Any] = {
 _STORED = tuple(_SENT)
 
 
-def add_reports(connection: Connection, reports: Sequence[NewReport]) -> None:
-    """Store reports of any evaluations, by one statement.
+def add_reports(connection: Connection, reports: Sequence[NewReport], ending: Sequence[int] = ()) -> None:
+    """Store reports of any evaluations, by one statement, and decide what follows at rungs.
 
     Left out are those of attempts that were never claimed with their token, and those of a step of which the
     attempt has told before: what a decision may have been built on never changes, and whoever does not know
     whether reports were stored may store them again.
+
+    Args:
+        ending: ids of evaluations whose ends the transaction stores next: where anything is locked here,
+            their campaigns are too, so that all take them in one order.
     """
     if not reports:
         return
+    _insert(connection, reports)
+    steps: dict[int, int] = {}
+    for one in reports:
+        steps[one.evaluation_id] = max(one.step, steps.get(one.evaluation_id, 0))
+    if came := at_new_rungs(connection, steps):
+        lock_campaigns_of(connection, [*came, *ending])
+        judge(connection, came)
+
+
+def _insert(connection: Connection, reports: Sequence[NewReport]) -> None:
     rows = [
         {
             "evaluation_id": one.evaluation_id,

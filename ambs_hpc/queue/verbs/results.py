@@ -15,7 +15,7 @@ from ambs_hpc.queue.sql.row_mapping import DatabaseRow, error_value, json_value,
 from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.late_results import deliverable
-from ambs_hpc.queue.verbs.release import GUARDS, RUNNING, lock_rows_of
+from ambs_hpc.queue.verbs.release import GUARDS, RUNNING, Interruption, lock_rows_of, pause_rows
 from ambs_hpc.queue.verbs.revisions import renew_waiting
 from ambs_hpc.records import Outcome
 from ambs_hpc.states import FailureKind, Move, State
@@ -78,9 +78,12 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     rows = lock_rows_of(connection, by_id)
     mine = [(row, by_id[row.id]) for row in rows if _is_running(row, by_id[row.id])]
     over = [one for one in mine if _is_over(one[0])]
-    again = [one for one in mine if not _is_over(one[0])]
+    held_back = [one for one in mine if not _is_over(one[0]) and one[0].paused_rung is not None]
+    again = [one for one in mine if not _is_over(one[0]) and one[0].paused_rung is None]
     update_rows(connection, evaluation, GUARDS, [_failed(*one, counters) for one in over])
     update_rows(connection, evaluation, GUARDS, [_retried(*one) for one in again])
+    for row, outcome in held_back:
+        _pause_failed(connection, row, outcome, counters)
     record(connection, [_event(outcome, Move.FAIL, launcher_id, row) for row, outcome in over])
     record(connection, [_event(outcome, Move.RETRY, launcher_id, row) for row, outcome in again])
     counters.save(connection)
@@ -89,7 +92,18 @@ def fail(connection: Connection, launcher_id: int, outcomes: Sequence[Outcome]) 
     if again:
         renew_waiting(connection, [row.campaign_id for row, _ in again if row.is_of_old_revision])
         notify(connection, NotifyChannel.READY)
-    return [(row.id, State.FAILED) for row, _ in over] + [(row.id, State.READY) for row, _ in again]
+    ended = {State.FAILED: over, State.READY: again, State.PAUSED: held_back}
+    return [(row.id, state) for state, found in ended.items() for row, _ in found]
+
+
+def _pause_failed(
+    connection: Connection, row: DatabaseRow, outcome: Outcome, counters: CounterChanges
+) -> None:
+    """One that failed while it was to be paused, and may be tried again: once it is promoted."""
+    failures = {"id": row.id, "attempt": row.attempt, "before": RUNNING, "failures": row.failures + 1}
+    update_rows(connection, evaluation, GUARDS, [failures])
+    note = f"it had failed: {outcome.failure.value if outcome.failure else ''} {error_value(outcome.error)}"
+    pause_rows(connection, [Interruption(row, outcome.finished_at, counts=False, ran=True)], counters, note)
 
 
 def _is_running(row: DatabaseRow, outcome: Outcome) -> bool:
@@ -105,6 +119,7 @@ def _is_over(row: DatabaseRow) -> bool:
 
 _AS_DONE: dict[str, Any] = {
     "state": State.DONE.value,
+    "paused_rung": None,
     "failure_kind": None,
     "error": "",
     "signature": "",

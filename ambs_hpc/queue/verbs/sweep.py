@@ -33,7 +33,7 @@ LivenessOf = Callable[[Launcher], "Evidence | bool | None"]
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A `Lease` that was taken away: READY again, or FAILED as LOST."""
+    """A `Lease` that was taken away: READY again, PAUSED where it was to be, or FAILED as LOST."""
 
     id: int
     campaign_id: int
@@ -96,10 +96,16 @@ def sweep(
             one.row.attempt,
             one.row.launcher_id,
             one.row.run_directory,
-            State.FAILED if one.is_one_too_many else State.READY,
+            _state_after(one),
         )
         for one in interruptions
     ]
+
+
+def _state_after(one: Interruption) -> State:
+    if one.is_held_back:
+        return State.PAUSED
+    return State.FAILED if one.is_one_too_many else State.READY
 
 
 def dead_holders(connection: Connection, stale_after_seconds: float, is_gone: LivenessOf) -> list[Launcher]:

@@ -36,6 +36,7 @@ def summary(record: CampaignRecord) -> str:
         ("running", "running", states[State.RUNNING]),
         ("ready", "waiting", states[State.READY]),
         ("cancelled", "cancelled", states[State.CANCELLED]),
+        *([("paused", "paused at rungs", states[State.PAUSED])] if states[State.PAUSED] else []),
         ("pace", "evaluations an hour", float(f"{pace.per_hour:.3g}")),
         ("run-time", "mean run time", duration(pace.mean_run_seconds) or "unknown"),
         ("node-hours", "node-hours of its evaluations", float(f"{record.node_seconds / 3600:.4g}")),

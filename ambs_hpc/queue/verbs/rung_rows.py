@@ -1,0 +1,81 @@
+"""The rows of results at rungs: written, promoted, read for a decision. What follows is `rungs`'s matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
+
+from ambs_hpc.queue.schema.rung_tables import rung_result
+from ambs_hpc.queue.schema.tables import evaluation, report
+from ambs_hpc.queue.sql.clock import now, read_now
+from ambs_hpc.queue.sql.row_mapping import text_value
+
+
+class RungRow(NamedTuple):
+    """A result at a rung, as it was or will be stored; see `reads.rung_results.RungResult`."""
+
+    evaluation_id: int
+    rung: int
+    step: int
+    attempt: int
+    value: float
+
+
+class JudgedResult(NamedTuple):
+    """A stored one, with what a rule asks of its evaluation."""
+
+    evaluation_id: int
+    rung: int
+    value: float
+    ordinal: int
+
+
+def add_rung(connection: Connection, campaign_id: int, row: RungRow, *, kept: bool, reason: str) -> None:
+    """Store a result at a rung with the present time."""
+    connection.execute(
+        insert(rung_result).values(
+            **row._asdict(), campaign_id=campaign_id, at=now(connection), kept=kept, reason=text_value(reason)
+        )
+    )
+
+
+def note_promotions(connection: Connection, rungs: Mapping[int, int], reason: str) -> None:
+    """Store that evaluations may run on from the rungs, by their ids, at which they were paused."""
+    if not rungs:
+        return
+    result, promoted_at = rung_result.c, read_now(connection)
+    statement = (
+        update(rung_result)
+        .where(result.evaluation_id == bindparam("of"), result.rung == bindparam("at_rung"))
+        .values(promoted_at=promoted_at, reason=text_value(reason))
+    )
+    connection.execute(statement, [{"of": one, "at_rung": rung} for one, rung in rungs.items()])
+
+
+def results_of_campaign(connection: Connection, campaign_id: int) -> list[JudgedResult]:
+    """All results at rungs, in the order in which they were stored."""
+    return [JudgedResult(*row) for row in connection.execute(_ALL, {"campaign": campaign_id})]
+
+
+_ALL = (
+    select(rung_result.c.evaluation_id, rung_result.c.rung, rung_result.c.value, evaluation.c.ordinal)
+    .join(evaluation, evaluation.c.id == rung_result.c.evaluation_id)
+    .where(rung_result.c.campaign_id == bindparam("campaign"))
+    .order_by(rung_result.c.id)
+)
+
+
+def first_report_from(connection: Connection, evaluation_id: int, step: int) -> RungRow | None:
+    """What the evaluation first reported at the step or above it, by the earliest attempt; or None."""
+    row = connection.execute(_FIRST_REPORT, {"of": evaluation_id, "from": step}).one_or_none()
+    return None if row is None else RungRow(evaluation_id, step, *row)
+
+
+_FIRST_REPORT: Any = (
+    select(report.c.step, report.c.attempt, report.c.objective)
+    .where(report.c.evaluation_id == bindparam("of"), report.c.step >= bindparam("from", type_=BigInteger()))
+    .order_by(report.c.step, report.c.attempt)
+    .limit(1)
+)

@@ -1,0 +1,286 @@
+"""Who runs on from a rung, who pauses there, and who is promoted, decided from rows and under their lock.
+
+Whoever stores reports decides what follows from them in the same transaction: whichever program is killed
+next, what was decided stands, and nothing that was to be decided is missing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select, update
+
+from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, keep_shares, rule_of
+from ambs_hpc.queue.reads.campaigns import get_campaign
+from ambs_hpc.queue.schema.rung_tables import removed_checkpoint, rung_result
+from ambs_hpc.queue.schema.tables import (
+    campaign,
+    evaluation,
+    evaluation_event,
+    is_paused,
+    is_running,
+)
+from ambs_hpc.queue.sql.bulk import id_in
+from ambs_hpc.queue.sql.notify import NotifyChannel, notify
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow, text_value
+from ambs_hpc.queue.verbs.counters import CounterChanges
+from ambs_hpc.queue.verbs.event_log import NewEvent, record
+from ambs_hpc.queue.verbs.release import NO_CHECKPOINT, lock_rows, lock_rows_of
+from ambs_hpc.queue.verbs.revisions import renew_waiting
+from ambs_hpc.queue.verbs.rung_rows import (
+    RungRow,
+    add_rung,
+    first_report_from,
+    note_promotions,
+    results_of_campaign,
+)
+from ambs_hpc.states import Move, State
+
+# What a campaign's fidelity is, by its uid and revision: asked at every exchange of every launcher.
+_known: dict[tuple[str, int], Fidelity | None] = {}
+MOST_KNOWN = 1000
+
+
+class _Campaign(NamedTuple):
+    id: int
+    fidelity: Fidelity
+
+
+def at_new_rungs(connection: Connection, steps: Mapping[int, int]) -> list[int]:
+    """Ids of evaluations that have come to a rung; nothing is locked.
+
+    Args:
+        steps: the highest step that was just reported, by the evaluations' ids.
+    """
+    found: list[int] = []
+    for of, ids in _with_fidelity(connection, steps).items():
+        result = rung_result.c
+        highest = (
+            select(evaluation.c.id, evaluation.c.paused_rung, func.max(result.rung).label("rung"))
+            .outerjoin(rung_result, result.evaluation_id == evaluation.c.id)
+            .where(id_in(connection, evaluation.c.id, ids))
+            .group_by(evaluation.c.id, evaluation.c.paused_rung)
+        )
+        rungs = of.fidelity.rungs()
+        for row in connection.execute(highest):
+            following = next((one for one in rungs if row.rung is None or one > row.rung), None)
+            if row.paused_rung is None and following is not None and steps[row.id] >= following:
+                found.append(row.id)
+    return sorted(found)
+
+
+def judge(connection: Connection, ids: Iterable[int]) -> None:
+    """Store what these evaluations have reached at rungs, and decide who runs on, pauses, is promoted.
+
+    Campaigns are locked, in the order that all take; other evaluations of them may be promoted.
+    """
+    wanted = sorted(set(ids))
+    if not wanted:
+        return
+    counters = CounterChanges.of_evaluations(connection, wanted)
+    for of, mine in _with_fidelity(connection, wanted).items():
+        _Bench(connection, of, counters).judge(lock_rows_of(connection, sorted(mine)))
+    counters.save(connection)
+
+
+def promote(connection: Connection, campaign_id: int) -> int:
+    """Decide again about all that is paused in a campaign; returns how many are READY by it.
+
+    As rungs gain values this happens by itself: it is for what changes otherwise, such as a revised fidelity.
+    """
+    counters = CounterChanges.of_campaign(connection, campaign_id)
+    fidelity = _fidelity_of(connection, campaign_id)
+    if fidelity is None:
+        return 0
+    bench = _Bench(connection, _Campaign(campaign_id, fidelity), counters)
+    promoted = bench.judge_again()
+    counters.save(connection)
+    return promoted
+
+
+class _Bench:
+    """One decision of one campaign, whose lock the transaction has."""
+
+    def __init__(self, connection: Connection, of: _Campaign, counters: CounterChanges) -> None:
+        self._connection, self._campaign, self._counters = connection, of, counters
+        self._rungs = of.fidelity.rungs()
+        direction = select(campaign.c.direction).where(campaign.c.id == of.id)
+        self._sign = 1.0 if connection.execute(direction).scalar_one() == "minimize" else -1.0
+        self._standings: dict[int, dict[int, float | None]] = {rung: {} for rung in self._rungs}
+        self._reached: dict[int, set[int]] = defaultdict(set)  # rungs by evaluations
+        self._ordinals: dict[int, int] = {}
+        for row in results_of_campaign(connection, of.id):
+            self._ordinals[row.evaluation_id] = row.ordinal
+            self._reached[row.evaluation_id].add(row.rung)
+            if row.rung in self._standings:
+                self._standings[row.rung][row.evaluation_id] = self._sign * row.value
+        self._held_back: set[int] = set()  # by this decision
+        self._promoted = 0
+        self._events: list[NewEvent] = []
+
+    def judge(self, rows: Sequence[DatabaseRow]) -> None:
+        """What has reported goes on, or is to be paused; others are promoted by what it gave."""
+        gained: set[int] = set()
+        for row in rows:
+            gained |= self._advance(row, row.paused_rung, is_live=row.state == State.RUNNING.value)
+        self._promote_from(gained)
+        self._finish()
+
+    def judge_again(self) -> int:
+        """All that is paused is judged by the rungs that there are now."""
+        mine = evaluation.c.campaign_id == self._campaign.id
+        rows = lock_rows(self._connection, is_paused, mine)
+        for row in rows:
+            if row.paused_rung not in self._rungs:
+                self._go_on(row, f"rung {row.paused_rung} is none any more")
+        self._promote_from(set(self._rungs))
+        self._finish()
+        return self._promoted
+
+    def _advance(self, row: DatabaseRow, held_at: int | None, *, is_live: bool) -> set[int]:
+        """Store what an evaluation has reached, as far as it may run; returns the rungs that gained a value.
+
+        Args:
+            held_at: the rung at which it is paused.
+            is_live: whether it runs, or would: one that has ended, or waits, is not judged.
+        """
+        gained: set[int] = set()
+        self._ordinals[row.id] = row.ordinal
+        if row.state == State.READY.value and not is_live:
+            return gained  # once it runs
+        for index, rung in enumerate(self._rungs):
+            if rung in self._reached[row.id]:
+                continue
+            if held_at is not None and rung > held_at:
+                break
+            reached = first_report_from(self._connection, row.id, rung)
+            if reached is None:
+                break
+            kept = self._enter(row, index, reached, is_live=is_live)
+            gained.add(rung)
+            if not kept:
+                held_at = rung
+        return gained
+
+    def _enter(self, row: DatabaseRow, index: int, reached: RungRow, *, is_live: bool) -> bool:
+        """Store a value on a rung; whether it runs on from there."""
+        rung, value, rule = reached.rung, self._sign * reached.value, self._rule()
+        verdict = rule.keeps(index, list(self._standings[rung].values()), value)
+        is_exempt = not is_live or index < rule.first_rung(row.ordinal)
+        kept = verdict.keep or is_exempt
+        reason = verdict.reason if is_live else "it did not run any more"
+        if is_live and is_exempt and not verdict.keep:
+            reason += "; it runs on there whatever its value is"
+        add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
+        self._standings[rung][row.id] = value
+        self._reached[row.id].add(rung)
+        if not kept:
+            self._held_back.add(row.id)
+            self._set(row, paused_rung=rung)
+        elif is_live and row.state == State.RUNNING.value:
+            self._note(row, Move.KEEP, f"runs on: {reason}")
+        return kept
+
+    def _promote_from(self, gained: set[int]) -> None:
+        """Promote what is among those that run on by now; what had gone further gives values above."""
+        for index, rung in enumerate(self._rungs):  # upwards: promotions fill the rungs above
+            if rung not in gained:
+                continue
+            held = {row.id: row for row in self._held_at(rung)}
+            self._held_back.difference_update(held)
+            chosen = self._rule().promotable(index, self._standings[rung], held) if held else ()
+            for one in chosen:
+                gained |= self._go_on(held[one], self._place(index, one))
+
+    def _go_on(self, row: DatabaseRow, reason: str) -> set[int]:
+        """Promote one; returns the rungs above that gained its value, from what it had reported already."""
+        note_promotions(self._connection, {row.id: row.paused_rung}, reason)
+        gained = self._advance(row, None, is_live=True)
+        is_held_above = row.id in self._held_back
+        words = f"promoted: {reason}"
+        if row.state == State.RUNNING.value:
+            if not is_held_above:
+                self._set(row, paused_rung=None)
+            self._note(row, Move.KEEP, f"{words}, before it was ended")
+        elif not is_held_above:  # else it had come further, and waits there
+            self._wake(row, words)
+        return gained
+
+    def _wake(self, row: DatabaseRow, words: str) -> None:
+        self._set(row, paused_rung=None, state=State.READY.value)
+        self._counters.reopen(row.campaign_id, State.PAUSED)
+        self._note(row, Move.PROMOTE, words + self._beginning(row))
+        self._promoted += 1
+        if row.is_of_old_revision:
+            renew_waiting(self._connection, [row.campaign_id])
+
+    def _beginning(self, row: DatabaseRow) -> str:
+        """From where it goes on, in words; "" for its checkpoint."""
+        removed, event = removed_checkpoint.c, evaluation_event.c
+        is_removed = select(removed.at).where(removed.evaluation_id == row.id, removed.attempt == row.attempt)
+        if self._connection.execute(is_removed).first() is not None:
+            return "; from the start, its checkpoint was removed"
+        pauses = (event.evaluation_id == row.id, event.move == Move.PAUSE.value)
+        last = select(event.detail).where(*pauses).order_by(event.id.desc()).limit(1)
+        has_none = NO_CHECKPOINT in (self._connection.execute(last).scalar() or "")
+        return "; from the start, it left no checkpoint" if has_none else ""
+
+    def _held_at(self, rung: int) -> Sequence[DatabaseRow]:
+        """Those that are paused there, or to be."""
+        at = (evaluation.c.campaign_id == self._campaign.id, evaluation.c.paused_rung == rung)
+        return [row for state in (is_paused, is_running) for row in lock_rows(self._connection, state, *at)]
+
+    def _set(self, row: DatabaseRow, **values: object) -> None:
+        self._connection.execute(update(evaluation).where(evaluation.c.id == row.id).values(values))
+
+    def _place(self, index: int, evaluation_id: int) -> str:
+        """The reason of a promotion: "3rd of 20 at step 9, ..."."""
+        rung = self._rungs[index]
+        others = [value for one, value in self._standings[rung].items() if one != evaluation_id]
+        mine = self._standings[rung][evaluation_id]
+        return self._rule().keeps(index, others, mine).reason
+
+    def _rule(self) -> Rule:
+        standings = [self._standings[rung] for rung in self._rungs]
+        fidelity = self._campaign.fidelity
+        return rule_of(fidelity, keep_shares(fidelity, standings, self._ordinals))
+
+    def _note(self, row: DatabaseRow, move: Move, detail: str) -> None:
+        launcher_id = row.launcher_id if move is Move.KEEP else None
+        self._events.append(NewEvent(row.id, move, row.attempt, launcher_id, detail=text_value(detail)))
+
+    def _finish(self) -> None:
+        record(self._connection, self._events)
+        if self._promoted:
+            notify(self._connection, NotifyChannel.READY)
+
+
+def _with_fidelity(connection: Connection, ids: Iterable[int]) -> dict[_Campaign, list[int]]:
+    """The evaluations of campaigns with a fidelity, by campaign in the order of ids."""
+    statement = (
+        select(evaluation.c.id, evaluation.c.campaign_id, campaign.c.uid, campaign.c.revision)
+        .join(campaign, campaign.c.id == evaluation.c.campaign_id)
+        .where(id_in(connection, evaluation.c.id, ids))
+        .order_by(evaluation.c.campaign_id, evaluation.c.id)
+    )
+    found: dict[_Campaign, list[int]] = {}
+    for row in connection.execute(statement):
+        fidelity = _known_fidelity(connection, row)
+        if fidelity is not None:
+            found.setdefault(_Campaign(row.campaign_id, fidelity), []).append(row.id)
+    return found
+
+
+def _known_fidelity(connection: Connection, row: Any) -> Fidelity | None:
+    key = (str(row.uid), int(row.revision))
+    if key not in _known or not row.uid:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[key] = _fidelity_of(connection, row.campaign_id)
+    return _known[key]
+
+
+def _fidelity_of(connection: Connection, campaign_id: int) -> Fidelity | None:
+    return fidelity_from_json(get_campaign(connection, campaign_id).definition.problem.get("fidelity"))

@@ -1,0 +1,248 @@
+"""Evaluations pause at rungs and are promoted, by rows alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Engine
+
+from ambs_hpc.fidelity import Fidelity, fidelity_to_json
+from ambs_hpc.queue import (
+    NO_CHECKPOINT,
+    Evidence,
+    NewReport,
+    add_reports,
+    cancel,
+    claim,
+    complete,
+    counts,
+    end_launcher,
+    fail,
+    pause,
+    promote,
+    reading,
+    release,
+    rerun,
+    rung_results_since,
+    rungs_of,
+    show_evaluation,
+    sweep,
+    to_be_paused,
+    transaction,
+)
+from ambs_hpc.records import Claim
+from ambs_hpc.states import Move, State
+from tests.queue import stock
+
+FIDELITY = Fidelity("epochs", 1, 9)  # rungs 1, 3, 9
+EXEMPT = 8  # the first ones run to the end whatever their values are
+
+
+class Trial:
+    """A campaign with a fidelity of which `number` evaluations run, after the exempt ones."""
+
+    def __init__(self, engine: Engine, number: int, **changes: object) -> None:
+        self.engine = engine
+        problem = {**stock.CAMPAIGN.problem, "fidelity": fidelity_to_json(FIDELITY)}
+        with transaction(engine) as connection:
+            self.campaign = stock.campaign(connection, problem=problem, **changes)
+            self.launcher = stock.launcher(connection)
+            stock.evaluations(connection, self.campaign.id, number, first=EXEMPT)
+            self.claims = claim(connection, self.launcher, number)
+
+    def report(self, one: Claim, values: Sequence[float], first: int = 1) -> None:
+        """It reports these values after steps from `first` on."""
+        told = [
+            NewReport(one.id, one.attempt, one.token, step, value, time.time())
+            for step, value in enumerate(values, first)
+        ]
+        with transaction(self.engine) as connection:
+            add_reports(connection, told)
+
+    def pause(self, *claims: Claim, note: str = "") -> None:
+        """Its launcher has ended these."""
+        with transaction(self.engine) as connection:
+            pause(connection, self.launcher, [(one.id, one.attempt) for one in claims], note)
+
+    def states(self) -> list[str]:
+        """Of the evaluations, one letter each."""
+        with reading(self.engine) as connection:
+            return [show_evaluation(connection, one.id).row.state.value for one in self.claims]
+
+    def to_end(self) -> set[int]:
+        """Ids of what its launcher is to end."""
+        with reading(self.engine) as connection:
+            return {evaluation_id for evaluation_id, _ in to_be_paused(connection, self.launcher)}
+
+    def moves(self, one: Claim) -> list[tuple[Move, str | None]]:
+        """What happened to it after its claim, with the reasons."""
+        with reading(self.engine) as connection:
+            events = show_evaluation(connection, one.id).events
+        return [(event.move, event.detail) for event in events][2:]
+
+
+def test_what_is_not_among_the_best_pauses_and_is_promoted_later(any_engine: Engine) -> None:
+    """The vertical slice: kept, paused, promoted by what others gave, claimed again, complete."""
+    trial = Trial(any_engine, 4)
+    first, second, third, fourth = trial.claims
+    trial.report(first, [0.5])
+    trial.report(second, [0.6])
+    assert trial.to_end() == {second.id}
+    trial.pause(second, note=NO_CHECKPOINT)
+    assert trial.states() == ["RUNNING", "PAUSED", "RUNNING", "RUNNING"]
+    with reading(any_engine) as connection:
+        assert counts(connection, trial.campaign.id)[State.PAUSED] == 1
+    for one, value in ((third, 0.8), (fourth, 0.9)):
+        trial.report(one, [value])
+        trial.pause(one)
+    assert trial.states() == ["RUNNING", "PAUSED", "PAUSED", "PAUSED"]
+    with transaction(any_engine) as connection:
+        stock.evaluations(connection, trial.campaign.id, 2, first=EXEMPT + 4)
+        more = claim(connection, trial.launcher, 2)
+    trial.report(more[0], [0.95])
+    trial.report(more[1], [0.97])
+    assert trial.states() == ["RUNNING", "READY", "PAUSED", "PAUSED"]
+    told = trial.moves(second)
+    assert told == [
+        (Move.PAUSE, f"paused: 2nd of 2 at step 1, of which 1 run on; {NO_CHECKPOINT}"),
+        (
+            Move.PROMOTE,
+            "promoted: 2nd of 6 at step 1, of which 2 run on; from the start, it left no checkpoint",
+        ),
+    ]
+    with transaction(any_engine) as connection:
+        (again,) = claim(connection, trial.launcher, 1)
+    assert (again.id, again.attempt) == (second.id, 2)
+    trial.report(again, [0.99, 0.5])  # from the start: step 1 counts no more
+    assert second.id not in trial.to_end()
+    with transaction(any_engine) as connection:
+        complete(connection, trial.launcher, [stock.success(again)])
+        rows = rungs_of(connection, second.id)
+        by_state = counts(connection, trial.campaign.id)
+    assert [(row.rung, row.value, row.kept, row.promoted_at is not None) for row in rows] == [
+        (1, 0.6, False, True)
+    ]
+    assert (by_state[State.PAUSED], by_state[State.DONE], by_state[State.READY]) == (2, 1, 0)
+
+
+def test_the_first_report_at_or_above_a_rung_is_its_value(any_engine: Engine) -> None:
+    """A program that reports every fifth step has values on all rungs; later reports change nothing."""
+    trial = Trial(any_engine, 1, direction="maximize")
+    (one,) = trial.claims
+    trial.report(one, [0.4], first=5)
+    trial.report(one, [0.1], first=3)
+    trial.report(one, [0.7], first=10)
+    with reading(any_engine) as connection:
+        rows = rung_results_since(connection, trial.campaign.id)
+    assert [(row.rung, row.step, row.value, row.kept) for row in rows] == [
+        (1, 5, 0.4, True),
+        (3, 5, 0.4, True),
+        (9, 10, 0.7, True),
+    ]
+    with reading(any_engine) as connection:
+        assert rung_results_since(connection, trial.campaign.id, rows[-1].sequence) == []
+    assert [move for move, _ in trial.moves(one)] == [Move.KEEP] * 3
+
+
+def test_what_runs_on_past_its_rung_while_it_is_ended_waits_for_its_promotion(any_engine: Engine) -> None:
+    """Whatever the time a TERM takes, the rungs are the same; then what is known already counts at once."""
+    trial = Trial(any_engine, 6)
+    best, late, *others = trial.claims
+    trial.report(best, [0.1, 0.1, 0.1])
+    trial.report(late, [0.5, 0.5, 0.5])
+    with reading(any_engine) as connection:
+        assert [row.rung for row in rungs_of(connection, late.id)] == [1]
+    trial.pause(late)
+    for one in others:
+        trial.report(one, [0.9])
+    with reading(any_engine) as connection:
+        rows = rungs_of(connection, late.id)
+    assert [(row.rung, row.kept, row.promoted_at is None) for row in rows] == [
+        (1, False, False),
+        (3, False, True),
+    ]
+    assert trial.states()[1] == "PAUSED"
+
+
+@pytest.mark.parametrize("ending", ["sweep", "release", "retry"])
+def test_an_attempt_that_is_to_pause_pauses_however_it_ends(any_engine: Engine, ending: str) -> None:
+    """A killed launcher, a walltime and a failure on the way leave what the pause would have left."""
+    trial = Trial(any_engine, 2)
+    best, other = trial.claims
+    trial.report(best, [0.1])
+    trial.report(other, [0.2])
+    with transaction(any_engine) as connection:
+        if ending == "sweep":
+            end_launcher(connection, trial.launcher)
+            sweep(connection, stale_after_seconds=1e9, is_gone=lambda one: Evidence.ALIVE)
+        elif ending == "release":
+            release(connection, trial.launcher, [(other.id, 1)], interrupted=True, reason="walltime")
+        else:
+            assert fail(connection, trial.launcher, [stock.failure(other)]) == [(other.id, State.PAUSED)]
+        row = show_evaluation(connection, other.id).row
+    assert (row.state, row.interruptions, row.failures) == (State.PAUSED, 0, int(ending == "retry"))
+    assert trial.moves(other)[-1][0] is Move.PAUSE
+
+
+def test_a_result_that_comes_while_it_is_paused_counts(any_engine: Engine) -> None:
+    """It had finished by itself: nothing is thrown away, also where its launcher was given up before."""
+    trial = Trial(any_engine, 3)
+    best, second, third = trial.claims
+    trial.report(best, [0.1])
+    trial.report(second, [0.2])
+    trial.report(third, [0.3])
+    trial.pause(third)
+    with transaction(any_engine) as connection:
+        done = complete(connection, trial.launcher, [stock.success(second), stock.success(third)])
+        by_state = counts(connection, trial.campaign.id)
+    assert done == [second.id, third.id]
+    assert by_state == {**dict.fromkeys(State, 0), State.RUNNING: 1, State.DONE: 2}
+
+
+def test_what_is_promoted_while_it_is_ended_waits_without_a_count(any_engine: Engine) -> None:
+    """The TERM was sent for a reason that is none any more: it goes on from its checkpoint."""
+    trial = Trial(any_engine, 6)
+    for one, value in zip(trial.claims, (0.1, 0.2, 0.5, 0.6, 0.7, 0.8), strict=True):
+        trial.report(one, [value])
+    second = trial.claims[1]
+    assert second.id not in trial.to_end()
+    trial.pause(second)
+    assert trial.states()[1] == "READY"
+    with reading(any_engine) as connection:
+        assert show_evaluation(connection, second.id).row.interruptions == 0
+    assert [move for move, _ in trial.moves(second)] == [Move.KEEP, Move.RELEASE]
+
+
+def test_people_cancel_and_promote_what_is_paused(any_engine: Engine) -> None:
+    """By its id: a rerun of all that failed leaves paused ones alone."""
+    trial = Trial(any_engine, 3)
+    best, second, third = trial.claims
+    trial.report(best, [0.1])
+    for one in (second, third):
+        trial.report(one, [0.2])
+        trial.pause(one)
+    with transaction(any_engine) as connection:
+        assert rerun(connection, campaign_id=trial.campaign.id) == []
+        assert rerun(connection, ids=[second.id]) == [second.id]
+        assert cancel(connection, ids=[third.id]) == [third.id]
+        by_state = counts(connection, trial.campaign.id)
+        (again,) = claim(connection, trial.launcher, 1)
+    assert (by_state[State.READY], by_state[State.CANCELLED], by_state[State.PAUSED]) == (1, 1, 0)
+    trial.report(again, [0.9])
+    assert trial.to_end() == set()
+
+
+def test_a_repeated_decision_changes_nothing(any_engine: Engine) -> None:
+    """Whoever does not know whether a commit went through may do it again, and searches ask anew."""
+    trial = Trial(any_engine, 3)
+    for one, value in zip(trial.claims, (0.1, 0.2, 0.3), strict=True):
+        trial.report(one, [value])
+        trial.report(one, [value])
+    trial.pause(*trial.claims[1:])
+    with transaction(any_engine) as connection:
+        before = rung_results_since(connection, trial.campaign.id)
+        assert promote(connection, trial.campaign.id) == 0
+        assert rung_results_since(connection, trial.campaign.id) == before
+    assert [len(trial.moves(one)) for one in trial.claims] == [1, 1, 1]
