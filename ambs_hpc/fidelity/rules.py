@@ -10,6 +10,7 @@ from typing import Protocol
 from ambs_hpc.fidelity.fidelity_range import Fidelity
 
 FULL_RUNS = 8  # evaluations that run to the end before any is paused: what rungs say is judged by them
+NEWEST = 9  # times eta: what comes to a rung is also compared with so many that came before it
 LEAST_OTHERS = 3  # on a rung, before the median pauses
 
 
@@ -46,7 +47,7 @@ class Rule(Protocol):
         """Whether an evaluation that reaches a rung runs on.
 
         Args:
-            values: of the others that have reached it, whatever became of them.
+            values: of the others that have reached it, in that order, whatever became of them.
             value: its own.
         """
         ...
@@ -69,7 +70,9 @@ class SuccessiveHalving:
     Source: Li et al. (2020), "A system for massively parallel hyperparameter tuning" (ASHA, with promotion).
     An evaluation that is among the best when it comes runs on at once instead of being promoted a moment
     later; and the best on a rung runs on even where fewer than eta are there, so that a short campaign has
-    complete evaluations.
+    complete evaluations. A search gets better, so that almost all that it proposes is among the best third of
+    all before: here it is to be among the best of the newest too, and nobody is promoted from a rung from
+    which one in eta has gone on.
 
     Args:
         shares: of each rung, what share of those that come to it runs on; None for 1/eta on all. One in eta
@@ -89,33 +92,36 @@ class SuccessiveHalving:
 
     def keeps(self, rung_index: int, values: Sequence[float | None], value: float | None) -> Verdict:
         mine, of = as_number(value), len(values) + 1
-        rank = 1 + sum(as_number(one) <= mine for one in values)
-        is_last = rung_index == len(self._rungs) - 1
-        count = of if is_last else self._count(of, self._shares[rung_index])
-        keep = is_last or (mine < math.inf and rank <= count)
-        return Verdict(keep, rank, of, self._words(rung_index, mine, rank, of, count))
+        rank, step = _rank(mine, values), self._rungs[rung_index]
+        place = f"{_ordinal(rank)} of {of} at step {step}"
+        if rung_index == len(self._rungs) - 1:
+            return Verdict(True, rank, of, f"{place}, the last")
+        if mine == math.inf:
+            return Verdict(False, rank, of, f"no number at step {step}")
+        share = self._shares[rung_index]
+        count = self._count(of, share)
+        newest = values[-(NEWEST * self.fidelity.eta - 1) :]
+        among, most = _rank(mine, newest), self._count(len(newest) + 1, share)
+        if rank <= count and among > most:
+            words = f"{place}, but {_ordinal(among)} of the newest {len(newest) + 1}, of which {most} run on"
+            return Verdict(False, rank, of, words)
+        return Verdict(rank <= count, rank, of, f"{place}, of which {count} run on")
 
     def promotable(
         self, rung_index: int, standings: Mapping[int, float | None], paused: Collection[int]
     ) -> tuple[int, ...]:
         if rung_index == len(self._rungs) - 1:
             return ()
-        count = self._count(len(standings), 1 / self.fidelity.eta)
+        among, count = set(paused), self._count(len(standings), 1 / self.fidelity.eta)
         ranked = sorted((as_number(value), one) for one, value in standings.items())
-        among = set(paused)
-        return tuple(one for value, one in ranked[:count] if one in among and value < math.inf)
+        able = [one for value, one in ranked[:count] if one in among and value < math.inf]
+        is_best = bool(able) and able[0] == ranked[0][1]
+        left = max(count - (len(standings) - len(among)), int(is_best))
+        return tuple(able[:left])
 
     def _count(self, of: int, share: float) -> int:
         """How many of those on a rung run on."""
         return max(1, math.floor(of * share + 1e-9))
-
-    def _words(self, rung_index: int, mine: float, rank: int, of: int, count: int) -> str:
-        step = self._rungs[rung_index]
-        if mine == math.inf:
-            return f"no number at step {step}"
-        if rung_index == len(self._rungs) - 1:
-            return f"{_ordinal(rank)} of {of} at step {step}, the last"
-        return f"{_ordinal(rank)} of {of} at step {step}, of which {count} run on"
 
 
 class Brackets(SuccessiveHalving):
@@ -177,6 +183,10 @@ class MedianRule(SuccessiveHalving):
 def as_number(value: float | None) -> float:
     """The value; infinite for one that failed, which is behind all others."""
     return math.inf if value is None or math.isnan(value) else value
+
+
+def _rank(mine: float, others: Sequence[float | None]) -> int:
+    return 1 + sum(as_number(one) <= mine for one in others)
 
 
 def rule_of(fidelity: Fidelity, shares: Sequence[float] | None = None) -> Rule:

@@ -121,9 +121,9 @@ class RungSearcher(HistorySearcher):
             curves.setdefault(key, {})[step] = value
         top, self._block = self._estimates(curves, self._maximum)
         self._is_final = top == self._maximum
-        for key, value in self._block.items():
-            if value is not None:
-                read.observe(self._rows[key], value)
+        for key, estimate in self._block.items():
+            if estimate is not None:
+                read.observe(self._rows[key], estimate)
         read.made_with = read.count
         self._read, self._state, self._followed = read, state, 0
 
