@@ -29,7 +29,7 @@ MISLEADING = "misleading"
 
 @dataclass(frozen=True)
 class CurveTable:
-    """A grid of measured curves, to be minimised; a parameter is the integer place of its value.
+    """A grid of measured curves, to be minimised; a parameter is the place of its value, between cells too.
 
     Args:
         sizes: number of values of each parameter.
@@ -48,11 +48,15 @@ class CurveTable:
     @property
     def space(self) -> dict[str, object]:
         """As a problem takes it."""
-        return {name: (0, size - 1) for name, size in self.sizes.items()}
+        return {name: (0.0, size - 1.0) for name, size in self.sizes.items()}
 
     def curve(self, configuration: Mapping[str, object]) -> Array:
-        """(steps,) of the configuration."""
-        found: Array = self.values[tuple(int(str(configuration[name])) for name in self.sizes)]
+        """(steps,) of the configuration: between the cells around it, in proportion."""
+        places = [float(str(configuration[name])) for name in self.sizes]
+        found = self.values
+        for place, size in zip(places, self.sizes.values(), strict=True):
+            low = min(int(place), size - 2)
+            found = found[low] + (place - low) * (found[low + 1] - found[low])
         return found
 
     def regret(self, value: float) -> float:

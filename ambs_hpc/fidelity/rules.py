@@ -10,7 +10,6 @@ from typing import Protocol
 from ambs_hpc.fidelity.fidelity_range import Fidelity
 
 FULL_RUNS = 8  # evaluations that run to the end before any is paused: what rungs say is judged by them
-NEWEST = 9  # times eta: what comes to a rung is also compared with so many that came before it
 LEAST_OTHERS = 3  # on a rung, before the median pauses
 
 
@@ -70,9 +69,7 @@ class SuccessiveHalving:
     Source: Li et al. (2020), "A system for massively parallel hyperparameter tuning" (ASHA, with promotion).
     An evaluation that is among the best when it comes runs on at once instead of being promoted a moment
     later; and the best on a rung runs on even where fewer than eta are there, so that a short campaign has
-    complete evaluations. A search gets better, so that almost all that it proposes is among the best third of
-    all before: here it is to be among the best of the newest too, and nobody is promoted from a rung from
-    which one in eta has gone on.
+    complete evaluations.
 
     Args:
         shares: of each rung, what share of those that come to it runs on; None for 1/eta on all. One in eta
@@ -98,13 +95,7 @@ class SuccessiveHalving:
             return Verdict(True, rank, of, f"{place}, the last")
         if mine == math.inf:
             return Verdict(False, rank, of, f"no number at step {step}")
-        share = self._shares[rung_index]
-        count = self._count(of, share)
-        newest = values[-(NEWEST * self.fidelity.eta - 1) :]
-        among, most = _rank(mine, newest), self._count(len(newest) + 1, share)
-        if rank <= count and among > most:
-            words = f"{place}, but {_ordinal(among)} of the newest {len(newest) + 1}, of which {most} run on"
-            return Verdict(False, rank, of, words)
+        count = self._count(of, self._shares[rung_index])
         return Verdict(rank <= count, rank, of, f"{place}, of which {count} run on")
 
     def promotable(
@@ -114,10 +105,7 @@ class SuccessiveHalving:
             return ()
         among, count = set(paused), self._count(len(standings), 1 / self.fidelity.eta)
         ranked = sorted((as_number(value), one) for one, value in standings.items())
-        able = [one for value, one in ranked[:count] if one in among and value < math.inf]
-        is_best = bool(able) and able[0] == ranked[0][1]
-        left = max(count - (len(standings) - len(among)), int(is_best))
-        return tuple(able[:left])
+        return tuple(one for value, one in ranked[:count] if one in among and value < math.inf)
 
     def _count(self, of: int, share: float) -> int:
         """How many of those on a rung run on."""

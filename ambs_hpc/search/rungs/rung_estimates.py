@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
@@ -12,8 +12,9 @@ from ambs_hpc.fidelity import agreement
 from ambs_hpc.search.constraints import Floats
 
 LEAST_PAIRS = 4  # with a value on both of two rungs, before one is expressed by the other
-LEAST_JUDGED = 8  # before their order is believed to be none
-MOST_PAIRS = 100  # the newest that are looked at for that
+LEAST_JUDGED = 8  # before their order is believed
+NEWEST_PAIRS = 60  # that are looked at for that
+TRUSTED = 0.5  # agreement of a rung with the top from which on a value there is an estimate
 
 Key = TypeVar("Key", bound=Hashable)
 Curve: TypeAlias = Mapping[int, float]  # values by steps, to be minimised
@@ -23,15 +24,16 @@ def by_quantiles(curves: Mapping[Key, Curve], maximum: int) -> tuple[int, dict[K
     """Values of all evaluations on the highest rung of which enough is known.
 
     One that has not reached it gets, rung by rung, the value of the same quantile among those that have a
-    value on both: a stopped evaluation is a censored observation, of which its rank is known. None where the
-    order on its rung is not that of the rung above.
+    value on both: a stopped evaluation is a censored observation, of which its rank is known. It counts only
+    where the order on its rung is much like that at the top among the newest, which near the best it seldom
+    is: estimates that are a little wrong hide what the complete ones tell.
 
     Args:
-        curves: of evaluations that have reached a rung.
+        curves: of evaluations that have reached a rung, in the order in which they did.
         maximum: the step at which evaluations are complete.
 
     Returns:
-        The rung, by its step, and the values there; {} before enough is known of any rung.
+        The rung, by its step, and the values there, None where unknown; {} before any rung has enough.
     """
     steps = sorted({step for curve in curves.values() for step in curve})
     counts = {step: sum(step in curve for curve in curves.values()) for step in steps}
@@ -40,40 +42,45 @@ def by_quantiles(curves: Mapping[Key, Curve], maximum: int) -> tuple[int, dict[K
         return maximum, {}
     top = enough[-1]
     ladder = [step for step in steps if step <= top]
-    moves: dict[int, Callable[[float], float | None]] = {
-        low: _transport(curves, low, high) for low, high in pairwise(ladder)
-    }
-    return top, {key: _lifted(curve, ladder, moves) for key, curve in curves.items()}
+    moves = {low: _Move(curves, low, high) for low, high in pairwise(ladder)}
+    trusted = {low for low in ladder[:-1] if _agreed(curves, low, top) >= TRUSTED} | {top}
+    return top, {key: _lifted(curve, ladder, moves, trusted) for key, curve in curves.items()}
 
 
 def _lifted(
-    curve: Curve, ladder: Sequence[int], moves: Mapping[int, Callable[[float], float | None]]
+    curve: Curve, ladder: Sequence[int], moves: Mapping[int, _Move], trusted: Collection[int]
 ) -> float | None:
     """The value at the top of the ladder."""
     known = [place for place, step in enumerate(ladder) if step in curve]
-    if not known:
+    if not known or ladder[known[-1]] not in trusted:
         return None
-    value: float | None = curve[ladder[known[-1]]]
+    value = curve[ladder[known[-1]]]
     for step in ladder[known[-1] : -1]:
-        value = None if value is None else moves[step](value)
+        if not moves[step].is_known:
+            return None
+        value = moves[step].of(value)
     return value
 
 
-def _transport(curves: Mapping[Key, Curve], low: int, high: int) -> Callable[[float], float | None]:
+def _agreed(curves: Mapping[Key, Curve], low: int, top: int) -> float:
+    """The agreement of two rungs among the newest; none while few are known."""
+    both = [(curve[low], curve[top]) for curve in curves.values() if low in curve and top in curve]
+    return agreement(both[-NEWEST_PAIRS:]) if len(both) >= LEAST_JUDGED else 0.0
+
+
+class _Move:
     """From values at a step to those of the same quantile at a higher one."""
-    both = [(curve[low], curve[high]) for curve in curves.values() if low in curve and high in curve]
-    if len(both) < LEAST_PAIRS:
-        return lambda value: None
-    if len(both) >= LEAST_JUDGED and agreement(both[-MOST_PAIRS:]) <= 0:
-        return lambda value: None
-    a, b = (np.sort(np.array(one)) for one in zip(*both, strict=True))
-    distinct, first = np.unique(a, return_index=True)
-    b = np.add.reduceat(b, first) / np.diff(np.append(first, len(b)))
-    rise = float(b[-1] - b[0]) / (float(distinct[-1] - distinct[0]) or 1.0)
-    return lambda value: _interpolated(value, distinct, b, rise)
 
+    def __init__(self, curves: Mapping[Key, Curve], low: int, high: int) -> None:
+        both = [(curve[low], curve[high]) for curve in curves.values() if low in curve and high in curve]
+        self.is_known = len(both) >= LEAST_PAIRS
+        if self.is_known:
+            a, b = (np.sort(np.array(one)) for one in zip(*both, strict=True))
+            self._a, first = np.unique(a, return_index=True)
+            self._b: Floats = np.add.reduceat(b, first) / np.diff(np.append(first, len(b)))
+            self._rise = float(b[-1] - b[0]) / (float(a[-1] - a[0]) or 1.0)
 
-def _interpolated(value: float, a: Floats, b: Floats, rise: float) -> float:
-    """Beyond the ends along the mean slope."""
-    beyond = min(0.0, value - float(a[0])) + max(0.0, value - float(a[-1]))
-    return float(np.interp(value, a, b)) + rise * beyond
+    def of(self, value: float) -> float:
+        """Beyond the ends along the mean slope."""
+        beyond = min(0.0, value - float(self._a[0])) + max(0.0, value - float(self._a[-1]))
+        return float(np.interp(value, self._a, self._b)) + self._rise * beyond
