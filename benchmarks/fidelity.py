@@ -1,9 +1,9 @@
-"""Node-hours of a search with rungs for what one without finds in all of its own, on measured learning curves.
+"""Node-hours of a search with rungs for what one without finds in all of its own, on measured curves.
 
     python benchmarks/fidelity.py                              asha on all tables, five seeds
     python benchmarks/fidelity.py --rules asha median --tables network_digits
     python benchmarks/fidelity.py --estimates none             only complete evaluations reach the model
-    python benchmarks/fidelity.py --estimates power-law        those on their way by a law fitted to their curve
+    python benchmarks/fidelity.py --estimates power-law        the others by a law fitted to their curve
 
 The tables are those of `learning_curves.py`. The search without rungs has --evaluations complete evaluations;
 the one with them runs until it has found as good a value, or has spent 1.5 times as much. Shares are of its

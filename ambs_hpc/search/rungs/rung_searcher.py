@@ -19,6 +19,7 @@ from ambs_hpc.search.protocol import SearchSpec, Strategy
 from ambs_hpc.search.rungs.rung_estimates import Curve, by_quantiles
 from ambs_hpc.search.searcher import HistorySearcher
 
+BEST_SHARE = 3  # one in so many on a rung may still run on
 NEWS_SHARE, NEWS = 0.1, 4  # new results on rungs, of those before, after which the models are grown anew
 Estimates = Callable[[Mapping[bytes, Curve], int], tuple[int, dict[bytes, float | None]]]
 
@@ -124,6 +125,7 @@ class RungSearcher(HistorySearcher):
         for key, estimate in self._block.items():
             if estimate is not None:
                 read.observe(self._rows[key], estimate)
+        read.discard([self._rows[key] for key in _left_behind(curves) if self._block.get(key) is None])
         read.made_with = read.count
         self._read, self._state, self._followed = read, state, 0
 
@@ -140,6 +142,24 @@ class RungSearcher(HistorySearcher):
             else:
                 read.discard([row.copy()])
         self._followed = history.count
+
+
+def _left_behind(curves: Mapping[bytes, Curve]) -> list[bytes]:
+    """Those of which no result is to be expected: on their last rung most others are better.
+
+    Were they pending, hundreds of lies would stand where the search has been, and it would wait for them.
+    """
+    on_rung: dict[int, list[float]] = {}
+    for curve in curves.values():
+        for step, value in curve.items():
+            on_rung.setdefault(step, []).append(value)
+    ranked = {step: sorted(values) for step, values in on_rung.items()}
+    return [
+        key
+        for key, curve in curves.items()
+        for step in [max(curve)]
+        if curve[step] > ranked[step][(len(ranked[step]) - 1) // BEST_SHARE]
+    ]
 
 
 def checkpoint(count: int) -> int:
