@@ -85,15 +85,6 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class RungValue:
-    """What an evaluation had come to at a step before its end: the objective in the user's units."""
-
-    configuration: Configuration
-    step: int
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
     """Observations of another problem, from which a search starts warm.
 

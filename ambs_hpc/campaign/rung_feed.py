@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ambs_hpc.queue import RungResult, rung_results_since
-from ambs_hpc.records import Configuration, RungValue
-from ambs_hpc.search.protocol import LearnsRungs, Searcher
+from ambs_hpc.records import Configuration
+from ambs_hpc.search.protocol import LearnsRungs, RungValue, Searcher
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

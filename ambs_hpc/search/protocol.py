@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from ambs_hpc.records import Configuration, Observation, Proposal, RungValue, Source
+    from ambs_hpc.records import Configuration, Observation, Proposal, Source
     from ambs_hpc.search.encoding import Encoding
     from ambs_hpc.search.history import Draft, History
+
+
+@dataclass(frozen=True, slots=True)
+class RungValue:
+    """What an evaluation had come to at a step before its end: the objective in the user's units."""
+
+    configuration: Configuration
+    step: int
+    value: float
 
 
 class Searcher(Protocol):

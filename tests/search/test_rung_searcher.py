@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from ambs_hpc.records import Observation, Proposal, RungValue
+from ambs_hpc.records import Observation, Proposal
 from ambs_hpc.search import Searcher, create_searcher
-from ambs_hpc.search.protocol import LearnsRungs
+from ambs_hpc.search.protocol import LearnsRungs, RungValue
 from ambs_hpc.search.rungs.rung_estimates import by_quantiles
 from tests.search.spaces import rich_objective, rich_space
 

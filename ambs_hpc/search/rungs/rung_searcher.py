@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ambs_hpc.records import Configuration, Observation, Proposal, RungValue
+from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import Draft, History
-from ambs_hpc.search.protocol import SearchSpec, Strategy
+from ambs_hpc.search.protocol import RungValue, SearchSpec, Strategy
 from ambs_hpc.search.rungs.rung_estimates import Curve, by_quantiles
 from ambs_hpc.search.searcher import HistorySearcher
 

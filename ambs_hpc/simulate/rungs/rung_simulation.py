@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import SpaceExhausted
 from ambs_hpc.fidelity import Fidelity, Rule, keep_shares, rule_of
-from ambs_hpc.records import Configuration, Observation, Proposal, RungValue
+from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search import DEFAULT_METHOD, create_searcher
-from ambs_hpc.search.protocol import LearnsRungs, Searcher
+from ambs_hpc.search.protocol import LearnsRungs, RungValue, Searcher
 
 if TYPE_CHECKING:
     from ambs_hpc.search.rungs.rung_searcher import Estimates
@@ -63,7 +63,7 @@ class RungSettings:
 
 
 @dataclass(slots=True)
-class RungResult:
+class RungOutcome:
     """What came of it.
 
     Args:
@@ -90,7 +90,7 @@ class _Run:
     reached: int = -1
 
 
-class _Campaign:
+class _RungCampaign:
     """The workers, the search and the rungs of one simulation."""
 
     def __init__(self, load: RungLoad, settings: RungSettings) -> None:
@@ -104,7 +104,7 @@ class _Campaign:
         self._promoted: list[int] = []
         self._ends: list[tuple[float, int]] = []  # a heap of (seconds, number)
         self._now, self._free = 0.0, settings.workers
-        self.result = RungResult()
+        self.result = RungOutcome()
 
     def run(self) -> None:
         settings = self._settings
@@ -115,8 +115,9 @@ class _Campaign:
             if not self._ends:
                 return
             self._now, number = heapq.heappop(self._ends)
-            self.result.node_seconds = self._now * settings.workers
-            if self.result.node_seconds > settings.node_seconds:
+            spent = self._now * settings.workers
+            self.result.node_seconds = min(spent, settings.node_seconds)
+            if spent > settings.node_seconds:
                 return
             self._arrive(self._runs[number])
 
@@ -191,8 +192,8 @@ def _searcher(load: RungLoad, settings: RungSettings) -> Searcher:
     return made
 
 
-def simulate_rungs(load: RungLoad, settings: RungSettings) -> RungResult:
+def simulate_rungs(load: RungLoad, settings: RungSettings) -> RungOutcome:
     """Search until the node-seconds are spent or the target is reached."""
-    campaign = _Campaign(load, settings)
+    campaign = _RungCampaign(load, settings)
     campaign.run()
     return campaign.result
