@@ -11,6 +11,7 @@ from ambs_hpc.campaign.carry_over import carry_over_of
 from ambs_hpc.campaign.differences import edited_space, wanted_after
 from ambs_hpc.campaign.revision import Revised, plan, revise, this_person
 from ambs_hpc.campaign.settings import SearchSettings
+from ambs_hpc.fidelity import fidelity_from_json
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.queue import create_campaign, find_campaign, reading, revisions_of, transaction
@@ -123,12 +124,14 @@ def searcher_for(definition: NewCampaign, sources: Iterable[Source] = ()) -> Sea
     problem = definition.problem
     starting_points = cast("list[dict[str, bool | int | float | str]]", problem["starting_points"])
     carry_over = carry_over_of(problem)
+    fidelity = fidelity_from_json(problem.get("fidelity"))
     return create_searcher(
         space_from_json(cast("Mapping[str, object]", problem["space"])),
         definition.method,
         definition.direction,
         definition.seed,
         starting_points=starting_points if carry_over is None else carry_over.carried_points(starting_points),
+        maximum_step=None if fidelity is None else fidelity.maximum,
         sources=sources if definition.method in WARM else (),  # the method may have been revised since
         **definition.method_options,
     )

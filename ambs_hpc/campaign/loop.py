@@ -11,6 +11,7 @@ from ambs_hpc import identity
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.creation import searcher_for
 from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
+from ambs_hpc.campaign.rung_feed import RungFeed
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import (
     CampaignConflict,
@@ -22,6 +23,7 @@ from ambs_hpc.errors import (
 )
 from ambs_hpc.queue import (
     Proposed,
+    RungResult,
     campaign_uid,
     counts,
     database_uid,
@@ -130,6 +132,7 @@ class SearchLoop:
         self._engine, self._campaign, self._slots, self._clock = engine, campaign, slots, clock
         self._owner = str(identity.this_process())
         self._searcher = searcher_for(campaign.definition)
+        self._rungs = RungFeed(campaign.id)
         self._database_uid = ""
         self._carry_over: CarryOver | None = None  # where the space was revised
         self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
@@ -189,9 +192,11 @@ class SearchLoop:
             if is_due:
                 promote(connection, self._campaign.id)
             finished = finished_since(connection, self._campaign.id, self._cursor)
+            rungs = self._rungs.read(connection)
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)
         self._learn(finished)
+        self._rungs.tell(self._searcher, rungs, self._carried)
         self._first_endings.note([one for one in finished if one.kind != IMPORTED])
         hopeless = self._first_endings.verdict
         missing = 0 if hopeless else missing
@@ -275,7 +280,7 @@ class SearchLoop:
             self._searcher.discard(cancelled)
         self._cursor = finished[-1].sequence
 
-    def _carried(self, one: Finished) -> Configuration | None:
+    def _carried(self, one: Finished | RungResult) -> Configuration | None:
         """Its configuration as one of the newest space; None where it does not count."""
         if one.ordinal in self._uncounted:
             return None
@@ -345,6 +350,8 @@ class SearchLoop:
             self._campaign = get_campaign(connection, self._campaign.id)
             rows = proposals_of(connection, self._campaign.id)
             sources = sources_of(connection, self._campaign.id)
+            self._rungs = RungFeed(self._campaign.id)
+            rungs = self._rungs.read(connection)
         before, self._sources = self._first_endings, len(sources)
         self._searcher = searcher_for(self._campaign.definition, sources)
         self._carry_over = carry_over_of(self._campaign.definition.problem)
@@ -360,6 +367,7 @@ class SearchLoop:
             self._first_endings.keep_verdict_of(before)
         if rows:
             self._restore(rows)
+            self._rungs.tell(self._searcher, rungs, self._carried)
         self._is_rebuilt = True
 
     def _restore(self, rows: Sequence[Proposed]) -> None:

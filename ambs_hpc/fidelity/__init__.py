@@ -1,6 +1,6 @@
 """Cheaper forms of an evaluation: its rungs, the rules that pause and promote, and how far rungs agree."""
 
-from ambs_hpc.fidelity.agreement import Standings, keep_shares
+from ambs_hpc.fidelity.agreement import Standings, agreement, keep_shares
 from ambs_hpc.fidelity.fidelity_range import RULE_NAMES, Fidelity, fidelity_from_json, fidelity_to_json
 from ambs_hpc.fidelity.rules import Rule, Verdict, rule_of
 
@@ -10,6 +10,7 @@ __all__ = [
     "Rule",
     "Standings",
     "Verdict",
+    "agreement",
     "fidelity_from_json",
     "fidelity_to_json",
     "keep_shares",

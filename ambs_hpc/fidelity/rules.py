@@ -46,7 +46,7 @@ class Rule(Protocol):
         """Whether an evaluation that reaches a rung runs on.
 
         Args:
-            values: of the others that have reached it, whatever became of them.
+            values: of the others that have reached it, in that order, whatever became of them.
             value: its own.
         """
         ...
@@ -72,7 +72,9 @@ class SuccessiveHalving:
     complete evaluations.
 
     Args:
-        shares: of each rung, what share of those on it runs on; None for 1/eta on all.
+        shares: of each rung, what share of those that come to it runs on; None for 1/eta on all. One in eta
+            is promoted later whatever they are: what paused while rungs were believed was proposed by less
+            knowledge than what is proposed now.
     """
 
     def __init__(self, fidelity: Fidelity, shares: Sequence[float] | None = None) -> None:
@@ -86,34 +88,28 @@ class SuccessiveHalving:
         return len(self._rungs) - 1 if 0 <= number < FULL_RUNS else 0
 
     def keeps(self, rung_index: int, values: Sequence[float | None], value: float | None) -> Verdict:
-        mine, of = _number(value), len(values) + 1
-        rank = 1 + sum(_number(one) <= mine for one in values)
-        is_last = rung_index == len(self._rungs) - 1
-        count = of if is_last else self._count(rung_index, of)
-        keep = is_last or (mine < math.inf and rank <= count)
-        return Verdict(keep, rank, of, self._words(rung_index, mine, rank, of, count))
+        mine, of = as_number(value), len(values) + 1
+        rank, step = _rank(mine, values), self._rungs[rung_index]
+        place = f"{_ordinal(rank)} of {of} at step {step}"
+        if rung_index == len(self._rungs) - 1:
+            return Verdict(True, rank, of, f"{place}, the last")
+        if mine == math.inf:
+            return Verdict(False, rank, of, f"no number at step {step}")
+        count = self._count(of, self._shares[rung_index])
+        return Verdict(rank <= count, rank, of, f"{place}, of which {count} run on")
 
     def promotable(
         self, rung_index: int, standings: Mapping[int, float | None], paused: Collection[int]
     ) -> tuple[int, ...]:
         if rung_index == len(self._rungs) - 1:
             return ()
-        count = self._count(rung_index, len(standings))
-        ranked = sorted((_number(value), one) for one, value in standings.items())
-        among = set(paused)
+        among, count = set(paused), self._count(len(standings), 1 / self.fidelity.eta)
+        ranked = sorted((as_number(value), one) for one, value in standings.items())
         return tuple(one for value, one in ranked[:count] if one in among and value < math.inf)
 
-    def _count(self, rung_index: int, of: int) -> int:
+    def _count(self, of: int, share: float) -> int:
         """How many of those on a rung run on."""
-        return max(1, math.floor(of * self._shares[rung_index] + 1e-9))
-
-    def _words(self, rung_index: int, mine: float, rank: int, of: int, count: int) -> str:
-        step = self._rungs[rung_index]
-        if mine == math.inf:
-            return f"no number at step {step}"
-        if rung_index == len(self._rungs) - 1:
-            return f"{_ordinal(rank)} of {of} at step {step}, the last"
-        return f"{_ordinal(rank)} of {of} at step {step}, of which {count} run on"
+        return max(1, math.floor(of * share + 1e-9))
 
 
 class Brackets(SuccessiveHalving):
@@ -144,12 +140,12 @@ class MedianRule(SuccessiveHalving):
 
     def keeps(self, rung_index: int, values: Sequence[float | None], value: float | None) -> Verdict:
         found = super().keeps(rung_index, values, value)
-        if rung_index == len(self._rungs) - 1 or _number(value) == math.inf:
+        if rung_index == len(self._rungs) - 1 or as_number(value) == math.inf:
             return found
         step, place = self._rungs[rung_index], f"{_ordinal(found.rank)} of {found.of}"
         if len(values) < LEAST_OTHERS:
             return Verdict(True, found.rank, found.of, f"{place} at step {step}, too few for a median")
-        keep = _number(value) <= self._bar(rung_index, values)
+        keep = as_number(value) <= self._bar(self._shares[rung_index], values)
         told = "no worse" if keep else "worse"
         return Verdict(keep, found.rank, found.of, f"{place} at step {step}, {told} than the median there")
 
@@ -158,25 +154,34 @@ class MedianRule(SuccessiveHalving):
     ) -> tuple[int, ...]:
         if rung_index == len(self._rungs) - 1 or not standings:
             return ()
-        bar = self._bar(rung_index, list(standings.values()))
-        able = [(_number(standings[one]), one) for one in set(paused) if one in standings]
+        bar = self._bar(1 / self.fidelity.eta, list(standings.values()))
+        able = [(as_number(standings[one]), one) for one in set(paused) if one in standings]
         return tuple(one for value, one in sorted(able) if value <= bar and value < math.inf)
 
-    def _bar(self, rung_index: int, values: Sequence[float | None]) -> float:
+    def _bar(self, share: float, values: Sequence[float | None]) -> float:
         """The median; a higher quantile where a larger share than 1/eta is to run on."""
-        eta, share = self.fidelity.eta, self._shares[rung_index]
+        eta = self.fidelity.eta
         loosened = max(0.0, (share - 1 / eta) / (1 - 1 / eta))
-        ranked = sorted(map(_number, values))
+        ranked = sorted(map(as_number, values))
         place = (0.5 + 0.5 * loosened) * (len(ranked) - 1)
         low, high = ranked[math.floor(place)], ranked[math.ceil(place)]
         return low if low == high else low + (high - low) * (place - math.floor(place))
+
+
+def as_number(value: float | None) -> float:
+    """The value; infinite for one that failed, which is behind all others."""
+    return math.inf if value is None or math.isnan(value) else value
+
+
+def _rank(mine: float, others: Sequence[float | None]) -> int:
+    return 1 + sum(as_number(one) <= mine for one in others)
 
 
 def rule_of(fidelity: Fidelity, shares: Sequence[float] | None = None) -> Rule:
     """The rule that the fidelity names.
 
     Args:
-        shares: what share of those on each rung runs on, see `keep_shares`; None for 1/eta on all.
+        shares: what share of those that come to each rung runs on, see `keep_shares`; None for 1/eta.
     """
     kinds: dict[str, type[SuccessiveHalving]] = {
         "asha": SuccessiveHalving,
@@ -196,11 +201,6 @@ def _bracket_order(sizes: Sequence[int]) -> list[int]:
     """A bracket for each evaluation of a round, each evenly spread over it."""
     places = [((made + 0.5) / size, bracket) for bracket, size in enumerate(sizes) for made in range(size)]
     return [bracket for _, bracket in sorted(places)]
-
-
-def _number(value: float | None) -> float:
-    """One that failed is behind all others."""
-    return math.inf if value is None or math.isnan(value) else value
 
 
 def _ordinal(number: int) -> str:

@@ -57,6 +57,7 @@ class History:
         self._stale: set[int] = set()  # places of observations that were replaced
         self._ranking: list[tuple[float, int]] = []  # (objective, place), successes only, best first
         self.count = 0
+        self.made_with = 0  # observations that it had when it was first read: they have no past
         self.generation = 0
         self.next_ordinal = 0
         self.pending: dict[bytes, Pending] = {}  # in the order proposed
@@ -117,9 +118,13 @@ class History:
 
     def observe(self, row: Floats, objective: float) -> None:
         """Append an observation; it replaces an earlier one of the same row."""
+        self.forget([row.tobytes()])
+        self.append(row, objective)
+
+    def append(self, row: Floats, objective: float) -> None:
+        """Append an observation beside any earlier ones of the same row."""
         key = row.tobytes()
         self._resolve(key)
-        self.forget([key])
         if self.count == len(self._objectives):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
             self._objectives = np.concatenate([self._objectives, np.zeros_like(self._objectives)])

@@ -131,9 +131,11 @@ class LocalGp:
         """Fit the hyperparameters at fixed numbers of observations, each fit begun near the one before."""
         due = self._next_fit or first
         while due <= history.count:
-            self._fitted = self._fit(history.objectives[:due])
-            due += max(REFIT_AT_LEAST, int(REFIT_SHARE * due))
-            self._current = None
+            following = due + max(REFIT_AT_LEAST, int(REFIT_SHARE * due))
+            if following > history.made_with:  # else another fit follows before anything is asked
+                self._fitted = self._fit(history.objectives[:due])
+                self._current = None
+            due = following
         self._next_fit = due
 
     @property

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from ambs_hpc.records import Configuration, Observation, Proposal, Source
     from ambs_hpc.search.encoding import Encoding
     from ambs_hpc.search.history import Draft, History
+
+
+@dataclass(frozen=True, slots=True)
+class RungValue:
+    """What an evaluation had come to at a step before its end: the objective in the user's units."""
+
+    configuration: Configuration
+    step: int
+    value: float
 
 
 class Searcher(Protocol):
@@ -55,6 +64,19 @@ class Searcher(Protocol):
         ...
 
 
+@runtime_checkable
+class LearnsRungs(Protocol):
+    """A searcher that also learns from what is not complete."""
+
+    def tell_rungs(self, values: Sequence[RungValue]) -> None:
+        """Learn values on rungs in this order, after the proposals that they belong to; each is told once.
+
+        Raises:
+            ValueError: a value is not finite, or a configuration is not of the space.
+        """
+        ...
+
+
 class Strategy(Protocol):
     """Chooses the next row; a function of the history alone."""
 
@@ -83,6 +105,7 @@ class SearchSpec:
         starting_points: configurations to be proposed first.
         options: options of the method, not yet checked.
         sources: observations of other problems; only for methods of `registry.WARM`.
+        maximum_step: the step at which evaluations are complete; None where they have no rungs.
     """
 
     encoding: Encoding
@@ -92,6 +115,7 @@ class SearchSpec:
     starting_points: Sequence[Configuration]
     options: Mapping[str, object]
     sources: Sequence[Source] = ()
+    maximum_step: int | None = None
 
 
 class MethodModule(Protocol):

@@ -39,6 +39,7 @@ def create_searcher(
     *,
     starting_points: Iterable[Configuration] = (),
     sources: Iterable[Source] = (),
+    maximum_step: int | None = None,
     **options: object,
 ) -> Searcher:
     """A searcher at its beginning.
@@ -51,6 +52,8 @@ def create_searcher(
         seed: >= 0; same seed and same results in the same order give the same proposals.
         starting_points: configurations to be proposed first.
         sources: observations of other problems, from which the method "ambs" starts warm.
+        maximum_step: the step at which evaluations are complete, of a problem with a fidelity: methods with
+            a model then learn from values on rungs, see `protocol.LearnsRungs`.
         options: options of the method, see `AmbsOptions` and `LatinOptions`; for an Optuna sampler those of
             its constructor.
 
@@ -69,7 +72,9 @@ def create_searcher(
     if seed < 0:
         raise UsageError(f"seed {seed}: give a whole number from 0.")
     encoding = Encoding(build_space(space))
-    spec = SearchSpec(encoding, method, direction, seed, list(starting_points), options, list(sources))
+    spec = SearchSpec(
+        encoding, method, direction, seed, list(starting_points), options, list(sources), maximum_step
+    )
     if spec.sources and method not in WARM:
         raise UsageError(
             f"search method {method!r} does not learn from other problems. Leave --from away, or take one of "

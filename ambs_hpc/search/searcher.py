@@ -41,12 +41,12 @@ class HistorySearcher:
         with one_thread():
             for _ in range(n):
                 try:
-                    draft = self._start() or self._strategy.choose(self._history)
+                    draft = self._start() or self._strategy.choose(self._learned)
                 except (SpaceExhausted, NoLegalConfiguration):
                     if proposals:
                         break
                     raise
-                self._history.propose(draft.row, draft.mean)
+                self._take(draft)
                 proposals.append(self._proposal(draft))
         return proposals
 
@@ -68,7 +68,7 @@ class HistorySearcher:
         for row, objective in rows:
             self._history.observe(row, objective)
         if is_first:  # of a new search or of a restored one: libraries and first models delay no ask
-            self._strategy.prepare(self._history)
+            self._strategy.prepare(self._learned)
 
     def discard(self, configurations: Iterable[Configuration]) -> None:
         """The configurations stay known and are no longer pending."""
@@ -93,6 +93,14 @@ class HistorySearcher:
             mean = None if proposal.mean is None else self._sign * proposal.mean
             self._history.propose(self._encoding.encode(proposal.configuration), mean)
         self.tell(observations)
+
+    @property
+    def _learned(self) -> History:
+        """The history that the strategy reads."""
+        return self._history
+
+    def _take(self, draft: Draft) -> None:
+        self._history.propose(draft.row, draft.mean)
 
     def _observation(self, place: int) -> Observation:
         objective = self._sign * float(self._history.objectives[place])

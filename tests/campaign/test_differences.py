@@ -13,6 +13,7 @@ from ambs_hpc.campaign import SearchSettings, define_campaign
 from ambs_hpc.campaign.creation import edited_campaign
 from ambs_hpc.campaign.differences import definition_differences, wanted_after
 from ambs_hpc.errors import CampaignConflict, UsageError
+from ambs_hpc.fidelity import Fidelity
 from ambs_hpc.problem import Command, Problem
 from ambs_hpc.problem.problem_file import LoadedProblem
 from ambs_hpc.records import Campaign, NewCampaign
@@ -47,6 +48,8 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "here")
 
 
+FIDELITY = "{'name': 'epochs', 'minimum': 1, 'maximum': 9, 'eta': 3, ..."
+
 CHANGES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({}, {}, []),
     ({"time_limit_seconds": 60}, {}, ["time_limit_seconds none -> 60"]),
@@ -57,6 +60,7 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({}, {"method_options": {"kappa": 2}}, ["method_options.kappa none -> 2"]),
     ({}, {"max_evaluations": 9}, ["max_evaluations none -> 9"]),
     ({}, {"priority": 5}, ["priority 0 -> 5"]),
+    ({"fidelity": Fidelity("epochs", 1, 9)}, {}, ["fidelity none -> " + FIDELITY]),
 ]
 
 
@@ -146,3 +150,13 @@ def test_a_moved_folder_is_followed_with_its_runs(desk: Desk) -> None:
     desk.folder.rmdir()
     old.rename(desk.folder)
     assert desk.words() == [f"directory {old} -> {desk.folder}", f"runs in {desk.folder}/runs/p/0123"]
+
+
+def test_a_fidelity_may_change_but_for_its_end(desk: Desk) -> None:
+    """Results are those of its last step, and what is paused waits to get there."""
+    desk.stored = Campaign(1, 0.0, desk.wanted({"fidelity": Fidelity("epochs", 1, 81)}))
+    changed = desk.words({"fidelity": Fidelity("epochs", 3, 81, rule="median")})
+    assert changed == ["fidelity.minimum 1 -> 3", "fidelity.rule asha -> median"]
+    for other in (Fidelity("epochs", 1, 27), Fidelity("trees", 1, 81), None):
+        with pytest.raises(CampaignConflict, match="has another fidelity"):
+            desk.after({"fidelity": other})

@@ -82,3 +82,30 @@ def test_a_queue_without_a_site_is_refused() -> None:
     result = invoke("--queue", "debug")
     assert isinstance(result.exception, UsageError)
     assert "--site" in str(result.exception)
+
+
+def test_a_fidelity_is_compared_before_anything_is_spent() -> None:
+    """What a search with rungs needs for what one without finds in all of its own."""
+    plan = ("--fidelity", "epochs:1:9", "--agreement", "1", "--nodes", "4", "--repeats", "2", "--json")
+    result = invoke(*plan, "--run-time", "constant:9")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    (machine,) = found["machines"]
+    assert found["fidelity"]["maximum"] == 9
+    assert machine["slots"] == 4
+    assert [one["node_hours"] for one in machine["seeds"]] == [0.2, 0.2]
+    assert machine["share"] == pytest.approx(sum(one["with_rungs"] for one in machine["seeds"]) / 0.4)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--fidelity", "epochs:1"), "--fidelity epochs:1: give NAME:MINIMUM:MAXIMUM"),
+        (("--fidelity", "epochs:1:9", "--agreement", "2"), "--agreement 2: give a number from -1 to 1"),
+    ],
+)
+def test_a_fidelity_of_another_form_is_refused(given: tuple[str, ...], message: str) -> None:
+    """With what is accepted, before anything is computed."""
+    result = invoke(*given)
+    assert isinstance(result.exception, UsageError)
+    assert message in str(result.exception)

@@ -51,16 +51,17 @@ def test_nobody_pauses_at_the_end(rule: str) -> None:
 def test_paused_ones_are_promotable_when_others_did_worse() -> None:
     """A rung grows, and the best third of it with it; what runs on already takes its place in the third."""
     standings = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5, 6: None}
-    assert ASHA.promotable(0, standings, [2, 3, 4, 5]) == (2,)
+    assert ASHA.promotable(0, standings, [2, 3, 4, 5, 6]) == (2,)
     assert ASHA.promotable(0, {**standings, 7: 0.7, 8: 0.8, 9: 0.9}, [3, 2, 4, 5]) == (2, 3)
 
 
 def test_shares_loosen_a_rung() -> None:
-    """Where a rung says nothing of the end, all run on."""
+    """Where a rung says nothing of the end, all run on that come; what paused before stays behind them."""
     loose = rule_of(Fidelity("epochs", 1, 9), [1.0, 0.5, 1.0])
-    standings = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
-    assert loose.promotable(0, standings, [1, 2, 3, 4]) == (4, 3, 2, 1)
-    assert loose.promotable(1, standings, [1, 2, 3, 4]) == (4, 3)
+    assert loose.keeps(0, [0.1, 0.2, 0.3], 0.4).keep
+    assert loose.keeps(1, [0.1, 0.3, 0.4], 0.2).keep
+    assert not loose.keeps(1, [0.1, 0.2, 0.4], 0.3).keep
+    assert loose.promotable(0, {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}, [1, 2, 3, 4]) == (4,)
 
 
 def test_the_median_pauses_what_is_worse() -> None:

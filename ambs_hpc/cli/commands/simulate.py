@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +20,9 @@ from ambs_hpc.search import DEFAULT_METHOD
 from ambs_hpc.threads import THREAD_VARIABLES
 
 if TYPE_CHECKING:
-    from ambs_hpc.simulate import SimulationResult, SimulationSettings
+    from ambs_hpc.simulate import NamedLoad, SimulationResult, SimulationSettings
 
+RUNG_COLUMNS = ["slots", "slot-hours without rungs", "with, for the same value", "share", "reached"]
 COLUMNS = ["slots", "utilisation", "evaluations", "per hour", "best", "CPU ms per proposal"]
 
 
@@ -76,6 +77,19 @@ def simulate(
     free_clock: Annotated[
         bool, typer.Option("--free-clock", help="Let computing take no virtual time.")
     ] = False,
+    fidelity: Annotated[
+        str | None,
+        typer.Option(
+            "--fidelity",
+            metavar="NAME:MIN:MAX",
+            help="Compare what is spent with rungs and without: epochs:1:81, epochs:1:81:3:median.",
+        ),
+    ] = None,
+    agreement: Annotated[
+        float,
+        typer.Option("--agreement", help="With --fidelity: of the first rung with the end, from -1 to 1."),
+    ] = 0.7,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="With --fidelity: number of seeds.")] = 5,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Draw it: .png, .pdf or .svg.")
     ] = None,
@@ -95,6 +109,11 @@ def simulate(
     chosen = named_load(load)
     if run_time is not None:
         chosen = replace(chosen, run_time=read_run_time(run_time))
+    if fidelity is not None:
+        slots = [count * (slots_per_node or 1) for count in _node_counts(nodes)]
+        asked = _Asked(fidelity, agreement, slots, minutes, method, range(seed, seed + repeats))
+        _print_compared(chosen, asked, as_json=as_json)
+        return
     options = MachineOptions(site, queue, slots_per_node, launchers, queue_wait, walltime, node_failures)
     results = []
     for count in _node_counts(nodes):
@@ -117,6 +136,46 @@ def simulate(
         _draw(f"{load}, {method}", results, figure)
         if not as_json:
             echo(f"Wrote {figure}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of a comparison of rungs."""
+
+    fidelity: str
+    agreement: float
+    slots: Sequence[int]
+    minutes: float
+    method: str
+    seeds: Sequence[int]
+
+
+def _print_compared(load: NamedLoad, asked: _Asked, *, as_json: bool) -> None:
+    """The slot-hours with rungs for what a search without them finds in all of its own, of each machine."""
+    from ambs_hpc.cli.shared.output import print_json, print_table
+    from ambs_hpc.simulate.rungs.pretended_curves import PretendedCurves, read_fidelity
+    from ambs_hpc.simulate.rungs.rung_comparison import compare, mean_and_error
+    from ambs_hpc.simulate.rungs.rung_simulation import RungSettings
+
+    fidelity, rows, plain = read_fidelity(asked.fidelity), [], []
+    curves = PretendedCurves(load, fidelity, asked.agreement)
+    for slots in asked.slots:
+        settings = RungSettings(slots, 60 * asked.minutes * slots, method=asked.method)
+        found = compare(curves.load, settings, fidelity, asked.seeds)
+        share, error = mean_and_error([one.ratio for one in found])
+        hours = mean_and_error([one.with_rungs for one in found])[0]
+        reached = sum(one.is_reached for one in found)
+        rows.append(
+            [slots, found[0].node_hours, hours, f"{share:.2f} ± {error:.2f}", f"{reached} of {len(found)}"]
+        )
+        plain.append(
+            {"slots": slots, "share": share, "error": error, "seeds": [asdict(one) for one in found]}
+        )
+    if as_json:
+        print_json({"fidelity": asdict(fidelity), "agreement": asked.agreement, "machines": plain})
+        return
+    echo(f"{fidelity.words}; agreement of the first rung with the end {asked.agreement:g}")
+    print_table(RUNG_COLUMNS, rows)
 
 
 def _node_counts(text: str) -> list[int]:

@@ -24,10 +24,11 @@ from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, read_options
 from ambs_hpc.search.methods.design_search import DesignStrategy
 from ambs_hpc.search.objective_transform import ADAPTIVE, Scale
 from ambs_hpc.search.protocol import Searcher, SearchSpec
+from ambs_hpc.search.rungs.rung_searcher import rung_searcher
 from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
 from ambs_hpc.search.sampling.niches import Niche, draw_niche, draw_other_choice
 from ambs_hpc.search.sampling.sampler import ConfigurationSampler
-from ambs_hpc.search.searcher import HistorySearcher, best_first, first_unknown
+from ambs_hpc.search.searcher import best_first, first_unknown
 from ambs_hpc.search.stagnation import Stagnation
 from ambs_hpc.search.streams import Stream, generator
 from ambs_hpc.search.transfer.transfer_strategy import warm_started
@@ -54,7 +55,7 @@ def create(spec: SearchSpec) -> Searcher:
     """
     options = read_options(spec.method, PRESETS[spec.method], spec.options)
     strategy = warm_started(AmbsStrategy(spec.encoding, options, spec.seed), spec)
-    return HistorySearcher(spec.encoding, strategy, spec.direction, spec.starting_points)
+    return rung_searcher(spec, strategy)
 
 
 class AmbsStrategy:

@@ -1,0 +1,1 @@
+"""A campaign with a fidelity in virtual time, before anything is spent."""
