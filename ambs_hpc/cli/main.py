@@ -41,6 +41,7 @@ from ambs_hpc.cli.commands import (
     status,
     submit,
     tell,
+    top,
     why,
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
@@ -92,6 +93,7 @@ app.command("tell")(tell.tell)
 app.command("rerun")(rerun.rerun)
 app.command("cancel")(cancel.cancel)
 app.command("space")(space.space)
+app.command("top")(top.top)
 app.command("plot")(plot.plot)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)

@@ -27,7 +27,13 @@ from ambs_hpc.queue.reads.insights import (
     stored_failures,
     waiting_ahead,
 )
-from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
+from ambs_hpc.queue.reads.launchers import (
+    holders,
+    last_launcher,
+    live_launchers,
+    running_by_launcher,
+    running_in,
+)
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
     MEMORY_SECONDS,
@@ -39,6 +45,7 @@ from ambs_hpc.queue.reads.node_verdicts import (
     node_verdicts,
     site_of_allocation,
 )
+from ambs_hpc.queue.reads.overview import CampaignLine, campaign_lines, last_event_id
 from ambs_hpc.queue.reads.report_curve import Report, report_counts, reports_of
 from ambs_hpc.queue.reads.reports import (
     SORTS,
@@ -133,6 +140,7 @@ __all__ = [
     "UNSENT",
     "VANISHED",
     "AttemptSpan",
+    "CampaignLine",
     "CampaignVersion",
     "EndedRun",
     "EvaluationRow",
@@ -162,6 +170,7 @@ __all__ = [
     "adopt",
     "attempts_of",
     "best",
+    "campaign_lines",
     "campaign_uid",
     "campaign_version",
     "cancel",
@@ -196,6 +205,7 @@ __all__ = [
     "is_left_out",
     "is_scheduler_id_taken",
     "is_search_alive",
+    "last_event_id",
     "last_launcher",
     "last_revision",
     "launchers_of",
@@ -234,6 +244,7 @@ __all__ = [
     "revise_waiting",
     "revisions_of",
     "run_read_only_sql",
+    "running_by_launcher",
     "running_in",
     "sampled_results",
     "search_heartbeat",
