@@ -33,6 +33,7 @@ from ambs_hpc.cli.commands import (
     rerun,
     run,
     search,
+    serve,
     show,
     simulate,
     site,
@@ -93,6 +94,7 @@ app.command("tell")(tell.tell)
 app.command("rerun")(rerun.rerun)
 app.command("cancel")(cancel.cancel)
 app.command("space")(space.space)
+app.command("serve")(serve.serve)
 app.command("top")(top.top)
 app.command("plot")(plot.plot)
 app.command("report")(report.report)

@@ -87,7 +87,7 @@ from ambs_hpc.queue.reads.sources import (
 )
 from ambs_hpc.queue.reads.sql_console import run_read_only_sql
 from ambs_hpc.queue.sql.clock import read_now
-from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
+from ambs_hpc.queue.sql.engine import database_url, forbid_writes, open_database, upgrade_database
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
 from ambs_hpc.queue.sql.transactions import patient, reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
@@ -193,6 +193,7 @@ __all__ = [
     "find_campaign",
     "finished_since",
     "first_proposal",
+    "forbid_writes",
     "forgive_node",
     "get_allocation",
     "get_campaign",

@@ -44,7 +44,7 @@ class EvaluationScreen(Screen[None]):
     """Reads in `read`, away from the event loop; shows in `show`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,backspace", "app.pop_screen", "Back", priority=True),
+        Binding("escape,backspace", "dismiss", "Back", priority=True),
         *(Binding(str(number), f"part('{name}')", name.capitalize()) for number, name in enumerate(PARTS, 1)),
     ]
     CSS = """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 1.0
 # Between two reads at least so many times what the last one took: a large database is not kept busy.
-REST_FACTOR = 10.0
+REST_FACTOR, MOST_REST_SECONDS = 10.0, 30.0
 STATES: tuple[State | None, ...] = (None, *State)
 
 KEYS = """
@@ -109,7 +109,8 @@ class TopApplication(App[None]):
             except AmbsError as error:  # a database that is away comes back; what is shown stays
                 self._trouble = str(error)
             self._draw_lines()
-            pause = max(REFRESH_SECONDS, REST_FACTOR * (time.monotonic() - began))
+            rest = min(MOST_REST_SECONDS, REST_FACTOR * (time.monotonic() - began))
+            pause = max(REFRESH_SECONDS, rest)
             try:
                 await asyncio.wait_for(self._wanted.wait(), pause)
             except asyncio.TimeoutError:
@@ -258,7 +259,7 @@ class TopApplication(App[None]):
             self._ask(replace(self._query_now, view="evaluations", campaign=row.campaign))
 
     def _open_evaluation(self, evaluation_id: int) -> None:
-        self.push_screen(EvaluationScreen(evaluation_id))
+        self.push_screen(EvaluationScreen(evaluation_id), lambda _: self._wanted.set())
         self._wanted.set()
 
     def action_keys(self) -> None:
