@@ -16,7 +16,7 @@ from ambs_hpc.queue.reads.allocations import (
 from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of, launchers_of
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
-from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
+from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_node_seconds, ended_runs
 from ambs_hpc.queue.reads.insights import (
     SampledResults,
     StoredFailure,
@@ -186,6 +186,7 @@ __all__ = [
     "end_launcher",
     "ended_attempts",
     "ended_before",
+    "ended_node_seconds",
     "ended_runs",
     "enqueue",
     "fail",

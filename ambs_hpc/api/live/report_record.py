@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,11 +34,25 @@ def report_record(engine: Engine, campaign: Campaign) -> CampaignRecord:
     Raises:
         NotFound: the campaign has gone.
     """
-    with queue.reading(engine) as connection:
-        record = read_campaign(connection, campaign)
-    newest = record.campaign
-    causes = failure_causes(engine, newest, EXPLAINED_SIGNATURES) if record.failures else []
-    return replace(record, importance=_importance(engine, newest), explained=tuple(map(_explained, causes)))
+    with _without_collector():
+        with queue.reading(engine) as connection:
+            record = read_campaign(connection, campaign)
+        newest = record.campaign
+        causes = failure_causes(engine, newest, EXPLAINED_SIGNATURES) if record.failures else []
+        importance = _importance(engine, newest)
+    return replace(record, importance=importance, explained=tuple(map(_explained, causes)))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Look for no cycles meanwhile: among a million new objects that takes a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def live_page(engine: Engine, campaign: Campaign, version: int) -> str:

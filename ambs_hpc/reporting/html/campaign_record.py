@@ -66,7 +66,6 @@ def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
     Raises:
         NotFound: the campaign has gone.
     """
-    runs = queue.ended_runs(connection, campaign.id)
     return CampaignRecord(
         campaign=queue.get_campaign(connection, campaign.id),
         at=queue.read_now(connection),
@@ -79,5 +78,5 @@ def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
         failures=queue.failures(connection, campaign.id),
         revisions=queue.revisions_of(connection, campaign.id),
         throughput=queue.throughput(connection, campaign.id),
-        node_seconds=sum(one.node_seconds for one in runs),
+        node_seconds=queue.ended_node_seconds(connection, campaign.id),
     )
