@@ -67,7 +67,9 @@ class EvaluationScreen(Screen[None]):
                     yield Static("reading ...", id=f"text-{name}", markup=False)
             for name in STREAMS:
                 yield Log(id=f"part-{name}", max_lines=MOST_LINES)
-        yield Footer()
+        keys = Footer()
+        keys.compact = True
+        yield keys
 
     def action_part(self, name: str) -> None:
         """Show this part."""

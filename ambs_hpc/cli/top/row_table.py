@@ -9,9 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from ambs_hpc.cli.top.shown_rows import ShownRow, ShownTable
+from ambs_hpc.states import State
 
 WIDEST = {"configuration": 200, "what": 200, "its words": 200, "the error without its numbers": 44}
 MOST_LETTERS = 26  # of any other cell
+_STYLES = {State.FAILED.value: "red", State.RUNNING.value: "cyan"}  # beside the word, and never alone
 
 
 class RowTable(DataTable[Text]):
@@ -67,4 +69,5 @@ class RowTable(DataTable[Text]):
 
 def _short(column: str, text: str) -> Text:
     most = WIDEST.get(column, MOST_LETTERS)
-    return Text(text if len(text) <= most else text[: most - 1] + "…")
+    style = _STYLES.get(text.partition(" ")[0], "") if column == "state" else ""
+    return Text(text if len(text) <= most else text[: most - 1] + "…", style=style)
