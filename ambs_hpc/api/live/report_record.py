@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -38,9 +38,17 @@ def report_record(engine: Engine, campaign: Campaign) -> CampaignRecord:
         with queue.reading(engine) as connection:
             record = read_campaign(connection, campaign)
         newest = record.campaign
+        if not _has_space(newest):
+            return record
         causes = failure_causes(engine, newest, EXPLAINED_SIGNATURES) if record.failures else []
         importance = _importance(engine, newest)
     return replace(record, importance=importance, explained=tuple(map(_explained, causes)))
+
+
+def _has_space(campaign: Campaign) -> bool:
+    """Whether the stored problem has a space that can be built: a program may have stored another."""
+    space = campaign.definition.problem.get("space")
+    return isinstance(space, Mapping) and "format_version" in space
 
 
 @contextmanager
@@ -73,9 +81,7 @@ def page_stamp(engine: Engine, campaign_id: int) -> Hashable:
 
 
 def _importance(engine: Engine, campaign: Campaign) -> Importance | None:
-    """None where too little is known, or the stored problem has no space that can be built."""
-    if "format_version" not in newest_space(campaign):
-        return None
+    """None where too little is known."""
     with queue.reading(engine) as connection:
         sampled = queue.sampled_results(connection, campaign.id, MOST_ROWS)
     rows = in_newest_space(campaign, sampled.results)
