@@ -1,6 +1,6 @@
 """Whether what evaluations report slows claims: rounds with and without 50 reports a second, in turn.
 
-    python benchmarks/report_claims.py --database sqlite --by own --pairs 20 --seconds 2
+    python -m benchmarks.report_claims --database sqlite --by own --pairs 20 --seconds 2
 
 A launcher claims and completes without a pause, eight at a time. By `own`, it stores five times a second what
 its own evaluations reported, with their results, as launchers do; by `others`, another process does so for
@@ -21,8 +21,6 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 
-from databases import private_postgresql
-from queue_rates import ENQUEUED_AT_ONCE, _campaign, _enqueue, _new, _outcome
 from sqlalchemy import Engine
 
 from ambs_hpc.queue import (
@@ -39,6 +37,8 @@ from ambs_hpc.queue import (
 )
 from ambs_hpc.records import Claim, NewLauncher
 from ambs_hpc.states import State
+from benchmarks.databases import private_postgresql
+from benchmarks.queue_rates import ENQUEUED_AT_ONCE, _campaign, _enqueue, _new, _outcome
 
 BATCH, REPORTING = 8, 50
 MOST_A_SECOND = 4000  # of evaluations that one process can claim and complete

@@ -215,11 +215,13 @@ def test_what_was_shown_stays_while_the_database_is_away(
         await shown(pilot, application, "5/100")
 
         def away(*_: object) -> None:
-            raise DatabaseUnreachable("The database gives no answer.")
+            raise DatabaseUnreachable("It is away.")
 
         with monkeypatch.context() as patch:
             patch.setattr("ambs_hpc.cli.top.top_application.read_snapshot", away)
-            assert "5/100" in await shown(pilot, application, "The database gives no answer.")
+            assert "5/100" in await shown(
+                pilot, application, "No answer from the database; trying again. It is away."
+            )
         await shown(pilot, application, "1 shown")
 
     played(engine, steps)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ambs_hpc.errors import AmbsError
+from ambs_hpc.errors import AmbsError, DatabaseLocked, DatabaseUnreachable
 
 logger = logging.getLogger(__name__)
 
 REST_FACTOR = 10.0  # between two pages at least so many times what the last one took to make
+NO_ANSWER = "No answer from the database; trying again."
 FIRST_PAGE_SECONDS = 120.0
 LINGER_SECONDS = 20.0  # for which a page is still made after the last one who watched has gone
 
@@ -126,7 +127,9 @@ class SharedPage:
                 page = ServedPage(version, time.time(), compressed)
                 self._made_of = stamp  # type: ignore[assignment]  # any value that can be compared
                 self.made += 1
-        except AmbsError as error:  # a database that is away comes back; the last page stays
+        except (DatabaseUnreachable, DatabaseLocked) as error:  # it comes back; the last page stays
+            trouble = f"{NO_ANSWER} {error}"
+        except AmbsError as error:
             trouble = str(error)
         except Exception as error:
             logger.exception("page could not be made")

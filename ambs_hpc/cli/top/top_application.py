@@ -23,7 +23,7 @@ from ambs_hpc.cli.top.question_screen import KeysScreen, QuestionScreen
 from ambs_hpc.cli.top.row_table import RowTable
 from ambs_hpc.cli.top.shown_rows import shown_table, totals_line
 from ambs_hpc.cli.top.snapshot import MOST_EVALUATIONS, ORDERS, VIEWS, Snapshot, ViewQuery, read_snapshot
-from ambs_hpc.errors import AmbsError
+from ambs_hpc.errors import AmbsError, DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.states import State
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 1.0
 # Between two reads at least so many times what the last one took: a large database is not kept busy.
 REST_FACTOR, MOST_REST_SECONDS = 10.0, 30.0
+NO_ANSWER = "No answer from the database; trying again."
 STATES: tuple[State | None, ...] = (None, *State)
 
 KEYS = """
@@ -106,7 +107,9 @@ class TopApplication(App[None]):
             try:
                 await self._read_once()
                 self._trouble = ""
-            except AmbsError as error:  # a database that is away comes back; what is shown stays
+            except (DatabaseUnreachable, DatabaseLocked) as error:  # it comes back; what is shown stays
+                self._trouble = f"{NO_ANSWER} {error}"
+            except AmbsError as error:
                 self._trouble = str(error)
             self._draw_lines()
             rest = min(MOST_REST_SECONDS, REST_FACTOR * (time.monotonic() - began))

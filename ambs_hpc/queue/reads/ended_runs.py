@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def ended_node_seconds(connection: Connection, campaign_id: int) -> float:
         .group_by(column.nodes, column.whole_node, event.launcher_id)
     )
     share = _shares(connection)
-    return sum(
+    return math.fsum(
         row.seconds * (row.nodes if row.whole_node or row.nodes > 1 else share.get(row.launcher_id, 1.0))
         for row in connection.execute(statement)
     )

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from ambs_hpc.api.live.page_access import PageAccess, is_loopback_name
 from ambs_hpc.api.live.page_server import MOST_CONNECTIONS, PageServer, tunnel_command
 from ambs_hpc.api.live.report_record import live_page, page_stamp
-from ambs_hpc.api.live.shared_page import SharedPage
+from ambs_hpc.api.live.shared_page import NO_ANSWER, SharedPage
 from ambs_hpc.cli.commands.serve import shared_page
 from ambs_hpc.errors import DatabaseError, DatabaseUnreachable, UsageError
 from ambs_hpc.queue import claim, complete, forbid_writes, reading, transaction
@@ -35,7 +35,7 @@ class Campaign:
 
     def stamp(self) -> int:
         if self.is_away:
-            raise DatabaseUnreachable("The database gives no answer.")
+            raise DatabaseUnreachable("It is away.")
         return self.number
 
     def make(self, version: int) -> str:
@@ -199,7 +199,7 @@ def test_changes_and_troubles_are_told_as_events(server: PageServer, campaign: C
     campaign.number = 4
     assert told() == ("page", {"version": 2})
     campaign.is_away = True
-    assert told() == ("away", {"words": "The database gives no answer."})
+    assert told() == ("away", {"words": f"{NO_ANSWER} It is away."})
     campaign.is_away = False
     assert told() == ("page", {"version": 2})
     connection.close()
@@ -271,7 +271,7 @@ def test_a_browser_follows_and_keeps_what_was_chosen(
         focused = "document.activeElement === document.querySelectorAll('#svg-parallel .axis')[2]"
         assert page.value(focused) is True
         campaign.is_away = True
-        page.wait("document.getElementById('live').textContent === 'The database gives no answer.'")
+        page.wait("document.getElementById('live').textContent.startsWith('No answer from the database')")
         assert page.complaints == []
         own = f"http://127.0.0.1:{server.port}/{server.access.folder}/"
         assert {url for url in page.requests if urlsplit(url).hostname} <= {
