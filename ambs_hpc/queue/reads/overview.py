@@ -15,6 +15,7 @@ from ambs_hpc.queue.schema.tables import (
     evaluation_event,
     is_done,
     is_running,
+    unindexed,
 )
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.states import State
@@ -52,7 +53,7 @@ def campaign_lines(connection: Connection, limit: int | None = None) -> list[Cam
     Args:
         limit: at most this many; None for all.
     """
-    progress, whose = campaign_progress.c, evaluation.c.campaign_id
+    progress, whose = campaign_progress.c, unindexed(evaluation.c.campaign_id)
     counting = select(whose, func.count()).where(is_running).group_by(whose)
     running: dict[int, int] = {row[0]: row[1] for row in connection.execute(counting)}
     statement = (
