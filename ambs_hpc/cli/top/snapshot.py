@@ -82,7 +82,8 @@ def read_snapshot(engine: Engine, query: ViewQuery) -> Snapshot:
                 cut = len(rows) > MOST_EVALUATIONS
                 return Snapshot(query, at, lines, evaluations=rows[:MOST_EVALUATIONS], is_cut=cut)
             case "launchers":
-                running = _evaluations(connection, None, State.RUNNING, "id")
+                # None of them has finished. Asked for by id, SQLite would walk through all that ever ran.
+                running = _evaluations(connection, None, State.RUNNING, "finished")
                 return Snapshot(
                     query,
                     at,
