@@ -34,7 +34,7 @@ def report_record(engine: Engine, campaign: Campaign) -> CampaignRecord:
     Raises:
         NotFound: the campaign has gone.
     """
-    with _without_collector():
+    with without_collector():
         with queue.reading(engine) as connection:
             record = read_campaign(connection, campaign)
         newest = record.campaign
@@ -52,8 +52,8 @@ def _has_space(campaign: Campaign) -> bool:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Look for no cycles meanwhile: among a million new objects that takes a tenth of the time."""
+def without_collector() -> Iterator[None]:
+    """Look for no cycles of objects meanwhile: among a million new ones that takes a tenth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -69,7 +69,8 @@ def live_page(engine: Engine, campaign: Campaign, version: int) -> str:
     Raises:
         NotFound: the campaign has gone.
     """
-    return report_html(report_record(engine, campaign), live_version=version)
+    with without_collector():
+        return report_html(report_record(engine, campaign), live_version=version)
 
 
 def page_stamp(engine: Engine, campaign_id: int) -> Hashable:

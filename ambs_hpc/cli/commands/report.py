@@ -68,7 +68,7 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
         UsageError: several campaigns and none named, or the file cannot be written.
     """
     from ambs_hpc import queue
-    from ambs_hpc.api.live.report_record import report_record
+    from ambs_hpc.api.live.report_record import report_record, without_collector
     from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.errors import UsageError, nearest
     from ambs_hpc.reporting.html.document import report_html
@@ -80,8 +80,9 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
         if chosen is None and len(known) != 1:
             names = [one.name for one in known]
             raise UsageError(f"Say which campaign: --campaign NAME. {nearest('', names)}")
-    record = report_record(engine, chosen or known[0])
-    content = report_html(record)
+    with without_collector():
+        record = report_record(engine, chosen or known[0])
+        content = report_html(record)
     file = output or Path(f"{record.campaign.name}.html")
     write_whole(file, content)
     return {
