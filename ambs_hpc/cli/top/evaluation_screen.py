@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -32,12 +33,16 @@ MOST_LINES = 5000  # of a log, in memory
 
 
 class SeenEvaluation(NamedTuple):
-    """What was read of it at once: `why` is None where it is as it was, `logs` has what came since."""
+    """What was read of it at once: `why` is None where it is as it was, `logs` has what came since.
+
+    `seconds` are those of the statements that are asked again and again.
+    """
 
     snapshot: Snapshot
     why: list[str] | None
     logs: dict[str, str]
     is_new_attempt: bool
+    seconds: float
 
 
 class EvaluationScreen(Screen[None]):
@@ -82,7 +87,9 @@ class EvaluationScreen(Screen[None]):
         Raises:
             DatabaseUnreachable, DatabaseLocked, NotFound: as `read_snapshot`.
         """
+        began = time.monotonic()
         snapshot = read_snapshot(engine, ViewQuery("evaluation", evaluation_id=self.evaluation_id))
+        seconds = time.monotonic() - began
         story = snapshot.story
         assert story is not None
         why, stamp = None, (story.row.state, story.row.attempt, len(story.events))
@@ -90,7 +97,8 @@ class EvaluationScreen(Screen[None]):
             why = [harmless(line) for line in reason_lines(evaluation_reasons(engine, self.evaluation_id))]
             self._stamp = stamp
         is_new = self._look_for_files(story)
-        return SeenEvaluation(snapshot, why, {name: log.more() for name, log in self._logs.items()}, is_new)
+        logs = {name: log.more() for name, log in self._logs.items()}
+        return SeenEvaluation(snapshot, why, logs, is_new, seconds)
 
     def show(self, seen: SeenEvaluation) -> None:
         """Put it on the screen; logs stay at their end unless a person has scrolled up."""
@@ -112,6 +120,10 @@ class EvaluationScreen(Screen[None]):
             if seen.logs.get(name):
                 is_at_end = log.scroll_offset.y >= log.max_scroll_y
                 log.write(seen.logs[name], scroll_end=is_at_end)
+
+    def tell(self, words: str) -> None:
+        """Say in the title what keeps it from being read."""
+        self.query_one("#title", Static).update(Text(harmless(f" evaluation {self.evaluation_id}: {words}")))
 
     def _look_for_files(self, story: EvaluationStory) -> bool:
         """Follow the files of the latest attempt; whether it is another one than before."""

@@ -178,7 +178,7 @@ _TABLES: dict[str, Callable[[Snapshot], ShownTable]] = {
 
 def totals_line(snapshot: Snapshot) -> str:
     """The state of the whole database in a few words."""
-    total = {state: sum(one.counts[state] for one in snapshot.campaigns) for state in State}
+    total = {state: sum(one.counts.get(state, 0) for one in snapshot.campaigns) for state in State}
     return (
         ", ".join(f"{number} {state.value.lower()}" for state, number in total.items() if number) or "empty"
     )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import App, ComposeResult, ScreenStackError
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.widgets import ContentSwitcher, DataTable, Footer, Input, Static
 
 from ambs_hpc.cli.shared.output import utc
@@ -103,31 +104,51 @@ class TopApplication(App[None]):
     async def _watch(self) -> None:
         while True:
             self._wanted.clear()
-            began = time.monotonic()
             try:
-                await self._read_once()
-                self._trouble = ""
-            except (DatabaseUnreachable, DatabaseLocked) as error:  # it comes back; what is shown stays
-                self._trouble = f"{NO_ANSWER} {error}"
-            except AmbsError as error:
-                self._trouble = str(error)
-            self._draw_lines()
-            rest = min(MOST_REST_SECONDS, REST_FACTOR * (time.monotonic() - began))
-            pause = max(REFRESH_SECONDS, rest)
+                seconds = await self._read_and_tell()
+            except (NoMatches, ScreenStackError):  # the screen has gone: the program ends
+                return
+            pause = max(REFRESH_SECONDS, min(MOST_REST_SECONDS, REST_FACTOR * seconds))
             try:
                 await asyncio.wait_for(self._wanted.wait(), pause)
             except asyncio.TimeoutError:
                 continue
 
-    async def _read_once(self) -> None:
-        screen = next((one for one in self.screen_stack if isinstance(one, EvaluationScreen)), None)
+    async def _read_and_tell(self) -> float:
+        """Read once, and say what kept it from that; the seconds that the database took."""
+        seconds = 0.0
+        try:
+            seconds = await self._read_once()
+            self._trouble = ""
+        except (DatabaseUnreachable, DatabaseLocked) as error:  # it comes back; what is shown stays
+            self._tell_trouble(f"{NO_ANSWER} {error}")
+        except AmbsError as error:
+            self._tell_trouble(str(error))
+        self._draw_lines()
+        return seconds
+
+    def _tell_trouble(self, words: str) -> None:
+        self._trouble = words
+        if (screen := self._evaluation_screen) is not None and screen.is_mounted:
+            screen.tell(words)
+
+    @property
+    def _evaluation_screen(self) -> EvaluationScreen | None:
+        return next((one for one in self.screen_stack if isinstance(one, EvaluationScreen)), None)
+
+    async def _read_once(self) -> float:
+        """Read and show what is looked at; the seconds that the database took."""
+        screen = self._evaluation_screen
         if screen is None:
-            query = self._query_now
-            self._take(await in_daemon_thread(lambda: read_snapshot(self._engine, query)))
-            return
+            query, began = self._query_now, time.monotonic()
+            snapshot = await in_daemon_thread(lambda: read_snapshot(self._engine, query))
+            seconds = time.monotonic() - began
+            self._take(snapshot)
+            return seconds
         seen: SeenEvaluation = await in_daemon_thread(lambda: screen.read(self._engine))
         if screen.is_mounted and screen in self.screen_stack:
             screen.show(seen)
+        return seen.seconds
 
     def _take(self, snapshot: Snapshot) -> None:
         self._seen[snapshot.query.view] = snapshot
@@ -156,19 +177,19 @@ class TopApplication(App[None]):
 
     def _note(self, query: ViewQuery, snapshot: Snapshot | None) -> str:
         whose = f"of {query.campaign} (Escape: of all)" if query.campaign else "of all campaigns"
-        words = f'; rows with "{self._words}"' if self._words else ""
+        words = f'rows with "{self._words}"; ' if self._words else ""
         if snapshot is None or snapshot.query != query:
             return "reading ..."
         if query.view == "evaluations":
             state = f"only {query.state.value}" if query.state else "every state"
             first = f"; the first {MOST_EVALUATIONS}" if snapshot.is_cut else ""
-            return f"{whose}; {state}; by {query.order}{first}{words}"
+            return f"{words}{whose}; {state}; by {query.order}{first}"
         if query.view == "failures":
-            return f"{whose}{words}; what they have in common: ambs why failed"
+            return f"{words}{whose}; what they have in common: ambs why failed"
         if query.view == "launchers" and snapshot.is_cut:
-            return f"the first {MOST_EVALUATIONS} that run{words}"
+            return f"{words}the first {MOST_EVALUATIONS} that run"
         rows = self._table.row_count
-        return f"{rows} shown{words}" if rows else shown_table(snapshot, self._words).empty
+        return f"{words}{rows} shown" if rows else shown_table(snapshot, self._words).empty
 
     @property
     def _table(self) -> RowTable:
