@@ -121,6 +121,12 @@ DOORS = {
     "alembic": {"queue"},
     "typer": {"cli"},
     "rich": {"api", "cli", "reporting"},
+    "textual": {
+        "cli/top/top_application.py",
+        "cli/top/evaluation_screen.py",
+        "cli/top/question_screen.py",
+        "cli/top/row_table.py",
+    },
     "jinja2": {"sites"},
     "yaml": {"sites"},
 }

@@ -15,6 +15,7 @@ HEAVY = {
         "sqlalchemy",
         "ConfigSpace",
         "rich",
+        "textual",
         "jinja2",
         "matplotlib",
     },

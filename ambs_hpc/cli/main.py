@@ -35,6 +35,7 @@ from ambs_hpc.cli.commands import (
     rerun,
     run,
     search,
+    serve,
     show,
     simulate,
     site,
@@ -43,6 +44,7 @@ from ambs_hpc.cli.commands import (
     status,
     submit,
     tell,
+    top,
     why,
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
@@ -97,6 +99,8 @@ app.command("tell")(tell.tell)
 app.command("rerun")(rerun.rerun)
 app.command("cancel")(cancel.cancel)
 app.command("space")(space.space)
+app.command("serve")(serve.serve)
+app.command("top")(top.top)
 app.command("plot")(plot.plot)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)

@@ -22,7 +22,7 @@ from ambs_hpc.queue.reads.campaigns import (
     list_campaigns,
 )
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
-from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
+from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_node_seconds, ended_runs
 from ambs_hpc.queue.reads.idleness import (
     WaitingShape,
     last_idleness,
@@ -39,7 +39,13 @@ from ambs_hpc.queue.reads.insights import (
     stored_failures,
     waiting_ahead,
 )
-from ambs_hpc.queue.reads.launchers import holders, last_launcher, live_launchers, running_in
+from ambs_hpc.queue.reads.launchers import (
+    holders,
+    last_launcher,
+    live_launchers,
+    running_by_launcher,
+    running_in,
+)
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
     MEMORY_SECONDS,
@@ -51,6 +57,7 @@ from ambs_hpc.queue.reads.node_verdicts import (
     node_verdicts,
     site_of_allocation,
 )
+from ambs_hpc.queue.reads.overview import CampaignLine, campaign_lines, last_event_id
 from ambs_hpc.queue.reads.report_curve import Report, report_counts, reports_of
 from ambs_hpc.queue.reads.reports import (
     SORTS,
@@ -105,7 +112,7 @@ from ambs_hpc.queue.reads.sources import (
 )
 from ambs_hpc.queue.reads.sql_console import run_read_only_sql
 from ambs_hpc.queue.sql.clock import read_now
-from ambs_hpc.queue.sql.engine import database_url, open_database, upgrade_database
+from ambs_hpc.queue.sql.engine import database_url, forbid_writes, open_database, upgrade_database
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
 from ambs_hpc.queue.sql.transactions import patient, reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
@@ -174,6 +181,7 @@ __all__ = [
     "AllocationTimes",
     "AttemptSpan",
     "AttemptUse",
+    "CampaignLine",
     "CampaignVersion",
     "EndedRun",
     "EvaluationRow",
@@ -214,6 +222,7 @@ __all__ = [
     "allocation_times",
     "attempts_of",
     "best",
+    "campaign_lines",
     "campaign_uid",
     "campaign_version",
     "cancel",
@@ -229,6 +238,7 @@ __all__ = [
     "end_launcher",
     "ended_attempts",
     "ended_before",
+    "ended_node_seconds",
     "ended_runs",
     "enqueue",
     "fail",
@@ -236,6 +246,7 @@ __all__ = [
     "find_campaign",
     "finished_since",
     "first_proposal",
+    "forbid_writes",
     "forgive_node",
     "freed_space",
     "get_allocation",
@@ -250,6 +261,7 @@ __all__ = [
     "is_left_out",
     "is_scheduler_id_taken",
     "is_search_alive",
+    "last_event_id",
     "last_idleness",
     "last_launcher",
     "last_revision",
@@ -300,6 +312,7 @@ __all__ = [
     "run_read_only_sql",
     "rung_results_since",
     "rungs_of",
+    "running_by_launcher",
     "running_in",
     "sampled_results",
     "search_heartbeat",

@@ -12,6 +12,7 @@ from ambs_hpc.queue import (
     cancel,
     claim,
     complete,
+    ended_node_seconds,
     ended_runs,
     enqueue,
     fail,
@@ -39,7 +40,9 @@ def test_an_ended_run_costs_what_all_its_attempts_had(any_engine: Engine) -> Non
         complete(connection, there, [replace(stock.success(again), objective=0.5)])
         import_results(connection, campaign_id, [ImportedResult({"lr": 0.1}, 0.1)])
         runs = ended_runs(connection, campaign_id)
+        together = ended_node_seconds(connection, campaign_id)
     assert [one.objective for one in runs] == [1.0, 1.0, 0.5]
     # Launchers have 4 slots; each attempt ran for a second.
     assert [one.node_seconds for one in runs] == pytest.approx([3.0, 1.0, 0.25 + 0.5], rel=1e-3)
+    assert together == pytest.approx(sum(one.node_seconds for one in runs), rel=1e-9)
     assert isinstance(runs[0], EndedRun)

@@ -37,13 +37,17 @@ class Page:
 
     def open(self, file: Path, *, dark: bool = False, width: int = 1100) -> None:
         """Open the file and wait until it has been loaded and its scripts have run."""
+        self.open_url(file.resolve().as_uri(), dark=dark, width=width)
+
+    def open_url(self, url: str, *, dark: bool = False, width: int = 1100) -> None:
+        """The same for an address of any kind."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
         )
         self._events.clear()
-        self.call("Page.navigate", url=file.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         while "Page.loadEventFired" not in self._events:
             self._take(self._message())
 
@@ -52,6 +56,16 @@ class Page:
         told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        """Until the JavaScript expression is true on the page, which may load anew meanwhile."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+            if told["result"].get("value") is True:
+                return
+            assert time.monotonic() < deadline, f"never: {expression}; {self.complaints}"
+            select.select([], [], [], 0.05)
 
     def press(self, key: str, **more: int) -> None:
         """Press and release a key, as "ArrowUp"."""

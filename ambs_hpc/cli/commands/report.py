@@ -69,20 +69,21 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
         UsageError: several campaigns and none named, or the file cannot be written.
     """
     from ambs_hpc import queue
+    from ambs_hpc.api.live.report_record import report_record, without_collector
     from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.errors import UsageError, nearest
-    from ambs_hpc.reporting.html.campaign_record import read_campaign
     from ambs_hpc.reporting.html.document import report_html
     from ambs_hpc.reporting.html.report_file import write_whole
 
     with queue.reading(engine) as connection:
-        only = named_campaign(connection, campaign)
+        chosen = named_campaign(connection, campaign)
         known = queue.list_campaigns(connection)
-        if only is None and len(known) != 1:
+        if chosen is None and len(known) != 1:
             names = [one.name for one in known]
             raise UsageError(f"Say which campaign: --campaign NAME. {nearest('', names)}")
-        record = read_campaign(connection, only or known[0])
-    content = report_html(record)
+    with without_collector():
+        record = report_record(engine, chosen or known[0])
+        content = report_html(record)
     file = output or Path(f"{record.campaign.name}.html")
     write_whole(file, content)
     return {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from ambs_hpc.queue.schema.tables import allocation, evaluation, evaluation_event, is_from_here, launcher
 from ambs_hpc.states import State
@@ -39,6 +40,30 @@ def ended_runs(connection: Connection, campaign_id: int) -> list[EndedRun]:
         .order_by(column.finish_sequence)
     )
     return [EndedRun(row.objective, costs.get(row.id, 0.0)) for row in rows]
+
+
+def ended_node_seconds(connection: Connection, campaign_id: int) -> float:
+    """The node-seconds of all `ended_runs` together; the database adds them up."""
+    event, column = evaluation_event.c, evaluation.c
+    ran = event.finished_at - event.started_at
+    seconds = func.sum(case((ran > 0, ran), else_=0.0)).label("seconds")
+    statement = (
+        select(column.nodes, column.whole_node, event.launcher_id, seconds)
+        .join(evaluation, column.id == event.evaluation_id)
+        .where(
+            is_from_here,
+            column.campaign_id == campaign_id,
+            column.state.in_([State.DONE.value, State.FAILED.value]),
+            event.finished_at.is_not(None),
+            event.started_at.is_not(None),
+        )
+        .group_by(column.nodes, column.whole_node, event.launcher_id)
+    )
+    share = _shares(connection)
+    return math.fsum(
+        row.seconds * (row.nodes if row.whole_node or row.nodes > 1 else share.get(row.launcher_id, 1.0))
+        for row in connection.execute(statement)
+    )
 
 
 def _node_seconds(connection: Connection, campaign_id: int) -> dict[int, float]:

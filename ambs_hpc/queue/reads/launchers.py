@@ -16,6 +16,13 @@ def running_in(connection: Connection, launcher_id: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+def running_by_launcher(connection: Connection) -> dict[int, int]:
+    """How many evaluations each launcher holds; those that hold none are no keys."""
+    column = evaluation.c.launcher_id
+    statement = select(column, func.count()).where(is_running).group_by(column)
+    return {row[0]: row[1] for row in connection.execute(statement)}
+
+
 def last_launcher(connection: Connection) -> Launcher | None:
     """The launcher that was registered last; None when there never was one."""
     age = (now(connection) - launcher.c.heartbeat_at).label("heartbeat_age")

@@ -91,6 +91,19 @@ def open_database(url: str, *, create: bool = True, allow_network_file_system: b
     return engine
 
 
+def forbid_writes(engine: Engine) -> Engine:
+    """The engine as one whose database refuses whatever would change it."""
+    if engine.dialect.name != "sqlite":
+        return engine.execution_options(postgresql_readonly=True)
+    engine.dispose()  # connections that are open were set up before
+
+    @event.listens_for(engine, "connect")
+    def read_only(connection: Any, record: object) -> None:
+        connection.execute("PRAGMA query_only=ON").close()
+
+    return engine
+
+
 def upgrade_database(url: str) -> tuple[str, str]:
     """Bring the tables to this program's schema; returns the old revision ("" for none) and the new one."""
     parsed = _parsed(database_url(url, {}, Path.cwd()))

@@ -8,7 +8,25 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ambs_hpc import __version__, queue
+from ambs_hpc.insight.functional_anova import Importance
 from ambs_hpc.records import Allocation, Campaign, CampaignRevision
+from ambs_hpc.states import FailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedFailure:
+    """Failures of one kind and signature, and under which configurations they come.
+
+    Args:
+        rules: of each its words, how many of the failures it holds, of how many that were compared, the share
+            of failures among all that it holds, and the command that takes it out of the space, "" for none.
+        steps: what to do, the commands among them.
+    """
+
+    kind: FailureKind
+    signature: str
+    rules: tuple[tuple[str, int, int, float, str], ...]
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,8 @@ class CampaignRecord:
         node_seconds: that its DONE and FAILED evaluations had for themselves, all attempts counted.
         allocations: all of the database, the newest first; they may have served other campaigns.
         version: of ambs_hpc that read it.
+        importance: of the parameters; None where too little is known.
+        explained: the failures that were looked into.
     """
 
     campaign: Campaign
@@ -36,6 +56,8 @@ class CampaignRecord:
     throughput: queue.Throughput
     node_seconds: float
     version: str = __version__
+    importance: Importance | None = None
+    explained: Sequence[ExplainedFailure] = ()
 
 
 def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
@@ -44,7 +66,6 @@ def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
     Raises:
         NotFound: the campaign has gone.
     """
-    runs = queue.ended_runs(connection, campaign.id)
     return CampaignRecord(
         campaign=queue.get_campaign(connection, campaign.id),
         at=queue.read_now(connection),
@@ -57,5 +78,5 @@ def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
         failures=queue.failures(connection, campaign.id),
         revisions=queue.revisions_of(connection, campaign.id),
         throughput=queue.throughput(connection, campaign.id),
-        node_seconds=sum(one.node_seconds for one in runs),
+        node_seconds=queue.ended_node_seconds(connection, campaign.id),
     )

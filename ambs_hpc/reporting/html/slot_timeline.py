@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ambs_hpc.queue import AttemptSpan, LauncherSpan
@@ -118,24 +118,34 @@ def _without_overlap(attempts: Sequence[AttemptSpan]) -> list[list[AttemptSpan]]
 
 def _fitting_bars(lanes: Sequence[SlotLane], span: float, at: float) -> list[SlotBar]:
     parts = FINEST
-    while True:
-        bars = [bar for lane, one in enumerate(lanes) for bar in _merged(one, lane, span / parts, at)]
-        if len(bars) <= MOST_BARS or parts <= COARSEST:
-            return bars
+    single = (_bar(lane, one, at) for lane, those in enumerate(lanes) for one in those.attempts)
+    bars = list(_merged(single, span / parts))
+    while len(bars) > MOST_BARS and parts > COARSEST:
         parts = max(COARSEST, parts // 2)
+        bars = list(_merged(bars, span / parts))
+    return bars
 
 
-def _merged(lane: SlotLane, number: int, gap: float, at: float) -> Iterator[SlotBar]:
+def _bar(lane: int, one: AttemptSpan, at: float) -> SlotBar:
+    outcome = _OUTCOMES.get(one.move, INTERRUPTED)
+    return SlotBar(lane, one.started_at, _end(one, at), outcome, 1, one.evaluation_id)
+
+
+def _merged(bars: Iterable[SlotBar], gap: float) -> Iterator[SlotBar]:
+    """The bars, those of one lane and outcome as one that follow each other within the gap."""
     last: SlotBar | None = None
-    for one in lane.attempts:
-        outcome, end = _OUTCOMES.get(one.move, INTERRUPTED), _end(one, at)
-        is_next = last is not None and last.outcome == outcome and one.started_at - last.end < gap
-        if last is not None and is_next and end - last.start < 20 * gap:
-            last.end, last.count = max(last.end, end), last.count + 1
+    for one in bars:
+        is_next = (
+            last is not None
+            and (last.lane, last.outcome) == (one.lane, one.outcome)
+            and one.start - last.end < gap
+        )
+        if last is not None and is_next and one.end - last.start < 20 * gap:
+            last.end, last.count = max(last.end, one.end), last.count + one.count
             continue
         if last is not None:
             yield last
-        last = SlotBar(number, one.started_at, end, outcome, 1, one.evaluation_id)
+        last = one
     if last is not None:
         yield last
 

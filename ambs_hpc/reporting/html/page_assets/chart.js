@@ -7,6 +7,11 @@ function data(id) {
   return element ? JSON.parse(element.textContent) : null;
 }
 
+// Charts by the part of the page that they fill. A draw function may give one that says what to keep of a
+// person's choices when the chart is drawn again with other data, and gets that the next time.
+const drawings = {};
+function drawing(key, draw) { drawings[key] = { draw: draw, keep: draw(null) }; }
+
 // An element of the page or of a drawing. Texts are set as text: nothing of the data becomes markup.
 function make(name, attributes, parent, text) {
   const isDrawn = parent instanceof SVGElement || name === "svg";

@@ -1,5 +1,5 @@
 // The objective against each parameter: results, failures, and the middle half of what lay in each part.
-(function () {
+drawing("effects", function () {
   const told = data("data-parameters"), place = document.getElementById("chart-effects");
   if (!told || !place) return;
   if (!told.limits.length || !told.axes.length) { make("p", { class: "quiet" }, place, "No result yet."); return; }
@@ -79,4 +79,4 @@
     });
     make("text", { class: "name", x: (x.from + x.to) / 2, y: y.from + 46, "text-anchor": "middle" }, svg, axis.name);
   }
-})();
+});

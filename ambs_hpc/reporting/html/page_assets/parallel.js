@@ -1,5 +1,5 @@
 // Parallel coordinates: a line for each evaluation; a part of an axis chooses those that pass through it.
-(function () {
+drawing("parallel", function (kept) {
   const told = data("data-parameters"), place = document.getElementById("chart-parallel");
   if (!told || !place) return;
   const rows = told.value.map((value, index) => index).filter((index) => told.value[index] !== null);
@@ -141,5 +141,11 @@
     }
   }
   clear.addEventListener("click", () => { brushes.fill(null); update(); });
+  // What was chosen before the data changed, as values: axes may be longer now.
+  drawn.forEach((axis, column) => {
+    const part = kept && kept[axis.name];
+    if (part) brushes[column] = part.map((value) => Math.max(TOP, Math.min(BOTTOM, ys[column](value)))).sort((a, b) => a - b);
+  });
   update();
-})();
+  return () => Object.fromEntries(brushes.flatMap((brush, column) => (brush ? [[drawn[column].name, brush.map(ys[column].invert)]] : [])));
+});

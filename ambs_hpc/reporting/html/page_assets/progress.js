@@ -1,5 +1,5 @@
 // Objective and running best against evaluations or time.
-(function () {
+drawing("progress", function () {
   const told = data("data-progress"), place = document.getElementById("chart-progress");
   if (!told || !place) return;
   const all = told.points, count = all.id.length;
@@ -85,4 +85,4 @@
   buttons(controls, "Against:", ["evaluations", "time"], 0, (index) => { byTime = index === 1; draw(); });
   draw();
   readable(svg, readout, () => points);
-})();
+});

@@ -1,5 +1,5 @@
 // Slots over time: a row for each slot of each node, under its launcher.
-(function () {
+drawing("timeline", function () {
   const told = data("data-timeline"), place = document.getElementById("chart-timeline");
   if (!told || !place) return;
   if (!told.lanes.length) { make("p", { class: "quiet" }, place, "Nothing has run yet."); return; }
@@ -65,4 +65,4 @@
   const merged = bars.lane.length < told.attempts ? `${told.attempts} attempts are drawn as ${bars.lane.length} bars. ` : "";
   const out = told.left_out ? `The ${told.left_out} slots of the earliest launchers are left out.` : "";
   if (merged || out) make("p", { class: "quiet" }, place, merged + out);
-})();
+});

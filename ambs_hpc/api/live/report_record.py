@@ -1,0 +1,101 @@
+"""All that a report shows of a campaign: what is stored, and what is learned from it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ambs_hpc import queue
+from ambs_hpc.api.failure_causes import FailureCause, failure_causes
+from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+from ambs_hpc.insight.functional_anova import MOST_ROWS, importance_of
+from ambs_hpc.reporting.html.campaign_record import CampaignRecord, ExplainedFailure, read_campaign
+from ambs_hpc.reporting.html.document import report_html
+from ambs_hpc.reporting.html.partial_dependence import FEWEST_RESULTS
+from ambs_hpc.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from sqlalchemy import Engine
+
+    from ambs_hpc.insight.functional_anova import Importance
+    from ambs_hpc.records import Campaign
+
+EXPLAINED_SIGNATURES, INTERACTIONS_OF = 10, 5
+
+
+def report_record(engine: Engine, campaign: Campaign) -> CampaignRecord:
+    """The record of one campaign with the importance of its parameters and the rules of its failures.
+
+    Raises:
+        NotFound: the campaign has gone.
+    """
+    with without_collector():
+        with queue.reading(engine) as connection:
+            record = read_campaign(connection, campaign)
+        newest = record.campaign
+        if not _has_space(newest):
+            return record
+        causes = failure_causes(engine, newest, EXPLAINED_SIGNATURES) if record.failures else []
+        importance = _importance(engine, newest)
+    return replace(record, importance=importance, explained=tuple(map(_explained, causes)))
+
+
+def _has_space(campaign: Campaign) -> bool:
+    """Whether the stored problem has a space that can be built: a program may have stored another."""
+    space = campaign.definition.problem.get("space")
+    return isinstance(space, Mapping) and "format_version" in space
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Look for no cycles of objects meanwhile: among a million new ones that takes a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def live_page(engine: Engine, campaign: Campaign, version: int) -> str:
+    """The report as a server sends it.
+
+    Raises:
+        NotFound: the campaign has gone.
+    """
+    with without_collector():
+        return report_html(report_record(engine, campaign), live_version=version)
+
+
+def page_stamp(engine: Engine, campaign_id: int) -> Hashable:
+    """What differs where the report would: a move of an evaluation, a revision, a minute while one runs."""
+    with queue.reading(engine) as connection:
+        is_running = queue.counts(connection, campaign_id)[State.RUNNING] > 0
+        minute = int(queue.read_now(connection) // 60) if is_running else 0
+        return queue.last_event_id(connection), queue.campaign_version(connection, campaign_id), minute
+
+
+def _importance(engine: Engine, campaign: Campaign) -> Importance | None:
+    """None where too little is known."""
+    with queue.reading(engine) as connection:
+        sampled = queue.sampled_results(connection, campaign.id, MOST_ROWS)
+    rows = in_newest_space(campaign, sampled.results)
+    if len(rows) < FEWEST_RESULTS:
+        return None
+    configurations, objectives = [row.configuration for row in rows], [row.objective for row in rows]
+    return importance_of(newest_space(campaign), configurations, objectives, top=INTERACTIONS_OF)
+
+
+def _explained(cause: FailureCause) -> ExplainedFailure:
+    group = cause.group
+    rules = [
+        (rule.words, rule.failed, rule.all_failed, rule.precision, command or "")
+        for rule, command in zip(cause.rules, cause.rule_commands, strict=True)
+    ]
+    return ExplainedFailure(group.kind, group.signature, tuple(rules), cause.steps)

@@ -1,0 +1,120 @@
+"""How all campaigns of a database stand, for whoever watches: a few statements, and none for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, func, select
+
+from ambs_hpc.queue.schema.tables import (
+    campaign,
+    campaign_progress,
+    evaluation,
+    evaluation_event,
+    is_done,
+    is_running,
+    unindexed,
+)
+from ambs_hpc.queue.sql.clock import now
+from ambs_hpc.states import State
+
+_COUNTED = ("enqueued", "done", "failed", "cancelled", "paused", "added", "imported")
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignLine:
+    """A campaign in one line.
+
+    Args:
+        counts: evaluations by state, imported results aside.
+        added: those of them that people added.
+        max_evaluations: the budget; None where it goes on until it is stopped.
+        best: the best objective; None before there is one.
+        search_silence_seconds: since the last heartbeat of its search, by the database's clock; None where
+            none has it.
+    """
+
+    id: int
+    name: str
+    method: str
+    direction: str
+    revision: int
+    counts: Mapping[State, int]
+    added: int
+    imported: int
+    max_evaluations: int | None
+    best: float | None
+    search_silence_seconds: float | None
+
+
+def campaign_lines(connection: Connection, limit: int | None = None) -> list[CampaignLine]:
+    """All campaigns, the newest first, in two statements whose costs do not grow with what has ended.
+
+    Args:
+        limit: at most this many; None for all.
+    """
+    progress, whose = campaign_progress.c, unindexed(evaluation.c.campaign_id)
+    counting = select(whose, func.count()).where(is_running).group_by(whose)
+    running: dict[int, int] = {row[0]: row[1] for row in connection.execute(counting)}
+    statement = (
+        select(
+            campaign.c.id,
+            campaign.c.name,
+            campaign.c.method,
+            campaign.c.direction,
+            campaign.c.revision,
+            campaign.c.max_evaluations,
+            *(
+                progress[name]
+                for name in ("enqueued", "done", "failed", "cancelled", "paused", "added", "imported")
+            ),
+            _BEST.label("best"),
+            (now(connection) - progress.search_heartbeat_at).label("silence"),
+        )
+        .join(campaign_progress, progress.campaign_id == campaign.c.id)
+        .order_by(campaign.c.id.desc())
+        .limit(limit)
+    )
+    return [_line(row, running.get(row.id, 0)) for row in connection.execute(statement)]
+
+
+def last_event_id(connection: Connection) -> int:
+    """The number of the last move of any evaluation, 0 before the first: where it is the same, all is."""
+    return int(connection.execute(select(func.coalesce(func.max(evaluation_event.c.id), 0))).scalar_one())
+
+
+def _extreme(function: Any) -> ColumnElement[float]:
+    """The objective at one end of the index of results, of the campaign of the row around it."""
+    statement = select(function(evaluation.c.objective)).where(
+        is_done, evaluation.c.campaign_id == campaign.c.id
+    )
+    return statement.correlate(campaign).scalar_subquery()
+
+
+_BEST = case((campaign.c.direction == "minimize", _extreme(func.min)), else_=_extreme(func.max))
+
+
+def _line(row: Any, running: int) -> CampaignLine:
+    still = {
+        State.PAUSED: row.paused,
+        State.DONE: row.done,
+        State.FAILED: row.failed,
+        State.CANCELLED: row.cancelled,
+    }
+    # A claim between the two statements of an isolation level that shows it must not make this negative.
+    ready = max(0, row.enqueued - sum(still.values()) - running)
+    return CampaignLine(
+        id=row.id,
+        name=row.name,
+        method=row.method,
+        direction=row.direction,
+        revision=row.revision,
+        counts={State.READY: ready, State.RUNNING: running, **still},
+        added=row.added,
+        imported=row.imported,
+        max_evaluations=row.max_evaluations,
+        best=row.best,
+        search_silence_seconds=row.silence,
+    )
