@@ -39,6 +39,14 @@ from ambs_hpc.queue.reads.node_verdicts import (
     node_verdicts,
     site_of_allocation,
 )
+from ambs_hpc.queue.reads.notice_feed import (
+    StoredNotice,
+    WaitingWork,
+    ended_and_enqueued,
+    notices_of,
+    waiting_work,
+)
+from ambs_hpc.queue.reads.provenance_uses import ProvenanceUse, provenance_of
 from ambs_hpc.queue.reads.report_curve import Report, report_counts, reports_of
 from ambs_hpc.queue.reads.reports import (
     SORTS,
@@ -106,6 +114,8 @@ from ambs_hpc.queue.verbs.launchers import (
     register_launcher,
 )
 from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
+from ambs_hpc.queue.verbs.notice_claims import NewNotice, claim_notice, note_sent
+from ambs_hpc.queue.verbs.provenance_intake import note_provenance
 from ambs_hpc.queue.verbs.release import release
 from ambs_hpc.queue.verbs.report_intake import NewReport, add_reports
 from ambs_hpc.queue.verbs.results import complete, fail
@@ -143,11 +153,13 @@ __all__ = [
     "LauncherSpan",
     "Lease",
     "Marks",
+    "NewNotice",
     "NewReport",
     "NewRevision",
     "NodeVerdict",
     "NotifyChannel",
     "Proposed",
+    "ProvenanceUse",
     "Released",
     "Report",
     "SampledResults",
@@ -155,8 +167,10 @@ __all__ = [
     "StoredConfiguration",
     "StoredFailure",
     "StoredNodeEvent",
+    "StoredNotice",
     "StoredResult",
     "Throughput",
+    "WaitingWork",
     "add_reports",
     "add_source",
     "adopt",
@@ -166,6 +180,7 @@ __all__ = [
     "campaign_version",
     "cancel",
     "claim",
+    "claim_notice",
     "close_waits",
     "complete",
     "configurations_of",
@@ -175,6 +190,7 @@ __all__ = [
     "database_url",
     "end_future_heartbeats",
     "end_launcher",
+    "ended_and_enqueued",
     "ended_attempts",
     "ended_before",
     "ended_runs",
@@ -212,14 +228,18 @@ __all__ = [
     "node_verdicts",
     "note_allocation_state",
     "note_nodes",
+    "note_provenance",
     "note_refused",
+    "note_sent",
     "note_submitted",
+    "notices_of",
     "open_database",
     "patient",
     "pending_before",
     "prepare_allocation",
     "proposals_of",
     "proposed_from_sources",
+    "provenance_of",
     "read_now",
     "reading",
     "recent_run_seconds",
@@ -250,4 +270,5 @@ __all__ = [
     "upgrade_database",
     "wait_for_change",
     "waiting_ahead",
+    "waiting_work",
 ]

@@ -74,6 +74,8 @@ class RegisteredScheduler:
         routed_limits: the command that prints the limits of queues, where a routing queue takes a request
             that no queue behind it accepts, and then forgets it; empty elsewhere.
         script_suffix: suffix of the files that are submitted to it.
+        mail: directives by which it writes to {address} when an allocation ends or fails; none where there
+            are no such.
     """
 
     create: Callable[[str, Path], Scheduler]
@@ -85,3 +87,4 @@ class RegisteredScheduler:
     can_wait: bool = False
     routed_limits: str = ""
     script_suffix: str = "sh"
+    mail: tuple[str, ...] = ()

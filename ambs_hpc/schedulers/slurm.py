@@ -231,4 +231,9 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
     return CancelAnswer(frozenset(asked) - refused.keys(), refused)
 
 
-REGISTERED = RegisteredScheduler(lambda user, _: Slurm(user), can_leave_out=True, can_wait=True)
+REGISTERED = RegisteredScheduler(
+    lambda user, _: Slurm(user),
+    can_leave_out=True,
+    can_wait=True,
+    mail=("--mail-user={address}", "--mail-type=END,FAIL,TIME_LIMIT_80"),
+)

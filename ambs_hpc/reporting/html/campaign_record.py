@@ -20,6 +20,7 @@ class CampaignRecord:
         database: as a person may see it, without its password.
         node_seconds: that its DONE and FAILED evaluations had for themselves, all attempts counted.
         allocations: all of the database, the newest first; they may have served other campaigns.
+        provenance: what its search and launchers found of sources and programs, oldest first.
         version: of ambs_hpc that read it.
     """
 
@@ -35,6 +36,7 @@ class CampaignRecord:
     revisions: Sequence[CampaignRevision]
     throughput: queue.Throughput
     node_seconds: float
+    provenance: Sequence[queue.ProvenanceUse] = ()
     version: str = __version__
 
 
@@ -58,4 +60,5 @@ def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
         revisions=queue.revisions_of(connection, campaign.id),
         throughput=queue.throughput(connection, campaign.id),
         node_seconds=sum(one.node_seconds for one in runs),
+        provenance=queue.provenance_of(connection, campaign.id),
     )
