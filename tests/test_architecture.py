@@ -37,6 +37,7 @@ FLOORS = {
     "campaign": 5,
     "insight": 5,
     "launcher": 5,
+    "bridges": 6,
     "reporting": 6,
     "simulate": 6,
     "api": 7,
@@ -105,7 +106,12 @@ DOORS = {
     },
     "joblib": {"integrations/sklearn.py", "integrations/cross_validation.py"},  # comes with scikit-learn
     # Its samplers as methods; the studies of people who come from it.
-    "optuna": {"search/methods/optuna_adapter.py", "observations/optuna_study.py"},
+    "optuna": {
+        "search/methods/optuna_adapter.py",
+        "observations/optuna_study.py",
+        "bridges/optuna_storage.py",
+    },
+    "wandb": {"bridges/wandb_files.py"},
     "parsl": {"launcher/executors/parsl/pool.py"},
     "psutil": {"launcher/executors/parsl/pool.py"},  # comes with Parsl
     "balsam": {"schedulers/balsam/service.py"},

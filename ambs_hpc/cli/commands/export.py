@@ -1,4 +1,4 @@
-"""`ambs export`: all evaluations as one table for other tools."""
+"""`ambs export`: all evaluations as one table, or as runs of other programs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ambs_hpc.cli.shared.options import CampaignName, Database
-from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.terminal import echo, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,17 +17,32 @@ if TYPE_CHECKING:
     from ambs_hpc.queue import EvaluationRow
 
 FORMATS = ("csv", "json", "parquet")
+BRIDGES = ("mlflow", "tensorboard", "wandb-offline", "optuna")
 
 
 def export(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="csv, json or parquet.")],
+    form: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT", help="csv, json or parquet; mlflow, tensorboard, wandb-offline or optuna."
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write; by default stdout.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write; by default stdout. For mlflow and the like the folder or file to add to.",
+        ),
     ] = None,
     campaign: CampaignName = None,
     db: Database = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write every evaluation: one column for each parameter (p:NAME) and metric (m:NAME).
+    """Write every evaluation as a table, or add what is new to the files of another program.
+
+    A table has one column for each parameter (p:NAME) and metric (m:NAME).
 
     Times are UTC in ISO 8601, durations are seconds. `ambs tell` reads CSV and JSON.
     In CSV, a text that a spreadsheet would take for a formula begins with an apostrophe; JSON and Parquet
@@ -38,8 +53,13 @@ def export(
     from ambs_hpc.errors import UsageError, nearest
     from ambs_hpc.reporting.table_export import csv_text, write_parquet
 
+    if form in BRIDGES:
+        _export_runs(form, output, campaign, db, as_json=as_json)
+        return
     if form not in FORMATS:
-        raise UsageError(f"{form}: no such format. {nearest(form, FORMATS)}")
+        raise UsageError(f"{form}: no such format. {nearest(form, (*FORMATS, *BRIDGES))}")
+    if as_json:
+        raise UsageError(f"--json belongs to {', '.join(BRIDGES)}; the table as JSON: ambs export json")
     if form == "parquet" and output is None:
         raise UsageError("parquet is not text: give --output FILE.")
     with queue.reading(open_engine(db)) as connection:
@@ -58,6 +78,32 @@ def export(
         write(text)
     else:
         sys.stdout.write(text)  # exact: another program reads it
+
+
+def _export_runs(
+    form: str, output: Path | None, campaign: str | None, db: str | None, *, as_json: bool
+) -> None:
+    """Add to another program's files what they do not have yet of each campaign."""
+    from dataclasses import asdict
+
+    from ambs_hpc import queue
+    from ambs_hpc.bridges.export import TARGETS, export_campaign
+    from ambs_hpc.cli.shared.options import named_campaign, open_engine
+    from ambs_hpc.cli.shared.output import cell, print_json
+
+    target = TARGETS[form]
+    place = Path(target.output) if output is None else output
+    engine = open_engine(db)
+    with queue.reading(engine) as connection:
+        only = named_campaign(connection, campaign)
+        chosen = [only] if only else queue.list_campaigns(connection)
+    done = [export_campaign(engine, one, form, place) for one in chosen]
+    if as_json:
+        print_json({"format": form, "output": str(place), "campaigns": [asdict(one) for one in done]})
+        return
+    for one in done:
+        echo(f"{cell(one.campaign)}: {one.added} new runs, {one.present} were there")
+    echo(f"In {place}. Look at it: {target.look.format(output=place)}")
 
 
 def flattened(row: EvaluationRow, direction: str) -> dict[str, Any]:
