@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ambs_hpc.states import FailureKind
+
 # All control characters of ASCII and Latin-1 but tab and line feed; marks that reorder text; separators of
 # lines and paragraphs; halves of surrogate pairs, which no encoding can write.
 _CONTROLS = re.compile(
@@ -36,6 +38,15 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def logs_command(evaluation_id: int, kind: FailureKind | None) -> str:
+    """The command that shows the stream with the words about a failure.
+
+    What ended well and gave no number has printed on stdout what there is to read; errors stand on stderr.
+    """
+    has_ended_well = kind in (None, FailureKind.BAD_RESULT)
+    return f"ambs logs {evaluation_id}" if has_ended_well else f"ambs logs {evaluation_id} --stderr"
 
 
 def _written_out(character: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ambs_hpc.queue import EvaluationRow, FailureGroup, WaitingWork
-from ambs_hpc.shown_text import cell, duration, harmless
+from ambs_hpc.shown_text import cell, duration, harmless, logs_command
 
 BUDGET_SHARE = 0.8
 BEST_PAUSE_SECONDS = 60.0  # between two notices of a new best; the last one is never left out
@@ -95,7 +95,7 @@ def _failures(reading: CampaignReading) -> Iterator[DueNotice]:
     if not new:
         return
     words = [
-        f"{one.kind.value}: {one.signature or 'said nothing'} (ambs logs {one.example_id} --stderr)"
+        f"{one.kind.value}: {one.signature or 'said nothing'} ({logs_command(one.example_id, one.kind)})"
         for one in new[:SIGNATURES_AT_ONCE]
     ]
     more = f"; and {len(new) - SIGNATURES_AT_ONCE} more kinds" if len(new) > SIGNATURES_AT_ONCE else ""

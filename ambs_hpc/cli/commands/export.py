@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ambs_hpc.queue import EvaluationRow
+    from ambs_hpc.records import Campaign
 
 FORMATS = ("csv", "json", "parquet")
 BRIDGES = ("mlflow", "tensorboard", "wandb-offline", "optuna")
@@ -65,13 +66,15 @@ def export(
     with queue.reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
         rows = queue.list_evaluations(connection, only.id if only else None, limit=None)
-        directions = {one.id: one.definition.direction for one in queue.list_campaigns(connection)}
+        known = queue.list_campaigns(connection)
+    directions = {one.id: one.definition.direction for one in known}
+    order = _parameter_order([one for one in known if only is None or one.id == only.id])
     flat = [flattened(row, directions[row.campaign_id]) for row in rows]
     if form == "parquet":
         assert output is not None
-        write_parquet(flat, output)
+        write_parquet(flat, output, order)
         return
-    text = csv_text(flat) if form == "csv" else _json(flat)
+    text = csv_text(flat, order) if form == "csv" else _json(flat)
     if output is not None:
         output.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     elif sys.stdout.isatty():
@@ -128,6 +131,13 @@ def flattened(row: EvaluationRow, direction: str) -> dict[str, Any]:
         **{f"p:{name}": value for name, value in configuration.items()},
         **{f"m:{name}": value for name, value in metrics.items()},
     }
+
+
+def _parameter_order(campaigns: Sequence[Campaign]) -> list[str]:
+    """Columns of parameters in their problems' order."""
+    spaces = [cast("dict[str, Any]", one.definition.problem["space"]) for one in campaigns]
+    named = (one["name"] for space in spaces for one in space.get("hyperparameters", []))
+    return list(dict.fromkeys(f"p:{name}" for name in named))
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> str:

@@ -71,6 +71,7 @@ def _folder(story: EvaluationStory) -> str:
 
 
 def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
+    from ambs_hpc.api.evaluation_words import ACQUISITION_WORDS
     from ambs_hpc.cli.shared.output import cell, print_table, utc
 
     row, proposal = story.row, story.proposal
@@ -84,8 +85,9 @@ def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
         write(f"  {cell(name)} = {cell(value)}\n")
     write(f"proposed as    {proposal.kind}")
     if proposal.mean is not None:
-        write(f": mean {cell(proposal.mean)}, std {cell(proposal.std)}")
-        write(f", acquisition {cell(proposal.acquisition)}")
+        write(f": predicted objective {cell(proposal.mean)} +/- {cell(proposal.std)}")
+    if proposal.acquisition is not None:
+        write(f"\n{'':<15}acquisition {cell(proposal.acquisition)} ({ACQUISITION_WORDS})")
     write("\n")
     if proposal.kind != IMPORTED:
         write(f"resources      {story.resources}\n")

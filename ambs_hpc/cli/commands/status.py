@@ -196,6 +196,8 @@ def _write_silent(told: dict[str, Any]) -> None:
 
 def _write(told: dict[str, Any]) -> None:
     from ambs_hpc.cli.shared.output import cell, duration
+    from ambs_hpc.shown_text import logs_command
+    from ambs_hpc.states import FailureKind
 
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in told["counts"].items() if number)
     budget = f" of {told['max_evaluations']}" if told["max_evaluations"] else ""
@@ -221,6 +223,5 @@ def _write(told: dict[str, Any]) -> None:
         number, why = told["notices"]["not_sent"], told["notices"]["last_error"]
         write(f"  {number} notices were not sent, the last: {cell(why)}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
-        option = "" if group["kind"] == "BAD_RESULT" else " --stderr"  # it ended well
-        like = f"ambs logs {group['example_id']}{option}"
+        like = logs_command(group["example_id"], FailureKind(group["kind"]))
         write(f"  {group['number']} x {group['kind']}: {cell(group['signature'])} ({like})\n")

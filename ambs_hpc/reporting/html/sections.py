@@ -12,7 +12,7 @@ from ambs_hpc.queue import EvaluationRow, ProvenanceUse
 from ambs_hpc.records import IMPORTED, Allocation
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.reporting.html.html_tables import pairs, table, text, utc
-from ambs_hpc.shown_text import duration
+from ambs_hpc.shown_text import duration, logs_command
 from ambs_hpc.states import State
 
 MOST_GROUPS, MOST_LAUNCHERS, MOST_ALLOCATIONS, BEST_SHOWN = 50, 100, 200, 10
@@ -65,7 +65,7 @@ def failures(record: CampaignRecord) -> str:
             one.signature or "(said nothing)",
             utc(one.first_at),
             utc(one.last_at),
-            f"ambs logs {one.example_id}",
+            logs_command(one.example_id, one.kind),
         )
         for one in groups
     ]
