@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 from sqlalchemy import Engine
 
-from ambs_hpc.bridges.export import export_campaign
+from ambs_hpc.bridges.export_targets import export_campaign
 from ambs_hpc.bridges.exported_run import ExportedCampaign, ExportedRun
 from ambs_hpc.bridges.optuna_storage import OptunaStorage, distributions
 from ambs_hpc.errors import UsageError

@@ -90,7 +90,7 @@ def _export_runs(
     from dataclasses import asdict
 
     from ambs_hpc import queue
-    from ambs_hpc.bridges.export import TARGETS, export_campaign
+    from ambs_hpc.bridges.export_targets import TARGETS, export_campaign
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.cli.shared.output import cell, print_json
 

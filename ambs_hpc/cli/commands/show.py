@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ambs_hpc.queue import EvaluationStory, Event, ProvenanceUse, Report
+    from ambs_hpc.records import Proposal
 
 LAST_REPORTS = 10
 
@@ -71,7 +72,6 @@ def _folder(story: EvaluationStory) -> str:
 
 
 def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
-    from ambs_hpc.api.evaluation_words import ACQUISITION_WORDS
     from ambs_hpc.cli.shared.output import cell, print_table, utc
 
     row, proposal = story.row, story.proposal
@@ -83,12 +83,7 @@ def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
     write("configuration\n")
     for name, value in row.configuration.items():
         write(f"  {cell(name)} = {cell(value)}\n")
-    write(f"proposed as    {proposal.kind}")
-    if proposal.mean is not None:
-        write(f": predicted objective {cell(proposal.mean)} +/- {cell(proposal.std)}")
-    if proposal.acquisition is not None:
-        write(f"\n{'':<15}acquisition {cell(proposal.acquisition)} ({ACQUISITION_WORDS})")
-    write("\n")
+    _write_proposal(proposal)
     if proposal.kind != IMPORTED:
         write(f"resources      {story.resources}\n")
         if story.campaign.revision > 1:
@@ -112,6 +107,18 @@ def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
             for event in story.events
         ),
     )
+
+
+def _write_proposal(proposal: Proposal) -> None:
+    from ambs_hpc.api.evaluation_words import ACQUISITION_WORDS
+    from ambs_hpc.cli.shared.output import cell
+
+    write(f"proposed as    {proposal.kind}")
+    if proposal.mean is not None:
+        write(f": predicted objective {cell(proposal.mean)} +/- {cell(proposal.std)}")
+    if proposal.acquisition is not None:
+        write(f"\n{'':<15}acquisition {cell(proposal.acquisition)} ({ACQUISITION_WORDS})")
+    write("\n")
 
 
 def _write_provenance(ran_with: ProvenanceUse | None) -> None:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from sqlalchemy import Engine
 
-from ambs_hpc.bridges import export, mlflow_files
-from ambs_hpc.bridges.export import TARGETS, ExportReport, export_campaign
+from ambs_hpc.bridges import export_targets, mlflow_files
+from ambs_hpc.bridges.export_targets import TARGETS, ExportReport, export_campaign
 from ambs_hpc.bridges.exported_run import ExportedCampaign, ExportedRun, exported_run
 from ambs_hpc.bridges.mlflow_files import MlflowFiles
 from ambs_hpc.errors import UsageError
@@ -65,10 +65,10 @@ def test_an_export_that_was_killed_is_gone_on_with(
             raise KeyboardInterrupt
         return run
 
-    monkeypatch.setattr(export, "exported_run", second_dies)
+    monkeypatch.setattr(export_targets, "exported_run", second_dies)
     with pytest.raises(KeyboardInterrupt):
         export_campaign(engine, campaign, form, output)
-    monkeypatch.setattr(export, "exported_run", whole)
+    monkeypatch.setattr(export_targets, "exported_run", whole)
     first = export_campaign(engine, campaign, form, output)
     assert first.added + first.present == 3
     assert first.present == 1
