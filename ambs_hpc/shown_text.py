@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ambs_hpc.states import FailureKind
+
 # All control characters of ASCII and Latin-1 but tab and line feed; marks that reorder text; separators of
 # lines and paragraphs; halves of surrogate pairs, which no encoding can write.
 _CONTROLS = re.compile(
@@ -45,6 +47,15 @@ def binary_size(size_bytes: float) -> str:
             return f"{size_bytes:.4g} {unit}"
         size_bytes /= 1024
     return f"{size_bytes:.4g} TiB"
+
+
+def logs_command(evaluation_id: int, kind: FailureKind | None) -> str:
+    """The command that shows the stream with the words about a failure.
+
+    What ended well and gave no number has printed on stdout what there is to read; errors stand on stderr.
+    """
+    has_ended_well = kind in (None, FailureKind.BAD_RESULT)
+    return f"ambs logs {evaluation_id}" if has_ended_well else f"ambs logs {evaluation_id} --stderr"
 
 
 def _written_out(character: str) -> str:

@@ -27,6 +27,7 @@ FLOORS = {
     "records": 1,
     "states": 1,
     "problem": 2,
+    "provenance": 2,
     "postgres_server": 2,
     "observations": 3,
     "spaces": 3,
@@ -34,9 +35,11 @@ FLOORS = {
     "schedulers": 3,
     "search": 4,
     "sites": 4,
+    "beside": 5,
     "campaign": 5,
     "insight": 5,
     "launcher": 5,
+    "bridges": 6,
     "reporting": 6,
     "simulate": 6,
     "api": 7,
@@ -105,7 +108,12 @@ DOORS = {
     },
     "joblib": {"integrations/sklearn.py", "integrations/cross_validation.py"},  # comes with scikit-learn
     # Its samplers as methods; the studies of people who come from it.
-    "optuna": {"search/methods/optuna_adapter.py", "observations/optuna_study.py"},
+    "optuna": {
+        "search/methods/optuna_adapter.py",
+        "observations/optuna_study.py",
+        "bridges/optuna_storage.py",
+    },
+    "wandb": {"bridges/wandb_files.py"},
     "parsl": {"launcher/executors/parsl/pool.py"},
     "psutil": {"launcher/executors/parsl/pool.py"},  # comes with Parsl
     "balsam": {"schedulers/balsam/service.py"},

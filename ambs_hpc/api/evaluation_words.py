@@ -7,13 +7,14 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from ambs_hpc.records import IMPORTED, MANUAL
-from ambs_hpc.shown_text import cell
+from ambs_hpc.shown_text import cell, logs_command
 from ambs_hpc.states import FailureKind, Move, State
 
 if TYPE_CHECKING:
     from ambs_hpc.api.evaluation_reasons import EvaluationReasons, KnownThen
 
 MOST_DIFFERENCES = 6  # parameters that are listed
+ACQUISITION_WORDS = "score among the candidates, on the model's own scale, lower is better"
 
 _KINDS = {
     "start": "it is one of the problem's starting points",
@@ -37,7 +38,7 @@ def reason_lines(reasons: EvaluationReasons) -> Iterator[str]:
         spread = "" if proposal.std is None else f" +/- {cell(proposal.std)}"
         yield f"  predicted objective: {cell(proposal.mean)}{spread}"
     if proposal.acquisition is not None:
-        yield f"  score among the candidates (acquisition, lower is better): {cell(proposal.acquisition)}"
+        yield f"  acquisition: {cell(proposal.acquisition)} ({ACQUISITION_WORDS})"
     if proposal.kind != IMPORTED:
         yield from _of_knowledge(reasons.known)
     yield from _of_state(reasons)
@@ -90,7 +91,7 @@ def _of_state(reasons: EvaluationReasons) -> Iterator[str]:
                 yield f"  ambs nodes; ambs show {row.id}; then: ambs rerun {row.id}"
                 return
             yield f"  whether its configuration is to blame: ambs why failed --campaign {quote(row.campaign)}"
-            yield f"  ambs logs {row.id} --stderr; then: ambs rerun {row.id}"
+            yield f"  {logs_command(row.id, row.failure_kind)}; then: ambs rerun {row.id}"
         case State.CANCELLED:
             detail = reasons.story.events[-1].detail if reasons.story.events else ""
             yield f"cancelled{': ' + cell(detail) if detail else ''}"

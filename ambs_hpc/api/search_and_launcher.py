@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.api.interrupts import signals_to
 from ambs_hpc.api.launcher_process import LauncherProcess
+from ambs_hpc.beside.companion import ABANDON_SECONDS, LAST_SECONDS, Companion, begin_companion
 from ambs_hpc.campaign import Progress, SearchLoop, SearchSettings
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.errors import AmbsError, DatabaseError
@@ -65,6 +66,7 @@ class SearchAndLauncher:
         self._engine, self._campaign, self._settings = patient(engine), campaign, settings
         self._search = SearchLoop(self._engine, campaign, None, SystemClock(), hopeless_after=hopeless_after)
         self._launcher: LauncherProcess | None = None
+        self._companion: Companion | None = None
         minutes = settings.max_minutes
         self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._interrupts = self._signal = 0
@@ -87,6 +89,7 @@ class SearchAndLauncher:
         with signals_to(self.interrupt):
             try:
                 self._search.open()
+                self._companion = begin_companion(self._engine, Path.cwd(), lambda: [self._campaign.id])
                 log_file = Path(self._campaign.definition.run_directory) / "launcher.log"
                 self._launcher = LauncherProcess(self._launcher_arguments(), database, log_file)
                 is_done = self._stepped_to_the_end(display, self._launcher)
@@ -139,6 +142,9 @@ class SearchAndLauncher:
             self._launcher.let_go()
         with contextlib.suppress(DatabaseError):  # the next search sees that this process is gone
             self._search.close()
+        if self._companion is not None:
+            seconds = ABANDON_SECONDS if self._interrupts else LAST_SECONDS
+            self._companion.close(seconds, [self._campaign.id] * self._progress.exhausted)
         close_waits(self._engine)
 
     def _note(self) -> str:

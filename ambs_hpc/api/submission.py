@@ -72,6 +72,7 @@ def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
         minutes_of,
         read_folder,
         refuse_unless_found_again,
+        with_mail,
     )
 
     folder = Path.cwd()
@@ -81,6 +82,7 @@ def request_of(wanted: Wanted) -> tuple[Site, AllocationRequest]:
         raise UsageError("Which site? Give --site, or write ambs.yml with `ambs init`.")
     site = load_site(name, folder)
     refuse_unless_found_again(site, name, folder)
+    site = with_mail(site, settings.notify.mail)
     queue = wanted.queue or settings.queue
     request = AllocationRequest(
         nodes=wanted.nodes,

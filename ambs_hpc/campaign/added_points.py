@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawPoint, SpaceFit
-from ambs_hpc.problem.space import space_from_json
+from ambs_hpc.problem.space import in_stored_order, space_from_json
 from ambs_hpc.queue import EvaluationRow, enqueue, get_campaign
 from ambs_hpc.records import MANUAL, Configuration, NewEvaluation, Proposal, Resources
 
@@ -105,9 +105,10 @@ def _fitted(fit: SpaceFit, point: RawPoint, with_defaults: bool) -> Configuratio
 
 def _new_evaluation(campaign: Campaign, ordinal: int, configuration: Configuration) -> NewEvaluation:
     problem = campaign.definition.problem
+    ordered = in_stored_order(configuration, cast("dict[str, Any]", problem["space"]))
     return NewEvaluation(
         ordinal=ordinal,
-        proposal=Proposal(configuration, MANUAL),
+        proposal=Proposal(ordered, MANUAL),
         resources=Resources(**cast("dict[str, Any]", problem["resources"])),
         time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
         priority=campaign.definition.priority + FIRST_IN_QUEUE,

@@ -21,6 +21,7 @@ from ambs_hpc.errors import (
     NoLegalConfiguration,
     SpaceExhausted,
 )
+from ambs_hpc.problem.space import in_stored_order
 from ambs_hpc.queue import (
     Proposed,
     RungResult,
@@ -314,9 +315,10 @@ class SearchLoop:
 
     def _evaluation(self, index: int, proposal: Proposal) -> NewEvaluation:
         problem = self._campaign.definition.problem
+        ordered = in_stored_order(proposal.configuration, cast("dict[str, Any]", problem["space"]))
         return NewEvaluation(
             ordinal=self._proposed + index,
-            proposal=proposal,
+            proposal=replace(proposal, configuration=ordered),
             resources=Resources(**cast("dict[str, Any]", problem["resources"])),
             time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
             priority=self._campaign.definition.priority,

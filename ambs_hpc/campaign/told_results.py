@@ -12,7 +12,7 @@ from ambs_hpc.campaign.carry_over import WAS
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit
-from ambs_hpc.problem.space import space_from_json
+from ambs_hpc.problem.space import in_stored_order, space_from_json
 from ambs_hpc.queue import EvaluationRow, import_results
 from ambs_hpc.records import IMPORTED, Configuration, ImportedResult, NewCampaign
 from ambs_hpc.states import FailureKind, State
@@ -91,7 +91,8 @@ def fit_results(
             causes.append(row.words)
         else:
             try:
-                results.append(_result(row, fit.configuration(row), bool(negate)))
+                fitted = in_stored_order(fit.configuration(row), problem["space"])
+                results.append(_result(row, fitted, bool(negate)))
             except ProblemError as error:
                 refused.append(str(error))
                 causes.append(f"{error.field}: {error.remedy}")

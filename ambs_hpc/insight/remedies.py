@@ -9,6 +9,7 @@ from ambs_hpc.insight.evaluation_columns import NODE
 from ambs_hpc.insight.rule_conditions import Condition
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.shown_text import logs_command
 from ambs_hpc.states import FailureKind
 
 _CHANGES = {
@@ -24,9 +25,8 @@ def remedies(kind: FailureKind, example_id: int, campaign: str) -> list[str]:
     """Lines for a person: what to change, with the commands before and after it."""
     name = quote(campaign)
     look = {
-        FailureKind.BAD_RESULT: f"ambs logs {example_id}",
         FailureKind.LOST: f"ambs show {example_id}; ambs nodes",
-    }.get(kind, f"ambs logs {example_id} --stderr")
+    }.get(kind, logs_command(example_id, kind))
     return [look, f"{_CHANGES[kind]}; then", f"ambs rerun --failed --kind {kind.value} --campaign {name}"]
 
 

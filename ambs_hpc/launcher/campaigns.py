@@ -96,6 +96,11 @@ class Campaigns:
         return len(self._versions)
 
     @property
+    def met(self) -> list[int]:
+        """Ids of those of which something was leased, and whose objective this user has registered."""
+        return list(self._specs)
+
+    @property
     def awaits_import(self) -> bool:
         """Whether a module that could not be imported may be well again soon.
 

@@ -170,6 +170,10 @@ class LauncherDatabase:
         """Whether all that was ever leased is of one campaign, or nothing was."""
         return self._campaigns.number_met <= 1
 
+    def campaigns_met(self) -> list[int]:
+        """As `Campaigns.met`; any thread may ask."""
+        return self._campaigns.met
+
     def has_search(self) -> bool:
         """Whether any campaign that we serve has a live search.
 

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
+OnBegun = Callable[[int, Callable[[], Sequence[int]]], None]
+
 WAIT_SECONDS = 0.5
 REPORT_SECONDS = 10.0  # to report what ended when the database is away at the end
 
@@ -110,8 +112,13 @@ class LauncherEnd:
     reason: str
 
 
-def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> LauncherEnd:
+def run_launcher(
+    engine: Engine, settings: LauncherSettings, clock: Clock, on_begun: OnBegun | None = None
+) -> LauncherEnd:
     """Serve the queue until told to end, or until there is nothing left to do.
+
+    Args:
+        on_begun: is called once, with the launcher's id and with what says which campaigns it has met.
 
     Raises:
         NoSuchCampaign: a campaign of that name does not exist, or none at all, and none came in time.
@@ -128,6 +135,8 @@ def run_launcher(engine: Engine, settings: LauncherSettings, clock: Clock) -> La
             lambda: _campaign_ids(engine, settings.campaigns, awaits_any=search is None)
         )
         begun = begin(engine, settings, clock, only)
+        if on_begun is not None:
+            on_begun(begun.launcher_id, begun.loop.database.campaigns_met)
         reason = _Watch(begun.loop, begun.packing, settings, clock, search, begun_at).run()
     finally:
         if search is not None:

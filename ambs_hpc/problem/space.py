@@ -22,6 +22,7 @@ ACCEPTED = (
     "ambs_hpc.spaces.Architecture, which may have Layers and Cells in it"
 )
 LARGEST_WHOLE = 2**53  # whole numbers up to here are exact in the search, in JSON and in every table
+STATED_ORDER = "_ambs_stated_order"  # attribute of a space: the names in the order of the problem's dict
 DECIMALS = 13  # that ConfigSpace keeps of a bound
 
 
@@ -45,6 +46,7 @@ def build_space(space: object) -> ConfigurationSpace:
     elif isinstance(space, Mapping):
         built = ConfigurationSpace()
         built.add(*(build_parameter(name, choice) for name, choice in space.items()))
+        setattr(built, STATED_ORDER, list(space))
     else:
         raise ProblemError("problem", "space", f"is a {type(space).__name__}", ACCEPTED)
     if not len(built):
@@ -86,10 +88,26 @@ def space_notes(space: ConfigurationSpace) -> list[str]:
 
 
 def space_to_json(space: ConfigurationSpace) -> dict[str, object]:
-    """ConfigSpace's own serialised form, of JSON values only."""
+    """ConfigSpace's own serialised form, of JSON values only; parameters in the problem's order."""
     serialised = cast("dict[str, object]", _plain_json(space.to_serialized_dict()))
     serialised.pop("python_module_version", None)  # an upgrade of the library is not another space
+    # ConfigSpace sorts parameters by their names, and reads them in any order.
+    places = {name: place for place, name in enumerate(getattr(space, STATED_ORDER, ()))}
+    parameters = cast("list[dict[str, object]]", serialised["hyperparameters"])
+    parameters.sort(key=lambda one: places.get(str(one["name"]), len(places)))
     return serialised
+
+
+def in_stored_order(configuration: Configuration, serialised: Mapping[str, object]) -> dict[str, Value]:
+    """The configuration in the order of a stored space: the problem's own, where it is a dict.
+
+    Args:
+        serialised: as `space_to_json` gives it; what it does not name comes last.
+    """
+    stored = cast("list[Mapping[str, object]]", serialised.get("hyperparameters", []))
+    names = [str(one["name"]) for one in stored]
+    ordered = [name for name in names if name in configuration]
+    return {name: configuration[name] for name in dict.fromkeys((*ordered, *configuration))}
 
 
 def space_from_json(serialised: Mapping[str, object]) -> ConfigurationSpace:

@@ -57,7 +57,15 @@ from ambs_hpc.queue.reads.node_verdicts import (
     node_verdicts,
     site_of_allocation,
 )
+from ambs_hpc.queue.reads.notice_feed import (
+    StoredNotice,
+    WaitingWork,
+    ended_and_enqueued,
+    notices_of,
+    waiting_work,
+)
 from ambs_hpc.queue.reads.overview import CampaignLine, campaign_lines, last_event_id
+from ambs_hpc.queue.reads.provenance_uses import ProvenanceUse, provenance_of
 from ambs_hpc.queue.reads.report_curve import Report, report_counts, reports_of
 from ambs_hpc.queue.reads.reports import (
     SORTS,
@@ -149,6 +157,8 @@ from ambs_hpc.queue.verbs.launchers import (
     register_launcher,
 )
 from ambs_hpc.queue.verbs.node_event_log import forgive_node, record_node_events
+from ambs_hpc.queue.verbs.notice_claims import NewNotice, claim_notice, note_sent
+from ambs_hpc.queue.verbs.provenance_intake import note_provenance
 from ambs_hpc.queue.verbs.release import NO_CHECKPOINT, pause, release
 from ambs_hpc.queue.verbs.report_intake import NewReport, add_reports
 from ambs_hpc.queue.verbs.results import complete, fail
@@ -196,6 +206,7 @@ __all__ = [
     "LauncherSpan",
     "Lease",
     "Marks",
+    "NewNotice",
     "NewReport",
     "NewRevision",
     "NodeCapacity",
@@ -203,6 +214,7 @@ __all__ = [
     "NodeVerdict",
     "NotifyChannel",
     "Proposed",
+    "ProvenanceUse",
     "Released",
     "Report",
     "RungResult",
@@ -213,9 +225,11 @@ __all__ = [
     "StoredConfiguration",
     "StoredFailure",
     "StoredNodeEvent",
+    "StoredNotice",
     "StoredResult",
     "Throughput",
     "WaitingShape",
+    "WaitingWork",
     "add_reports",
     "add_source",
     "adopt",
@@ -227,6 +241,7 @@ __all__ = [
     "campaign_version",
     "cancel",
     "claim",
+    "claim_notice",
     "close_waits",
     "complete",
     "configurations_of",
@@ -236,6 +251,7 @@ __all__ = [
     "database_url",
     "end_future_heartbeats",
     "end_launcher",
+    "ended_and_enqueued",
     "ended_attempts",
     "ended_before",
     "ended_node_seconds",
@@ -285,8 +301,11 @@ __all__ = [
     "note_freed",
     "note_idleness",
     "note_nodes",
+    "note_provenance",
     "note_refused",
+    "note_sent",
     "note_submitted",
+    "notices_of",
     "open_database",
     "patient",
     "pause",
@@ -295,6 +314,7 @@ __all__ = [
     "promote",
     "proposals_of",
     "proposed_from_sources",
+    "provenance_of",
     "read_now",
     "reading",
     "recent_run_seconds",
@@ -335,4 +355,5 @@ __all__ = [
     "wait_for_change",
     "waiting_ahead",
     "waiting_shapes",
+    "waiting_work",
 ]

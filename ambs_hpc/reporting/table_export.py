@@ -16,15 +16,22 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 _INT64 = range(-(2**63), 2**63)
 
 
-def csv_text(rows: Sequence[Row]) -> str:
-    """The rows as CSV; a text that a spreadsheet would take for a formula begins with an apostrophe."""
-    columns = _columns(rows)
+def csv_text(rows: Sequence[Row], order: Sequence[str] = ()) -> str:
+    """The rows as CSV; a text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Args:
+        order: of these columns among each other; they stand where the first of them does.
+    """
+    columns = _columns(rows, order)
     lines: list[list[object]] = [[*columns], *([row.get(name) for name in columns] for row in rows)]
     return "".join(map(_csv_line, lines))
 
 
-def write_parquet(rows: Sequence[Row], file: Path) -> None:
+def write_parquet(rows: Sequence[Row], file: Path, order: Sequence[str] = ()) -> None:
     """Write the rows as Parquet; values that no type of Parquet can hold become texts.
+
+    Args:
+        order: as for `csv_text`.
 
     Raises:
         UsageError: pyarrow is missing, or a column cannot be written; the message names it.
@@ -35,7 +42,7 @@ def write_parquet(rows: Sequence[Row], file: Path) -> None:
     except ImportError as error:
         raise UsageError("parquet needs pyarrow: pip install 'ambs-hpc[parquet]'.") from error
     arrays = {}
-    for name in _columns(rows):
+    for name in _columns(rows, order):
         try:
             arrays[_encodable(name)] = pyarrow.array(_uniform([row.get(name) for row in rows]))
         except (pyarrow.ArrowException, ValueError, OverflowError, TypeError) as error:
@@ -45,8 +52,14 @@ def write_parquet(rows: Sequence[Row], file: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table(arrays), file)
 
 
-def _columns(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
+def _columns(rows: Sequence[Row], order: Sequence[str]) -> list[str]:
+    found = list(dict.fromkeys(name for row in rows for name in row))
+    places = [found.index(name) for name in order if name in found]
+    if not places:
+        return found
+    moved = [name for name in order if name in found]
+    before = [name for name in found[: min(places)] if name not in moved]
+    return [*before, *moved, *(name for name in found[min(places) :] if name not in moved)]
 
 
 def _csv_line(values: Sequence[object]) -> str:

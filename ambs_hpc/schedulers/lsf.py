@@ -223,4 +223,4 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
     return CancelAnswer(accepted, refused)
 
 
-REGISTERED = RegisteredScheduler(lambda user, _: Lsf(user), can_wait=True)
+REGISTERED = RegisteredScheduler(lambda user, _: Lsf(user), can_wait=True, mail=("-u {address}", "-N"))

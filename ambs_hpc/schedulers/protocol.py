@@ -76,6 +76,8 @@ class RegisteredScheduler:
             that no queue behind it accepts, and then forgets it; empty elsewhere.
         charges: asks its accounting about allocations; None where it has none that can be asked.
         script_suffix: suffix of the files that are submitted to it.
+        mail: directives by which it writes to {address} when an allocation ends or fails; none where there
+            are no such.
     """
 
     create: Callable[[str, Path], Scheduler]
@@ -88,3 +90,4 @@ class RegisteredScheduler:
     routed_limits: str = ""
     script_suffix: str = "sh"
     charges: Callable[[Sequence[str]], SchedulerCommand[Mapping[str, Charge]]] | None = None
+    mail: tuple[str, ...] = ()

@@ -257,5 +257,9 @@ def read_charges(completed: Completed) -> Mapping[str, Charge] | CouldNotAsk:
 
 
 REGISTERED = RegisteredScheduler(
-    lambda user, _: Slurm(user), can_leave_out=True, can_wait=True, charges=charges
+    lambda user, _: Slurm(user),
+    can_leave_out=True,
+    can_wait=True,
+    charges=charges,
+    mail=("--mail-user={address}", "--mail-type=END,FAIL,TIME_LIMIT_80"),
 )

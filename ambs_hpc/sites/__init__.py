@@ -25,6 +25,7 @@ from ambs_hpc.sites.launch_command import (
     processors_per_node,
 )
 from ambs_hpc.sites.launch_families.ranks import Ranks
+from ambs_hpc.sites.notify_settings import Notify, is_only_ours, webhook_address, with_mail
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
@@ -40,6 +41,7 @@ __all__ = [
     "Launch",
     "LaunchPlan",
     "NodeShape",
+    "Notify",
     "Policy",
     "Queue",
     "Ranks",
@@ -55,6 +57,7 @@ __all__ = [
     "command_on_nodes",
     "core_numbers",
     "decide",
+    "is_only_ours",
     "job_templates_folder",
     "launch_program",
     "left_out_nodes",
@@ -74,6 +77,8 @@ __all__ = [
     "submit_allocation",
     "submit_batch",
     "submit_chain",
+    "webhook_address",
+    "with_mail",
     "write_folder",
     "write_script",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import msgspec
 import yaml
 
 from ambs_hpc.errors import SiteInvalid, nearest
+from ambs_hpc.sites.notify_settings import EVENTS, Notify, wrong_notify
 from ambs_hpc.sites.yaml_file import read_yaml
 
 FILE = "ambs.yml"
@@ -32,6 +34,7 @@ class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
         template: the folder's own script template.
         max_node_hours: of all allocations from this folder, at their full request while they are not over;
             none for no limit.
+        notify: who is told of what happens.
     """
 
     site: str = ""
@@ -42,6 +45,7 @@ class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     environment: dict[str, str] = {}
     template: str = ""
     max_node_hours: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
+    notify: Notify = Notify()
 
 
 def read_folder(folder: Path) -> FolderSettings:
@@ -59,12 +63,26 @@ def read_folder(folder: Path) -> FolderSettings:
             if key not in FolderSettings.__struct_fields__:
                 hint = nearest(str(key), FolderSettings.__struct_fields__)
                 raise SiteInvalid(file, _line(file, str(key)), str(key), f"unknown key. {hint}")
+        _refuse_unknown_notify(file, plain.get("notify"))
     try:
-        return msgspec.convert(plain, FolderSettings)
+        settings = msgspec.convert(plain, FolderSettings)
     except msgspec.ValidationError as error:
         words, _, where = str(error).partition(" - at `$.")
         key = where.rstrip("`") or "file"
-        raise SiteInvalid(file, _line(file, key.partition("[")[0]), key, words) from error
+        if key.startswith("notify.events"):
+            words = f"{words}. Accepted: {', '.join(EVENTS)}"
+        raise SiteInvalid(file, _line(file, re.split(r"[.\[]", key)[0]), key, words) from error
+    wrong = wrong_notify(settings.notify)
+    if wrong is not None:
+        raise SiteInvalid(file, _line(file, "notify"), f"notify.{wrong[0]}", wrong[1])
+    return settings
+
+
+def _refuse_unknown_notify(file: Path, plain: object) -> None:
+    for key in plain if isinstance(plain, dict) else ():
+        if key not in Notify.__struct_fields__:
+            hint = nearest(str(key), Notify.__struct_fields__)
+            raise SiteInvalid(file, _line(file, "notify"), f"notify.{key}", f"unknown key. {hint}")
 
 
 def write_folder(folder: Path, settings: FolderSettings) -> Path:

@@ -67,7 +67,7 @@ def test_a_campaign_runs_is_read_rerun_and_gone_on_with(any_url: str, folder: Pa
     assert [group.signature for group in status.failures] == ["ValueError: too large"]
     assert status.best == campaign.best().objective <= 0.5
     table = campaign.results()
-    assert list(table.columns)[:7] == ["id", "ordinal", "state", "objective", "p:kind", "p:x", "m:twice"]
+    assert list(table.columns)[:7] == ["id", "ordinal", "state", "objective", "p:x", "p:kind", "m:twice"]
     assert table["m:twice"].dropna().tolist() == (2 * table["objective"].dropna()).tolist()
     assert str(table["finished_at"].dtype).startswith("datetime64[") and "UTC" in str(
         table["finished_at"].dtype

@@ -75,7 +75,7 @@ def test_progress_is_read_by_keys(page: Page) -> None:
     page.press("Home")
     page.press("ArrowRight")
     told = page.value("document.querySelector('#chart-progress .readout').textContent")
-    assert told == "evaluation 2 failed, number 2 to end; ambs logs 2"
+    assert told == "evaluation 2 failed, number 2 to end; ambs why 2"
 
 
 def test_slots_are_read_by_keys(page: Page) -> None:

@@ -71,3 +71,10 @@ def test_a_column_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("ambs_hpc.reporting.table_export._uniform", lambda values: [object()])
     with pytest.raises(UsageError, match="Column 'm:odd' cannot be written"):
         write_parquet([{"m:odd": 1}], tmp_path / "t.parquet")
+
+
+def test_columns_of_parameters_come_in_their_order() -> None:
+    """The first row may lack one that is inactive in it, and that must not stand behind the metrics."""
+    rows = [{"id": 1, "p:b": 1, "m:x": 2}, {"id": 2, "p:c": 3, "p:b": 4, "p:a": 5, "m:x": 6}]
+    assert csv_text(rows, ["p:c", "p:b", "p:gone", "p:a"]).splitlines()[0] == "id,p:c,p:b,p:a,m:x"
+    assert csv_text(rows).splitlines()[0] == "id,p:b,m:x,p:c,p:a"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,11 @@ from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import echo
 
 if TYPE_CHECKING:
-    from ambs_hpc.launcher.lifecycle import LauncherEnd
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Engine
+
+    from ambs_hpc.launcher.lifecycle import LauncherEnd, LauncherSettings
 
 Campaigns = Annotated[
     list[str] | None,
@@ -78,10 +83,9 @@ def launch(
         stated_at,
     )
     from ambs_hpc.cli.shared.options import open_engine
-    from ambs_hpc.clock import SystemClock
     from ambs_hpc.launcher.allocation import VARIABLE, current_node_pool
     from ambs_hpc.launcher.database_wait import once_it_answers, wait_seconds
-    from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
+    from ambs_hpc.launcher.lifecycle import LauncherSettings
     from ambs_hpc.timing import hand_started_silence_seconds
 
     hand_started_silence_seconds()  # a wrong word in the environment is told now, not when somebody is silent
@@ -105,9 +109,28 @@ def launch(
     settings = LauncherSettings(
         tuple(campaign or ()), slots, names, *ending, *beside, executor, balsam_site, wait
     )
-    end = run_launcher(engine, settings, SystemClock())
+    end = _launched(engine, settings)
     _tell(end, as_json=as_json)
     raise typer.Exit(_EXIT_CODES.get(end.reason, EXIT_STOPPED))
+
+
+def _launched(engine: Engine, settings: LauncherSettings) -> LauncherEnd:
+    """Run a launcher, and beside it what notes its provenance and tells people."""
+    from ambs_hpc.beside.companion import ABANDON_SECONDS, LAST_SECONDS, Companion, begin_companion
+    from ambs_hpc.clock import SystemClock
+    from ambs_hpc.launcher.exchange import STOPPED
+    from ambs_hpc.launcher.lifecycle import run_launcher
+    from ambs_hpc.queue import patient
+
+    companions: list[Companion] = []
+
+    def on_begun(launcher_id: int, met: Callable[[], Sequence[int]]) -> None:
+        companions.append(begin_companion(patient(engine), Path.cwd(), met, launcher_id))
+
+    end = run_launcher(engine, settings, SystemClock(), on_begun)
+    for companion in companions:
+        companion.close(ABANDON_SECONDS if end.reason.startswith(STOPPED) else LAST_SECONDS)
+    return end
 
 
 def _tell(end: LauncherEnd, *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from ambs_hpc.cli.commands.show import EvaluationId
 from ambs_hpc.cli.shared.options import Database
-from ambs_hpc.cli.shared.terminal import HarmlessOutput
+from ambs_hpc.cli.shared.terminal import HarmlessOutput, echo
 from ambs_hpc.errors import NotFound
 
 FOLLOW_SECONDS = 0.3
@@ -59,6 +59,24 @@ def logs(
             return show_evaluation(connection, evaluation_id).row.state.is_final
 
     _print(file, follow=follow, has_ended=has_ended)
+    _name_the_other(evaluation_id, folder, stderr=stderr, attempt=attempt)
+
+
+def _name_the_other(evaluation_id: int, folder: Path, *, stderr: bool, attempt: int | None) -> None:
+    """Say where the words are, when they are not in the stream that was asked for."""
+    asked, other = ("stderr", "stdout") if stderr else ("stdout", "stderr")
+    if _size(folder / asked) or not _size(folder / other):
+        return
+    option = ("" if stderr else " --stderr") + (f" --attempt {attempt}" if attempt else "")
+    told = f"Its {asked} is empty; its {other} is not: ambs logs {evaluation_id}{option}"
+    echo(told, err=True)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _print(file: Path, *, follow: bool, has_ended: Callable[[], bool]) -> None:

@@ -13,7 +13,8 @@ from ambs_hpc.records import IMPORTED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ambs_hpc.queue import EvaluationStory, Event, Report, RungResult
+    from ambs_hpc.queue import EvaluationStory, Event, ProvenanceUse, Report, RungResult
+    from ambs_hpc.records import Proposal
     from ambs_hpc.states import Move
 
 LAST_REPORTS = 10
@@ -25,22 +26,35 @@ def show(evaluation_id: EvaluationId, db: Database = None, as_json: AsJson = Fal
     """Show the configuration, why it was proposed, its attempts, events, reports and files."""
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.queue import reading, report_counts, reports_of, rungs_of, show_evaluation
+    from ambs_hpc.insight.provenance_words import use_of
+    from ambs_hpc.queue import (
+        provenance_of,
+        reading,
+        report_counts,
+        reports_of,
+        rungs_of,
+        show_evaluation,
+    )
 
     with reading(open_engine(db)) as connection:
         story = show_evaluation(connection, evaluation_id)
         reports = reports_of(connection, evaluation_id, None if as_json else LAST_REPORTS)
         kept, thinned = report_counts(connection, evaluation_id)
         rungs = rungs_of(connection, evaluation_id)
+        uses = provenance_of(connection, story.campaign.id)
+    ran_with = use_of(uses, story.row.launcher_id, story.row.finished_at)
     if as_json:
-        print_json({**_as_dict(story, reports), "rungs": [_rung_dict(one) for one in rungs]})
+        told = _as_dict(story, reports, ran_with)
+        print_json({**told, "rungs": [_rung_dict(one) for one in rungs]})
     else:
-        _write(story)
+        _write(story, ran_with)
         _write_rungs(rungs)
         _write_reports(reports, kept, thinned)
 
 
-def _as_dict(story: EvaluationStory, reports: Sequence[Report]) -> dict[str, Any]:
+def _as_dict(
+    story: EvaluationStory, reports: Sequence[Report], ran_with: ProvenanceUse | None
+) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -57,6 +71,7 @@ def _as_dict(story: EvaluationStory, reports: Sequence[Report]) -> dict[str, Any
             "words": story.revision.words,
             "newest": story.campaign.revision,
         },
+        "provenance": None if ran_with is None else asdict(ran_with),
         "events": [asdict(event) for event in story.events],
         "reports": [asdict(report) for report in reports],
     }
@@ -68,7 +83,7 @@ def _folder(story: EvaluationStory) -> str:
     return folder_of(story, max(story.row.attempt, 1))
 
 
-def _write(story: EvaluationStory) -> None:
+def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
     from ambs_hpc.cli.shared.output import cell, print_table, utc
 
     row, proposal = story.row, story.proposal
@@ -80,17 +95,14 @@ def _write(story: EvaluationStory) -> None:
     write("configuration\n")
     for name, value in row.configuration.items():
         write(f"  {cell(name)} = {cell(value)}\n")
-    write(f"proposed as    {proposal.kind}")
-    if proposal.mean is not None:
-        write(f": mean {cell(proposal.mean)}, std {cell(proposal.std)}")
-        write(f", acquisition {cell(proposal.acquisition)}")
-    write("\n")
+    _write_proposal(proposal)
     if proposal.kind != IMPORTED:
         write(f"resources      {story.resources}\n")
         write(_fidelity_line(story))
         if story.campaign.revision > 1:
             write(f"revision       {cell(_revision(story))}\n")
         write(f"files          {_folder(story)}\n")
+    _write_provenance(ran_with)
     if row.error:
         write(f"error\n{_indented(row.error)}\n")
     columns = ("time (UTC)", "move", "attempt", "launcher", "node", "detail")
@@ -138,6 +150,26 @@ def _write_rungs(rungs: Sequence[RungResult]) -> None:
         ("rung", "at step", "objective", "then", "because"),
         ((one.rung, one.step, one.value, then, one.reason) for one, then in rows),
     )
+
+
+def _write_proposal(proposal: Proposal) -> None:
+    from ambs_hpc.api.evaluation_words import ACQUISITION_WORDS
+    from ambs_hpc.cli.shared.output import cell
+
+    write(f"proposed as    {proposal.kind}")
+    if proposal.mean is not None:
+        write(f": predicted objective {cell(proposal.mean)} +/- {cell(proposal.std)}")
+    if proposal.acquisition is not None:
+        write(f"\n{'':<15}acquisition {cell(proposal.acquisition)} ({ACQUISITION_WORDS})")
+    write("\n")
+
+
+def _write_provenance(ran_with: ProvenanceUse | None) -> None:
+    from ambs_hpc.cli.shared.output import cell
+    from ambs_hpc.provenance.comparison_words import facts_words
+
+    if ran_with is not None:
+        write(f"ran with       {cell(facts_words(ran_with.facts))} (digest {ran_with.digest[:10]})\n")
 
 
 def _write_reports(reports: Sequence[Report], kept: int, thinned: int) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Launcher
 
 FAILURES_SHOWN = 5
+DIFFERENCES_SHOWN = 3  # between launchers, the newest
 LATELY = 20  # evaluations whose share from sources says how far these are trusted now
 
 
@@ -61,12 +62,13 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
     from ambs_hpc.api.outside_note import outside_note
+    from ambs_hpc.insight.provenance_words import departures
     from ambs_hpc.queue import (
         best,
         counts,
-        failures,
         is_search_alive,
         marks_of,
+        provenance_of,
         result_note,
         throughput,
     )
@@ -90,15 +92,35 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "mean_run_seconds": pace.mean_run_seconds,
         "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
         **_source_status(connection, campaign),
-        "failures": [
-            {
-                "kind": group.kind.value,
-                "number": group.number,
-                "signature": group.signature,
-                "example_id": group.example_id,
-            }
-            for group in failures(connection, campaign.id)
-        ],
+        "launchers_differ": [one.words for one in departures(provenance_of(connection, campaign.id))],
+        "notices": _notice_status(connection, campaign),
+        "failures": _failure_status(connection, campaign),
+    }
+
+
+def _failure_status(connection: Connection, campaign: Campaign) -> list[dict[str, Any]]:
+    from ambs_hpc.queue import failures
+
+    return [
+        {
+            "kind": group.kind.value,
+            "number": group.number,
+            "signature": group.signature,
+            "example_id": group.example_id,
+        }
+        for group in failures(connection, campaign.id)
+    ]
+
+
+def _notice_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.queue import notices_of
+
+    told = notices_of(connection, campaign.id)
+    failed = [one.error for one in told if one.error]
+    return {
+        "sent": sum(one.sent_at is not None for one in told),
+        "not_sent": len(failed),
+        "last_error": failed[-1] if failed else "",
     }
 
 
@@ -182,6 +204,8 @@ def _write_silent(told: dict[str, Any]) -> None:
 
 def _write(told: dict[str, Any]) -> None:
     from ambs_hpc.cli.shared.output import cell, duration
+    from ambs_hpc.shown_text import logs_command
+    from ambs_hpc.states import FailureKind
 
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in told["counts"].items() if number)
     budget = f" of {told['max_evaluations']}" if told["max_evaluations"] else ""
@@ -202,9 +226,13 @@ def _write(told: dict[str, Any]) -> None:
         write(f"  proposed from these: {told['proposed_from_sources']} evaluations, {lately}\n")
     _write_checkpoints(told["checkpoints"])
     write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
+    for words in told["launchers_differ"][-DIFFERENCES_SHOWN:]:
+        write(f"  {cell(words)}\n")
+    if told["notices"]["not_sent"]:
+        number, why = told["notices"]["not_sent"], told["notices"]["last_error"]
+        write(f"  {number} notices were not sent, the last: {cell(why)}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
-        option = "" if group["kind"] == "BAD_RESULT" else " --stderr"  # it ended well
-        like = f"ambs logs {group['example_id']}{option}"
+        like = logs_command(group["example_id"], FailureKind(group["kind"]))
         write(f"  {group['number']} x {group['kind']}: {cell(group['signature'])} ({like})\n")
 
 

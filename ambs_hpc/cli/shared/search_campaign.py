@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.api.progress_display import open_display
+from ambs_hpc.beside.companion import ABANDON_SECONDS, LAST_SECONDS, begin_companion
 from ambs_hpc.campaign import SearchLoop, SearchSettings
 from ambs_hpc.cli.shared.hopeless_end import SearchWatch, tell_end
 from ambs_hpc.cli.shared.stored_campaign import begin_campaign
@@ -29,6 +30,7 @@ def search_campaign(
     engine = patient(engine)
     search = SearchLoop(engine, campaign, settings.slots, SystemClock(), hopeless_after=watch.hopeless_after)
     search.open()
+    companion = begin_companion(engine, Path.cwd(), lambda: [campaign.id])
     signalled: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: signalled.append(received))
@@ -46,5 +48,7 @@ def search_campaign(
     finally:
         display.close()
         search.close()
+    seconds = ABANDON_SECONDS if signalled else LAST_SECONDS
+    companion.close(seconds, [campaign.id] * progress.exhausted)
     is_over = progress.is_complete or (time.monotonic() > deadline and not signalled)
     return tell_end(engine, campaign, progress, watch, is_over=is_over, as_json=as_json)

@@ -26,6 +26,7 @@ REVISIONS = (
     "0010",
     "0011",
     "0013",
+    "0014",
     "0015",
 )
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs

@@ -80,6 +80,16 @@ _VIEWS = {
         SELECT c.name AS campaign, r.number, {time:r.at} AS at, r.who, {json:r.changes} AS changes,
                {json:r.effects} AS effects, {json:r.definition} AS definition
         FROM campaign_revision r JOIN campaign c ON c.id = r.campaign_id""",
+    "v_provenance": """
+        SELECT c.name AS campaign, u.revision, u.launcher_id, u.host, {time:u.at} AS at, u.digest,
+               {json:p.facts} AS facts
+        FROM provenance_use u
+        JOIN campaign c ON c.id = u.campaign_id
+        JOIN provenance p ON p.digest = u.digest""",
+    "v_notices": """
+        SELECT c.name AS campaign, {time:n.at} AS at, n.audience, n.kind, n.text,
+               {time:n.sent_at} AS sent_at, n.error
+        FROM notice n JOIN campaign c ON c.id = n.campaign_id""",
     "v_reports": """
         SELECT r.evaluation_id, c.name AS campaign, e.ordinal, r.step, r.objective,
                {json:r.metrics} AS metrics, r.attempt, {time:r.at} AS at, r.thinned

@@ -38,6 +38,7 @@ class CampaignRecord:
         database: as a person may see it, without its password.
         node_seconds: that its DONE and FAILED evaluations had for themselves, all attempts counted.
         allocations: all of the database, the newest first; they may have served other campaigns.
+        provenance: what its search and launchers found of sources and programs, oldest first.
         version: of ambs_hpc that read it.
         importance: of the parameters; None where too little is known.
         explained: the failures that were looked into.
@@ -55,6 +56,7 @@ class CampaignRecord:
     revisions: Sequence[CampaignRevision]
     throughput: queue.Throughput
     node_seconds: float
+    provenance: Sequence[queue.ProvenanceUse] = ()
     version: str = __version__
     importance: Importance | None = None
     explained: Sequence[ExplainedFailure] = ()
@@ -79,4 +81,5 @@ def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
         revisions=queue.revisions_of(connection, campaign.id),
         throughput=queue.throughput(connection, campaign.id),
         node_seconds=queue.ended_node_seconds(connection, campaign.id),
+        provenance=queue.provenance_of(connection, campaign.id),
     )

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ambs_hpc.queue import EvaluationRow
+from ambs_hpc.insight.provenance_words import departures
+from ambs_hpc.provenance.comparison_words import facts_words
+from ambs_hpc.queue import EvaluationRow, ProvenanceUse
 from ambs_hpc.records import IMPORTED, Allocation
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.reporting.html.html_tables import pairs, table, text, utc
-from ambs_hpc.shown_text import duration
+from ambs_hpc.shown_text import duration, logs_command
 from ambs_hpc.states import State
 
 MOST_GROUPS, MOST_LAUNCHERS, MOST_ALLOCATIONS, BEST_SHOWN = 50, 100, 200, 10
+MOST_KINDS, MOST_NAMED = 20, 12  # of provenance, newest last; of launchers and files in one line
 
 
 def best_rows(record: CampaignRecord, number: int) -> list[EvaluationRow]:
@@ -63,7 +66,7 @@ def failures(record: CampaignRecord) -> str:
             one.signature or "(said nothing)",
             utc(one.first_at),
             utc(one.last_at),
-            f"ambs logs {one.example_id}",
+            logs_command(one.example_id, one.kind),
         )
         for one in groups
     ]
@@ -141,8 +144,46 @@ def settings(record: CampaignRecord) -> str:
         pairs(rows, "Settings")
         + pairs(space, "Space")
         + table(columns, revisions, "Revisions", empty="None is stored.")
+        + _provenance(record)
         + pairs(origin, "Where this was read")
     )
+
+
+def _provenance(record: CampaignRecord) -> str:
+    """Sources and programs, each kind with all that ran with it, and where launchers differ."""
+    alike: dict[str, list[ProvenanceUse]] = {}
+    for use in record.provenance:
+        alike.setdefault(use.digest, []).append(use)
+    rows = []
+    for digest, uses in list(alike.items())[-MOST_KINDS:]:
+        ids = sorted({one.launcher_id for one in uses if one.launcher_id is not None})
+        shown = ", ".join(map(str, ids[:MOST_NAMED])) + ("" if len(ids) <= MOST_NAMED else ", ...")
+        who = ["the search"] * any(one.launcher_id is None for one in uses)
+        who += [f"{len(ids)} launchers: {shown}"] * bool(ids)
+        revisions = sorted({one.revision for one in uses})
+        first, words = uses[0], facts_words(uses[0].facts)
+        rows.append(
+            (
+                digest[:10],
+                utc(first.at),
+                " and ".join(who),
+                revisions,
+                words,
+                _files(first),
+            )
+        )
+    columns = ("digest", "first", "of", "revisions", "sources and programs", "files of the problem's folder")
+    shown = table(columns, rows, "Provenance", empty="Nothing is stored of sources and programs.")
+    differences = [(utc(one.at), one.words) for one in departures(record.provenance)[-MOST_KINDS:]]
+    if not differences:
+        return shown
+    return shown + table(("time", "what differs"), differences, "Launchers differ", empty="")
+
+
+def _files(use: ProvenanceUse) -> str:
+    files = use.facts.get("files")
+    named = list(files.items())[:MOST_NAMED] if isinstance(files, dict) else []
+    return " ".join(f"{name} {str(digest)[:10]}" for name, digest in named)
 
 
 def _launchers(record: CampaignRecord) -> str:

@@ -181,4 +181,6 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
     return CancelAnswer(frozenset(asked) - refused.keys(), refused)
 
 
-REGISTERED = RegisteredScheduler(lambda user, _: Pbs(user), can_wait=True, routed_limits="qstat -Qf")
+REGISTERED = RegisteredScheduler(
+    lambda user, _: Pbs(user), can_wait=True, routed_limits="qstat -Qf", mail=("-M {address}", "-m ae")
+)

@@ -59,7 +59,7 @@ drawing("progress", function () {
     told.failed.id.forEach((id, index) => {
       const px = x(told.failed[over][index]), py = 341;
       crosses += `M${(px - 3).toFixed(1)},${py - 3}l6,6m0,-6l-6,6`;
-      points.push({ x: px, y: py, words: () => `evaluation ${id} failed, number ${told.failed.number[index]} to end; ambs logs ${id}` });
+      points.push({ x: px, y: py, words: () => `evaluation ${id} failed, number ${told.failed.number[index]} to end; ambs why ${id}` });
     });
     make("path", { class: "crosses", d: crosses }, svg);
     if (told.imported !== null && (mode !== "log" || told.imported > 0)) {

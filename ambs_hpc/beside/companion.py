@@ -1,0 +1,102 @@
+"""The thread beside a loop: it may hang in a file system or a network for as long as it likes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ambs_hpc.errors import AmbsError, DatabaseError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from ambs_hpc.beside.notifier import Notifier
+    from ambs_hpc.beside.provenance_recorder import ProvenanceRecorder
+
+logger = logging.getLogger(__name__)
+
+FIRST_SECONDS, PAUSE_SECONDS = 1.0, 15.0
+LAST_SECONDS = 5.0  # that the end of a program waits for what is still to be told
+ABANDON_SECONDS = 0.5  # the same where the program was told to end
+
+
+class Companion:
+    """Looks every few seconds, until it is closed; whatever goes wrong in it, its program goes on.
+
+    Args:
+        campaign_ids: says which campaigns the program has to do with by now; called in the thread.
+        recorder: None where provenance is nobody's business here.
+        notifier: None where nobody wants to be told.
+    """
+
+    def __init__(
+        self,
+        campaign_ids: Callable[[], Sequence[int]],
+        recorder: ProvenanceRecorder | None,
+        notifier: Notifier | None,
+    ) -> None:
+        self._campaign_ids, self._recorder, self._notifier = campaign_ids, recorder, notifier
+        self._is_over = threading.Event()
+        self._exhausted: tuple[int, ...] = ()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="companion")
+
+    def start(self) -> Companion:
+        """Begin to look."""
+        self._thread.start()
+        return self
+
+    def close(self, seconds: float = LAST_SECONDS, exhausted: Sequence[int] = ()) -> None:
+        """Look once more, and wait at most so long for the end of that.
+
+        Args:
+            exhausted: ids of campaigns of which nothing more can be proposed.
+        """
+        self._exhausted = tuple(exhausted)
+        self._is_over.set()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        pause = FIRST_SECONDS
+        try:
+            while not self._is_over.wait(pause):
+                pause = self._look()
+            self._look()
+        except Exception:
+            logger.exception("notices and provenance end here; what runs goes on")
+
+    def _look(self) -> float:
+        """Look once; seconds until the next look."""
+        ids = list(self._campaign_ids())
+        try:
+            if self._recorder is not None:
+                self._recorder.look(ids)
+            if self._notifier is not None:
+                self._notifier.look(ids, self._exhausted)
+        except DatabaseError as error:
+            logger.debug("not looked at: %s", error)
+            return PAUSE_SECONDS
+        return PAUSE_SECONDS if ids else FIRST_SECONDS
+
+
+def begin_companion(
+    engine: Engine, folder: Path, campaign_ids: Callable[[], Sequence[int]], launcher_id: int | None = None
+) -> Companion:
+    """A companion that looks already, with the notices that ambs.yml of the folder asks for.
+
+    Args:
+        launcher_id: None for a search.
+    """
+    from ambs_hpc.beside.notifier import notifier_of
+    from ambs_hpc.beside.provenance_recorder import ProvenanceRecorder
+
+    try:
+        notifier = notifier_of(engine, folder, logger.warning)
+    except AmbsError as error:  # a mistake in a file of settings ends no program that could do without
+        logger.warning("no notices: %s", error)
+        notifier = None
+    return Companion(campaign_ids, ProvenanceRecorder(engine, launcher_id), notifier).start()

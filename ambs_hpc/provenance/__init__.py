@@ -1,0 +1,1 @@
+"""With which sources and programs a campaign runs: found, and compared."""
