@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from ambs_hpc.problem.goals import Goals
     from ambs_hpc.records import Configuration, Observation, Proposal, Source
     from ambs_hpc.search.encoding import Encoding
     from ambs_hpc.search.history import Draft, History
@@ -83,6 +84,7 @@ class SearchSpec:
         starting_points: configurations to be proposed first.
         options: options of the method, not yet checked.
         sources: observations of other problems; only for methods of `registry.WARM`.
+        goals: the objectives and constraints; None where there is one objective alone.
     """
 
     encoding: Encoding
@@ -92,6 +94,7 @@ class SearchSpec:
     starting_points: Sequence[Configuration]
     options: Mapping[str, object]
     sources: Sequence[Source] = ()
+    goals: Goals | None = None
 
 
 class MethodModule(Protocol):

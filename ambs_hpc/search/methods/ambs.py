@@ -51,6 +51,10 @@ def create(spec: SearchSpec) -> Searcher:
         UsageError: an option does not exist or has a wrong value.
     """
     options = read_options(spec.method, PRESETS[spec.method], spec.options)
+    if spec.goals is not None:
+        from ambs_hpc.search.objectives.goal_strategy import goal_searcher
+
+        return goal_searcher(spec, options)
     strategy = warm_started(AmbsStrategy(spec.encoding, options, spec.seed), spec)
     return HistorySearcher(spec.encoding, strategy, spec.direction, spec.starting_points)
 
