@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc import identity
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
-from ambs_hpc.campaign.creation import searcher_for
+from ambs_hpc.campaign.creation import goals_of_campaign, searcher_for
 from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import (
@@ -124,6 +124,7 @@ class SearchLoop:
         self._engine, self._campaign, self._slots, self._clock = engine, campaign, slots, clock
         self._owner = str(identity.this_process())
         self._searcher = searcher_for(campaign.definition)
+        self._has_goals = False  # several objectives, or constraints: then metrics are read
         self._database_uid = ""
         self._carry_over: CarryOver | None = None  # where the space was revised
         self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
@@ -180,7 +181,9 @@ class SearchLoop:
         with transaction(self._engine) as connection:
             is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
             self._check(connection, says_it_lives=is_due)
-            finished = finished_since(connection, self._campaign.id, self._cursor)
+            finished = finished_since(
+                connection, self._campaign.id, self._cursor, with_metrics=self._has_goals
+            )
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)
         self._learn(finished)
@@ -260,7 +263,7 @@ class SearchLoop:
             elif one.state is State.CANCELLED:
                 cancelled.append(carried)
             else:
-                observed.append(Observation(carried, one.objective))
+                observed.append(Observation(carried, one.objective, one.metrics))
         self._searcher.tell(observed)
         if cancelled:
             self._searcher.discard(cancelled)
@@ -334,7 +337,8 @@ class SearchLoop:
         revision = self._campaign.revision
         with reading(self._engine) as connection:
             self._campaign = get_campaign(connection, self._campaign.id)
-            rows = proposals_of(connection, self._campaign.id)
+            self._has_goals = not goals_of_campaign(self._campaign.definition).is_plain
+            rows = proposals_of(connection, self._campaign.id, with_metrics=self._has_goals)
             sources = sources_of(connection, self._campaign.id)
         before, self._sources = self._first_endings, len(sources)
         self._searcher = searcher_for(self._campaign.definition, sources)
@@ -366,7 +370,7 @@ class SearchLoop:
         ended = sorted((row for row in rows if row.state.is_final), key=lambda row: row.sequence)
         told = [row for row in ended if row.ordinal in counted]
         observations = [
-            Observation(counted[row.ordinal], row.objective)
+            Observation(counted[row.ordinal], row.objective, row.metrics)
             for row in told
             if row.state is not State.CANCELLED
         ]

@@ -14,6 +14,15 @@ from ambs_hpc.queue.reads.allocations import (
     list_allocations,
 )
 from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of, launchers_of
+from ambs_hpc.queue.reads.best_results import (
+    JudgedResult,
+    best,
+    front,
+    goals_of_stored,
+    ids_of_best,
+    ids_of_front,
+    judged_results,
+)
 from ambs_hpc.queue.reads.campaigns import find_campaign, get_campaign, is_search_alive, list_campaigns
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_runs
@@ -47,7 +56,6 @@ from ambs_hpc.queue.reads.reports import (
     Event,
     FailureGroup,
     Throughput,
-    best,
     failures,
     first_proposal,
     list_evaluations,
@@ -140,6 +148,7 @@ __all__ = [
     "Event",
     "Evidence",
     "FailureGroup",
+    "JudgedResult",
     "LauncherSpan",
     "Lease",
     "Marks",
@@ -185,17 +194,22 @@ __all__ = [
     "finished_since",
     "first_proposal",
     "forgive_node",
+    "front",
     "get_allocation",
     "get_campaign",
+    "goals_of_stored",
     "has_ready",
     "heartbeat",
     "held",
     "held_by_dead",
     "holders",
+    "ids_of_best",
+    "ids_of_front",
     "import_results",
     "is_left_out",
     "is_scheduler_id_taken",
     "is_search_alive",
+    "judged_results",
     "last_launcher",
     "last_revision",
     "launchers_of",

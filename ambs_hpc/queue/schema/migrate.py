@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from ambs_hpc.queue.schema.views import create_views, drop_views
 
 # Oldest first; a test compares them with the files.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0012")
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs
 
 
