@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.objectives.goal_summary import standing_of, why_infeasible
 from ambs_hpc.api.outside_note import outside_note
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
-from ambs_hpc.queue import EvaluationRow, best, counts, first_proposal, reading, result_note
+from ambs_hpc.queue import (
+    EvaluationRow,
+    best,
+    counts,
+    first_proposal,
+    goals_of_stored,
+    reading,
+    result_note,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -24,6 +33,7 @@ class Summary:
         first: the user's first starting point, if there was one.
         trouble: why nothing has succeeded, in several lines; "" otherwise.
         note: what was remarked about the best result; "" for nothing.
+        goals: how it stands to several objectives and to constraints, in lines.
     """
 
     campaign: str
@@ -34,6 +44,7 @@ class Summary:
     first: EvaluationRow | None
     trouble: str = ""
     note: str = ""
+    goals: tuple[str, ...] = ()
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
@@ -44,6 +55,8 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         leading = best(connection, campaign.id, 1)
         notes = [result_note(connection, one.id) for one in leading]
         notes += [outside_note(campaign, one.configuration) for one in leading]
+        notes += [why_infeasible(goals_of_stored(campaign), one) for one in leading]
+        standing = standing_of(connection, campaign)
         first = None
         if definition.problem["starting_points"]:
             first = first_proposal(connection, campaign.id)
@@ -55,6 +68,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         best=leading[0] if leading else None,
         first=first,
         note=". ".join(filter(None, notes)),
+        goals=() if standing is None else tuple(standing.lines()),
     )
 
 
@@ -68,7 +82,10 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     if summary.best is None:
         return
     leading = summary.best
-    write(f"Best objective ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
+    for line in summary.goals:
+        write(f"{cell(line[0].upper() + line[1:])}\n")
+    which = "Best by the first objective" if len(summary.goals) > 1 else "Best objective"
+    write(f"{which} ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
     width = max(len(name) for name in summary.best.configuration)
     for name, value in summary.best.configuration.items():
         write(f"  {cell(name):<{width}}  {cell(value)}\n")
