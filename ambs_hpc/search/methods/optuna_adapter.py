@@ -57,7 +57,7 @@ ATTEMPTS = 20  # when a suggestion is forbidden or known, before any unknown con
 class Following(HistorySearcher):
     """A searcher whose history an Optuna study follows, whatever its objectives are."""
 
-    study_strategy: OptunaStrategy
+    _study_strategy: OptunaStrategy
 
     def restore(self, proposals: Sequence[Proposal | None], observations: Sequence[Observation]) -> None:
         """Repeat the order of before: each result is told as soon as its proposal has been made."""
@@ -71,10 +71,10 @@ class Following(HistorySearcher):
             needed = place.get(self._encoding.encode(observation.configuration).tobytes(), 0)
             if needed > done:
                 super().restore(proposals[done:needed], [])
-                self.study_strategy.follow(self._history)
+                self._study_strategy.follow(self._history)
                 done = needed
             self.tell([observation])
-            self.study_strategy.follow(self._history)
+            self._study_strategy.follow(self._history)
         super().restore(proposals[done:], [])
 
 
@@ -84,8 +84,8 @@ class OptunaSearcher(Following):
     def __init__(
         self, encoding: Encoding, sampler: Samplers, direction: str, starting_points: Sequence[Configuration]
     ) -> None:
-        self.study_strategy = OptunaStrategy(encoding, sampler)
-        super().__init__(encoding, self.study_strategy, direction, starting_points)
+        self._study_strategy = OptunaStrategy(encoding, sampler)
+        super().__init__(encoding, self._study_strategy, direction, starting_points)
 
 
 class OptunaGoalSearcher(Following, GoalSearcher):
@@ -94,8 +94,8 @@ class OptunaGoalSearcher(Following, GoalSearcher):
     def __init__(
         self, encoding: Encoding, sampler: Samplers, goals: Goals, starting_points: Sequence[Configuration]
     ) -> None:
-        self.study_strategy = OptunaStrategy(encoding, sampler)
-        GoalSearcher.__init__(self, encoding, self.study_strategy, goals, starting_points)
+        self._study_strategy = OptunaStrategy(encoding, sampler)
+        GoalSearcher.__init__(self, encoding, self._study_strategy, goals, starting_points)
 
 
 class OptunaStrategy:

@@ -126,7 +126,7 @@ class GoalForest:
 
     def _enter(self, i: int, tree: _GoalTree, M: Floats, failed: NDArray[np.bool_], first: int) -> None:
         """Put the observations from `first` on into the leaves of a tree; from 0, in place of all others."""
-        T = tree.scales.targets(M)[first:]
+        T = tree.scales.targets(M[first:])
         nodes = tree.nodes.apply(self._X[first : self._count])
         broken = self._broken(M[first:])
         for j, table in enumerate(self._tables):

@@ -26,11 +26,14 @@ class JointProcess:
         self._signals = np.maximum((self._whitened**2).mean(axis=0), LEAST_SIGNAL)
 
     def _set(self, root: Floats, T: Floats) -> None:
-        from scipy.linalg import solve_triangular
+        from scipy.linalg.lapack import dtrtri
 
-        self._root, self._T = root, T
-        self._whitened = solve_triangular(root, T, lower=True, check_finite=False)
-        self._weights = solve_triangular(root, self._whitened, lower=True, trans=1, check_finite=False)
+        inverse, _ = dtrtri(root, lower=1)
+        self._root, self._T, self._inverse = root, T, np.asarray(inverse)
+        self._whitened = self._inverse @ T
+        self._weights = self._inverse.T @ self._whitened
+        self._single_root = self._inverse.astype(np.float32, order="C")
+        self._single_weights = self._weights.astype(np.float32)
 
     def mean(self, X: Floats) -> Floats:
         """(n, q) predicted targets."""
@@ -38,12 +41,13 @@ class JointProcess:
 
     def predict(self, X: Floats) -> tuple[Floats, Floats]:
         """Means and standard deviations without noise, each (n, q), in single precision."""
-        from scipy.linalg import solve_triangular
+        from scipy.linalg.blas import strmm
 
         K = matern(X / self._lengths, self._A, np.float32)
-        means = (K @ self._weights.astype(np.float32)).astype(np.float64)
-        V = solve_triangular(self._root.astype(np.float32), K.T, lower=True, check_finite=False)
-        explained = np.einsum("ij,ij->j", V, V).astype(np.float64)
+        means = (K @ self._single_weights).astype(np.float64)
+        # K times the triangle's transpose in half the work of a full product, as `Posterior.predict` has it
+        V = strmm(1.0, self._single_root.T, K.T, trans_a=1, overwrite_b=1).T
+        explained = np.einsum("ij,ij->i", V, V).astype(np.float64)
         left = np.maximum(1.0 - explained, 1e-9)
         return means, np.asarray(np.sqrt(left[:, None] * self._signals))
 
@@ -54,12 +58,10 @@ class JointProcess:
 
     def assuming(self, X: Floats) -> JointProcess:
         """The process that believes its own predictions at `X` (n, f); the signal variances stay."""
-        from scipy.linalg import solve_triangular
-
         A = X / self._lengths
         correlations = matern(A, self._A)
         assumed = correlations @ self._weights
-        cross = solve_triangular(self._root, correlations.T, lower=True, check_finite=False).T
+        cross = correlations @ self._inverse.T
         K = matern(A, A)
         K[np.diag_indices(len(X))] = 1.0 + self._noise
         old, new = len(self._T), len(X)

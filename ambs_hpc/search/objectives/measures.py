@@ -116,15 +116,13 @@ class Front:
 
 def dominated(Y: Floats) -> Mask:
     """(n,) whether another row of costs (n, m) is at least as good everywhere, and better somewhere."""
-    order = np.lexsort(Y.T[::-1])  # what dominates a row comes before it
-    found = np.zeros(len(Y), dtype=bool)
-    front: list[int] = []
-    for place in order:
-        others = Y[front]
-        below = (others <= Y[place]).all(axis=1) & (others < Y[place]).any(axis=1)
-        found[place] = bool(below.any())
-        if not found[place]:
-            front.append(int(place))
+    left = np.lexsort(Y.T[::-1])  # what dominates a row comes before it
+    found = np.ones(len(Y), dtype=bool)
+    while len(left):
+        first, rest = left[0], left[1:]
+        found[first] = False
+        below = (Y[first] <= Y[rest]).all(axis=1) & (Y[first] < Y[rest]).any(axis=1)
+        left = rest[~below]
     return found
 
 
