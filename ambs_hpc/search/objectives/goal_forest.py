@@ -91,7 +91,8 @@ class GoalForest:
         before, self._count = self._count, history.count
         M, failed = history.measures, np.isnan(history.objectives)
         self._failures = int(failed.sum())
-        self._infeasible = int(self._broken(M).sum())
+        broken = self._broken(M)
+        self._infeasible = int(broken.sum())
         self._X = _grown_by(self._X, self._encoding.features(history.rows[before:]), before)
         if not self._trees:
             enough = self._first_model(failed)
@@ -109,8 +110,13 @@ class GoalForest:
         most = max(tree.nodes.node_count for tree in self._trees)
         if sum(table.reserve(most) for table in self._tables):  # all of them
             new = list(range(len(due)))
+        targets: dict[tuple[int, int], Floats] = {}  # of trees that were grown at the same time
         for i, tree in enumerate(self._trees):
-            self._enter(i, tree, M, failed, 0 if i in new else before)
+            first = 0 if i in new else before
+            key = (tree.due, first)
+            if key not in targets:
+                targets[key] = tree.scales.targets(M[first:])
+            self._enter(i, tree, targets[key], (failed[first:].astype(float), broken[first:]), first)
 
     def _first_model(self, failed: NDArray[np.bool_]) -> int | None:
         """Observations at which there was first enough for a model."""
@@ -124,19 +130,22 @@ class GoalForest:
         rows = training_rows(rng, M[:due, index % self._measures.objectives], self._growth.training_rows)
         return _GoalTree(grown_nodes(self._growth, rng, self._X[rows], scales.targets(M[rows])), due, scales)
 
-    def _enter(self, i: int, tree: _GoalTree, M: Floats, failed: NDArray[np.bool_], first: int) -> None:
-        """Put the observations from `first` on into the leaves of a tree; from 0, in place of all others."""
-        T = tree.scales.targets(M[first:])
+    def _enter(self, i: int, tree: _GoalTree, T: Floats, flags: tuple[Floats, Floats], first: int) -> None:
+        """Put the observations from `first` on into the leaves of a tree; from 0, in place of all others.
+
+        Args:
+            T: (n, m + k) their targets.
+            flags: whether each failed, and whether it broke a constraint, (n,) each.
+        """
         nodes = tree.nodes.apply(self._X[first : self._count])
-        broken = self._broken(M[first:])
         for j, table in enumerate(self._tables):
             is_last_constraint = self._measures.constraints and j == len(self._tables) - 1
-            flags = broken if is_last_constraint else failed[first:].astype(float)
+            flag = flags[1] if is_last_constraint else flags[0]
             if first == 0:
                 table.clear(i)
-                table.fill(i, nodes, T[:, j], flags)
+                table.fill(i, nodes, T[:, j], flag)
             else:
-                table.observe(nodes + i * table.room, T[:, j], flags)
+                table.observe(nodes + i * table.room, T[:, j], flag)
 
     def _broken(self, M: Floats) -> Floats:
         """(n,) 1 where a constraint is known to be broken."""
