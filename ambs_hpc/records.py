@@ -10,7 +10,6 @@ from ambs_hpc.states import FailureKind, NodeEventKind, State
 
 Value = bool | int | float | str
 Configuration = Mapping[str, Value]  # inactive conditional parameters are absent
-
 UID_BYTES = 8
 
 
@@ -77,10 +76,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What an evaluation gave: the objective in the user's units, or None when it failed."""
+    """What an evaluation gave: the (first) objective in the user's units, None when it failed."""
 
     configuration: Configuration
     objective: float | None
+    metrics: Mapping[str, object] = field(default_factory=dict)  # what else was measured, all objectives too
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +192,7 @@ class Finished:
     failure_kind: str | None = None
     signature: str = ""
     kind: str = ""
+    metrics: Mapping[str, object] = field(default_factory=dict)  # only where they were asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.objectives.goal_summary import why_infeasible
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
-from ambs_hpc.queue import best, reading
+from ambs_hpc.queue import best, goals_of_stored, reading
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -19,7 +20,7 @@ BEST_SECONDS = 1.0
 
 
 class BestTracker:
-    """The best objective, read from the database at most once a second."""
+    """The best feasible objective, the first of several, read from the database at most once a second."""
 
     def __init__(self, engine: Engine, campaign: Campaign) -> None:
         self._engine, self._campaign = engine, campaign
@@ -37,4 +38,5 @@ class BestTracker:
     def _asked(self) -> float | None:
         with reading(self._engine) as connection:
             rows = best(connection, self._campaign.id, 1)
-        return rows[0].objective if rows else None
+        is_feasible = rows and not why_infeasible(goals_of_stored(self._campaign), rows[0])
+        return rows[0].objective if is_feasible else None

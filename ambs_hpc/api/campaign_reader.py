@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc.api.choices import chosen_database, only_campaign
+from ambs_hpc.api.objectives.goal_summary import why_infeasible
 from ambs_hpc.api.results_table import frame, has_pandas, records, report_frame, report_records
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NotFound, UsageError
 from ambs_hpc.queue import (
     OVER,
-    EvaluationRow,
     FailureGroup,
     NotifyChannel,
     best,
     close_waits,
     counts,
     failures,
+    front,
     get_campaign,
+    goals_of_stored,
     is_search_alive,
     list_allocations,
     list_evaluations,
@@ -53,7 +55,8 @@ class CampaignStatus:
         counts: evaluations by state: READY, RUNNING, PAUSED, DONE, FAILED, CANCELLED.
         added: those of them that people added, on top of the budget.
         max_evaluations: the budget; None where it goes on until it is stopped.
-        best: the best objective; None before there is one.
+        best: the best objective of those that keep the constraints, the first of several; None before there
+            is one.
         search_alive: whether a search of it runs somewhere.
         launchers, slots: that are alive and serve the campaign, and what they run at once.
         failures: failures that look alike, the most frequent first.
@@ -128,14 +131,14 @@ class CampaignReader:
         """How the campaign stands now."""
         with reading(self._engine) as connection:
             stored = get_campaign(connection, self._stored.id)
-            leading = best(connection, stored.id, 1)
+            leading, goals = best(connection, stored.id, 1), goals_of_stored(stored)
             alive = live_launchers(connection, STALE_AFTER_SECONDS, stored.id)
             by_state = counts(connection, stored.id)
             return CampaignStatus(
                 counts={state.value: by_state.get(state, 0) for state in State},
                 added=marks_of(connection, stored.id).added,
                 max_evaluations=stored.definition.max_evaluations,
-                best=leading[0].objective if leading else None,
+                best=leading[0].objective if leading and not why_infeasible(goals, leading[0]) else None,
                 search_alive=is_search_alive(connection, stored.id, STALE_AFTER_SECONDS),
                 launchers=len(alive),
                 slots=sum(one.identity.slots for one in alive),
@@ -181,20 +184,35 @@ class CampaignReader:
         make = report_frame if (has_pandas() if as_frame is None else as_frame) else report_records
         return make(found)
 
-    def best(self) -> EvaluationRow:
+    def best(self, objective: str | None = None) -> Any:
         """The best evaluation: its `configuration`, `objective`, `metrics`, `id` and more.
+
+        Of several objectives a list, the front: those that no other dominates, by the first objective.
+        One that breaks a constraint is given only where nothing keeps them all, with a warning.
+
+        Args:
+            objective: of several, the one that decides alone; then it is one evaluation.
 
         Raises:
             NotFound: none is done yet.
+            UsageError: there is no such objective.
         """
         with reading(self._engine) as connection:
-            leading = best(connection, self._stored.id, 1)
+            stored = get_campaign(connection, self._stored.id)
+            goals = goals_of_stored(stored)
+            is_front = goals.has_several and objective is None
+            leading = front(connection, stored.id) if is_front else []
+            leading = leading or best(connection, stored.id, 1, objective)
+        why = why_infeasible(goals, leading[0]) if leading else ""
+        if why:
+            told = f"Nothing of campaign {self.name!r} is known to keep the constraints: {why}."
+            warnings.warn(told, stacklevel=2)
         if not leading:
             raise NotFound(
                 f"No evaluation of campaign {self.name!r} is done yet; status() shows how they stand, and "
                 "status().failures what went wrong."
             )
-        return leading[0]
+        return leading if is_front else leading[0]
 
     def ensemble(self, size: int = 5, *, metric: str | None = None, pool: int = 100) -> CampaignEnsemble:
         """Evaluations whose mean prediction is best, by the predictions.npz that each has left.

@@ -13,6 +13,7 @@ from ambs_hpc.queue import (
     StoredResult,
     ended_before,
     get_allocation,
+    goals_of_stored,
     list_allocations,
     live_launchers,
     pending_before,
@@ -40,7 +41,7 @@ class KnownThen:
     Args:
         ended: evaluations of the campaign that had ended, imported ones among them.
         pending: that had been proposed and had not ended: a model has lies for them.
-        best: the best result of those read; None before the first.
+        best: the best result of those read; None before the first, and where no objective alone decides.
         nearest: the nearest one of those read; None before the first, or where the configuration is outside
             of the space as it is now.
         nearest_result: of that one.
@@ -84,11 +85,12 @@ def _known(story: EvaluationStory, ended: int, pending: int, results: list[Store
     if within:
         space = newest_space(campaign)
         nearest = nearest_known(space, within[0].configuration, [one.configuration for one in others])
+    goals = goals_of_stored(campaign)  # of several there is a front, not a best one
     better = min if campaign.definition.direction == "minimize" else max
     return KnownThen(
         ended,
         pending,
-        better(results, key=lambda one: one.objective) if results else None,
+        better(results, key=lambda one: one.objective) if results and goals.is_plain else None,
         nearest,
         None if nearest is None else others[nearest.place],
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.objectives.goal_summary import why_infeasible
+from ambs_hpc.queue import goals_of_stored
 from ambs_hpc.records import IMPORTED, MANUAL
 from ambs_hpc.shown_text import cell, logs_command
 from ambs_hpc.states import FailureKind, Move, State
@@ -36,7 +38,9 @@ def reason_lines(reasons: EvaluationReasons) -> Iterator[str]:
     yield f"proposed because {_KINDS.get(proposal.kind, cell(proposal.kind))}"
     if proposal.mean is not None:
         spread = "" if proposal.std is None else f" +/- {cell(proposal.std)}"
-        yield f"  predicted objective: {cell(proposal.mean)}{spread}"
+        goals = goals_of_stored(reasons.story.campaign)
+        which = f"predicted {goals.names[0]}" if goals.has_several else "predicted objective"
+        yield f"  {which}: {cell(proposal.mean)}{spread}"
     if proposal.acquisition is not None:
         yield f"  acquisition: {cell(proposal.acquisition)} ({ACQUISITION_WORDS})"
     if proposal.kind != IMPORTED:
@@ -111,9 +115,17 @@ def _of_waiting(reasons: EvaluationReasons) -> Iterator[str]:
 
 def _of_result(reasons: EvaluationReasons) -> Iterator[str]:
     row, proposal = reasons.story.row, reasons.story.proposal
+    goals = goals_of_stored(reasons.story.campaign)
     words = f"result: {cell(row.objective)}"
+    if goals.has_several and row.objective is not None:
+        values = goals.values(row.objective, row.metrics)
+        words = "result: " + ", ".join(f"{name} {cell(value)}" for name, value in values.items())
+        words += f"; {goals.names[0]}"
     if proposal.mean is not None and proposal.std and row.objective is not None:
         off = (row.objective - proposal.mean) / proposal.std
         words += f", {abs(off):.1f} standard deviations {'above' if off > 0 else 'below'} the prediction"
     yield words
+    infeasible = why_infeasible(goals, row) if row.objective is not None else ""
+    if infeasible:
+        yield f"  not feasible: {cell(infeasible)}"
     yield f"  ambs show {row.id}"

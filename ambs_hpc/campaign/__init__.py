@@ -10,7 +10,8 @@ from ambs_hpc.campaign.creation import (
 )
 from ambs_hpc.campaign.differences import space_lines
 from ambs_hpc.campaign.first_endings import Hopeless
-from ambs_hpc.campaign.loop import Progress, SearchLoop
+from ambs_hpc.campaign.loop import SearchLoop
+from ambs_hpc.campaign.progress import Progress
 from ambs_hpc.campaign.revision import Revised, plan, revise
 from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.campaign.warm_start import FoundSource, find_sources, keep_sources

@@ -13,6 +13,7 @@ from ambs_hpc.campaign.revision import Revised, plan, revise, this_person
 from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.fidelity import fidelity_from_json
 from ambs_hpc.problem.allow_list import allow, allow_runs
+from ambs_hpc.problem.goals import Goals, goals_of
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.queue import create_campaign, find_campaign, reading, revisions_of, transaction
 from ambs_hpc.records import Campaign, NewCampaign, Source
@@ -40,7 +41,7 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
         name=name,
         problem={key: value for key, value in problem.to_json().items() if key != "name"},
         objective=problem.objective_json,
-        direction=problem.direction,
+        direction=problem.first_direction,
         directory=str(loaded.directory),
         run_directory=str(settings.run_root.absolute() / name),
         method=settings.method or DEFAULT_METHOD,
@@ -119,20 +120,28 @@ def edited_campaign(
     return after
 
 
+def goals_of_campaign(definition: NewCampaign) -> Goals:
+    """The objectives and constraints of a campaign."""
+    return goals_of(definition.problem, definition.direction)
+
+
 def searcher_for(definition: NewCampaign, sources: Iterable[Source] = ()) -> Searcher:
     """A searcher at the beginning of the campaign, rebuilt from stored values alone."""
     problem = definition.problem
     starting_points = cast("list[dict[str, bool | int | float | str]]", problem["starting_points"])
     carry_over = carry_over_of(problem)
     fidelity = fidelity_from_json(problem.get("fidelity"))
+    goals = goals_of_campaign(definition)
     return create_searcher(
         space_from_json(cast("Mapping[str, object]", problem["space"])),
         definition.method,
-        definition.direction,
+        goals.directions if goals.has_several else definition.direction,
         definition.seed,
+        constraints=goals.constraints,
         starting_points=starting_points if carry_over is None else carry_over.carried_points(starting_points),
         maximum_step=None if fidelity is None else fidelity.maximum,
-        sources=sources if definition.method in WARM else (),  # the method may have been revised since
+        # The method, or the constraints, may have been revised since.
+        sources=sources if definition.method in WARM and goals.is_plain else (),
         **definition.method_options,
     )
 

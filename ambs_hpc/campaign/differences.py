@@ -11,6 +11,7 @@ from ambs_hpc.campaign.carry_over import STATED_SPACE, WAS
 from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.errors import CampaignConflict, UsageError, nearest
 from ambs_hpc.problem.checkpoint_policy import KEEP_ALL
+from ambs_hpc.problem.goals import goals_of
 from ambs_hpc.problem.space_differences import (
     StoredParameter,
     StoredSpace,
@@ -29,8 +30,10 @@ from ambs_hpc.problem.space_edits import (
 )
 from ambs_hpc.records import Campaign, NewCampaign, RevisedField, Value
 
+CONSTRAINTS = "constraints"
 ANY = "*"  # on the command line: with whatever value
-OWN_CHECKS = ("space", "objective", "direction")  # fields of a problem that are more than values
+# Fields of a problem that are more than values.
+OWN_CHECKS = ("space", "objective", "direction", CONSTRAINTS)
 FIDELITY = "fidelity"
 LATER: Mapping[str, object] = {FIDELITY: None, "checkpoints": KEEP_ALL}  # fields, and what was without them
 LONGEST = 60  # characters of a value in a message
@@ -48,6 +51,11 @@ def wanted_after(found: Campaign, wanted: NewCampaign, settings: SearchSettings)
     space = _space_after(found, wanted, settings)
     is_revised = space is not before.problem["space"]
     problem: dict[str, object] = {**before.problem, **wanted.problem, "space": space}
+    problem["direction"] = before.problem.get(
+        "direction", before.direction
+    )  # in its order: the first one is in the rows
+    if CONSTRAINTS not in wanted.problem:
+        problem.pop(CONSTRAINTS, None)
     if is_revised:
         problem.pop(STATED_SPACE, None)
         problem[WAS] = was_after(before.problem, space, settings.was)
@@ -78,6 +86,7 @@ def definition_differences(before: NewCampaign, after: NewCampaign) -> list[Revi
         cast("StoredSpace", before.problem["space"]), cast("StoredSpace", after.problem["space"])
     )
     found += _was_differences(before.problem, after.problem)
+    found += _constraint_differences(before, after)
     for name in after.problem:
         # Campaigns of earlier versions have no entry for what came later; what they did is known of some.
         is_known = name in before.problem or name in LATER
@@ -156,8 +165,9 @@ def _refuse_another(found: Campaign, wanted: NewCampaign, settings: SearchSettin
         may_follow = key == "command" and names[0] != names[1] and None not in (old, new)
         if old != new and not may_follow:
             told.append(f"objective {_short(old)} -> {_short(new)}")
-    if before.direction != wanted.direction:
-        told.append(f"direction {before.direction} -> {wanted.direction}")
+    directions = [one.problem.get("direction", one.direction) for one in (before, wanted)]
+    if directions[0] != directions[1]:
+        told.append(f"direction {directions[0]} -> {directions[1]}")
     if told:
         raise CampaignConflict(
             f"Campaign {found.name!r} is another one: {'; '.join(told)}. Objective and direction are what a "
@@ -228,6 +238,15 @@ def _value_differences(name: str, before: Any, after: Any) -> Iterator[RevisedFi
         yield RevisedField(name, before, after, f"starting_points {len(before)} -> {len(after)} of them")
     elif before != after:
         yield RevisedField(name, before, after, f"{name} {_short(before)} -> {_short(after)}")
+
+
+def _constraint_differences(before: NewCampaign, after: NewCampaign) -> Iterator[RevisedField]:
+    old, new = (goals_of(one.problem, one.direction).constraints for one in (before, after))
+    for metric in dict.fromkeys(one.metric for one in (*old, *new)):
+        was, now = (", ".join(c.words for c in side if c.metric == metric) or None for side in (old, new))
+        none = f"no bound of {metric}"
+        if was != now:
+            yield RevisedField(f"{CONSTRAINTS}.{metric}", was, now, f"{was or none} -> {now or none}")
 
 
 def _default(parameter: StoredParameter) -> Value:

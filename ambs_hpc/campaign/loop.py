@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc import identity
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
-from ambs_hpc.campaign.creation import searcher_for
-from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
+from ambs_hpc.campaign.creation import goals_of_campaign, searcher_for
+from ambs_hpc.campaign.first_endings import FirstEndings
+from ambs_hpc.campaign.progress import Progress
 from ambs_hpc.campaign.rung_feed import RungFeed
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import (
@@ -65,45 +66,6 @@ AHEAD_SHARE = 0.1  # ready evaluations per slot, so that a slot does not wait fo
 AHEAD_WITHOUT_LAUNCHERS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of a campaign.
-
-    Args:
-        counts: evaluations by state; imported results are none.
-        proposed: total number of evaluations enqueued, those that people added among them.
-        budget: max_evaluations and what people added, or None.
-        exhausted: nothing more can be proposed.
-        dead_end: why not, where that is not because all has been proposed; "" otherwise.
-        hopeless: why nothing more is proposed, where the first evaluations have all failed alike.
-        database_away: the last step could not reach the database; nothing is lost, the next step tries again.
-    """
-
-    counts: Mapping[State, int]
-    proposed: int
-    budget: int | None
-    exhausted: bool = False
-    dead_end: str = ""
-    database_away: bool = False
-    hopeless: Hopeless | None = None
-
-    @property
-    def ended(self) -> int:
-        """Evaluations in a final state."""
-        return sum(count for state, count in self.counts.items() if state.is_final)
-
-    @property
-    def settled(self) -> int:
-        """Those, and the paused ones: they go on only if others come to their rung."""
-        return self.ended + self.counts.get(State.PAUSED, 0)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything that is to be proposed has been proposed, and nothing runs or waits."""
-        spent = self.budget is not None and self.proposed >= self.budget
-        return (spent or self.exhausted) and self.settled >= self.proposed
-
-
 class _BehindUs(Exception):
     """What the search knows is not what the database has; `level` is how much that matters to a person."""
 
@@ -134,6 +96,7 @@ class SearchLoop:
         self._owner = str(identity.this_process())
         self._searcher = searcher_for(campaign.definition)
         self._rungs = RungFeed(campaign.id)
+        self._has_goals = False  # several objectives, or constraints: then metrics are read
         self._database_uid = ""
         self._carry_over: CarryOver | None = None  # where the space was revised
         self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
@@ -192,7 +155,9 @@ class SearchLoop:
             self._check(connection, says_it_lives=is_due)
             if is_due:
                 promote(connection, self._campaign.id)
-            finished = finished_since(connection, self._campaign.id, self._cursor)
+            finished = finished_since(
+                connection, self._campaign.id, self._cursor, with_metrics=self._has_goals
+            )
             rungs = self._rungs.read(connection)
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)
@@ -275,7 +240,7 @@ class SearchLoop:
             elif one.state is State.CANCELLED:
                 cancelled.append(carried)
             else:
-                observed.append(Observation(carried, one.objective))
+                observed.append(Observation(carried, one.objective, one.metrics))
         self._searcher.tell(observed)
         if cancelled:
             self._searcher.discard(cancelled)
@@ -350,7 +315,8 @@ class SearchLoop:
         revision = self._campaign.revision
         with reading(self._engine) as connection:
             self._campaign = get_campaign(connection, self._campaign.id)
-            rows = proposals_of(connection, self._campaign.id)
+            self._has_goals = not goals_of_campaign(self._campaign.definition).is_plain
+            rows = proposals_of(connection, self._campaign.id, with_metrics=self._has_goals)
             sources = sources_of(connection, self._campaign.id)
             self._rungs = RungFeed(self._campaign.id)
             rungs = self._rungs.read(connection)
@@ -385,7 +351,7 @@ class SearchLoop:
         ended = sorted((row for row in rows if row.state.is_final), key=lambda row: row.sequence)
         told = [row for row in ended if row.ordinal in counted]
         observations = [
-            Observation(counted[row.ordinal], row.objective)
+            Observation(counted[row.ordinal], row.objective, row.metrics)
             for row in told
             if row.state is not State.CANCELLED
         ]

@@ -12,6 +12,7 @@ from ambs_hpc.campaign.carry_over import WAS
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit
+from ambs_hpc.problem.goals import named_objectives
 from ambs_hpc.problem.space import in_stored_order, space_from_json
 from ambs_hpc.queue import EvaluationRow, import_results
 from ambs_hpc.records import IMPORTED, Configuration, ImportedResult, NewCampaign
@@ -77,7 +78,10 @@ def fit_results(
     problem = cast("Mapping[str, Mapping[str, object]]", definition.problem)
     fit = _LegalFit(SpaceFit(space_from_json(problem["space"]), _was(definition)))
     _check_campaigns(rows)
-    _check_direction(definition, rows, negate)
+    if negate is None or not named_objectives(definition.problem):
+        _check_direction(definition, rows, negate)
+    else:
+        raise UsageError("--negate turns one objective; turn the columns of several before they are told.")
     left_out = _check_names(definition, fit.space_fit, rows, set(ignored))
     results: list[ImportedResult] = []
     skipped: list[tuple[str, str]] = []
@@ -92,11 +96,42 @@ def fit_results(
         else:
             try:
                 fitted = in_stored_order(fit.configuration(row), problem["space"])
-                results.append(_result(row, fitted, bool(negate)))
+                result = _result(row, fitted, bool(negate))
+                results.append(with_objectives(definition, row, result))
             except ProblemError as error:
                 refused.append(str(error))
                 causes.append(f"{error.field}: {error.remedy}")
     return FittedResults(*(tuple(results), tuple(skipped), tuple(refused), tuple(left_out), tuple(causes)))
+
+
+def with_objectives(definition: NewCampaign, row: RawObservation, result: ImportedResult) -> ImportedResult:
+    """The result with all objectives of the campaign among its metrics, where these have names.
+
+    Raises:
+        ProblemError: the row has no number for one of them.
+    """
+    names = named_objectives(definition.problem)
+    if not names or result.objective is None:
+        return result
+    cells = {**row.values, **row.metrics}
+    numbers = {
+        name: _number(cells.get(name, result.objective if name == names[0] else None)) for name in names
+    }
+    missing = [name for name, number in numbers.items() if number is None]
+    if missing:
+        raise ProblemError(
+            row.place, missing[0], f"is {cells.get(missing[0])!r}", f"Give a number for {', '.join(names)}"
+        )
+    return replace(result, objective=numbers[names[0]], metrics={**row.metrics, **numbers})
+
+
+def _number(value: object) -> float | None:
+    """The cell as a finite number."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # it says so
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def tell_results(engine: Engine, campaign: Campaign, results: Sequence[ImportedResult]) -> list[int]:

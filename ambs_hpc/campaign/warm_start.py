@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ambs_hpc.campaign.carry_over import carry_over_of
 from ambs_hpc.errors import DatabaseRefused, NotFound, ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit, read_observations
+from ambs_hpc.problem.goals import goals_of
 from ambs_hpc.problem.space import space_from_json
 from ambs_hpc.queue import (
     add_source,
@@ -99,6 +100,11 @@ def find_sources(
             if campaign is not None:
                 will_be = method or campaign.definition.method
                 known = {one.name for one in source_summaries(connection, campaign.id)}
+    if not goals_of(wanted.problem, wanted.direction).is_plain:
+        raise UsageError(
+            "--from: a campaign of several objectives, or with constraints, does not start warm. "
+            "Leave --from away; `ambs tell` takes results of the same problem."
+        )
     if will_be not in WARM:
         raise UsageError(
             f"--from: search method {will_be!r} does not learn from other problems. Leave --from away, or "

@@ -14,6 +14,7 @@ from ambs_hpc.launcher.supervisor.progress.report_lines import REPORTS
 from ambs_hpc.launcher.supervisor.random_seed import SEED_VARIABLE, seed_of
 from ambs_hpc.problem.allow_list import is_allowed, is_run_directory_allowed
 from ambs_hpc.problem.checkpoint_policy import KEEP_ALL, kept_best
+from ambs_hpc.problem.goals import named_objectives
 
 if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Claim
@@ -50,6 +51,7 @@ class EvaluationSpec:
         self._function = None if function is None else str(function)
         self._is_warm = bool(definition.objective.get("warm", True))
         self._command = _command(definition.objective, definition.directory)
+        self._objectives = named_objectives(definition.problem)
         self._container = cast("dict[str, object]", definition.objective.get("container") or {})
 
     def runs(self, function: str | None, directory: str) -> bool:
@@ -92,6 +94,7 @@ class EvaluationSpec:
             time_limit_seconds=claim.time_limit_seconds,
             problem_directory=self._directory,
             container=self._container,
+            objectives=self._objectives,
         )
 
 

@@ -8,11 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, cast
 
-from ambs_hpc.errors import ProblemError, nearest
+from ambs_hpc.errors import ProblemError
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.problem.checkpoint_policy import KEEP_ALL, kept_best
 from ambs_hpc.problem.containers.container import Container, container_to_json
 from ambs_hpc.problem.containers.registry import PROGRAM_NAMES
+from ambs_hpc.problem.goals import (
+    DIRECTIONS,
+    Goals,
+    checked_constraints,
+    checked_direction,
+    goals_of,
+    stored_constraints,
+)
 from ambs_hpc.problem.objective import Command, objective_to_json
 from ambs_hpc.problem.space import build_space, check_configuration, plain_value, space_to_json
 from ambs_hpc.records import Resources
@@ -22,7 +30,8 @@ if TYPE_CHECKING:
 
     from ambs_hpc.records import Configuration
 
-DIRECTIONS = ("minimize", "maximize")
+__all__ = ["DIRECTIONS", "Problem", "accepted_fields"]
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -36,7 +45,10 @@ class Problem:
         objective: "module:function", called with a dict of the active parameters, or with each by its name
             if its arguments have their names, and returning a number or a dict with `objective` and other
             metrics; or the function itself, where it is a module's or a notebook's; or a `Command`.
-        direction: "minimize" or "maximize".
+        direction: "minimize" or "maximize"; of several objectives a dict of them by name, {"accuracy":
+            "maximize", "latency_ms": "minimize"}: a result is then a dict that has a number for each name.
+        constraints: bounds on metrics of a result, {"latency_ms": "<= 20", "memory_gib": "< 40"}; objectives
+            may be bound too, by name or as `objective`. Several bounds of one metric are a list of texts.
         resources: resources of one evaluation.
         time_limit_seconds: an evaluation that runs longer is ended and fails with TIMEOUT; > 0.
         starting_points: configurations to be tried first.
@@ -58,7 +70,7 @@ class Problem:
     name: str
     space: ConfigurationSpace | Mapping[str, object]
     objective: str | Command | Callable[..., object]
-    direction: str = "minimize"
+    direction: str | Mapping[str, str] = "minimize"
     resources: Resources = field(default_factory=Resources)
     time_limit_seconds: float | None = None
     starting_points: Sequence[Configuration] = ()
@@ -68,12 +80,13 @@ class Problem:
     container: Container | None = None
     fidelity: Fidelity | None = None
     checkpoints: str = KEEP_ALL
+    constraints: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
             raise _wrong("name", self.name, "Use up to 100 letters, digits, '_', '.', '-'; no blank or slash")
-        if self.direction not in DIRECTIONS:
-            raise _wrong("direction", self.direction, nearest(str(self.direction), DIRECTIONS))
+        object.__setattr__(self, "direction", checked_direction(self.direction))
+        checked_constraints(self.constraints)
         object.__setattr__(self, "space", build_space(self.space))
         assert self.objective_json  # raises what is wrong with it and with the container
         _check_resources(self.resources)
@@ -104,6 +117,22 @@ class Problem:
         return list(self.configuration_space.keys())
 
     @property
+    def goals(self) -> Goals:
+        """The objectives and the constraints."""
+        return goals_of(self._goals_json, self.first_direction)
+
+    @property
+    def first_direction(self) -> str:
+        """The direction of the only objective, or of the first one."""
+        return self.direction if isinstance(self.direction, str) else next(iter(self.direction.values()))
+
+    @property
+    def _goals_json(self) -> dict[str, object]:
+        direction = self.direction if isinstance(self.direction, str) else dict(self.direction)
+        constraints = stored_constraints(checked_constraints(self.constraints))
+        return {"direction": direction, **({"constraints": constraints} if constraints else {})}
+
+    @property
     def objective_json(self) -> dict[str, object]:
         """The objective as launchers read it, with the container around it: the allow-list covers both."""
         plain = objective_to_json(self.objective, self.parameters, warm=self.warm)
@@ -117,7 +146,7 @@ class Problem:
             "name": self.name,
             "space": space_to_json(self.configuration_space),
             "objective": self.objective_json,
-            "direction": self.direction,
+            **self._goals_json,
             "resources": asdict(self.resources),
             "time_limit_seconds": self.time_limit_seconds,
             "starting_points": [dict(point) for point in self.starting_points],

@@ -74,6 +74,11 @@ def _draw_objectives(axes: Axes, direction: str, ended: Sequence[EndedEvaluation
     if failed:
         floor = np.full(len(failed), 0.02)
         axes.plot(failed, floor, "x", color=FAILURE, transform=axes.get_xaxis_transform(), label="failed")
+    broken = [one for one in ended if one.objective is not None and not one.is_feasible]
+    if broken:
+        at = [(one.finished_at - first) / 60 for one in broken]
+        values = [one.objective or 0.0 for one in broken]
+        axes.plot(at, values, "x", color=SUCCESS, markersize=4, label="infeasible")
     axes.set_ylabel(f"objective ({direction}d)")
 
 

@@ -18,11 +18,13 @@ class EndedEvaluation:
     Args:
         started_at, finished_at: seconds since 1970 UTC.
         objective: None when it failed.
+        is_feasible: whether it breaks no constraint; one that does is not among the best.
     """
 
     started_at: float
     finished_at: float
     objective: float | None
+    is_feasible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,14 @@ class BestSoFar:
 
 
 def best_so_far(ended: Sequence[EndedEvaluation], direction: str) -> BestSoFar:
-    """The running best over the successes.
+    """The running best over the successes that break no constraint.
 
     Args:
         ended: evaluations in any order.
         direction: "minimize" or "maximize".
     """
-    good = sorted((one for one in ended if one.objective is not None), key=lambda one: one.finished_at)
+    usable = (one for one in ended if one.objective is not None and one.is_feasible)
+    good = sorted(usable, key=lambda one: one.finished_at)
     first = min((one.started_at for one in ended), default=0.0)
     elapsed = np.array([one.finished_at - first for one in good], dtype=float)
     objective = np.array([one.objective for one in good], dtype=float)

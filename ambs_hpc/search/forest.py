@@ -169,17 +169,9 @@ class Forest:
         return fit_scale(self._growth.transform, y[np.isfinite(y)])
 
     def _grown(self, index: int, due: int, scale: Scale, y: Floats) -> _Tree:
-        from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
-
         rng = generator(self._seed, Stream.GROWTH, index, due)
-        rows = _training_rows(rng, y[:due], self._growth.training_rows)
-        weights = None
-        if self._growth.tree == "random":
-            weights = np.bincount(rng.integers(len(rows), size=len(rows)), minlength=len(rows)).astype(float)
-        kind = DecisionTreeRegressor if self._growth.tree == "random" else ExtraTreeRegressor
-        tree = kind(min_samples_leaf=self._growth.min_leaf, random_state=int(rng.integers(2**31)))
-        tree.fit(self._X[rows], scale.forward(y[rows]), sample_weight=weights, check_input=False)
-        return _Tree(tree.tree_, due, scale)
+        rows = training_rows(rng, y[:due], self._growth.training_rows)
+        return _Tree(grown_nodes(self._growth, rng, self._X[rows], scale.forward(y[rows])), due, scale)
 
     def _fill(self, i: int, y: Floats) -> None:
         tree = self._trees[i]
@@ -227,6 +219,19 @@ class Forest:
         self._X[before : before + len(X)] = X
 
 
+def grown_nodes(growth: Growth, rng: np.random.Generator, X: NDArray[np.float32], T: Floats) -> Any:
+    """Scikit-learn's Tree, grown on rows `X` (n, f) and one target each, or several (n, q)."""
+    from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
+
+    weights = None
+    if growth.tree == "random":
+        weights = np.bincount(rng.integers(len(X), size=len(X)), minlength=len(X)).astype(float)
+    kind = DecisionTreeRegressor if growth.tree == "random" else ExtraTreeRegressor
+    tree = kind(min_samples_leaf=growth.min_leaf, random_state=int(rng.integers(2**31)))
+    tree.fit(X, T, sample_weight=weights, check_input=False)
+    return tree.tree_
+
+
 class Timetable:
     """When trees are grown again, in observations: one tree at a time, in turn, more and more rarely."""
 
@@ -252,7 +257,7 @@ class Timetable:
         return max(1, round(self._refresh * count / self._trees))
 
 
-def _training_rows(rng: np.random.Generator, y: Floats, limit: int) -> NDArray[np.intp]:
+def training_rows(rng: np.random.Generator, y: Floats, limit: int) -> NDArray[np.intp]:
     """All observations, or the best quarter, the newest quarter and a random half of `limit`."""
     if len(y) <= limit:
         return np.arange(len(y))

@@ -50,7 +50,9 @@ class History:
     proposes other points than one that was not.
     """
 
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, dimensions: int, measured: int = 0) -> None:
+        """`measured`: numbers that an observation has beside its objective."""
+        self._measures = np.zeros((FIRST_CAPACITY, measured))
         self._rows = np.zeros((FIRST_CAPACITY, dimensions))
         self._objectives = np.zeros(FIRST_CAPACITY)
         self._observed: dict[bytes, int] = {}
@@ -73,6 +75,11 @@ class History:
     def objectives(self) -> Floats:
         """(count,) objectives in the order told."""
         return self._objectives[: self.count]
+
+    @property
+    def measures(self) -> Floats:
+        """(count, measured) further numbers of the observations in the order told, NaN where missing."""
+        return self._measures[: self.count]
 
     @property
     def current_objectives(self) -> Floats:
@@ -116,19 +123,21 @@ class History:
         """The next ordinal belongs to a proposal that does not count."""
         self.next_ordinal += 1
 
-    def observe(self, row: Floats, objective: float) -> None:
+    def observe(self, row: Floats, objective: float, measures: Floats | None = None) -> None:
         """Append an observation; it replaces an earlier one of the same row."""
         self.forget([row.tobytes()])
-        self.append(row, objective)
+        self.append(row, objective, measures)
 
-    def append(self, row: Floats, objective: float) -> None:
+    def append(self, row: Floats, objective: float, measures: Floats | None = None) -> None:
         """Append an observation beside any earlier ones of the same row."""
         key = row.tobytes()
         self._resolve(key)
         if self.count == len(self._objectives):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
             self._objectives = np.concatenate([self._objectives, np.zeros_like(self._objectives)])
+            self._measures = np.concatenate([self._measures, np.zeros_like(self._measures)])
         self._rows[self.count], self._objectives[self.count] = row, objective
+        self._measures[self.count] = np.nan if measures is None else measures
         self._observed[key] = self.count
         if np.isfinite(objective):
             bisect.insort(self._ranking, (objective, self.count))
@@ -172,6 +181,7 @@ class History:
         shifted = np.cumsum(keep) - 1  # the new place of each that stays
         left = int(keep.sum())
         self._rows[:left], self._objectives[:left] = self.rows[keep], self.objectives[keep]
+        self._measures[:left] = self.measures[keep]
         self._observed = {key: int(shifted[place]) for key, place in self._observed.items()}
         self._ranking = [(value, int(shifted[place])) for value, place in self._ranking]
         self._stale.clear()

@@ -49,14 +49,18 @@ class Scale:
         return found
 
 
-def fit_scale(transform: str, objectives: Floats) -> Scale:
-    """The scale of `objectives` (n,), n >= 1, finite, in the order told: half ranks read what came first."""
+def fit_scale(transform: str, objectives: Floats, middle: float | None = None) -> Scale:
+    """The scale of `objectives` (n,), n >= 1, finite, in the order told: half ranks read what came first.
+
+    Args:
+        middle: value up to which half ranks keep distances; None takes the usual one.
+    """
     ordered = np.sort(_representable(objectives))
     if transform == "raw":
         ordered = np.minimum(ordered, _penalty_bound(ordered))
     knots = _knots(ordered)
     if transform == "half_rank":
-        t = _half_ranks(ordered, knots, usual(objectives))
+        t = _half_ranks(ordered, knots, usual(objectives) if middle is None else middle)
     elif transform == "rank":
         t = _normal_scores(ordered, knots)
     elif transform == "log":

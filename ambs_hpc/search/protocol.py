@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from ambs_hpc.problem.goals import Goals
     from ambs_hpc.records import Configuration, Observation, Proposal, Source
     from ambs_hpc.search.encoding import Encoding
     from ambs_hpc.search.history import Draft, History
@@ -106,6 +107,7 @@ class SearchSpec:
         options: options of the method, not yet checked.
         sources: observations of other problems; only for methods of `registry.WARM`.
         maximum_step: the step at which evaluations are complete; None where they have no rungs.
+        goals: the objectives and constraints; None where there is one objective alone.
     """
 
     encoding: Encoding
@@ -116,6 +118,7 @@ class SearchSpec:
     options: Mapping[str, object]
     sources: Sequence[Source] = ()
     maximum_step: int | None = None
+    goals: Goals | None = None
 
 
 class MethodModule(Protocol):

@@ -63,10 +63,14 @@ class HistorySearcher:
         succeeded |= {row.tobytes() for row, _ in told if self._history.has_success(row)}
         is_vain = [math.isnan(objective) and row.tobytes() in succeeded for row, objective in told]
         self._history.discard([row for (row, _), vain in zip(told, is_vain, strict=True) if vain])
-        rows = [one for one, vain in zip(told, is_vain, strict=True) if not vain]
-        self._history.forget([row.tobytes() for row, _ in rows])  # of evaluations that ran again
-        for row, objective in rows:
-            self._history.observe(row, objective)
+        counted = [
+            (*one, self._measured(observation))
+            for one, observation, vain in zip(told, observations, is_vain, strict=True)
+            if not vain
+        ]
+        self._history.forget([row.tobytes() for row, *_ in counted])  # of evaluations that ran again
+        for row, objective, measures in counted:
+            self._history.observe(row, objective, measures)
         if is_first:  # of a new search or of a restored one: libraries and first models delay no ask
             self._strategy.prepare(self._learned)
 
@@ -147,6 +151,10 @@ class HistorySearcher:
                 "finite number, or None for an evaluation that failed."
             )
         return self._sign * objective
+
+    def _measured(self, observation: Observation) -> Floats | None:
+        """Numbers of the observation that the strategy reads beside its objective; None where it has none."""
+        return None
 
     def _proposal(self, draft: Draft) -> Proposal:
         mean = None if draft.mean is None else self._sign * draft.mean

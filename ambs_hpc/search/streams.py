@@ -22,6 +22,10 @@ class Stream(IntEnum):
     FALLBACK = 4  # what replaces a point of the design that is illegal or known
     LOCAL_FIT = 5  # points on which the local process's hyperparameters are fitted
     INCUMBENT = 6  # what the local process is centred on
+    GOAL_GROWTH = 11  # rows and thresholds of one tree of all objectives
+    GOAL_PROPOSAL = 12  # weights of the objectives, candidates and exploration of one proposal
+    GOAL_FIT = 13  # points on which hyperparameters for all objectives are fitted
+    GOAL_CENTRE = 14  # what the local process of all objectives is centred on
     SOURCE_GROWTH = 21  # the seeds of sources' forests
     SOURCE_WEIGHT = 22  # bootstrap samples that weigh the sources
     SOURCE_PROPOSAL = 23  # whether a proposal comes from the sources, and its candidates

@@ -203,7 +203,7 @@ def _definition(settings: SimulationSettings, folder: Path) -> NewCampaign:
         name=problem.name,
         problem={key: value for key, value in problem.to_json().items() if key != "name"},
         objective=problem.objective_json,
-        direction=problem.direction,
+        direction=problem.first_direction,
         directory=str(folder),
         run_directory=str(folder / "runs"),
         method=settings.method,

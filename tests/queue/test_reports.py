@@ -291,7 +291,8 @@ def test_a_persons_sql_is_answered(told: Engine) -> None:
         [],
     )
     for name in NAMES:
-        assert run_read_only_sql(told, f"with v as (select * from {name}) select * from v")[1]
+        rows = run_read_only_sql(told, f"with v as (select * from {name}) select * from v")[1]
+        assert bool(rows) == (name != "v_pareto")  # of several objectives alone
 
 
 @pytest.mark.parametrize(

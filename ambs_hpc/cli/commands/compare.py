@@ -14,6 +14,8 @@ from ambs_hpc.cli.shared.terminal import write
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ambs_hpc.problem.goals import Goals
+    from ambs_hpc.queue import EndedRun
     from ambs_hpc.records import Campaign
     from ambs_hpc.reporting.comparison import ComparedCampaign, ComparedGroup
 
@@ -29,8 +31,18 @@ Figure = Annotated[
 ]
 
 
+Objective = Annotated[
+    str | None,
+    typer.Option("--objective", metavar="NAME", help="Of several objectives this one; by default the first."),
+]
+
+
 def compare(
-    names: Names = None, output: Figure = None, db: Databases = None, as_json: AsJson = False
+    names: Names = None,
+    output: Figure = None,
+    objective: Objective = None,
+    db: Databases = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare campaigns: best so far against evaluations and node-hours.
 
@@ -42,8 +54,8 @@ def compare(
     from ambs_hpc.reporting.comparison import compare_campaigns, comparison_json
     from ambs_hpc.reporting.comparison_figure import draw_comparison
 
-    found = _found(names or [], list(db or [""]))
-    direction = _direction(found)
+    found = _found(names or [], list(db or [""]), objective)
+    direction = _direction(found, objective)
     differences = _differences(found)
     groups = compare_campaigns([compared for _, compared in found], direction)
     if output is not None:
@@ -58,7 +70,7 @@ def compare(
         write(f"Wrote {output}\n")
 
 
-def _found(names: Sequence[str], databases: Sequence[str]) -> Found:
+def _found(names: Sequence[str], databases: Sequence[str], objective: str | None) -> Found:
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.errors import NotFound, nearest
@@ -71,7 +83,9 @@ def _found(names: Sequence[str], databases: Sequence[str]) -> Found:
             known += [one.name for one in here]
             where = _short_name(db, place) if len(databases) > 1 else ""
             stored += [
-                (where, one, _compared(connection, one)) for one in here if not names or one.name in names
+                (where, one, _compared(connection, one, objective))
+                for one in here
+                if not names or one.name in names
             ]
     for name in names:
         if name not in known:
@@ -89,14 +103,16 @@ def _short_name(db: str, place: int) -> str:
     return f"database {place}" if "://" in db else db
 
 
-def _compared(connection: object, campaign: Campaign) -> ComparedCampaign:
+def _compared(connection: object, campaign: Campaign, objective: str | None) -> ComparedCampaign:
     import numpy as np
 
     from ambs_hpc import queue
     from ambs_hpc.reporting.comparison import ComparedCampaign, name_of_seeds
 
-    runs = queue.ended_runs(connection, campaign.id)  # type: ignore[arg-type]  # a Connection
-    objectives = [float("nan") if one.objective is None else one.objective for one in runs]
+    goals = queue.goals_of_stored(campaign)
+    name = goals.chosen(objective)
+    runs = queue.ended_runs(connection, campaign.id, with_metrics=not goals.is_plain)  # type: ignore[arg-type]  # a Connection
+    objectives = [_value(goals, name, one) for one in runs]
     return ComparedCampaign(
         label=campaign.name,
         group=name_of_seeds(campaign.name),
@@ -104,6 +120,13 @@ def _compared(connection: object, campaign: Campaign) -> ComparedCampaign:
         node_hours=np.array([one.node_seconds / 3600 for one in runs], dtype=float),
         imported=queue.marks_of(connection, campaign.id).imported,  # type: ignore[arg-type]  # a Connection
     )
+
+
+def _value(goals: Goals, name: str, run: EndedRun) -> float:
+    """An objective of a run; NaN where it failed or broke a constraint."""
+    value = goals.value(name, run.objective, run.metrics)
+    is_kept = value is not None and not goals.feasibility(run.objective, run.metrics).broken
+    return value if value is not None and is_kept else float("nan")
 
 
 def _labelled(stored: Sequence[tuple[str, Campaign, ComparedCampaign]]) -> Found:
@@ -124,10 +147,12 @@ def _labelled(stored: Sequence[tuple[str, Campaign, ComparedCampaign]]) -> Found
     return labelled
 
 
-def _direction(found: Found) -> str:
+def _direction(found: Found, objective: str | None) -> str:
     from ambs_hpc.errors import UsageError
+    from ambs_hpc.queue import goals_of_stored
 
-    directions = {one.name: one.definition.direction for one, _ in found}
+    goals = {one.name: goals_of_stored(one) for one, _ in found}
+    directions = {name: one.directions[one.chosen(objective)] for name, one in goals.items()}
     if len(set(directions.values())) > 1:
         told = ", ".join(f"{name} is {direction}d" for name, direction in directions.items())
         raise UsageError(f"Campaigns of different directions cannot be compared: {told}.")
@@ -136,8 +161,17 @@ def _direction(found: Found) -> str:
 
 def _differences(found: Found) -> list[str]:
     """What may make the comparison meaningless, a sentence each."""
+    from ambs_hpc.queue import goals_of_stored
+
     first = found[0][0]
     differences = []
+    for campaign, _ in found:
+        goals = goals_of_stored(campaign)
+        if goals.has_several:
+            of = ", ".join(goals.names)
+            differences.append(
+                f"{campaign.name} has several objectives ({of}): one is compared, see --objective."
+            )
     for other, _ in found[1:]:
         for what, remedy in (
             ("space", "the best values of other spaces say nothing of the method"),

@@ -28,8 +28,15 @@ Top = Annotated[
 ]
 
 
+Objective = Annotated[
+    str | None,
+    typer.Option("--objective", metavar="NAME", help="Of several objectives this one; by default the first."),
+]
+
+
 def importance(
     campaign: CampaignName = None,
+    objective: Objective = None,
     best: Best = None,
     top: Top = 5,
     db: Database = None,
@@ -48,19 +55,28 @@ def importance(
     _check_best(best)
     with queue.reading(open_engine(db)) as connection:
         chosen = only_campaign(connection, campaign)
-        sampled = queue.sampled_results(connection, chosen.id, MOST_ROWS)
+        goals = queue.goals_of_stored(chosen)
+        name = goals.chosen(objective)
+        is_first = name == goals.names[0]
+        sampled = queue.sampled_results(connection, chosen.id, MOST_ROWS, with_metrics=not is_first)
+    if not is_first:
+        known = [(row, goals.value(name, None, row.metrics)) for row in sampled.results]
+        results = [row._replace(objective=value) for row, value in known if value is not None]
+        sampled = sampled._replace(results=results)
     rows = in_newest_space(chosen, sampled.results)
     objectives = [row.objective for row in rows]
     if best is not None:
-        objectives = _capped(objectives, best, chosen.definition.direction)
+        objectives = _capped(objectives, best, goals.directions[name])
     configurations = [row.configuration for row in rows]
     found = importance_of(newest_space(chosen), configurations, objectives, top=top)
     outside = len(sampled.results) - len(rows)
     if as_json:
         told = {"campaign": chosen.name, "results": sampled.number, "outside_space": outside, "best": best}
         explained = found.explained if found.explained == found.explained else None
-        print_json({**told, **asdict(found), "explained": explained})
+        print_json({**told, **asdict(found), "explained": explained, "objective": name})
         return
+    if goals.has_several:
+        write(f"objective {name} of {', '.join(goals.names)}; another one by --objective NAME\n")
     _write(found, chosen.name, sampled.number, outside)
 
 

@@ -89,9 +89,7 @@ def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
     row, proposal = story.row, story.proposal
     kind = f" {row.failure_kind.value}" if row.failure_kind else ""
     write(f"evaluation {row.id} of {cell(row.campaign)}, number {row.ordinal}: {row.state.value}{kind}\n")
-    write(f"objective      {cell(row.objective) or 'none'}\n")
-    if row.metrics:
-        write(f"metrics        {cell(dict(row.metrics))}\n")
+    _write_result(story)
     write("configuration\n")
     for name, value in row.configuration.items():
         write(f"  {cell(name)} = {cell(value)}\n")
@@ -170,6 +168,20 @@ def _write_provenance(ran_with: ProvenanceUse | None) -> None:
 
     if ran_with is not None:
         write(f"ran with       {cell(facts_words(ran_with.facts))} (digest {ran_with.digest[:10]})\n")
+
+
+def _write_result(story: EvaluationStory) -> None:
+    from ambs_hpc.api.objectives.goal_summary import why_infeasible
+    from ambs_hpc.cli.shared.output import cell
+    from ambs_hpc.queue import goals_of_stored
+
+    row = story.row
+    write(f"objective      {cell(row.objective) or 'none'}\n")
+    if row.metrics:
+        write(f"metrics        {cell(dict(row.metrics))}\n")
+    infeasible = why_infeasible(goals_of_stored(story.campaign), row) if row.objective is not None else ""
+    if infeasible:
+        write(f"not feasible   {cell(infeasible)}\n")
 
 
 def _write_reports(reports: Sequence[Report], kept: int, thinned: int) -> None:

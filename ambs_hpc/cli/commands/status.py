@@ -61,11 +61,13 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.api.objectives.goal_summary import why_infeasible
     from ambs_hpc.api.outside_note import outside_note
     from ambs_hpc.insight.provenance_words import departures
     from ambs_hpc.queue import (
         best,
         counts,
+        goals_of_stored,
         is_search_alive,
         marks_of,
         provenance_of,
@@ -76,6 +78,8 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
     leading = best(connection, campaign.id, 1)
     notes = [result_note(connection, one.id) for one in leading]
     notes += [outside_note(campaign, one.configuration) for one in leading]
+    goals = goals_of_stored(campaign)
+    notes += [why_infeasible(goals, one) for one in leading]
     pace = throughput(connection, campaign.id)
     marks = marks_of(connection, campaign.id)
     return {
@@ -88,6 +92,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "imported": marks.imported,
         "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
         "note": ". ".join(filter(None, notes)),
+        "goals": _goal_status(connection, campaign),
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
         "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
@@ -122,6 +127,13 @@ def _notice_status(connection: Connection, campaign: Campaign) -> dict[str, Any]
         "not_sent": len(failed),
         "last_error": failed[-1] if failed else "",
     }
+
+
+def _goal_status(connection: Connection, campaign: Campaign) -> dict[str, Any] | None:
+    from ambs_hpc.api.objectives.goal_summary import standing_of
+
+    standing = standing_of(connection, campaign)
+    return None if standing is None else {**standing.json(), "lines": list(standing.lines())}
 
 
 def _source_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
@@ -213,7 +225,9 @@ def _write(told: dict[str, Any]) -> None:
         budget += f" and {told['added']} added"
     imported = f"; {told['imported']} imported" if told["imported"] else ""
     write(f"{cell(told['campaign'])} ({told['method']}){budget}: {numbers or 'nothing yet'}{imported}\n")
-    if told["best"]:
+    for line in told["goals"]["lines"] if told["goals"] else []:
+        write(f"  {cell(line)}\n")
+    if told["best"] and not (told["goals"] and len(told["goals"]["objectives"]) > 1):
         write(f"  best {cell(told['best']['objective'])} (evaluation {told['best']['id']})\n")
     if told["note"]:
         write(f"  {cell(told['note'])}\n")

@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.objectives.goal_summary import standing_of, why_infeasible
 from ambs_hpc.api.outside_note import outside_note
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
-from ambs_hpc.queue import EvaluationRow, best, counts, failures, first_proposal, reading, result_note
+from ambs_hpc.queue import (
+    EvaluationRow,
+    best,
+    counts,
+    failures,
+    first_proposal,
+    goals_of_stored,
+    reading,
+    result_note,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -25,6 +35,7 @@ class Summary:
         trouble: why nothing has succeeded, in several lines; "" otherwise.
         note: what was remarked about the best result; "" for nothing.
         failed: the most frequent failure, counted, in its own words; "" without any.
+        goals: how it stands to several objectives and to constraints, in lines.
     """
 
     campaign: str
@@ -36,6 +47,7 @@ class Summary:
     trouble: str = ""
     note: str = ""
     failed: str = ""
+    goals: tuple[str, ...] = ()
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
@@ -47,6 +59,8 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         notes = [result_note(connection, one.id) for one in leading]
         notes += [outside_note(campaign, one.configuration) for one in leading]
         groups = failures(connection, campaign.id)[:1]
+        notes += [why_infeasible(goals_of_stored(campaign), one) for one in leading]
+        standing = standing_of(connection, campaign)
         first = None
         if definition.problem["starting_points"]:
             first = first_proposal(connection, campaign.id)
@@ -59,6 +73,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         first=first,
         note=". ".join(filter(None, notes)),
         failed="".join(f"{one.number} x {one.kind.value}: {one.signature}" for one in groups),
+        goals=() if standing is None else tuple(standing.lines()),
     )
 
 
@@ -74,7 +89,10 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     if summary.best is None:
         return
     leading = summary.best
-    write(f"Best objective ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
+    for line in summary.goals:
+        write(f"{cell(line[0].upper() + line[1:])}\n")
+    which = "Best by the first objective" if len(summary.goals) > 1 else "Best objective"
+    write(f"{which} ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
     width = max(len(name) for name in summary.best.configuration)
     for name, value in summary.best.configuration.items():
         write(f"  {cell(name):<{width}}  {cell(value)}\n")

@@ -17,6 +17,7 @@ from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseRefused, NotFound, UsageError
 from ambs_hpc.observations import read_observations
 from ambs_hpc.problem import load_problem
+from ambs_hpc.problem.goals import named_objectives
 from ambs_hpc.queue import find_campaign, list_campaigns, reading
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ class ToldSource:
         definition = found.definition if found else wanted
         assert definition is not None
         rows = read_observations(
-            self.source, objective=self.objective, renamed=self.renamed, study=self.study
+            self.source,
+            objective=self.objective or _first_of(definition),
+            renamed=self.renamed,
+            study=self.study,
         )
         fitted = fit_results(definition, rows, negate=self.negate, ignored=self.ignored)
         if fitted.refused and not skip_refused:
@@ -75,6 +79,11 @@ class ToldSource:
             assert found is not None
             number = len(tell_results(engine, found, fitted.results))
         _print(definition.name, fitted, number, dry_run=dry_run, as_json=as_json)
+
+
+def _first_of(definition: NewCampaign) -> str | None:
+    """The column of the first objective, where it has a name."""
+    return next(iter(named_objectives(definition.problem)), None)
 
 
 def is_file(campaign: str) -> bool:

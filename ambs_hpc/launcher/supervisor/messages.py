@@ -44,6 +44,7 @@ class StartRequest:
         container: what the problem asks for, as it is stored, until the request is in it; {} for none.
         within: the words that start a program in its container, ending with that container's Python; empty
             for none.
+        objectives: names that its result must have; empty where its one objective has no name of its own.
     """
 
     id: int
@@ -66,6 +67,7 @@ class StartRequest:
     problem_directory: str = ""
     container: Mapping[str, Any] = field(default_factory=dict)
     within: Sequence[str] = ()
+    objectives: Sequence[str] = ()
 
     @property
     def token(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,12 +29,17 @@ class ParsedResult:
     error: str = ""
 
 
-def parse_result(value: object) -> ParsedResult:
+def parse_result(value: object, objectives: Sequence[str] = ()) -> ParsedResult:
     """Read what an objective returned: a finite number, or a dict with `objective` and JSON metrics.
+
+    Where objectives have names, a dict that has a finite number for each; they are among its metrics too,
+    and the first is the objective.
 
     Arrays and tensors of one element are the number in them; Decimal and Fraction are rounded to a float. A
     truth value, a complex number and a text are no numbers, whatever they could be turned into.
     """
+    if objectives:
+        return _parse_named(value, objectives)
     if type(value) is float and math.isfinite(value):  # most are, and the rest is costly in a fresh fork
         return ParsedResult(value)
     metrics: Mapping[Any, Any] = {}
@@ -43,22 +48,50 @@ def parse_result(value: object) -> ParsedResult:
             return bad_result(f"the result {_short(value)} has no 'objective'")
         metrics = {name: item for name, item in value.items() if not _is_objective(name)}
         value = value["objective"]
+    number = _finite_number(value, "the objective")
+    return bad_result(number) if isinstance(number, str) else ParsedResult(number, _kept(metrics))
+
+
+def _parse_named(value: object, names: Sequence[str]) -> ParsedResult:
+    """The result of a problem whose objectives have names."""
+    wanted = ", ".join(repr(name) for name in names)
+    if not isinstance(value, Mapping):
+        return bad_result(f"the result {_short(value)} is not a dict with {wanted}")
+    missing = [name for name in names if name not in value]
+    if missing:
+        which = ", ".join(repr(name) for name in missing)
+        return bad_result(f"the result {_short(value)} has no {which}; the objectives are {wanted}")
+    numbers: dict[str, float] = {}
+    for name in names:
+        number = _finite_number(value[name], f"the objective {name!r}")
+        if isinstance(number, str):
+            return bad_result(number)
+        numbers[name] = number
+    metrics = _kept({key: item for key, item in value.items() if key not in numbers})
+    return ParsedResult(numbers[names[0]], {**numbers, **metrics})
+
+
+def _finite_number(value: object, what: str) -> float | str:
+    """The value as a finite number, or what is wrong with it in words that begin with `what` it is."""
     try:
         value = _only_element(value)
         wrong = _no_number(value)
         number = math.nan if wrong else float(value)  # type: ignore[arg-type]  # float says what is a number
     except OverflowError:
-        return bad_result("the objective is too large for a floating point number")
+        return f"{what} is too large for a floating point number"
     except Exception:  # noqa: BLE001  the border to a person's classes: their methods may raise anything
-        return bad_result(f"the objective {_short(value)} is not a number")
+        return f"{what} {_short(value)} is not a number"
     if wrong:
-        return bad_result(f"the objective {_short(value)} is {wrong}")
-    if not math.isfinite(number):
-        return bad_result(f"the objective {_short(value)} is not a finite number")
+        return f"{what} {_short(value)} is {wrong}"
+    return number if math.isfinite(number) else f"{what} {_short(value)} is not a finite number"
+
+
+def _kept(metrics: Mapping[Any, Any]) -> dict[str, Any]:
+    """The metrics that can be kept; stderr says which cannot."""
     kept, left_out = read_metrics(metrics)
     for sentence in left_out:
         print(f"ambs: {sentence}", file=sys.stderr)  # noqa: T201  beside what the evaluation printed
-    return ParsedResult(number, kept)
+    return kept
 
 
 def _only_element(value: object) -> object:

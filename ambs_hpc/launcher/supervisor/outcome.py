@@ -12,7 +12,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +55,7 @@ def run_function(
     try:
         if SEED_VARIABLE in request.environment:
             seed_generators(int(request.environment[SEED_VARIABLE]))
-        said = parse_result(objective(dict(request.configuration)))
+        said = parse_result(objective(dict(request.configuration)), request.objectives)
     except SystemExit as error:
         status = exit_status(error)
         return 1 if status == UNENTERED_STATUS else status
@@ -99,7 +99,7 @@ def _end_of(running: RunningAttempt, code: int, finished_at: float) -> AttemptRe
     if left is not None and (left.failure is None or running.ended_by is None):
         # Its slot is free when its process is gone, not when it had its result: a GPU's memory takes a while.
         return replace(left, id=request.id, exit_status=code, finished_at=finished_at)
-    said = command_result(request.folder) if is_command and code == 0 else None
+    said = command_result(request.folder, request.objectives) if is_command and code == 0 else None
     if said is None or said.failure is not None:
         if running.ended_by == "stopped":
             return _report(request, running.started_at, finished_at, code, stopped="stopped")
@@ -180,19 +180,19 @@ def obstacle_to_writing(folder: Folder, size_bytes: int = PROBE_BYTES, *, is_syn
     return ""
 
 
-def command_result(folder: Folder) -> ParsedResult | None:
+def command_result(folder: Folder, objectives: Sequence[str] = ()) -> ParsedResult | None:
     """Read what a command left: the file that $AMBS_RESULT named, else its last result line, else None.
 
     A file that holds no objective does not hide a line that does. Where there is neither, a number that
     stands alone on the last line is taken, with a note as `error`.
     """
-    from_file = _read_result(lambda: _file_content(f"{folder}/{RESULT}"))
+    from_file = _read_result(lambda: _file_content(f"{folder}/{RESULT}"), objectives)
     if from_file is not None and from_file.failure is None:
         return from_file
     lines = _last_lines(folder)
-    from_line = _read_result(lambda: _marked(lines))
+    from_line = _read_result(lambda: _marked(lines), objectives)
     if from_file is None and from_line is None:
-        return _bare_number(lines)
+        return None if objectives else _bare_number(lines)
     return from_line if from_file is None or (from_line and from_line.failure is None) else from_file
 
 
@@ -290,7 +290,8 @@ def _failure(running: RunningAttempt, code: int, said: ParsedResult | None) -> P
         return ParsedResult(failure="ERROR", error=f"exit status {code}")
     if said is not None:
         return said
-    return bad_result(f"no result: neither a line '{MARK} NUMBER' on stdout nor the file $AMBS_RESULT")
+    what = "JSON with " + ", ".join(request.objectives) if request.objectives else "NUMBER"
+    return bad_result(f"no result: neither a line '{MARK} {what}' on stdout nor the file $AMBS_RESULT")
 
 
 def _leave(request: StartRequest, started_at: float, said: ParsedResult, status: int) -> int:
@@ -370,11 +371,11 @@ def _file_content(file: str) -> str | None:
     return None if content is None else content.decode()
 
 
-def _read_result(read: Callable[[], str | None]) -> ParsedResult | None:
+def _read_result(read: Callable[[], str | None], objectives: Sequence[str]) -> ParsedResult | None:
     """What the text says, None when there is none; whatever is wrong with it is a bad result."""
     try:
         text = read()
-        return None if text is None else parse_result(_number_or_json(text))
+        return None if text is None else parse_result(_number_or_json(text), objectives)
     except (RecursionError, MemoryError):
         return bad_result("the result is nested too deeply, or too large")
     except (ValueError, OSError) as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case, func, select
 
@@ -24,14 +25,19 @@ class EndedRun:
 
     objective: float | None
     node_seconds: float
+    metrics: Mapping[str, object] = field(default_factory=dict)
 
 
-def ended_runs(connection: Connection, campaign_id: int) -> list[EndedRun]:
-    """The campaign's DONE and FAILED evaluations, oldest ending first; no imported and cancelled ones."""
+def ended_runs(connection: Connection, campaign_id: int, *, with_metrics: bool = False) -> list[EndedRun]:
+    """The campaign's DONE and FAILED evaluations, oldest ending first; no imported and cancelled ones.
+
+    Args:
+        with_metrics: read their metrics, which may be long.
+    """
     column = evaluation.c
     costs = _node_seconds(connection, campaign_id)
     rows = connection.execute(
-        select(column.id, column.objective)
+        select(column.id, column.objective, *([column.metrics] if with_metrics else []))
         .where(
             is_from_here,
             column.campaign_id == campaign_id,
@@ -39,7 +45,10 @@ def ended_runs(connection: Connection, campaign_id: int) -> list[EndedRun]:
         )
         .order_by(column.finish_sequence)
     )
-    return [EndedRun(row.objective, costs.get(row.id, 0.0)) for row in rows]
+    return [
+        EndedRun(row.objective, costs.get(row.id, 0.0), (row.metrics or {}) if with_metrics else {})
+        for row in rows
+    ]
 
 
 def ended_node_seconds(connection: Connection, campaign_id: int) -> float:

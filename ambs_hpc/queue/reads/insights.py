@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select
 
 from ambs_hpc.queue.schema.tables import evaluation, is_done, is_failed, is_finished, is_from_here, is_ready
 from ambs_hpc.queue.sql.bulk import id_in
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.records import Configuration
 from ambs_hpc.states import FailureKind
 
@@ -19,6 +21,7 @@ class StoredResult(NamedTuple):
     configuration: Configuration
     objective: float
     node: str
+    metrics: Mapping[str, object] = {}
 
 
 class SampledResults(NamedTuple):
@@ -39,13 +42,19 @@ class StoredFailure(NamedTuple):
 
 
 def sampled_results(
-    connection: Connection, campaign_id: int, most: int, *, imported: bool = True
+    connection: Connection,
+    campaign_id: int,
+    most: int,
+    *,
+    imported: bool = True,
+    with_metrics: bool = False,
 ) -> SampledResults:
     """Results of a campaign: the same ones each time, evenly spread over its life.
 
     Args:
         most: number of results above which they are sampled.
         imported: also those of elsewhere.
+        with_metrics: read their metrics, which may be long.
     """
     column = evaluation.c
     where = [is_done, column.campaign_id == campaign_id]
@@ -60,7 +69,17 @@ def sampled_results(
         .where(id_in(connection, column.id, chosen), is_done)
         .order_by(column.id)
     )
-    return SampledResults(len(ids), [StoredResult(*row) for row in connection.execute(statement)])
+    if with_metrics:
+        statement = statement.add_columns(column.metrics)
+    found = [
+        StoredResult(row.id, row.configuration, row.objective, row.node, _metrics(row, with_metrics))
+        for row in connection.execute(statement)
+    ]
+    return SampledResults(len(ids), found)
+
+
+def _metrics(row: DatabaseRow, are_read: bool) -> Mapping[str, object]:
+    return (row.metrics or {}) if are_read else {}
 
 
 def stored_failures(connection: Connection, campaign_id: int, most: int) -> list[StoredFailure]:

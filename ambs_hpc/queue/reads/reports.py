@@ -17,7 +17,6 @@ from ambs_hpc.queue.schema.tables import (
     campaign,
     evaluation,
     evaluation_event,
-    is_done,
     is_failed,
     is_finished,
     is_from_here,
@@ -216,21 +215,11 @@ _ONLY_IN_STORY = [
 ]
 
 
-def best(connection: Connection, campaign_id: int, n: int = 1) -> list[EvaluationRow]:
-    """The n best results of a campaign, best first.
-
-    Raises:
-        NotFound: there is no such campaign.
-    """
-    minimize = get_campaign(connection, campaign_id).definition.direction == "minimize"
-    objective = evaluation.c.objective
-    statement = (
-        _rows()
-        .where(is_done, evaluation.c.campaign_id == campaign_id)
-        .order_by(objective if minimize else objective.desc(), evaluation.c.id)
-        .limit(n)
-    )
-    return [_row(row) for row in connection.execute(statement)]
+def evaluation_rows(
+    connection: Connection, *where: ColumnElement[bool], order: Sequence[Any] = (), limit: int | None = None
+) -> list[EvaluationRow]:
+    """Evaluations under these conditions, in this order."""
+    return [_row(row) for row in connection.execute(_rows().where(*where).order_by(*order).limit(limit))]
 
 
 def result_note(connection: Connection, evaluation_id: int) -> str:

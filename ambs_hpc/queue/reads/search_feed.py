@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, func, select
@@ -29,10 +30,16 @@ class Proposed(NamedTuple):
     state: State
     objective: float | None
     sequence: int
+    metrics: Mapping[str, object] = {}
 
 
 def finished_since(
-    connection: Connection, campaign_id: int, sequence: int, limit: int = 10_000
+    connection: Connection,
+    campaign_id: int,
+    sequence: int,
+    limit: int = 10_000,
+    *,
+    with_metrics: bool = False,
 ) -> list[Finished]:
     """Evaluations that ended after the cursor, in order; the last one's `sequence` is the next cursor.
 
@@ -41,6 +48,7 @@ def finished_since(
     Args:
         sequence: 0 for the beginning.
         limit: at most this many; the next call continues after them.
+        with_metrics: read their metrics, which may be long.
     """
     parameters = {"campaign": campaign_id, "cursor": sequence, "max_rows": limit}
     return [
@@ -54,8 +62,9 @@ def finished_since(
             row.failure_kind,
             row.signature,
             row.proposal_kind,
+            (row.metrics or {}) if with_metrics else {},
         )
-        for row in connection.execute(_FINISHED, parameters)
+        for row in connection.execute(_MEASURED if with_metrics else _FINISHED, parameters)
     ]
 
 
@@ -72,6 +81,9 @@ _FINISHED = (
     .order_by(evaluation.c.finish_sequence)
     .limit(bindparam("max_rows", type_=Integer()))
 )
+
+
+_MEASURED = _FINISHED.add_columns(evaluation.c.metrics)
 
 
 class Marks(NamedTuple):
@@ -133,7 +145,11 @@ _RECENT = (
 
 
 def proposals_of(
-    connection: Connection, campaign_id: int, first_ordinal: int = EVERY_ORDINAL
+    connection: Connection,
+    campaign_id: int,
+    first_ordinal: int = EVERY_ORDINAL,
+    *,
+    with_metrics: bool = False,
 ) -> list[Proposed]:
     """The campaign's proposals from `first_ordinal` on, in ordinal order, as one snapshot.
 
@@ -155,7 +171,16 @@ def proposals_of(
         .where(column.campaign_id == campaign_id, column.ordinal >= first_ordinal)
         .order_by(column.ordinal)
     )
+    if with_metrics:
+        statement = statement.add_columns(column.metrics)
     return [
-        Proposed(row.ordinal, proposal_value(row), State(row.state), row.objective, row.finish_sequence or 0)
+        Proposed(
+            row.ordinal,
+            proposal_value(row),
+            State(row.state),
+            row.objective,
+            row.finish_sequence or 0,
+            (row.metrics or {}) if with_metrics else {},
+        )
         for row in connection.execute(statement)
     ]

@@ -10,7 +10,11 @@ import textwrap
 
 from sqlalchemy import Connection
 
-# {time:COLUMN} becomes a UTC timestamp, {minute:COLUMN} its minute, {json:COLUMN} JSON that can be compared.
+from ambs_hpc.problem.goals import MOST_OBJECTIVES
+
+# {time:COLUMN} becomes a UTC timestamp, {minute:COLUMN} its minute, {json:COLUMN} JSON that can be compared,
+# {number:METRICS|NAME} the metric of that name where it is a number, {part:NAME} one of `_PARTS`.
+PLACES = range(1, MOST_OBJECTIVES + 1)
 _VIEWS = {
     "v_evaluations": """
         SELECT e.id, c.name AS campaign, e.ordinal, e.state, e.failure_kind, e.attempt, e.objective,
@@ -28,12 +32,47 @@ _VIEWS = {
         SELECT c.name AS campaign,
                row_number() OVER (
                    PARTITION BY c.id
-                   ORDER BY CASE c.direction WHEN 'minimize' THEN e.objective ELSE -e.objective END, e.id
+                   ORDER BY CASE WHEN f.broken > 0 THEN 2 WHEN f.missing > 0 THEN 1 ELSE 0 END,
+                   COALESCE(f.excess, 0.0),
+                   CASE c.direction WHEN 'minimize' THEN e.objective ELSE -e.objective END, e.id
                ) AS place,
                e.id, e.ordinal, e.objective, {json:e.configuration} AS configuration,
-               {json:e.metrics} AS metrics, {time:e.finished_at} AS finished_at, e.proposal_kind
+               {json:e.metrics} AS metrics, {time:e.finished_at} AS finished_at, e.proposal_kind,
+               CASE WHEN f.broken > 0 THEN 'no' WHEN f.missing > 0 THEN 'unknown' ELSE 'yes' END AS feasible,
+               COALESCE(f.excess, 0.0) AS excess
         FROM evaluation e JOIN campaign c ON c.id = e.campaign_id
+        LEFT JOIN ({part:feasibility}) f ON f.id = e.id
         WHERE e.state = 'DONE'""",
+    # Each result is compared with all others: with ten thousand of them that takes seconds.
+    "v_pareto": """
+        WITH cost AS (
+            SELECT e.id, e.campaign_id, o.place,
+                   CASE o.direction WHEN 'minimize' THEN 1 ELSE -1 END * {number:e.metrics|o.name} AS value
+            FROM ({part:objectives}) o CROSS JOIN evaluation e
+            WHERE e.campaign_id = o.campaign_id AND e.state = 'DONE'
+        ), point AS (
+            SELECT cost.id, cost.campaign_id, """
+    + ", ".join(
+        f"COALESCE(max(CASE cost.place WHEN {place} THEN cost.value END), 0.0) AS c{place}"
+        for place in PLACES
+    )
+    + """
+            FROM cost LEFT JOIN ({part:feasibility}) f ON f.id = cost.id
+            WHERE f.id IS NULL OR f.broken + f.missing = 0
+            GROUP BY cost.id, cost.campaign_id HAVING count(cost.value) = count(*)
+        )
+        SELECT c.name AS campaign, e.id, e.ordinal, e.objective, {json:e.metrics} AS metrics,
+               {json:e.configuration} AS configuration, {time:e.finished_at} AS finished_at, e.proposal_kind
+        FROM point p
+        JOIN evaluation e ON e.id = p.id
+        JOIN campaign c ON c.id = p.campaign_id
+        WHERE NOT EXISTS (
+            SELECT 1 FROM point q WHERE q.campaign_id = p.campaign_id
+            AND """
+    + " AND ".join(f"q.c{place} <= p.c{place}" for place in PLACES)
+    + " AND ("
+    + " OR ".join(f"q.c{place} < p.c{place}" for place in PLACES)
+    + "))",
     "v_failures": """
         SELECT c.name AS campaign, e.failure_kind, e.signature, count(*) AS evaluations,
                {time:MIN(e.finished_at)} AS first_finished_at, {time:MAX(e.finished_at)} AS last_finished_at,
@@ -121,14 +160,58 @@ _EXPANSIONS = {
         "time": "(to_timestamp({}) AT TIME ZONE 'UTC')",
         "minute": "date_trunc('minute', to_timestamp({}) AT TIME ZONE 'UTC')",
         "json": "CAST({} AS jsonb)",
+        "number": """CASE WHEN json_typeof({0} -> {1}) = 'number'
+                     THEN CAST({0} ->> {1} AS double precision) END""",
+        "objectives": """
+            SELECT c.id AS campaign_id, d.name, d.direction, d.place FROM campaign c
+            CROSS JOIN LATERAL json_each_text(
+                CASE WHEN json_typeof(c.problem -> 'direction') = 'object' THEN c.problem -> 'direction'
+                ELSE CAST('{}' AS json) END
+            ) WITH ORDINALITY AS d(name, direction, place)""",
+        "constraints": """
+            SELECT c.id AS campaign_id, k.one ->> 0 AS metric, k.one ->> 1 AS comparison,
+                   CAST(k.one ->> 2 AS double precision) AS bound
+            FROM campaign c
+            CROSS JOIN LATERAL json_array_elements(COALESCE(c.problem -> 'constraints', '[]')) AS k(one)""",
     },
     "sqlite": {
         "time": "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')",
         "minute": "strftime('%Y-%m-%d %H:%M:00', {}, 'unixepoch')",
         "json": "{}",
+        "number": """CASE WHEN json_type({0}, '$."' || {1} || '"') IN ('integer', 'real')
+                     THEN json_extract({0}, '$."' || {1} || '"') END""",
+        "objectives": """
+            SELECT c.id AS campaign_id, d.key AS name, d.value AS direction,
+                   row_number() OVER (PARTITION BY c.id ORDER BY d.id) AS place
+            FROM campaign c CROSS JOIN json_each(c.problem, '$.direction') d
+            WHERE json_type(c.problem, '$.direction') = 'object'""",
+        "constraints": """
+            SELECT c.id AS campaign_id, json_extract(k.value, '$[0]') AS metric,
+                   json_extract(k.value, '$[1]') AS comparison, json_extract(k.value, '$[2]') AS bound
+            FROM campaign c CROSS JOIN json_each(c.problem, '$.constraints') k""",
     },
 }
-_PLACEHOLDER = re.compile(r"\{(time|minute|json):([^}]*)\}")
+# A row for each result of a campaign with constraints: how many it breaks, of how many it lacks the metric.
+_PARTS = {
+    "feasibility": """
+        SELECT k.id, sum(CASE WHEN k.value IS NULL THEN 1 ELSE 0 END) AS missing,
+               sum(CASE WHEN k.comparison = '<' AND k.value >= k.bound
+                          OR k.comparison = '<=' AND k.value > k.bound
+                          OR k.comparison = '>' AND k.value <= k.bound
+                          OR k.comparison = '>=' AND k.value < k.bound THEN 1 ELSE 0 END) AS broken,
+               sum(CASE WHEN k.comparison IN ('<', '<=') AND k.value > k.bound THEN k.value - k.bound
+                        WHEN k.comparison IN ('>', '>=') AND k.value < k.bound THEN k.bound - k.value
+                        ELSE 0.0 END / CASE WHEN k.bound = 0 THEN 1.0 ELSE abs(k.bound) END) AS excess
+        FROM (
+            SELECT e.id, b.comparison, b.bound,
+                   CASE b.metric WHEN 'objective' THEN e.objective
+                   ELSE {number:e.metrics|b.metric} END AS value
+            FROM ({part:constraints}) b CROSS JOIN evaluation e
+            WHERE e.campaign_id = b.campaign_id AND e.state = 'DONE'
+        ) k GROUP BY k.id""",
+}
+_PART = re.compile(r"\{part:(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(time|minute|json|number):([^}]*)\}")
 
 
 def drop_views(connection: Connection) -> None:
@@ -141,7 +224,9 @@ def create_views(connection: Connection) -> None:
     """Create all our views; the tables must be of the newest schema."""
     expansions = _EXPANSIONS[connection.dialect.name]
     for name, body in _VIEWS.items():
-        select = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(found[2]), body)
+        for _ in range(2):  # a part may hold another one
+            body = _PART.sub(lambda found: _PARTS.get(found[1]) or expansions[found[1]], body)
+        select = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(*found[2].split("|")), body)
         # A lone % would be taken for a parameter by psycopg2; none of PostgreSQL's expansions has one.
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from ambs_hpc.fidelity import fidelity_from_json, keep_shares, rule_of
-from ambs_hpc.queue.reads.reports import best
+from ambs_hpc.queue.reads.best_results import best
 from ambs_hpc.queue.reads.search_feed import marks_of
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint
 from ambs_hpc.queue.schema.tables import (

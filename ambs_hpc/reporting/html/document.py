@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from ambs_hpc.reporting.html import insight_sections, sections
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord
+from ambs_hpc.reporting.html.front_section import front_section
 from ambs_hpc.reporting.html.html_tables import text, utc
 from ambs_hpc.reporting.html.json_script import json_script
 from ambs_hpc.reporting.html.parameter_samples import MOST_AXES, parameters_json
@@ -35,6 +36,7 @@ def report_html(record: CampaignRecord, *, live_version: int | None = None) -> s
     failures = sections.failures(record) + insight_sections.failure_rules(record.explained)
     parts = [
         ("summary", "Summary", sections.summary(record)),
+        *([("front", "Objectives and constraints", front)] if (front := front_section(record)) else []),
         ("progress", "Progress", _chart("progress")),
         ("timeline", "Slots over time", _chart("timeline")),
         ("parallel", "Configurations", _chart("parallel")),

@@ -8,7 +8,7 @@ from typing import Any
 
 from ambs_hpc.insight.provenance_words import departures
 from ambs_hpc.provenance.comparison_words import facts_words
-from ambs_hpc.queue import EvaluationRow, ProvenanceUse
+from ambs_hpc.queue import EvaluationRow, ProvenanceUse, goals_of_stored
 from ambs_hpc.records import IMPORTED, Allocation
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.reporting.html.html_tables import pairs, table, text, utc
@@ -20,9 +20,12 @@ MOST_KINDS, MOST_NAMED = 20, 12  # of provenance, newest last; of launchers and 
 
 
 def best_rows(record: CampaignRecord, number: int) -> list[EvaluationRow]:
-    """The best results, best first."""
+    """The best results by the first objective, best first; what breaks a constraint is none of them."""
     sign = 1.0 if record.campaign.definition.direction == "minimize" else -1.0
+    goals = goals_of_stored(record.campaign)
     done = [row for row in record.evaluations if row.objective is not None]
+    if goals.constraints:
+        done = [row for row in done if goals.feasibility(row.objective, row.metrics).verdict == "yes"]
     return sorted(done, key=lambda row: (sign * (row.objective or 0.0), row.id))[:number]
 
 
@@ -33,7 +36,11 @@ def summary(record: CampaignRecord) -> str:
     best = best_rows(record, BEST_SHOWN)
     pace = record.throughput
     tiles: list[tuple[str, str, object]] = [
-        ("best", "best objective", best[0].objective if best else "none yet"),
+        (
+            "best",
+            f"best {goals_of_stored(record.campaign).names[0]}",
+            best[0].objective if best else "none yet",
+        ),
         ("done", "done", states[State.DONE]),
         ("failed", "failed", states[State.FAILED]),
         ("running", "running", states[State.RUNNING]),

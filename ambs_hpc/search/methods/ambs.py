@@ -54,6 +54,10 @@ def create(spec: SearchSpec) -> Searcher:
         UsageError: an option does not exist or has a wrong value.
     """
     options = read_options(spec.method, PRESETS[spec.method], spec.options)
+    if spec.goals is not None:
+        from ambs_hpc.search.objectives.goal_strategy import goal_searcher
+
+        return goal_searcher(spec, options)
     strategy = warm_started(AmbsStrategy(spec.encoding, options, spec.seed), spec)
     return rung_searcher(spec, strategy)
 

@@ -25,6 +25,10 @@ def create(spec: SearchSpec) -> Searcher:
         read_options(spec.method, NoOptions(), spec.options)
     sampler = ConfigurationSampler(spec.encoding)
     strategy = DesignStrategy(spec.encoding, sampler, spec.method, spec.seed, block)
+    if spec.goals is not None:
+        from ambs_hpc.search.objectives.goal_search import GoalSearcher
+
+        return GoalSearcher(spec.encoding, strategy, spec.goals, spec.starting_points)
     return HistorySearcher(spec.encoding, strategy, spec.direction, spec.starting_points)
 
 

@@ -9,13 +9,12 @@ they go on from all results, told again in their order, though not with the same
 from __future__ import annotations
 
 import inspect
-import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,10 +23,16 @@ from ambs_hpc.records import Configuration, Observation, Proposal
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import Draft, History
+from ambs_hpc.search.methods.optuna_options import checked_option, option_kinds
+from ambs_hpc.search.objectives.goal_search import GoalSearcher
+from ambs_hpc.search.objectives.measures import Measures
 from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.sampling.sampler import ConfigurationSampler
 from ambs_hpc.search.searcher import HistorySearcher
 from ambs_hpc.search.streams import OptunaStream, generator
+
+if TYPE_CHECKING:
+    from ambs_hpc.problem.goals import Goals
 
 PREFIX = "optuna:"
 SAMPLERS = (
@@ -46,20 +51,13 @@ DEFAULTS = {
 }  # ours, where a sampler has the option
 NEEDS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}  # imported by Optuna at the first proposal
 STARTUP = ("n_startup_trials", "population_size")  # options for how long a sampler draws at random
-PLAIN = {"int": int, "float": float, "bool": bool, "str": str}  # kinds of option that a command line can give
 ATTEMPTS = 20  # when a suggestion is forbidden or known, before any unknown configuration is taken
 
-Kinds = Mapping[str, tuple[type, ...]]
 
+class Following(HistorySearcher):
+    """A searcher whose history an Optuna study follows, whatever its objectives are."""
 
-class OptunaSearcher(HistorySearcher):
-    """A searcher whose history an Optuna study follows."""
-
-    def __init__(
-        self, encoding: Encoding, sampler: Samplers, direction: str, starting_points: Sequence[Configuration]
-    ) -> None:
-        self._study_strategy = OptunaStrategy(encoding, sampler)
-        super().__init__(encoding, self._study_strategy, direction, starting_points)
+    _study_strategy: OptunaStrategy
 
     def restore(self, proposals: Sequence[Proposal | None], observations: Sequence[Observation]) -> None:
         """Repeat the order of before: each result is told as soon as its proposal has been made."""
@@ -78,6 +76,26 @@ class OptunaSearcher(HistorySearcher):
             self.tell([observation])
             self._study_strategy.follow(self._history)
         super().restore(proposals[done:], [])
+
+
+class OptunaSearcher(Following):
+    """With one objective."""
+
+    def __init__(
+        self, encoding: Encoding, sampler: Samplers, direction: str, starting_points: Sequence[Configuration]
+    ) -> None:
+        self._study_strategy = OptunaStrategy(encoding, sampler)
+        super().__init__(encoding, self._study_strategy, direction, starting_points)
+
+
+class OptunaGoalSearcher(Following, GoalSearcher):
+    """With several objectives, or within constraints."""
+
+    def __init__(
+        self, encoding: Encoding, sampler: Samplers, goals: Goals, starting_points: Sequence[Configuration]
+    ) -> None:
+        self._study_strategy = OptunaStrategy(encoding, sampler)
+        GoalSearcher.__init__(self, encoding, self._study_strategy, goals, starting_points)
 
 
 class OptunaStrategy:
@@ -119,7 +137,7 @@ class OptunaStrategy:
             self._begin_again(history.generation)
         self._follow_proposals(history)
         for place in range(self._told, history.count):
-            self._observe(history.rows[place], float(history.objectives[place]))
+            self._observe(history, place)
         self._told = history.count
         if len(self._running) > len(history.pending):
             for key in [key for key in self._running if key not in history.pending]:
@@ -151,13 +169,17 @@ class OptunaStrategy:
         if key not in self._running:
             self._running[key] = self._enqueued(row)
 
-    def _observe(self, row: Floats, objective: float) -> None:
+    def _observe(self, history: History, place: int) -> None:
+        row, objective = history.rows[place], float(history.objectives[place])
         self._start(row)
         number = self._running.pop(row.tobytes())
         if math.isnan(objective):
             self._study.tell(number, state=_states().FAIL)
-        else:
+        elif self._samplers.measures is None:
             self._study.tell(number, objective)
+        else:
+            with quiet():
+                self._study.tell(number, self._samplers.note(number, history.measures[place]))
 
     def _enqueued(self, row: Floats) -> int:
         """The number of a new running trial of a row that the study did not suggest."""
@@ -209,7 +231,11 @@ class Samplers:
         UsageError: Optuna is missing, or there is no such sampler, option or value.
     """
 
-    def __init__(self, method: str, seed: int, given: Mapping[str, object]) -> None:
+    def __init__(
+        self, method: str, seed: int, given: Mapping[str, object], goals: Goals | None = None
+    ) -> None:
+        self.measures = None if goals is None else Measures(goals)
+        self._excesses: dict[int, list[float]] = {}  # of trials by their numbers
         name = method.removeprefix(PREFIX)
         self.name = name if name.endswith("Sampler") else name + "Sampler"
         if self.name not in SAMPLERS:
@@ -218,14 +244,15 @@ class Samplers:
         self.method, self.seed = method, seed
         self._class = getattr(_samplers(method), self.name)
         signature = inspect.signature(self._class.__init__).parameters
-        kinds = _option_kinds(signature)
+        kinds = option_kinds(signature)
         self._arguments: dict[str, object] = {
             key: value
             for key, value in DEFAULTS.items()
             if key in signature and signature[key].default is not None  # None marks a deprecated one
         }
-        self._arguments |= {key: _checked(method, key, value, kinds) for key, value in given.items()}
+        self._arguments |= {key: checked_option(method, key, value, kinds) for key, value in given.items()}
         self._has_independent = "independent_sampler" in signature
+        self._check_goals(signature)
         self.is_learning = self.name in LEARNING
         self.startup = self._startup(signature)
         self._try()
@@ -237,15 +264,45 @@ class Samplers:
         if self._has_independent:
             arguments["independent_sampler"] = _samplers(self.method).RandomSampler(seed=int(words[1]))
         seed = self.seed % 2**32 if self.name == "QMCSampler" else int(words[0])
+        if self.measures is not None and self.measures.constraints:
+            arguments["constraints_func"] = self._constraints
         with quiet():
             return self._class(seed=seed, **arguments)
+
+    def note(self, number: int, row: Floats) -> list[float]:
+        """The costs of a trial; what it breaks is known when the sampler asks.
+
+        Args:
+            row: its measures.
+        """
+        assert self.measures is not None
+        excess = self.measures.excess(row[None])[0]
+        self._excesses[number] = [float(one) for one in np.nan_to_num(excess, nan=1.0)]
+        return [float(one) for one in row[: self.measures.objectives]]
+
+    def _constraints(self, trial: Any) -> list[float]:
+        assert self.measures is not None
+        return self._excesses.get(trial.number, [1.0] * self.measures.constraints)
+
+    def _check_goals(self, signature: Mapping[str, inspect.Parameter]) -> None:
+        if self.measures is None:
+            return
+        if self.measures.constraints and "constraints_func" not in signature:
+            raise UsageError(
+                f"search method {self.method!r} knows no constraints. Take optuna:TPE, optuna:NSGAII or ambs."
+            )
+        if self.measures.objectives > 1 and self.name == "CmaEsSampler":
+            raise UsageError(
+                f"search method {self.method!r} has one objective. Take optuna:NSGAII, optuna:TPE or ambs."
+            )
 
     def create_study(self) -> Any:
         """An empty study in memory; objectives are to be minimised."""
         import optuna
 
+        objectives = 1 if self.measures is None else self.measures.objectives
         with quiet():
-            return optuna.create_study(sampler=self.create(0), direction="minimize")
+            return optuna.create_study(sampler=self.create(0), directions=["minimize"] * objectives)
 
     def _startup(self, signature: Mapping[str, inspect.Parameter]) -> float:
         """Successes before the sampler learns from them; infinite when it never does."""
@@ -289,7 +346,9 @@ def create(spec: SearchSpec) -> Searcher:
     Raises:
         UsageError: Optuna is missing, or there is no such sampler, option or value.
     """
-    samplers = Samplers(spec.method, spec.seed, spec.options)
+    samplers = Samplers(spec.method, spec.seed, spec.options, spec.goals)
+    if spec.goals is not None:
+        return OptunaGoalSearcher(spec.encoding, samplers, spec.goals, spec.starting_points)
     return OptunaSearcher(spec.encoding, samplers, spec.direction, spec.starting_points)
 
 
@@ -332,37 +391,3 @@ def _external(value: float, distribution: Any) -> float | int:
     from optuna.distributions import FloatDistribution
 
     return float(value) if isinstance(distribution, FloatDistribution) else int(value)
-
-
-def _option_kinds(signature: Mapping[str, inspect.Parameter]) -> Kinds:
-    """The constructor's parameters that take plain values; callables and objects cannot be stored."""
-    kinds: dict[str, tuple[type, ...]] = {}
-    for name, parameter in signature.items():
-        words = str(parameter.annotation).replace("Optional[", "").replace("]", "").split("|")
-        found = {word.strip() for word in words} - {"None"}
-        if name not in ("self", "seed") and found and found <= PLAIN.keys():
-            kinds[name] = tuple(PLAIN[word] for word in sorted(found))
-    return kinds
-
-
-def _checked(method: str, name: str, value: object, kinds: Kinds) -> object:
-    if name not in kinds:
-        accepted = nearest(name, kinds) if kinds else "It has none."
-        raise UsageError(f"method {method!r} has no option {name!r}. {accepted}")
-    read = _read(value, kinds[name])
-    if read is None:
-        wanted = " or ".join(kind.__name__ for kind in kinds[name])
-        raise UsageError(f"option {name}={value!r} of {method!r}: give a value of kind {wanted}.")
-    return read
-
-
-def _read(value: object, kinds: tuple[type, ...]) -> object | None:
-    """The value as one of these kinds, or None: a command line gives text, a stored campaign JSON."""
-    if isinstance(value, str) and str not in kinds:
-        try:
-            value = json.loads(value.lower())
-        except json.JSONDecodeError:
-            return None
-    if type(value) in kinds:
-        return value
-    return float(value) if type(value) is int and float in kinds else None

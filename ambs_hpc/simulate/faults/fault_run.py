@@ -117,7 +117,7 @@ class FaultBench:
             name=problem.name,
             problem={key: value for key, value in problem.to_json().items() if key != "name"},
             objective=problem.objective_json,
-            direction=problem.direction,
+            direction=problem.first_direction,
             directory=str(self._folder),
             run_directory=str(self._folder / "runs"),
             method="random",

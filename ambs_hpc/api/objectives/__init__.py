@@ -1,0 +1,1 @@
+"""What people are told of campaigns with several objectives or constraints."""

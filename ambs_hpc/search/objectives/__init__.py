@@ -1,0 +1,1 @@
+"""Search for several objectives, and within constraints on metrics."""

@@ -1,0 +1,163 @@
+"""One forest for all objectives and constraints: its trees split for all of them, its leaves hold each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambs_hpc.search.constraints import Floats
+from ambs_hpc.search.encoding import Encoding
+from ambs_hpc.search.forest import LEAST_SUCCESSES, Growth, Timetable, grown_nodes, training_rows
+from ambs_hpc.search.history import History
+from ambs_hpc.search.leaf_tables import LeafTables, Places
+from ambs_hpc.search.objectives.goal_scales import GoalScales, fit_goal_scales
+from ambs_hpc.search.objectives.measures import Front, Measures
+from ambs_hpc.search.streams import Stream, generator
+
+
+@dataclass(frozen=True, slots=True)
+class _GoalTree:
+    nodes: Any  # scikit-learn's Tree
+    due: int  # observations it was grown at
+    scales: GoalScales
+
+
+class GoalForest:
+    """The surrogate of all measures of a history; call `update` before each use."""
+
+    def __init__(self, growth: Growth, encoding: Encoding, measures: Measures, seed: int) -> None:
+        self._growth, self._encoding, self._measures, self._seed = growth, encoding, measures, seed
+        self.front = Front(measures)
+        self._reset(0)
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether there were enough successes to learn from."""
+        return bool(self._trees)
+
+    @property
+    def first_count(self) -> int:
+        """Observations at which the first trees grew."""
+        return self._first_count
+
+    @property
+    def scales(self) -> GoalScales:
+        """The newest tree's scales; predictions are on them."""
+        return max(self._trees, key=lambda tree: tree.due).scales
+
+    def update(self, history: History) -> None:
+        """The trees and leaves contain all observations of the history, and the front is theirs."""
+        if history.generation != self._generation:
+            self._reset(history.generation)
+        self.front.update(history)
+        if history.count > self._count:
+            self._learn(history)
+
+    def places(self, V: Floats) -> Places:
+        """(t, n) the leaf of each row in each tree."""
+        X = self._encoding.features(V)
+        return np.stack(
+            [tree.nodes.apply(X) + i * self._tables[0].room for i, tree in enumerate(self._trees)]
+        )
+
+    def predict(self, places: Places) -> tuple[Floats, Floats]:
+        """Means and standard deviations on the scales, each (n, m + k)."""
+        found = [table.predict(places) for table in self._tables]
+        return np.stack([mean for mean, _ in found], axis=1), np.stack([std for _, std in found], axis=1)
+
+    def failure_rate(self, places: Places) -> Floats:
+        """(n,) probability that an evaluation fails."""
+        return self._tables[0].failure_rate(places, self._failures / self._count)
+
+    def infeasible_rate(self, places: Places) -> Floats:
+        """(n,) share of those that broke a constraint in the leaves, of all that ended."""
+        return self._tables[-1].failure_rate(places, self._infeasible / self._count)
+
+    def _reset(self, generation: int) -> None:
+        self._generation, self._count, self._first_count = generation, 0, 0
+        self._failures = self._infeasible = 0
+        self._trees: list[_GoalTree] = []
+        self._timetable = Timetable(self._growth.trees, self._growth.refresh)
+        self._tables = [
+            LeafTables(self._growth.trees)
+            for _ in range(self._measures.objectives + self._measures.constraints)
+        ]
+        self._X = np.zeros((0, 0), dtype=np.float32)
+
+    def _learn(self, history: History) -> None:
+        before, self._count = self._count, history.count
+        M, failed = history.measures, np.isnan(history.objectives)
+        self._failures = int(failed.sum())
+        broken = self._broken(M)
+        self._infeasible = int(broken.sum())
+        self._X = _grown_by(self._X, self._encoding.features(history.rows[before:]), before)
+        if not self._trees:
+            enough = self._first_model(failed)
+            if enough is None:
+                return
+            self._first_count = enough
+            self._timetable.start(enough)
+        due = self._timetable.due(self._count)
+        new = [i for i in range(len(due)) if not self._trees or self._trees[i].due != due[i]]
+        scales = {tree.due: tree.scales for tree in self._trees}
+        for count in {due[i] for i in new} - scales.keys():
+            scales[count] = fit_goal_scales(self._measures, self._growth.transform, M[:count])
+        grown = {i: self._grown(i, due[i], scales[due[i]], M) for i in new}
+        self._trees = [grown[i] if i in grown else self._trees[i] for i in range(len(due))]
+        most = max(tree.nodes.node_count for tree in self._trees)
+        if sum(table.reserve(most) for table in self._tables):  # all of them
+            new = list(range(len(due)))
+        targets: dict[tuple[int, int], Floats] = {}  # of trees that were grown at the same time
+        for i, tree in enumerate(self._trees):
+            first = 0 if i in new else before
+            key = (tree.due, first)
+            if key not in targets:
+                targets[key] = tree.scales.targets(M[first:])
+            self._enter(i, tree, targets[key], (failed[first:].astype(float), broken[first:]), first)
+
+    def _first_model(self, failed: NDArray[np.bool_]) -> int | None:
+        """Observations at which there was first enough for a model."""
+        wanted = min(LEAST_SUCCESSES, self._growth.first)
+        successes, completions = np.cumsum(~failed), np.arange(1, len(failed) + 1)
+        enough = np.flatnonzero((successes >= wanted) & (completions >= self._growth.first))
+        return int(enough[0]) + 1 if len(enough) else None
+
+    def _grown(self, index: int, due: int, scales: GoalScales, M: Floats) -> _GoalTree:
+        rng = generator(self._seed, Stream.GOAL_GROWTH, index, due)
+        rows = training_rows(rng, M[:due, index % self._measures.objectives], self._growth.training_rows)
+        return _GoalTree(grown_nodes(self._growth, rng, self._X[rows], scales.targets(M[rows])), due, scales)
+
+    def _enter(self, i: int, tree: _GoalTree, T: Floats, flags: tuple[Floats, Floats], first: int) -> None:
+        """Put the observations from `first` on into the leaves of a tree; from 0, in place of all others.
+
+        Args:
+            T: (n, m + k) their targets.
+            flags: whether each failed, and whether it broke a constraint, (n,) each.
+        """
+        nodes = tree.nodes.apply(self._X[first : self._count])
+        for j, table in enumerate(self._tables):
+            is_last_constraint = self._measures.constraints and j == len(self._tables) - 1
+            flag = flags[1] if is_last_constraint else flags[0]
+            if first == 0:
+                table.clear(i)
+                table.fill(i, nodes, T[:, j], flag)
+            else:
+                table.observe(nodes + i * table.room, T[:, j], flag)
+
+    def _broken(self, M: Floats) -> Floats:
+        """(n,) 1 where a constraint is known to be broken."""
+        return (self._measures.excess(M) > 0.0).any(axis=1).astype(float)
+
+
+def _grown_by(X: NDArray[np.float32], new: NDArray[np.float32], before: int) -> NDArray[np.float32]:
+    """Room with `new` (n, f) after the first `before` rows of X."""
+    if before + len(new) > len(X):
+        room = np.zeros((2 * (before + len(new)), new.shape[1]), dtype=np.float32)
+        if before:
+            room[:before] = X[:before]
+        X = room
+    X[before : before + len(new)] = new
+    return X

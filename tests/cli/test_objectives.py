@@ -1,0 +1,131 @@
+"""What commands tell of several objectives and constraints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ambs_hpc import open_campaign
+from ambs_hpc.cli.main import app
+from ambs_hpc.errors import UsageError
+from ambs_hpc.queue import open_database, transaction
+from tests.queue.test_best_results import RESULTS, TWO, told
+
+SPACE = {
+    "name": None,
+    "hyperparameters": [
+        {
+            "type": "uniform_float",
+            "name": "lr",
+            "lower": 0.0,
+            "upper": 1.0,
+            "default_value": 0.5,
+            "log": False,
+        },
+        {"type": "uniform_int", "name": "layers", "lower": 0, "upper": 9, "default_value": 5, "log": False},
+    ],
+    "conditions": [],
+    "forbiddens": [],
+    "format_version": 0.4,
+}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`net` has two objectives and constraints; `far` has one, and keeps no constraint."""
+    file = tmp_path_factory.mktemp("objectives") / "ambs.db"
+    engine = open_database(f"sqlite:///{file}")
+    common = {"space": SPACE, "resources": {}, "time_limit_seconds": None, "starting_points": []}
+    with transaction(engine) as connection:
+        bounds = [["latency", "<=", 20.0], ["memory", "<", 4.0]]
+        told(connection, "net", {**common, "direction": TWO, "constraints": bounds}, RESULTS)
+        told(connection, "far", {**common, "constraints": [["latency", "<", 1.0]]}, RESULTS)
+    engine.dispose()
+    return file
+
+
+def said(database: Path, *arguments: str) -> str:
+    result = CliRunner().invoke(app, [*arguments, "--db", str(database)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_best_prints_the_front(database: Path) -> None:
+    """A line for each choice that a person has, with all objectives."""
+    lines = [line.split("\t")[:5] for line in said(database, "best", "-c", "net").splitlines()]
+    assert lines == [
+        ["campaign", "id", "feasible", "accuracy", "latency"],
+        ["net", "2", "yes", "0.8", "12"],
+        ["net", "5", "yes", "0.5", "6"],
+        ["net", "6", "yes", "0.5", "6"],
+    ]
+    first = json.loads(said(database, "best", "-c", "net", "--json"))[0]
+    assert (first["objectives"], first["feasible"]) == ({"accuracy": 0.8, "latency": 12.0}, "yes")
+    assert len(json.loads(said(database, "best", "-c", "net", "--json", "--objective", "latency"))) == 1
+
+
+def test_an_infeasible_best_is_never_named_without_saying_so(database: Path) -> None:
+    """`ambs best`, `ambs status`, and from Python."""
+    told_best = said(database, "best", "-c", "far")
+    assert "no: latency < 1 is broken: 5" in told_best
+    assert "Nothing is known to keep the constraints yet: this comes nearest." in told_best
+    told_status = said(database, "status", "-c", "far")
+    assert "0 of 7 results are feasible (latency < 1)" in told_status
+    assert "latency < 1 is broken: 5" in told_status
+    with open_campaign(database, "far") as campaign:
+        assert campaign.status().best is None
+        with pytest.warns(UserWarning, match="is known to keep the constraints: latency < 1 is broken"):
+            assert campaign.best().metrics["latency"] == 5.0
+
+
+def test_status_tells_of_each_objective_and_of_missing_metrics(database: Path) -> None:
+    """A metric whose name was mistyped shows at once."""
+    words = said(database, "status", "-c", "net")
+    assert "best accuracy 0.8 (evaluation 2), latency 6 (evaluation 5); 3 on the front" in words
+    assert "4 of 7 results are feasible" in words
+    assert "of 1 it is unknown: a metric is missing" in words
+    goals = json.loads(said(database, "status", "-c", "net", "--json"))["campaigns"][0]["goals"]
+    assert (goals["front"], goals["feasible"]) == (3, {"yes": 4, "no": 2, "unknown": 1})
+
+
+def test_python_gives_the_front(database: Path) -> None:
+    """Or one evaluation, by one objective."""
+    with open_campaign(database, "net") as campaign:
+        assert [row.ordinal for row in campaign.best()] == [1, 4, 5]
+        assert campaign.best("latency").ordinal == 4
+
+
+def test_show_says_what_is_broken(database: Path) -> None:
+    """Of a single evaluation, too."""
+    assert "not feasible   latency <= 20 is broken: 30" in said(database, "show", "1")
+    why = said(database, "why", "1")
+    assert "result: accuracy 0.9, latency 30" in why
+    assert "not feasible: latency <= 20 is broken: 30" in why
+
+
+def test_figures_and_reports_of_several_objectives(database: Path, tmp_path: Path) -> None:
+    """The front is drawn, one objective against time on request, and the page names both."""
+    said(database, "plot", "-c", "net", "-o", str(tmp_path / "front.png"))
+    said(database, "plot", "-c", "net", "--objective", "latency", "-o", str(tmp_path / "latency.png"))
+    assert (tmp_path / "front.png").read_bytes() != (tmp_path / "latency.png").read_bytes()
+    said(database, "report", "-c", "net", "-o", str(tmp_path / "r.html"))
+    page = (tmp_path / "r.html").read_text()
+    assert '<h2 id="h-front">Objectives and constraints</h2>' in page
+    assert "4 of 7 results are feasible: latency &lt;= 20 and memory &lt; 4." in page
+    assert page.count("<circle class=mark") == 3
+
+
+def test_importance_and_compare_take_one_objective(database: Path) -> None:
+    """The first one where none is named, and it is said."""
+    with pytest.raises(UsageError, match="at least 10 results and there are 7"):
+        said(database, "importance", "-c", "net", "--objective", "latency")
+    with pytest.raises(UsageError, match="--objective loss: no such objective"):
+        said(database, "importance", "-c", "net", "--objective", "loss")
+    told_all = json.loads(said(database, "compare", "net", "--objective", "latency", "--json"))
+    assert (told_all["direction"], told_all["groups"][0]["best"]) == ("minimize", [5.0])
+    assert told_all["differences"] == [
+        "net has several objectives (accuracy, latency): one is compared, see --objective."
+    ]

@@ -1,0 +1,106 @@
+"""The best of several objectives and within constraints: commands and views say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from ambs_hpc.errors import UsageError
+from ambs_hpc.queue import best, claim, complete, finished_since, front, proposals_of, transaction
+from ambs_hpc.records import Campaign
+from tests.queue import stock
+
+TWO = {"accuracy": "maximize", "latency": "minimize"}
+RESULTS = [  # accuracy, latency, memory
+    (0.9, 30.0, 1.0),  # 0: too slow
+    (0.8, 12.0, 2.0),  # 1: on the front
+    (0.7, 15.0, 2.0),  # 2: dominated by 1
+    (0.6, 5.0, None),  # 3: its memory is unknown
+    (0.5, 6.0, 3.5),  # 4: on the front
+    (0.5, 6.0, 3.0),  # 5: as good as 4
+    (0.99, 21.0, 9.0),  # 6: breaks both bounds
+]
+
+
+def told(
+    connection: Connection, name: str, problem: dict[str, Any], results: Sequence[tuple[Any, ...]]
+) -> Campaign:
+    """A campaign whose evaluations ended with accuracy, latency and memory."""
+    stated = {"space": {}, **problem}
+    campaign = stock.campaign(connection, name=name, direction="maximize", problem=stated)
+    stock.evaluations(connection, campaign.id, len(results))
+    launcher_id = stock.launcher(connection)
+    claims = claim(connection, launcher_id, len(results), campaign_ids=[campaign.id])
+    done = []
+    for one in claims:
+        accuracy, latency, memory = results[one.ordinal]
+        metrics = {"accuracy": accuracy, "latency": latency, "memory": memory if memory else "much"}
+        done.append(replace(stock.success(one), objective=accuracy, metrics=metrics))
+    complete(connection, launcher_id, done)
+    return campaign
+
+
+def both(connection: Connection) -> Campaign:
+    constraints = [["latency", "<=", 20.0], ["memory", "<", 4.0]]
+    return told(connection, "net", {"direction": TWO, "constraints": constraints}, RESULTS)
+
+
+def rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(text(statement))]
+
+
+def test_the_front_is_feasible_and_undominated(any_engine: Engine) -> None:
+    """Equals are both on it; what is not known to keep the bounds is not."""
+    with transaction(any_engine) as connection:
+        campaign = both(connection)
+        told(connection, "plain", {}, RESULTS[:2])  # another campaign does not matter
+        assert [row.ordinal for row in front(connection, campaign.id)] == [1, 4, 5]
+        listed = rows(connection, "SELECT campaign, ordinal FROM v_pareto ORDER BY objective DESC, id")
+    assert listed == [("net", 1), ("net", 4), ("net", 5)]
+
+
+def test_the_best_come_feasible_first_then_unknown_then_by_excess(any_engine: Engine) -> None:
+    """An infeasible one is never named before one that may be used."""
+    with transaction(any_engine) as connection:
+        campaign = both(connection)
+        order = [row.ordinal for row in best(connection, campaign.id, 9)]
+        listed = rows(connection, "SELECT place, ordinal, feasible, excess FROM v_best ORDER BY place")
+    assert order == [1, 2, 4, 5, 3, 0, 6]
+    assert [one[1] for one in listed] == order
+    assert [one[2] for one in listed] == ["yes"] * 4 + ["unknown", "no", "no"]
+    assert [one[3] for one in listed[-3:]] == pytest.approx([0.0, 0.5, 0.05 + 1.25])
+
+
+def test_another_objective_may_decide(any_engine: Engine) -> None:
+    """`--objective latency`."""
+    with transaction(any_engine) as connection:
+        campaign = told(connection, "net", {"direction": TWO}, RESULTS)
+        assert [row.ordinal for row in best(connection, campaign.id, 2, "latency")] == [3, 4]
+        assert [row.ordinal for row in best(connection, campaign.id, 2)] == [6, 0]
+        with pytest.raises(UsageError, match="Accepted: accuracy, latency"):
+            best(connection, campaign.id, 1, "loss")
+
+
+def test_a_constraint_on_the_one_objective(any_engine: Engine) -> None:
+    """It has no name among the metrics."""
+    with transaction(any_engine) as connection:
+        campaign = told(connection, "net", {"constraints": [["objective", "<", 0.9]]}, RESULTS)
+        assert [row.ordinal for row in best(connection, campaign.id, 2)] == [1, 2]
+        listed = rows(connection, "SELECT ordinal FROM v_best WHERE feasible = 'yes' ORDER BY place")
+        assert [one[0] for one in listed] == [1, 2, 3, 4, 5]
+        assert rows(connection, "SELECT * FROM v_pareto") == []
+
+
+def test_a_search_reads_metrics_only_where_it_wants_them(any_engine: Engine) -> None:
+    """They may be megabytes, and one objective needs none."""
+    with transaction(any_engine) as connection:
+        campaign = both(connection)
+        assert {str(one.metrics) for one in finished_since(connection, campaign.id, 0)} == {"{}"}
+        measured = finished_since(connection, campaign.id, 0, with_metrics=True)
+        assert [one.metrics["latency"] for one in measured] == [latency for _, latency, _ in RESULTS]
+        proposed = proposals_of(connection, campaign.id, with_metrics=True)
+    assert [one.metrics["latency"] for one in proposed] == [latency for _, latency, _ in RESULTS]
