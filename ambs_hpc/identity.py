@@ -1,4 +1,4 @@
-"""Who a process is, by host, pid and start time, so that no reused pid is taken for it; and whose it is."""
+"""Identities: of processes by host, pid and start time, so that no reused pid deceives; of anything else."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import functools
 import getpass
 import hashlib
 import os
+import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError
 
+UID_BYTES = 8
 START_TIME_FIELD = 22  # proc(5): starttime, in clock ticks since boot
+
+
+def new_uid() -> str:
+    """A random identity that nothing else has or will have, as 16 hexadecimal digits."""
+    return secrets.token_hex(UID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ambs_hpc.identity import new_uid
 from ambs_hpc.states import FailureKind, NodeEventKind, State
 
 Value = bool | int | float | str
 Configuration = Mapping[str, Value]  # inactive conditional parameters are absent
-UID_BYTES = 8
-
-
-def new_uid() -> str:
-    """A random identity that nothing else has or will have, as 16 hexadecimal digits."""
-    return secrets.token_hex(UID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,9 @@ class Problem:
         _check_count("max_interruptions", self.max_interruptions, at_least=0)
         if self.fidelity is not None and not isinstance(self.fidelity, Fidelity):
             raise _wrong("fidelity", self.fidelity, 'Write Fidelity("epochs", 1, 81)')
+        if self.fidelity is not None and self.goals.has_several:
+            remedy = "Rungs compare one objective: leave fidelity away, or bound the others by constraints"
+            raise _wrong("fidelity", self.fidelity.words, remedy)
         if isinstance(self.starting_points, Mapping):
             raise _wrong("starting_points", dict(self.starting_points), "Give a list of configurations")
         for index, point in enumerate(self.starting_points):

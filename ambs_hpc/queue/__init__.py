@@ -31,13 +31,6 @@ from ambs_hpc.queue.reads.campaigns import (
     list_campaigns,
 )
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
-from ambs_hpc.queue.reads.ended_runs import EndedRun, ended_node_seconds, ended_runs
-from ambs_hpc.queue.reads.idleness import (
-    WaitingShape,
-    last_idleness,
-    silent_launchers,
-    waiting_shapes,
-)
 from ambs_hpc.queue.reads.insights import (
     SampledResults,
     StoredFailure,
@@ -108,7 +101,14 @@ from ambs_hpc.queue.reads.search_feed import (
     proposals_of,
     recent_run_seconds,
 )
-from ambs_hpc.queue.reads.slot_account import (
+from ambs_hpc.queue.reads.slot_use.ended_runs import EndedRun, ended_node_seconds, ended_runs
+from ambs_hpc.queue.reads.slot_use.idleness import (
+    WaitingShape,
+    last_idleness,
+    silent_launchers,
+    waiting_shapes,
+)
+from ambs_hpc.queue.reads.slot_use.slot_account import (
     AllocationTimes,
     AttemptUse,
     IdleSince,
@@ -146,15 +146,6 @@ from ambs_hpc.queue.verbs.campaigns import (
     take_search,
 )
 from ambs_hpc.queue.verbs.cancel_rerun import cancel, rerun
-from ambs_hpc.queue.verbs.checkpoint_removal import (
-    FreedSpace,
-    SpareCheckpoint,
-    freed_space,
-    note_freed,
-    remove_checkpoints,
-    spare_checkpoints,
-    unfreed_checkpoints,
-)
 from ambs_hpc.queue.verbs.claim import claim, enqueue, has_ready, note_nodes
 from ambs_hpc.queue.verbs.counters import counts, lock_campaigns_of
 from ambs_hpc.queue.verbs.given_evaluations import import_results, next_given_ordinal
@@ -178,7 +169,16 @@ from ambs_hpc.queue.verbs.revisions import (
     revise_waiting,
     store_revision,
 )
-from ambs_hpc.queue.verbs.rungs import promote
+from ambs_hpc.queue.verbs.rungs.checkpoint_removal import (
+    FreedSpace,
+    SpareCheckpoint,
+    freed_space,
+    note_freed,
+    remove_checkpoints,
+    spare_checkpoints,
+    unfreed_checkpoints,
+)
+from ambs_hpc.queue.verbs.rungs.judgement import promote
 from ambs_hpc.queue.verbs.slot_notes import NodeCapacity, note_capacity, note_idleness
 from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from ambs_hpc.errors import ProblemError, UsageError
+from ambs_hpc.fidelity import Fidelity
 from ambs_hpc.problem import Problem
 from ambs_hpc.problem.goals import Constraint, Feasibility, goals_of
 
@@ -69,3 +70,10 @@ def test_an_objective_that_is_not_there_is_named() -> None:
     assert (goals.chosen(None), goals.chosen("latency_ms")) == ("accuracy", "latency_ms")
     with pytest.raises(UsageError, match="no such objective"):
         goals.chosen("latency")
+
+
+def test_rungs_of_several_objectives_are_refused() -> None:
+    """A rung compares one number; judging the first objective alone would be a silent choice."""
+    with pytest.raises(ProblemError, match="Rungs compare one objective") as raised:
+        problem(direction=DIRECTION, fidelity=Fidelity("epochs", 1, 9))
+    assert raised.value.field == "fidelity"

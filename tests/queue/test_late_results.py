@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, Engine, select
 
+from ambs_hpc.identity import new_uid
 from ambs_hpc.queue import (
     Evidence,
     cancel,
@@ -23,7 +24,7 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.queue.schema.tables import evaluation
-from ambs_hpc.records import Claim, Launcher, new_uid
+from ambs_hpc.records import Claim, Launcher
 from ambs_hpc.states import State
 from tests.queue import stock
 from tests.queue.test_life import moves

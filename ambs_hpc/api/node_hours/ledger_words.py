@@ -46,14 +46,14 @@ def _unit(entries: Sequence[Entry]) -> _Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownTable:
+class LedgerTable:
     """Columns and lines of texts."""
 
     columns: Sequence[str]
     lines: Sequence[Sequence[str]]
 
 
-def ledger_tables(book: Ledger, campaign: str | None, *, with_nodes: bool) -> list[ShownTable]:
+def ledger_tables(book: Ledger, campaign: str | None, *, with_nodes: bool) -> list[LedgerTable]:
     """By use, campaign, allocation and, if wanted, node; of one campaign only where it is named."""
     entries = [one for one in book.entries if campaign in (None, one.campaign)]
     unit = _unit(entries)
@@ -76,7 +76,7 @@ def _named(one: Holding) -> str:
     return f"{one.name} ({one.scheduler_id})" if one.scheduler_id else one.name
 
 
-def _by_use(entries: Sequence[Entry], unit: _Unit) -> ShownTable:
+def _by_use(entries: Sequence[Entry], unit: _Unit) -> LedgerTable:
     uses = totals(entries, lambda _one: None).get(None, {})
     shown = unit.apportioned([*uses.values()])
     everything = sum(shown)
@@ -86,10 +86,10 @@ def _by_use(entries: Sequence[Entry], unit: _Unit) -> ShownTable:
         for use, one, share in zip(uses, shown, shares, strict=True)
     ]
     lines.append(["sum", unit.text(everything), f"{sum(shares):.1f}%"])
-    return ShownTable(("spent on", unit.name, "share"), lines)
+    return LedgerTable(("spent on", unit.name, "share"), lines)
 
 
-def _by_group(title: str, rows: Mapping[str, Mapping[Use, float]], unit: _Unit) -> ShownTable:
+def _by_group(title: str, rows: Mapping[str, Mapping[Use, float]], unit: _Unit) -> LedgerTable:
     groups = {name: grouped(uses) for name, uses in rows.items()}
     columns = list(grouped({}))
     rows_shown = unit.apportioned([sum(row.values()) for row in groups.values()])
@@ -102,7 +102,7 @@ def _by_group(title: str, rows: Mapping[str, Mapping[Use, float]], unit: _Unit) 
     ]
     sums = [sum(column) for column in zip(*table, strict=True)] or [0.0] * len(columns)
     lines.append(["sum", *map(unit.text, sums), unit.text(sum(rows_shown))])
-    return ShownTable((title, *columns, unit.name), lines)
+    return LedgerTable((title, *columns, unit.name), lines)
 
 
 def remarks(book: Ledger, outlook: Sequence[CampaignOutlook]) -> list[str]:
@@ -131,7 +131,7 @@ def _outlook(one: CampaignOutlook) -> str:
     )
 
 
-def comparison_table(compared: Sequence[Comparison]) -> ShownTable:
+def comparison_table(compared: Sequence[Comparison]) -> LedgerTable:
     """The ledger beside the schedulers; the sum is of those that could be compared."""
     unit = _HOURS if sum(one.ours for one in compared) >= 3600.0 * SHORT_HOURS else _SECONDS
     lines = [
@@ -150,7 +150,7 @@ def comparison_table(compared: Sequence[Comparison]) -> ShownTable:
     total = _difference(ours / charged - 1.0 if charged else None)
     lines.append(["sum", "", unit.text(ours / unit.seconds), unit.text(charged / unit.seconds), total, ""])
     columns = ("allocation", "scheduler id", f"ledger, {unit.name}", "scheduler", "difference", "who says so")
-    return ShownTable(columns, lines)
+    return LedgerTable(columns, lines)
 
 
 def _difference(share: float | None) -> str:

@@ -17,7 +17,7 @@ from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
 from ambs_hpc.queue.verbs.revisions import renew_waiting
-from ambs_hpc.queue.verbs.rung_rows import beginning, note_promotions
+from ambs_hpc.queue.verbs.rungs.rung_rows import beginning, note_promotions
 from ambs_hpc.states import FailureKind, Move, State, is_legal
 
 _CANCELLABLE = tuple(state for state in State if is_legal(Move.CANCEL, state))

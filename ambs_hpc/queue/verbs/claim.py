@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from ambs_hpc.identity import new_uid
 from ambs_hpc.queue.schema.tables import campaign, evaluation, is_ready, unindexed
 from ambs_hpc.queue.sql.bulk import insert_rows, listed, listed_value, update_rows
 from ambs_hpc.queue.sql.clock import clock_of, present
@@ -32,7 +33,7 @@ from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value, resources_value, text_value
 from ambs_hpc.queue.verbs.counters import add_enqueued
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
-from ambs_hpc.records import Claim, NewEvaluation, Resources, new_uid
+from ambs_hpc.records import Claim, NewEvaluation, Resources
 from ambs_hpc.states import Move, State
 
 

@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ambs_hpc.queue.schema.tables import evaluation_event, report
 from ambs_hpc.queue.sql.row_mapping import json_value
 from ambs_hpc.queue.verbs.counters import lock_campaigns_of
-from ambs_hpc.queue.verbs.rungs import at_new_rungs, judge
+from ambs_hpc.queue.verbs.rungs.judgement import at_new_rungs, judge
 from ambs_hpc.states import Move
 
 

@@ -17,7 +17,7 @@ from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.late_results import deliverable
 from ambs_hpc.queue.verbs.release import GUARDS, RUNNING, Interruption, lock_rows_of, pause_rows
 from ambs_hpc.queue.verbs.revisions import renew_waiting
-from ambs_hpc.queue.verbs.rungs import judge
+from ambs_hpc.queue.verbs.rungs.judgement import judge
 from ambs_hpc.records import Outcome
 from ambs_hpc.states import FailureKind, Move, State
 

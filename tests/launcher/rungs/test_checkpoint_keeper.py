@@ -26,7 +26,7 @@ from ambs_hpc.queue import (
     show_evaluation,
     transaction,
 )
-from ambs_hpc.queue.verbs.checkpoint_removal import never_promoted
+from ambs_hpc.queue.verbs.rungs.checkpoint_removal import never_promoted
 from ambs_hpc.records import Claim
 from tests.queue import stock
 

@@ -28,7 +28,7 @@ from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import lock_rows, lock_rows_of
 from ambs_hpc.queue.verbs.revisions import renew_waiting
-from ambs_hpc.queue.verbs.rung_rows import (
+from ambs_hpc.queue.verbs.rungs.rung_rows import (
     RungRow,
     add_rung,
     beginning,

@@ -24,7 +24,7 @@ from ambs_hpc.queue.schema.tables import (
 from ambs_hpc.queue.sql.bulk import id_in, insert_rows
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.verbs.release import lock_rows_of
-from ambs_hpc.queue.verbs.rung_rows import results_of_campaign
+from ambs_hpc.queue.verbs.rungs.rung_rows import results_of_campaign
 from ambs_hpc.records import Campaign, Configuration
 from ambs_hpc.states import State
 

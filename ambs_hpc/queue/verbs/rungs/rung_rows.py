@@ -25,7 +25,7 @@ class RungRow(NamedTuple):
     value: float
 
 
-class JudgedResult(NamedTuple):
+class JudgedRung(NamedTuple):
     """A stored one, with what a rule asks of its evaluation."""
 
     evaluation_id: int
@@ -74,9 +74,9 @@ def beginning(connection: Connection, evaluation_id: int, attempt: int) -> str:
     return "; from the start, it left no checkpoint" if has_none else ""
 
 
-def results_of_campaign(connection: Connection, campaign_id: int) -> list[JudgedResult]:
+def results_of_campaign(connection: Connection, campaign_id: int) -> list[JudgedRung]:
     """All results at rungs, in the order in which they were stored."""
-    return [JudgedResult(*row) for row in connection.execute(_ALL, {"campaign": campaign_id})]
+    return [JudgedRung(*row) for row in connection.execute(_ALL, {"campaign": campaign_id})]
 
 
 _ALL = (

@@ -1,0 +1,1 @@
+"""What slots were used for, and why they are idle."""
