@@ -222,13 +222,9 @@ def drop_views(connection: Connection) -> None:
 
 def create_views(connection: Connection) -> None:
     """Create all our views; the tables must be of the newest schema."""
-    expansions = _EXPANSIONS[connection.dialect.name]
-    for name, body in _VIEWS.items():
-        for _ in range(2):  # a part may hold another one
-            body = _PART.sub(lambda found: _PARTS.get(found[1]) or expansions[found[1]], body)
-        select = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(*found[2].split("|")), body)
+    for name in _VIEWS:
         # A lone % would be taken for a parameter by psycopg2; none of PostgreSQL's expansions has one.
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {_select(name, connection.dialect.name)}")
 
 
 def definition_of(name: str) -> str:
@@ -237,6 +233,12 @@ def definition_of(name: str) -> str:
     Raises:
         KeyError: there is no such view.
     """
-    expansions = _EXPANSIONS["sqlite"]
-    body = _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(found[2]), _VIEWS[name])
-    return textwrap.dedent(body.lstrip("\n"))
+    return textwrap.dedent(_select(name, "sqlite").lstrip("\n"))
+
+
+def _select(name: str, dialect: str) -> str:
+    """The SELECT of a view in the words of a database."""
+    expansions, body = _EXPANSIONS[dialect], _VIEWS[name]
+    for _ in range(2):  # a part may hold another one
+        body = _PART.sub(lambda found: _PARTS.get(found[1]) or expansions[found[1]], body)
+    return _PLACEHOLDER.sub(lambda found: expansions[found[1]].format(*found[2].split("|")), body)
