@@ -64,6 +64,25 @@ def test_many_that_look_at_once_tell_once(any_engine: Engine, tmp_path: Path) ->
     assert all(one.sent_at is not None and not one.error for one in told)
 
 
+def test_what_breaks_a_constraint_is_no_new_best(any_engine: Engine, tmp_path: Path) -> None:
+    """`ambs best` says of it that it is infeasible; a notice that praises it wakes somebody for nothing."""
+    with transaction(any_engine) as connection:
+        problem = {**stock.CAMPAIGN.problem, "constraints": [["seconds", "<=", 2.0]]}
+        campaign = stock.campaign(connection, problem=problem)
+        stock.evaluations(connection, campaign.id, 2)
+        launcher = stock.launcher(connection)
+        slow, quick = claim(connection, launcher, 2)
+        complete(connection, launcher, [stock.success(slow, 0.1, metrics={"seconds": 9.0})])
+    with posts() as server:
+        notifier = Notifier(any_engine, Targets([], tmp_path, server.url), EVENTS)
+        notifier.look([campaign.id])
+        assert server.bodies == []
+        with transaction(any_engine) as connection:
+            complete(connection, launcher, [stock.success(quick, 0.5, metrics={"seconds": 1.0})])
+        notifier.look([campaign.id])
+        assert [body["evaluation"] for body in server.bodies] == [quick.id]
+
+
 def test_a_failure_to_tell_is_kept_and_told_once(
     any_engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
