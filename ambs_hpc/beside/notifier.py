@@ -131,6 +131,7 @@ def notifier_of(engine: Engine, folder: Path, warn: Callable[[str], None]) -> No
     if not is_only_ours(file):
         warn(f"notify in {file}: no notices, since others can write this file. Own it and `chmod go-w` it.")
         return None
+    notify = read_folder(folder, only_ours=True).notify  # of the very file that was looked at
     try:
         address = webhook_address(notify, folder)
     except UsageError as error:
