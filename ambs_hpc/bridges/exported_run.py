@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ambs_hpc.problem.goals import goals_of
 from ambs_hpc.queue import EvaluationRow, Report
 from ambs_hpc.records import IMPORTED, Campaign, Value
 from ambs_hpc.states import State
@@ -20,7 +21,9 @@ class ExportedCampaign:
     """What runs of a campaign have in common.
 
     Args:
+        direction: of the first objective.
         spaces: of all its revisions, the newest last, as `space_to_json` gives them.
+        objectives: directions by names where there are several, the first one first; empty for one.
     """
 
     name: str
@@ -28,11 +31,14 @@ class ExportedCampaign:
     direction: str
     method: str
     spaces: Sequence[Mapping[str, object]]
+    objectives: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, campaign: Campaign, spaces: Sequence[Mapping[str, object]]) -> ExportedCampaign:
         made = campaign.definition
-        return cls(campaign.name, made.uid, made.direction, made.method, spaces)
+        goals = goals_of(made.problem, made.direction)
+        several = goals.directions if goals.has_several else {}
+        return cls(campaign.name, made.uid, made.direction, made.method, spaces, several)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,8 @@ class ExportedRun:
 
     Args:
         key: the same whenever it is exported, and of no other ending of any campaign.
-        objective: None when it failed.
-        metrics: numbers by names; those within a mapping as "outer/inner".
+        objective: the first one; None when it failed.
+        metrics: numbers by names, all of several objectives too; those within a mapping as "outer/inner".
         series: (step, time, numbers by names) of its reports, by steps.
         tags: texts by names.
         started_at, finished_at: seconds since 1970 UTC.

@@ -60,9 +60,10 @@ from ambs_hpc.queue.reads.node_verdicts import (
     site_of_allocation,
 )
 from ambs_hpc.queue.reads.notice_feed import (
+    NoticeCounts,
     StoredNotice,
     WaitingWork,
-    ended_and_enqueued,
+    notice_counts,
     notices_of,
     waiting_work,
 )
@@ -221,6 +222,7 @@ __all__ = [
     "NodeCapacity",
     "NodeFailure",
     "NodeVerdict",
+    "NoticeCounts",
     "NotifyChannel",
     "Proposed",
     "ProvenanceUse",
@@ -260,7 +262,6 @@ __all__ = [
     "database_url",
     "end_future_heartbeats",
     "end_launcher",
-    "ended_and_enqueued",
     "ended_attempts",
     "ended_before",
     "ended_node_seconds",
@@ -319,6 +320,7 @@ __all__ = [
     "note_refused",
     "note_sent",
     "note_submitted",
+    "notice_counts",
     "notices_of",
     "open_database",
     "patient",
