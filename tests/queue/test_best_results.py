@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import operator
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.queue import best, claim, complete, finished_since, front, proposals_of, transaction
+from ambs_hpc.queue import (
+    JudgedResult,
+    best,
+    best_feasible,
+    claim,
+    complete,
+    finished_since,
+    front,
+    goals_of_stored,
+    ids_of_front,
+    judged_results,
+    open_database,
+    proposals_of,
+    transaction,
+)
 from ambs_hpc.records import Campaign
 from tests.queue import stock
 
@@ -104,3 +120,60 @@ def test_a_search_reads_metrics_only_where_it_wants_them(any_engine: Engine) -> 
         assert [one.metrics["latency"] for one in measured] == [latency for _, latency, _ in RESULTS]
         proposed = proposals_of(connection, campaign.id, with_metrics=True)
     assert [one.metrics["latency"] for one in proposed] == [latency for _, latency, _ in RESULTS]
+
+
+def test_three_objectives_have_the_front_that_the_definition_gives() -> None:
+    """It is found by another way than that of two; equals stay, and so does the front of one and of two."""
+    rng = random.Random(3)
+    for width in (1, 2, 3, 4):
+        costs = [tuple(float(rng.randrange(6)) for _ in range(width)) for _ in range(200)]
+        judged = [JudgedResult(i, one, "yes", 0.0) for i, one in enumerate(costs)]
+        undominated = {
+            i
+            for i, one in enumerate(costs)
+            if not any(other != one and all(map(operator.le, other, one)) for other in costs)
+        }
+        found = ids_of_front(judged)
+        assert set(found) == undominated
+        assert [costs[i] for i in found] == sorted(costs[i] for i in found)
+
+
+def test_what_is_no_number_keeps_no_bound_in_every_reading(any_engine: Engine) -> None:
+    """The database takes the numbers out of the metrics as Python does: no text, no truth value, no list."""
+    values: list[Any] = [1, 1.5, True, "1", None, [1.0], {"a": 1.0}, -0.0, 10**30, 5e-324]
+    constraints = [["memory.used/node:0", "<=", 2.0]]
+    with transaction(any_engine) as connection:
+        stated = {"space": {}, "constraints": constraints}
+        campaign = stock.campaign(connection, problem=stated, direction="minimize")
+        stock.evaluations(connection, campaign.id, len(values) + 1)
+        launcher_id = stock.launcher(connection)
+        claims = claim(connection, launcher_id, len(values) + 1)
+        metrics = [{"memory.used/node:0": value} for value in values] + [{}]
+        done = [
+            replace(stock.success(one), objective=float(one.ordinal), metrics=metrics[one.ordinal])
+            for one in claims
+        ]
+        complete(connection, launcher_id, done)
+        goals = goals_of_stored(campaign)
+        expected = [goals.feasibility(0.0, one).verdict for one in metrics]
+        assert [one.verdict for one in judged_results(connection, campaign.id)] == expected
+        assert expected == ["yes", "yes", *["unknown"] * 5, "yes", "no", "yes", "unknown"]
+        assert [row.ordinal for row in best_feasible(connection, campaign, 9)] == [0, 1, 7, 9]
+        listed = rows(connection, "SELECT feasible FROM v_best ORDER BY ordinal")
+        assert [one[0] for one in listed] == expected
+
+
+def test_the_best_within_constraints_is_found_by_the_index(sqlite_url: str) -> None:
+    """A search that shows it each second must not read all results that there ever were."""
+    engine = open_database(sqlite_url)
+    asked: list[tuple[str, Any]] = []
+    with transaction(engine) as connection:
+        campaign = both(connection)
+        event.listen(engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+        assert [row.ordinal for row in best(connection, campaign.id, 2)] == [1, 2]
+        ((statement, values),) = [one for one in asked if "objective DESC" in one[0]]
+        explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        plan = " ".join(str(row[-1]) for row in explained)
+    assert len([one for one in asked if "evaluation.metrics" in one[0]]) == 2  # and that of the plan
+    assert "ix_evaluation_best" in plan
+    engine.dispose()
