@@ -23,9 +23,11 @@ class CampaignReading:
     Args:
         budget: proposals of its search at most; None without one.
         ended, enqueued, added: evaluations; `added` of them people gave.
+        best: of the results that keep the constraints, by the first objective.
         is_exhausted: its search says that nothing more can be proposed.
         told: keys of notices that were claimed before.
         best_told_seconds: since a new best was told; infinity for never.
+        first_objective: its name where there are several, else "".
     """
 
     name: str
@@ -40,6 +42,16 @@ class CampaignReading:
     told: Collection[str] = ()
     best_told_seconds: float = float("inf")
     is_exhausted: bool = False
+    first_objective: str = ""
+    has_constraints: bool = False
+
+    @property
+    def best_words(self) -> str:
+        """What is the best, and how good, in words."""
+        if self.best is None:
+            return "no result keeps the constraints" if self.has_constraints else "nothing succeeded"
+        which = f"best {self.first_objective}" if self.first_objective else "best"
+        return f"{which} {cell(self.best.objective)}, evaluation {self.best.id}"
 
     @property
     def is_done(self) -> bool:
@@ -85,7 +97,7 @@ def _best(reading: CampaignReading) -> Iterator[DueNotice]:
     if best is None or (reading.best_told_seconds < BEST_PAUSE_SECONDS and not reading.is_done):
         return
     configuration = cell(dict(best.configuration))
-    text = f"{reading.name}: new best {cell(best.objective)}, evaluation {best.id}: {configuration}"
+    text = f"{reading.name}: new {reading.best_words}: {configuration}"
     details = {"evaluation": best.id, "objective": best.objective, "configuration": dict(best.configuration)}
     yield DueNotice((f"best/{best.id}",), "best", _line(text), details)
 
@@ -124,9 +136,7 @@ def _waiting(reading: CampaignReading) -> Iterator[DueNotice]:
 def _budget(reading: CampaignReading) -> Iterator[DueNotice]:
     """The end, or else that it is near: never both at once."""
     best = reading.best
-    told = (
-        f"; best {cell(best.objective)}, evaluation {best.id}" if best is not None else "; nothing succeeded"
-    )
+    told = f"; {reading.best_words}"
     details = {
         "ended": reading.ended,
         "budget": reading.budget,

@@ -66,6 +66,7 @@ class Notifier:
         if numbers is None:
             return None
         ended, enqueued, added = numbers
+        goals = queue.goals_of_stored(campaign)
         told = queue.notices_of(connection, campaign_id, self._audience)
         is_new = self._seen.get(campaign_id) != numbers
         failures = queue.failures(connection, campaign_id) if is_new and "failure" in self._events else []
@@ -76,7 +77,9 @@ class Notifier:
             ended=ended,
             enqueued=enqueued,
             added=added,
-            best=next(iter(queue.best(connection, campaign_id, 1)), None),
+            best=next(iter(queue.best_feasible(connection, campaign)), None),
+            first_objective=goals.names[0] if goals.has_several else "",
+            has_constraints=bool(goals.constraints),
             failures=failures,
             waiting=queue.waiting_work(connection, campaign_id, STALE_AFTER_SECONDS),
             told={one.key for one in told},

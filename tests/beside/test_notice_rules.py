@@ -50,6 +50,14 @@ def test_a_new_best_is_told_once_and_not_every_second() -> None:
     assert kinds(at_the_end) == ["best", "done"]
 
 
+def test_a_notice_names_the_first_of_several_objectives_and_what_keeps_the_constraints() -> None:
+    """A number without a name says nothing there; and what breaks a bound is no best."""
+    goals = replace(QUIET, best=BEST, first_objective="accuracy", has_constraints=True)
+    assert only(goals).text == "net: new best accuracy 0.25, evaluation 17: lr=0.5"
+    ended = replace(goals, best=None, ended=10, enqueued=10)
+    assert only(ended).text == "net: done, 10 evaluations have ended; no result keeps the constraints"
+
+
 def test_new_signatures_come_in_one_notice() -> None:
     """Somebody who adds `notify` to an old campaign must not get two hundred messages."""
     groups = [replace(GROUP, signature=f"ValueError: {name}") for name in "abcde"]

@@ -16,6 +16,7 @@ from ambs_hpc.queue import (
     JudgedResult,
     best,
     best_feasible,
+    campaign_lines,
     claim,
     complete,
     finished_since,
@@ -177,3 +178,13 @@ def test_the_best_within_constraints_is_found_by_the_index(sqlite_url: str) -> N
     assert len([one for one in asked if "evaluation.metrics" in one[0]]) == 2  # and that of the plan
     assert "ix_evaluation_best" in plan
     engine.dispose()
+
+
+def test_the_line_of_a_campaign_has_the_best_within_constraints(any_engine: Engine) -> None:
+    """`ambs top` must not show a value that cannot be used."""
+    with transaction(any_engine) as connection:
+        both(connection)
+        told(connection, "plain", {}, RESULTS)
+        told(connection, "none", {"constraints": [["latency", "<", 1.0]]}, RESULTS)
+        found = {one.name: one.best for one in campaign_lines(connection)}
+    assert found == {"net": 0.8, "plain": 0.99, "none": None}
