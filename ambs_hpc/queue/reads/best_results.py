@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,6 +79,16 @@ def front(connection: Connection, campaign_id: int) -> list[EvaluationRow]:
         NotFound: there is no such campaign.
     """
     return _by_ids(connection, ids_of_front(judged_results(connection, campaign_id)))
+
+
+def ids_to_keep(connection: Connection, campaign: Campaign, n: int) -> list[int]:
+    """Ids of what a person may take: the n best; of several objectives those by each, and the front."""
+    goals = goals_of_stored(campaign)
+    if not goals.has_several or not n:
+        return [row.id for row in best(connection, campaign.id, n)] if n else []
+    judged = judged_results(connection, campaign.id)
+    kept = [ids_of_best(judged, n, place) for place in range(len(goals.names))]
+    return list(dict.fromkeys(itertools.chain(ids_of_front(judged), *kept)))
 
 
 def goals_of_stored(campaign: Campaign) -> Goals:
