@@ -16,6 +16,9 @@ from ambs_hpc.records import Value
 
 KEY, ABOUT, UID = "ambs.key", "ambs", "ambs.campaign_uid"  # attributes of a trial, of a trial, of a study
 
+CONSTRAINTS = "constraints"  # the attribute of a trial that Optuna keeps them in
+MISSING_EXCESS, TOUCHED_EXCESS = 1.0, 1e-9
+
 
 class OptunaStorage:
     """A storage file with a study for each campaign, of the campaign's name."""
@@ -54,7 +57,10 @@ class OptunaStorage:
     def begin(self, campaign: ExportedCampaign) -> None:
         """Make the campaign's study where it is missing."""
         self._study = self._optuna.create_study(
-            study_name=campaign.name, storage=self._storage, direction=campaign.direction, load_if_exists=True
+            study_name=campaign.name,
+            storage=self._storage,
+            directions=campaign.directions,
+            load_if_exists=True,
         )
         if UID not in self._study.user_attrs:
             self._study.set_user_attr(UID, campaign.uid)
@@ -74,13 +80,14 @@ class OptunaStorage:
         }
         trial = self._optuna.trial.create_trial(
             state=states.COMPLETE if run.is_done else states.FAIL,
-            value=run.objective,
+            values=_values(campaign, run) if run.is_done else None,
             params={
                 name: _typed(value, ranges[name], self._optuna) for name, value in run.configuration.items()
             },
             distributions=ranges,
             # Each attribute costs Optuna several statements: what describes the run is one.
             user_attrs={KEY: run.key, ABOUT: _about(run), **run.metrics},
+            system_attrs=_constraints(campaign, run),
             intermediate_values={step: numbers["objective"] for step, _, numbers in run.series},
         )
         trial.datetime_start, trial.datetime_complete = _local(run.started_at), _local(run.finished_at)
@@ -91,6 +98,26 @@ class OptunaStorage:
                 f"{run.name} does not fit the study's earlier trials: {error}. The space was revised since; "
                 "export to a new file."
             ) from error
+
+
+def _values(campaign: ExportedCampaign, run: ExportedRun) -> list[float | None]:
+    """All objectives of a run that went well."""
+    if campaign.goals is None:
+        return [run.objective]
+    return list(campaign.goals.values(run.objective, run.metrics).values())
+
+
+def _constraints(campaign: ExportedCampaign, run: ExportedRun) -> dict[str, list[float]]:
+    """What Optuna's samplers and its dashboard read of constraints: above 0 is broken, as what is missing."""
+    if campaign.goals is None or not campaign.goals.constraints or not run.is_done:
+        return {}
+    beyond = []
+    for one in campaign.goals.constraints:
+        value = campaign.goals.value(one.metric, run.objective, run.metrics)
+        excess = MISSING_EXCESS if value is None else one.excess(value)
+        is_kept = value is not None and one.holds(value)
+        beyond.append(excess if is_kept else max(excess, TOUCHED_EXCESS))
+    return {CONSTRAINTS: beyond}
 
 
 def distributions(spaces: Sequence[Mapping[str, object]], optuna: Any) -> dict[str, Any]:
