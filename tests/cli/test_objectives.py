@@ -67,6 +67,14 @@ def test_best_prints_the_front(database: Path) -> None:
     assert len(json.loads(said(database, "best", "-c", "net", "--json", "--objective", "latency"))) == 1
 
 
+def test_the_best_by_an_objective_is_that_of_the_campaigns_that_have_it(database: Path) -> None:
+    """Another campaign in the database is no reason to refuse."""
+    found = json.loads(said(database, "best", "--objective", "latency", "--json"))
+    assert [(one["campaign"], one["objectives"]["latency"]) for one in found] == [("net", 6.0)]
+    with pytest.raises(UsageError, match="--objective loss: no such objective"):
+        said(database, "best", "--objective", "loss")
+
+
 def test_an_infeasible_best_is_never_named_without_saying_so(database: Path) -> None:
     """`ambs best`, `ambs status`, and from Python."""
     told_best = said(database, "best", "-c", "far")
