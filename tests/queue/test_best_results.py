@@ -188,3 +188,37 @@ def test_the_line_of_a_campaign_has_the_best_within_constraints(any_engine: Engi
         told(connection, "none", {"constraints": [["latency", "<", 1.0]]}, RESULTS)
         found = {one.name: one.best for one in campaign_lines(connection)}
     assert found == {"net": 0.8, "plain": 0.99, "none": None}
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_views_say_what_commands_say_of_whatever_comes(any_engine: Engine, *, several: bool) -> None:
+    """Equal values, missing ones, texts and truth values, bounds at 0 and touched ones, on both databases."""
+    rng = random.Random(11)
+    odd: list[Any] = [True, "3", None, [1], {"b": 2}, 10**25, -0.0]
+    bounds = [["b", "<", 2.0], ["b", ">=", 0.0], ["c", "<=", -1], ["objective", ">", 0.0], ["loss", "<", 9.0]]
+    directions = {"loss": "maximize", "b.x": "minimize", "z": "maximize"} if several else {"loss": "maximize"}
+    with transaction(any_engine) as connection:
+        stated = {"space": {}, "direction": directions, "constraints": bounds}
+        campaign = stock.campaign(connection, problem=stated, direction="maximize", max_evaluations=150)
+        stock.evaluations(connection, campaign.id, 150)
+        launcher_id = stock.launcher(connection, slots=150)
+        done = []
+        for one in claim(connection, launcher_id, 150):
+            metrics: dict[str, Any] = {name: rng.randrange(-1, 5) for name in directions}
+            metrics |= {name: rng.choice([*odd, -2, -1, 0, 1, 1.5]) for name in "bc" if rng.random() < 0.9}
+            done.append(replace(stock.success(one), objective=float(metrics["loss"]), metrics=metrics))
+        complete(connection, launcher_id, done)
+        order = [row.ordinal for row in best(connection, campaign.id, 150)]
+        listed = rows(connection, "SELECT ordinal, feasible, excess FROM v_best ORDER BY place")
+        judged = {one.id: one for one in judged_results(connection, campaign.id)}
+        found = front(connection, campaign.id)
+        pareto = rows(connection, "SELECT id FROM v_pareto ORDER BY objective DESC, id")
+        rest = best_feasible(connection, campaign, 150)
+        assert [one[0] for one in listed] == order
+        assert {one.verdict for one in judged.values()} == {"yes", "no", "unknown"}
+        ids = {row.ordinal: row.id for row in best(connection, campaign.id, 150)}
+        assert [one[1] for one in listed] == [judged[ids[number]].verdict for number in order]
+        assert [one[2] for one in listed] == pytest.approx([judged[ids[one]].excess for one in order])
+        assert {one[0] for one in pareto} == {row.id for row in found}
+        assert [row.ordinal for row in rest] == order[: len(rest)]
+        assert len(rest) == sum(one.verdict == "yes" for one in judged.values())
