@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ambs_hpc.problem.goals import goals_of
-from ambs_hpc.queue import EvaluationRow, Report
+from ambs_hpc.problem.goals import Goals
+from ambs_hpc.queue import EvaluationRow, Report, goals_of_stored
 from ambs_hpc.records import IMPORTED, Campaign, Value
 from ambs_hpc.states import State
 
@@ -21,9 +21,9 @@ class ExportedCampaign:
     """What runs of a campaign have in common.
 
     Args:
-        direction: of the first objective.
+        direction: of its first objective.
         spaces: of all its revisions, the newest last, as `space_to_json` gives them.
-        objectives: directions by names where there are several, the first one first; empty for one.
+        goals: its objectives and constraints; None for one without a name, and none.
     """
 
     name: str
@@ -31,14 +31,17 @@ class ExportedCampaign:
     direction: str
     method: str
     spaces: Sequence[Mapping[str, object]]
-    objectives: Mapping[str, str] = field(default_factory=dict)
+    goals: Goals | None = None
+
+    @property
+    def directions(self) -> list[str]:
+        """Of all objectives, the first one first."""
+        return [self.direction] if self.goals is None else list(self.goals.directions.values())
 
     @classmethod
     def of(cls, campaign: Campaign, spaces: Sequence[Mapping[str, object]]) -> ExportedCampaign:
         made = campaign.definition
-        goals = goals_of(made.problem, made.direction)
-        several = goals.directions if goals.has_several else {}
-        return cls(campaign.name, made.uid, made.direction, made.method, spaces, several)
+        return cls(campaign.name, made.uid, made.direction, made.method, spaces, goals_of_stored(campaign))
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ def _details(trial_id: int, trial: Any, optuna: Any) -> Iterator[Any]:
         )
     for key, about in trial.user_attrs.items():
         yield models.TrialUserAttributeModel(trial_id=trial_id, key=key, value_json=json.dumps(about))
+    for key, about in trial.system_attrs.items():
+        yield models.TrialSystemAttributeModel(trial_id=trial_id, key=key, value_json=json.dumps(about))
     value_of_step = models.TrialIntermediateValueModel
     for step, value in trial.intermediate_values.items():
         stored, kind = value_of_step.intermediate_value_to_stored_repr(value)

@@ -18,6 +18,9 @@ from ambs_hpc.records import Value
 
 KEY, ABOUT, UID = "ambs.key", "ambs", "ambs.campaign_uid"  # attributes of a trial, of a trial, of a study
 
+CONSTRAINTS = "constraints"  # the attribute of a trial that Optuna keeps them in
+MISSING_EXCESS, TOUCHED_EXCESS = 1.0, 1e-9
+
 
 class OptunaStorage:
     """A storage file with a study for each campaign, of the campaign's name."""
@@ -56,7 +59,7 @@ class OptunaStorage:
 
     def begin(self, campaign: ExportedCampaign) -> None:
         """Make the campaign's study where it is missing."""
-        directions = list(campaign.objectives.values()) or [campaign.direction]
+        directions = campaign.directions
         study = self._study = self._optuna.create_study(
             study_name=campaign.name, storage=self._storage, directions=directions, load_if_exists=True
         )
@@ -65,10 +68,10 @@ class OptunaStorage:
         if UID not in study.user_attrs:
             study.set_user_attr(UID, campaign.uid)
             study.set_user_attr("ambs.method", campaign.method)
-            if campaign.objectives:
+            if campaign.goals is not None and campaign.goals.has_several:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # Optuna calls it experimental
-                    study.set_metric_names(list(campaign.objectives))
+                    study.set_metric_names(campaign.goals.names)
         self._ranges = distributions(campaign.spaces, self._optuna)
         self._stored = stored_ranges(self._storage, study._study_id, self._optuna)
 
@@ -102,6 +105,7 @@ class OptunaStorage:
             distributions=ranges,
             # Of one name the last counts: an evaluation names its metrics, and must not rename itself.
             user_attrs={**run.metrics, KEY: run.key, ABOUT: _about(run)},
+            system_attrs=_constraints(campaign, run),
             intermediate_values={step: numbers["objective"] for step, _, numbers in run.series},
         )
         trial.datetime_start, trial.datetime_complete = _local(run.started_at), _local(run.finished_at)
@@ -121,9 +125,24 @@ def _values(campaign: ExportedCampaign, run: ExportedRun) -> list[float] | None:
     """The objectives in their order; None where it failed, or one of several is missing."""
     if run.objective is None:
         return None
-    others = [run.metrics.get(name) for name in list(campaign.objectives)[1:]]
-    known = [run.objective, *(one for one in others if one is not None)]
-    return known if len(known) == 1 + len(others) else None
+    if campaign.goals is None:
+        return [run.objective]
+    values = list(campaign.goals.values(run.objective, run.metrics).values())
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
+
+
+def _constraints(campaign: ExportedCampaign, run: ExportedRun) -> dict[str, list[float]]:
+    """What Optuna's samplers and its dashboard read of constraints: above 0 is broken, as what is missing."""
+    if campaign.goals is None or not campaign.goals.constraints or not run.is_done:
+        return {}
+    beyond = []
+    for one in campaign.goals.constraints:
+        value = campaign.goals.value(one.metric, run.objective, run.metrics)
+        excess = MISSING_EXCESS if value is None else one.excess(value)
+        is_kept = value is not None and one.holds(value)
+        beyond.append(excess if is_kept else max(excess, TOUCHED_EXCESS))
+    return {CONSTRAINTS: beyond}
 
 
 def distributions(spaces: Sequence[Mapping[str, object]], optuna: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of
 from ambs_hpc.queue.reads.best_results import (
     JudgedResult,
     best,
+    best_feasible,
     front,
     goals_of_stored,
     ids_of_best,
@@ -247,6 +248,7 @@ __all__ = [
     "allocation_times",
     "attempts_of",
     "best",
+    "best_feasible",
     "campaign_lines",
     "campaign_uid",
     "campaign_version",

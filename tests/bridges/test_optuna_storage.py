@@ -18,10 +18,11 @@ from ambs_hpc.bridges.exported_run import ExportedCampaign, ExportedRun
 from ambs_hpc.bridges.optuna_storage import OptunaStorage, distributions
 from ambs_hpc.errors import UsageError
 from ambs_hpc.problem.space import build_space, space_to_json
-from ambs_hpc.queue import claim, complete, enqueue, open_database, transaction
+from ambs_hpc.queue import claim, complete, enqueue, front, open_database, transaction
 from ambs_hpc.records import NewEvaluation, Proposal, Resources
 from tests.bridges import campaigns
 from tests.queue import stock
+from tests.queue.test_best_results import RESULTS, TWO, told
 
 RANGES = {
     "kind": CategoricalDistribution(("sgd", "adam")),
@@ -172,3 +173,24 @@ def test_many_trials_take_few_statements(tmp_path: Path) -> None:
     trials = optuna.load_study(study_name="net", storage=f"sqlite:///{tmp_path}/o.db").trials
     assert [one.number for one in trials] == list(range(100))
     assert [one.params["x"] for one in trials] == [number / 100 for number in range(100)]
+
+
+def test_a_study_has_all_objectives_and_what_breaks_a_constraint(sqlite_url: str, tmp_path: Path) -> None:
+    """Its front is the campaign's, for the dashboard and for a sampler that goes on from it."""
+    opened = open_database(sqlite_url)
+    stated = {
+        "space": space(lr=(0.0, 1.0), layers=(0, 9)),
+        "direction": TWO,
+        "constraints": [["latency", "<", 30.0], ["memory", "<=", 8.0]],
+    }
+    with transaction(opened) as connection:
+        campaign = told(connection, "net", stated, RESULTS)
+        best_ids = [row.ordinal for row in front(connection, campaign.id)]
+    export_campaign(opened, campaign, "optuna", tmp_path / "optuna.db")
+    study = optuna.load_study(study_name="net", storage=f"sqlite:///{tmp_path}/optuna.db")
+    assert [one.name for one in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert [tuple(one.values) for one in study.trials] == [one[:2] for one in RESULTS]
+    ordinals = [int(one.user_attrs["ambs"]["ordinal"]) for one in study.best_trials]
+    assert sorted(ordinals) == sorted(best_ids) == [1, 4, 5]
+    assert study.trials[0].system_attrs["constraints"][0] > 0  # a bound that it only touches
+    opened.dispose()

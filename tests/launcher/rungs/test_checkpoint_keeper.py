@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,16 @@ def test_a_wrong_policy_is_refused(wrong: object) -> None:
     assert (kept_best("keep-all"), kept_best("keep-best 0"), kept_best("keep-best 12")) == (None, 0, 12)
     with pytest.raises(ProblemError, match=r"checkpoints: is .*keep-best 5"):
         kept_best(wrong)
+
+
+def test_the_front_of_several_objectives_keeps_its_checkpoints(any_engine: Engine, tmp_path: Path) -> None:
+    """Each of them may be the one that a person wants; the best by the first one alone is not the result."""
+    scene = Scene(any_engine, tmp_path, 4, direction={"loss": "minimize", "seconds": "minimize"})
+    seconds = [9.0, 3.0, 4.0, 1.0]  # of losses 0, 1, 2, 3: the third is dominated
+    with transaction(any_engine) as connection:
+        outcomes = [
+            replace(stock.success(one, float(index)), metrics={"loss": index, "seconds": seconds[index]})
+            for index, one in enumerate(scene.claims)
+        ]
+        complete(connection, scene.launcher, outcomes)
+    assert scene.kept() == [0, 1, 3]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from ambs_hpc.fidelity import fidelity_from_json, keep_shares, rule_of
-from ambs_hpc.queue.reads.best_results import best
+from ambs_hpc.queue.reads.best_results import ids_to_keep
 from ambs_hpc.queue.reads.search_feed import marks_of
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint
 from ambs_hpc.queue.schema.tables import (
@@ -54,12 +54,12 @@ def spare_checkpoints(
 ) -> list[SpareCheckpoint]:
     """Checkpoints that may be removed, and were not yet, the oldest evaluations first.
 
-    Those of results that are not among the `keep_best` best, of cancelled evaluations, and of paused ones
-    that can never be promoted. Those of failed evaluations stay: a rerun goes on from them.
+    Those of results that are not among the `keep_best` best or on the front, of cancelled evaluations, and
+    of paused ones that can never be promoted. Those of failed evaluations stay: a rerun goes on from them.
     """
     column, removed = evaluation.c, removed_checkpoint.c
     hopeless = id_in(connection, column.id, never_promoted(connection, campaign))
-    leading = [one.id for one in best(connection, campaign.id, keep_best)] if keep_best else []
+    leading = ids_to_keep(connection, campaign, keep_best)
     is_old = column.finished_at < now(connection) - CANCELLED_SINCE_SECONDS
     is_removed = exists().where(removed.evaluation_id == column.id, removed.attempt == column.attempt)
     statement = (
