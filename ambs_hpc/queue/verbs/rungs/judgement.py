@@ -40,6 +40,7 @@ from ambs_hpc.states import Move, State
 # What a campaign's fidelity is, by its uid and revision: asked at every exchange of every launcher.
 _known: dict[tuple[str, int], Fidelity | None] = {}
 MOST_KNOWN = 1000
+_NO_RESULTS: Mapping[int, float] = {}
 
 
 class _Campaign(NamedTuple):
@@ -84,6 +85,24 @@ def judge(connection: Connection, ids: Iterable[int]) -> None:
     counters.save(connection)
 
 
+def judge_ends(connection: Connection, results: Mapping[int, float]) -> None:
+    """As `judge`, of evaluations that are DONE with these results.
+
+    One that has not reported the last step has its result there: whether rungs say what the end will be is
+    judged by ends, whether programs count their steps from 0 or end before the last one.
+
+    Args:
+        results: objectives by ids.
+    """
+    found = _with_fidelity(connection, results) if results else {}
+    if not found:
+        return
+    counters = CounterChanges.of_evaluations(connection, results)
+    for of, mine in found.items():
+        _Bench(connection, of, counters).judge(lock_rows_of(connection, sorted(mine)), results)
+    counters.save(connection)
+
+
 def promote(connection: Connection, campaign_id: int) -> int:
     """Decide again about all that is paused in a campaign; returns how many are READY by it.
 
@@ -114,11 +133,15 @@ class _Bench:
         self._promoted = 0
         self._events: list[NewEvent] = []
 
-    def judge(self, rows: Sequence[DatabaseRow]) -> None:
+    def judge(self, rows: Sequence[DatabaseRow], results: Mapping[int, float] = _NO_RESULTS) -> None:
         """What has reported goes on, or is to be paused; others are promoted by what it gave."""
         gained: set[int] = set()
+        last = len(self._rungs) - 1
         for row in rows:
             gained |= self._advance(row, row.paused_rung, is_live=row.state == State.RUNNING.value)
+            if row.id in results and row.id not in self._standings[self._rungs[last]]:
+                end = self._rungs[last]
+                self._enter(row, last, RungRow(row.id, end, end, row.attempt, results[row.id]), is_live=False)
         self._promote_from(gained)
         self._finish()
 
