@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from ambs_hpc.errors import ProblemError
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
+from ambs_hpc.identity import new_uid
 from ambs_hpc.launcher.paths import checkpoint_folder
 from ambs_hpc.launcher.rungs.checkpoint_keeper import PUT_AWAY, CheckpointKeeper
 from ambs_hpc.problem.allow_list import allow_runs
@@ -39,7 +40,7 @@ class Scene:
 
     def __init__(self, engine: Engine, folder: Path, number: int, **problem: object) -> None:
         self.engine, self.keeper = engine, CheckpointKeeper(engine)
-        uid = "0123456789abcdef"
+        uid = new_uid()
         self.runs = folder / "runs" / uid
         allow_runs(str(self.runs))
         stored = {**stock.CAMPAIGN.problem, "checkpoints": "keep-best 1", **problem}
@@ -95,6 +96,20 @@ def test_only_the_best_results_keep_their_checkpoints(any_engine: Engine, tmp_pa
     assert scene.freed() == (2, 2 * BYTES)
     assert scene.kept() == [2, 3]
     assert [path.name for path in scene.runs.rglob(f"*{PUT_AWAY}")] == []
+
+
+def test_the_front_of_several_objectives_keeps_its_checkpoints(any_engine: Engine, tmp_path: Path) -> None:
+    """It is what `ambs best` names: the first objective alone does not say which results are wanted."""
+    two = {"loss": "minimize", "seconds": "minimize"}
+    scene = Scene(any_engine, tmp_path, 4, direction=two)
+    measured = [(0.4, 1.0), (0.2, 2.0), (0.3, 3.0), (0.1, 4.0)]  # the third is dominated by the second
+    with transaction(any_engine) as connection:
+        outcomes = [
+            stock.success(one, loss, metrics={"loss": loss, "seconds": seconds})
+            for one, (loss, seconds) in zip(scene.claims, measured, strict=True)
+        ]
+        complete(connection, scene.launcher, outcomes)
+    assert scene.kept() == [0, 1, 3]
 
 
 def test_what_can_never_be_promoted_loses_its_checkpoint(any_engine: Engine, tmp_path: Path) -> None:
