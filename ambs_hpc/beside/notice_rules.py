@@ -22,7 +22,7 @@ class CampaignReading:
 
     Args:
         budget: proposals of its search at most; None without one.
-        ended, enqueued, added: evaluations; `added` of them people gave.
+        ended, enqueued, added, paused: evaluations; `added` of them people gave.
         is_exhausted: its search says that nothing more can be proposed.
         told: keys of notices that were claimed before.
         best_told_seconds: since a new best was told; infinity for never.
@@ -40,12 +40,13 @@ class CampaignReading:
     told: Collection[str] = ()
     best_told_seconds: float = float("inf")
     is_exhausted: bool = False
+    paused: int = 0
 
     @property
     def is_done(self) -> bool:
-        """Whether everything that is to be proposed has been proposed and has ended."""
+        """Whether everything that is to be proposed has been proposed, and has ended or is paused."""
         is_spent = self.budget is not None and self.enqueued - self.added >= self.budget
-        return (is_spent or self.is_exhausted) and 0 < self.enqueued <= self.ended
+        return (is_spent or self.is_exhausted) and 0 < self.enqueued <= self.ended + self.paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,14 @@ def _budget(reading: CampaignReading) -> Iterator[DueNotice]:
         "objective": None if best is None else best.objective,
     }
     if reading.is_done:
-        text = f"{reading.name}: done, {reading.ended} evaluations have ended{told}"
+        paused = f", {reading.paused} are paused" if reading.paused else ""
+        text = f"{reading.name}: done, {reading.ended} evaluations have ended{paused}{told}"
         yield DueNotice((f"done/{reading.enqueued}",), "done", _line(text), details)
         return
-    budget, own = reading.budget, reading.ended - reading.added
+    budget, own = reading.budget, reading.ended + reading.paused - reading.added
     if budget and BUDGET_SHARE * budget <= own < budget:
-        text = f"{reading.name}: {own} of {budget} evaluations have ended{told}"
+        or_pause = " or are paused" if reading.paused else ""
+        text = f"{reading.name}: {own} of {budget} evaluations have ended{or_pause}{told}"
         yield DueNotice((f"budget/{budget}",), "budget", _line(text), details)
 
 

@@ -33,7 +33,7 @@ class Notifier:
         self._engine, self._targets, self._events = engine, targets, events
         self._audience = user_name()
         self._has_failed = False
-        self._seen: dict[int, tuple[int, int, int]] = {}  # counters at the last look
+        self._seen: dict[int, tuple[int, ...]] = {}  # counters at the last look
 
     def look(self, campaign_ids: Sequence[int], exhausted: Collection[int] = ()) -> None:
         """Tell what is due of these campaigns.
@@ -65,7 +65,7 @@ class Notifier:
         numbers = queue.ended_and_enqueued(connection, campaign_id)
         if numbers is None:
             return None
-        ended, enqueued, added = numbers
+        ended, enqueued, added, paused = numbers
         told = queue.notices_of(connection, campaign_id, self._audience)
         is_new = self._seen.get(campaign_id) != numbers
         failures = queue.failures(connection, campaign_id) if is_new and "failure" in self._events else []
@@ -82,6 +82,7 @@ class Notifier:
             told={one.key for one in told},
             best_told_seconds=_seconds_since_best(told, queue.read_now(connection)),
             is_exhausted=is_exhausted,
+            paused=paused,
         )
 
     def _tell(self, campaign: Campaign, due: DueNotice) -> None:
@@ -140,8 +141,8 @@ def notifier_of(engine: Engine, folder: Path, warn: Callable[[str], None]) -> No
     return Notifier(engine, Targets(notify.command, folder, address), frozenset(notify.events))
 
 
-def _counters(reading: CampaignReading) -> tuple[int, int, int]:
-    return reading.ended, reading.enqueued, reading.added
+def _counters(reading: CampaignReading) -> tuple[int, int, int, int]:
+    return reading.ended, reading.enqueued, reading.added, reading.paused
 
 
 def _seconds_since_best(told: Sequence[StoredNotice], now: float) -> float:

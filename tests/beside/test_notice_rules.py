@@ -113,3 +113,12 @@ def test_only_what_is_asked_for_is_told() -> None:
     """`events` of ambs.yml."""
     reading = replace(QUIET, best=BEST, failures=[GROUP])
     assert [one.kind for one in due_notices(reading, {"failure"})] == ["failure"]
+
+
+def test_a_campaign_of_which_some_are_paused_is_done() -> None:
+    """They go on only if others come to their rung, and nothing more comes: its end was never told."""
+    at_the_end = replace(QUIET, ended=6, paused=4, enqueued=10)
+    assert only(at_the_end).text == "net: done, 6 evaluations have ended, 4 are paused; nothing succeeded"
+    assert kinds(replace(at_the_end, ended=5)) == ["budget"]
+    near = only(replace(at_the_end, ended=5))
+    assert near.text == "net: 9 of 10 evaluations have ended or are paused; nothing succeeded"

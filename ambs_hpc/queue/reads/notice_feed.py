@@ -64,15 +64,15 @@ def notices_of(connection: Connection, campaign_id: int, audience: str | None = 
     return [StoredNotice(*row) for row in connection.execute(statement.order_by(column.id))]
 
 
-def ended_and_enqueued(connection: Connection, campaign_id: int) -> tuple[int, int, int] | None:
-    """(ended, enqueued, added by people) evaluations; None when there is no such campaign."""
+def ended_and_enqueued(connection: Connection, campaign_id: int) -> tuple[int, int, int, int] | None:
+    """(ended, enqueued, added by people, paused) evaluations; None when there is no such campaign."""
     column = campaign_progress.c
     row = connection.execute(
-        select(column.done + column.failed + column.cancelled, column.enqueued, column.added).where(
-            column.campaign_id == campaign_id
-        )
+        select(
+            column.done + column.failed + column.cancelled, column.enqueued, column.added, column.paused
+        ).where(column.campaign_id == campaign_id)
     ).one_or_none()
-    return None if row is None else (int(row[0]), int(row[1]), int(row[2]))
+    return None if row is None else (int(row[0]), int(row[1]), int(row[2]), int(row[3]))
 
 
 def waiting_work(connection: Connection, campaign_id: int, stale_after_seconds: float) -> WaitingWork:
