@@ -12,6 +12,7 @@ from sqlalchemy import Engine, update
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
+    PROMOTED_AT_ONCE,
     Evidence,
     NewReport,
     NewRevision,
@@ -305,3 +306,25 @@ def test_a_value_reported_on_the_last_rung_stays(any_engine: Engine) -> None:
         complete(connection, trial.launcher, [stock.success(one, 0.7)])
         rows = rungs_of(connection, one.id)
     assert [(row.rung, row.value) for row in rows] == [(1, 0.5), (3, 0.5), (9, 0.2)]
+
+
+def test_a_revision_that_promotes_many_does_so_in_steps(any_engine: Engine) -> None:
+    """Thousands at once would hold the lock for which all launchers of the campaign wait."""
+    trial = Trial(any_engine, 2 * PROMOTED_AT_ONCE)
+    with transaction(any_engine) as connection:
+        told = [NewReport(one.id, 1, one.token, 1, 0.5, time.time()) for one in trial.claims]
+        add_reports(connection, told)
+        pause(connection, trial.launcher, [(one.id, 1) for one in trial.claims])
+        paused = counts(connection, trial.campaign.id)[State.PAUSED]
+        before = trial.campaign
+        fidelity = fidelity_to_json(replace(FIDELITY, minimum=3))
+        problem = {**before.definition.problem, "fidelity": fidelity}
+        after = replace(before.definition, problem=problem)
+        store_revision(connection, NewRevision(before, after, "me@host", []), {})
+    steps = []
+    for _ in range(3):
+        with transaction(any_engine) as connection:
+            steps.append(promote(connection, before.id))
+    assert steps == [PROMOTED_AT_ONCE, paused - PROMOTED_AT_ONCE, 0]
+    with reading(any_engine) as connection:
+        assert counts(connection, before.id)[State.PAUSED] == 0

@@ -40,6 +40,8 @@ from ambs_hpc.states import Move, State
 # What a campaign's fidelity is, by its uid and revision: asked at every exchange of every launcher.
 _known: dict[tuple[str, int], Fidelity | None] = {}
 MOST_KNOWN = 1000
+# A revised fidelity may promote thousands: all at once would hold the campaign's lock for many seconds.
+PROMOTED_AT_ONCE = 100
 _NO_RESULTS: Mapping[int, float] = {}
 
 
@@ -106,6 +108,8 @@ def judge_ends(connection: Connection, results: Mapping[int, float]) -> None:
 def promote(connection: Connection, campaign_id: int) -> int:
     """Decide again about all that is paused in a campaign; returns how many are READY by it.
 
+    Where these are PROMOTED_AT_ONCE, more may be left for the next call.
+
     As rungs gain values this happens by itself: it is for what changes otherwise, such as a revised fidelity.
     """
     counters = CounterChanges.of_campaign(connection, campaign_id)
@@ -149,7 +153,8 @@ class _Bench:
         """All that is paused is judged by the rungs that there are now."""
         mine = evaluation.c.campaign_id == self._campaign.id
         for row in lock_rows(self._connection, is_paused, mine, evaluation.c.paused_rung.not_in(self._rungs)):
-            self._move_down(row)
+            if self._promoted < PROMOTED_AT_ONCE:
+                self._move_down(row)
         self._promote_from(set(self._rungs))
         self._finish()
         return self._promoted
@@ -219,6 +224,8 @@ class _Bench:
             chosen = self._rule().promotable(index, self._standings[rung], held) if held else ()
             rows = {row.id: row for row in lock_rows_of(self._connection, chosen)} if chosen else {}
             for one in chosen:
+                if self._promoted >= PROMOTED_AT_ONCE:
+                    return
                 gained |= self._go_on(rows[one], self._place(index, one))
 
     def _go_on(self, row: DatabaseRow, reason: str) -> set[int]:
