@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,17 @@ from ambs_hpc.problem.allow_list import allow_runs
 from ambs_hpc.problem.checkpoint_policy import kept_best
 from ambs_hpc.queue import (
     NewReport,
+    NewRevision,
     add_reports,
     claim,
     complete,
     freed_space,
+    get_campaign,
     pause,
     reading,
     rerun,
     show_evaluation,
+    store_revision,
     transaction,
 )
 from ambs_hpc.queue.verbs.rungs.checkpoint_removal import never_promoted
@@ -110,6 +114,31 @@ def test_the_front_of_several_objectives_keeps_its_checkpoints(any_engine: Engin
         ]
         complete(connection, scene.launcher, outcomes)
     assert scene.kept() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("changed", [{"max_evaluations": 900}, {"checkpoints": "keep-all"}])
+def test_what_a_revision_makes_worth_keeping_stays(
+    any_engine: Engine, tmp_path: Path, changed: dict[str, object]
+) -> None:
+    """A look takes minutes where folders are many or large, and goes by what it had read at its beginning."""
+    scene = Scene(any_engine, tmp_path, 4)
+    scene.complete(*scene.claims)
+
+    def revised(folder: Path) -> int:
+        with transaction(any_engine) as connection:
+            before = get_campaign(connection, scene.campaign.id)
+            if before.revision == scene.campaign.revision:
+                policy = {key: value for key, value in changed.items() if key == "checkpoints"}
+                problem = {**before.definition.problem, **policy}
+                most = changed.get("max_evaluations", before.definition.max_evaluations)
+                after = replace(before.definition, problem=problem, max_evaluations=most)
+                store_revision(connection, NewRevision(before, after, "me@host", []), {})
+        return BYTES
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ambs_hpc.launcher.rungs.checkpoint_keeper._size", revised)
+        assert scene.kept() == [0, 1, 2, 3]
+    assert scene.kept() == ([0, 1, 2, 3] if "checkpoints" in changed else [3])
 
 
 def test_what_can_never_be_promoted_loses_its_checkpoint(any_engine: Engine, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ambs_hpc.queue.reads.best_results import (
     ids_of_front,
     judged_results,
 )
+from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.reads.search_feed import marks_of
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint
 from ambs_hpc.queue.schema.tables import (
@@ -110,21 +111,26 @@ def never_promoted(connection: Connection, campaign: Campaign) -> set[int]:
 
 def remove_checkpoints(
     connection: Connection,
+    campaign: Campaign,
     spare: Sequence[tuple[SpareCheckpoint, int]],
     put_away: Callable[[SpareCheckpoint], bool],
 ) -> list[SpareCheckpoint]:
-    """Store that checkpoints are removed; returns those that were put away.
+    """Store that checkpoints are removed; returns those put away, none that may be needed now.
 
     Their evaluations are locked meanwhile, so that nobody starts one of them: `put_away` may do no more than
     rename a folder.
 
     Args:
+        campaign: by which they were found to be spare; it may have been revised since.
         spare: with their sizes in bytes.
         put_away: takes a checkpoint from where its evaluation would look for it; False where there was none.
     """
     sizes = {one.evaluation_id: (one, size) for one, size in spare}
     rows, done = [], []
-    for row in lock_rows_of(connection, sizes):
+    locked = lock_rows_of(connection, sizes)
+    if get_campaign(connection, campaign.id).revision != campaign.revision:
+        return []
+    for row in locked:
         one, size = sizes[row.id]
         if row.state not in _SPARE or row.attempt != one.attempt:
             continue  # it was rerun, or promoted
