@@ -53,16 +53,18 @@ def standings_of(connection: Connection, campaign_id: int, fidelity: Fidelity) -
     columns = select(campaign.c.uid, campaign.c.direction).where(campaign.c.id == campaign_id)
     uid, direction = connection.execute(columns).one()
     sign = 1.0 if direction == "minimize" else -1.0
-    with _lock:
+    with _lock:  # not while the database is asked: another thread reads all for itself meanwhile
         known = _known.pop((uid, campaign_id), None) or _Known()
-        if not known.follow(_rows_from(connection, campaign_id, known.last_id), sign):
-            known = _Known()
-            known.follow(_rows_from(connection, campaign_id, known.last_id), sign)
+    if not known.follow(_rows_from(connection, campaign_id, known.last_id), sign):
+        known = _Known()
+        known.follow(_rows_from(connection, campaign_id, known.last_id), sign)
+    found = Standings(known, fidelity)
+    with _lock:
         if uid:
             _known[(uid, campaign_id)] = known  # as the newest
         while len(_known) > MOST_KNOWN:
             del _known[next(iter(_known))]
-        return Standings(known, fidelity)
+    return found
 
 
 class _Known:
