@@ -32,7 +32,7 @@ AT = 1.7e9
 def held(engine: Engine, number: int) -> tuple[int, list[Claim]]:
     """A launcher and what it has claimed."""
     with transaction(engine) as connection:
-        stock.evaluations(connection, stock.campaign(connection, uid="reports").id, number)
+        stock.evaluations(connection, stock.campaign(connection).id, number)
         launcher = stock.launcher(connection)
         return launcher, claim(connection, launcher, number)
 
