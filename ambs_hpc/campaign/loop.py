@@ -24,6 +24,7 @@ from ambs_hpc.errors import (
 )
 from ambs_hpc.problem.space import in_stored_order
 from ambs_hpc.queue import (
+    PROMOTED_AT_ONCE,
     Proposed,
     RungResult,
     campaign_uid,
@@ -107,6 +108,7 @@ class SearchLoop:
         self._unsaved: list[Proposal] = []  # asked, but the database did not confirm them
         self._exhausted, self._dead_end = False, ""
         self._stopped = False
+        self._promotes_on = False  # what was promoted last is not all
         self._last_heartbeat = float("-inf")
         self._progress = Progress({}, 0, campaign.definition.max_evaluations)
 
@@ -153,8 +155,8 @@ class SearchLoop:
         with transaction(self._engine) as connection:
             is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
             self._check(connection, says_it_lives=is_due)
-            if is_due:
-                promote(connection, self._campaign.id)
+            if is_due or self._promotes_on:
+                self._promotes_on = promote(connection, self._campaign.id) >= PROMOTED_AT_ONCE
             finished = finished_since(
                 connection, self._campaign.id, self._cursor, with_metrics=self._has_goals
             )

@@ -71,7 +71,7 @@ class _Fit:
         self.outside: list[int] = []  # ids of those that wait or run, and do not fit
         self.seen = NOTHING_SEEN
         self._kept: set[str] = set()
-        self.left = self.run_on = self.wait_outside = 0
+        self.left = self.run_on = self.wait_outside = self.ready_outside = 0
 
     @property
     def kept(self) -> int:
@@ -94,6 +94,7 @@ class _Fit:
             self.outside.append(row.id)  # those of them that wait when it is stored are cancelled
             self.run_on += row.state is State.RUNNING
             self.wait_outside += row.state in WAIT
+            self.ready_outside += row.state is State.READY
         following: Configuration | None = OUTSIDE_OF_SPACE if carried is None else carried
         if carried == row.configuration:
             following = None
@@ -107,10 +108,11 @@ def plan(engine: Engine, found: Campaign, after: NewCampaign) -> Revised:
     effects: dict[str, int] = {}
     if changes:
         fit = _fit_of(engine, found, after, changes)
-        cancelled = fit.wait_outside if fit else 0
         with reading(engine) as connection:
             waiting = counts(connection, found.id)[State.READY]
-        effects = _effects(waiting - cancelled, cancelled, fit)
+        if fit is not None:
+            waiting -= fit.ready_outside
+        effects = _effects(waiting, 0 if fit is None else fit.wait_outside, fit)
     return Revised(Campaign(found.id, found.created_at, after, found.revision + 1), changes, effects)
 
 

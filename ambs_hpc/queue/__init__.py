@@ -180,7 +180,7 @@ from ambs_hpc.queue.verbs.rungs.checkpoint_removal import (
     spare_checkpoints,
     unfreed_checkpoints,
 )
-from ambs_hpc.queue.verbs.rungs.judgement import promote
+from ambs_hpc.queue.verbs.rungs.judgement import PROMOTED_AT_ONCE, promote
 from ambs_hpc.queue.verbs.slot_notes import NodeCapacity, note_capacity, note_idleness
 from ambs_hpc.queue.verbs.source_intake import add_source
 from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
@@ -194,6 +194,7 @@ __all__ = [
     "OUTSIDE_OF_SPACE",
     "OVER",
     "PREPARED",
+    "PROMOTED_AT_ONCE",
     "REFUSED",
     "SORTS",
     "UNSENT",

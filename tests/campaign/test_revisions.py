@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from ambs_hpc.campaign import SearchLoop, plan, revise, searcher_for
 from ambs_hpc.campaign.added_points import add_points
@@ -22,15 +22,18 @@ from ambs_hpc.queue import (
     cancel,
     claim,
     complete,
+    counts,
     get_campaign,
     import_results,
     list_evaluations,
+    pause,
     proposals_of,
     reading,
     revisions_of,
     show_evaluation,
     transaction,
 )
+from ambs_hpc.queue.schema.tables import evaluation
 from ambs_hpc.records import Campaign, ImportedResult, NewCampaign, Outcome
 from ambs_hpc.states import Move, State
 from tests.queue import stock
@@ -278,3 +281,24 @@ def test_starting_points_outside_are_left_out(any_engine: Engine) -> None:
     first = searcher_for(story.campaign.definition).ask(2)
     assert [one.kind for one in first] == ["start", "design"]
     assert first[0].configuration == points[1]
+
+
+def test_what_is_paused_outside_is_cancelled_and_counts_for_nothing_that_waits(any_engine: Engine) -> None:
+    """A dry run told of -3 waiting evaluations, where it is paused ones that are cancelled."""
+    story = Story(any_engine, "digits", "sobol", restarts=False, slots=8)
+    story.search.step()
+    with transaction(any_engine) as connection:
+        held = claim(connection, story.launcher_id, 8)
+        mine = evaluation.c.id.in_([one.id for one in held])
+        connection.execute(update(evaluation).where(mine).values(paused_rung=1))
+        pause(connection, story.launcher_id, [(one.id, one.attempt) for one in held])
+    after = edited_campaign(story.campaign, {"--narrow": [], "--pin": ["kind=a"]}, {})
+    planned = plan(any_engine, story.campaign, after)
+    revised = revise(any_engine, story.campaign, after)
+    assert revised == replace(planned, campaign=revised.campaign)
+    outside = [one for one in held if one.configuration["kind"] != "a"]
+    assert len(outside) <= revised.effects["cancelled"]
+    with reading(any_engine) as connection:
+        by_state = counts(connection, story.id)
+    assert by_state[State.PAUSED] == len(held) - len(outside) > 0
+    assert by_state[State.READY] == revised.effects["waiting"] >= 0

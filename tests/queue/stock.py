@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from ambs_hpc.identity import new_uid
 from ambs_hpc.queue import create_campaign, enqueue, register_launcher
 from ambs_hpc.records import (
     Campaign,
@@ -39,8 +40,8 @@ LAUNCHER = NewLauncher(host="node1", pid=4242, process_started=99, slots=4)
 
 
 def campaign(connection: Connection, **changes: object) -> Campaign:
-    """A stored campaign; `changes` are fields of `CAMPAIGN`."""
-    return create_campaign(connection, replace(CAMPAIGN, **changes))
+    """A stored campaign; `changes` are fields of `CAMPAIGN`. Its uid is its own, as a real one's."""
+    return create_campaign(connection, replace(CAMPAIGN, **{"uid": new_uid(), **changes}))
 
 
 def launcher(connection: Connection, **changes: object) -> int:

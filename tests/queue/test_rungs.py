@@ -12,6 +12,7 @@ from sqlalchemy import Engine, update
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
+    PROMOTED_AT_ONCE,
     Evidence,
     NewReport,
     NewRevision,
@@ -126,7 +127,8 @@ def test_what_is_not_among_the_best_pauses_and_is_promoted_later(any_engine: Eng
         rows = rungs_of(connection, second.id)
         by_state = counts(connection, trial.campaign.id)
     assert [(row.rung, row.value, row.kept, row.promoted_at is not None) for row in rows] == [
-        (1, 0.6, False, True)
+        (1, 0.6, False, True),
+        (9, 0.5, True, False),  # its result: it has not reported the last step
     ]
     assert (by_state[State.PAUSED], by_state[State.DONE], by_state[State.READY]) == (2, 1, 0)
 
@@ -209,6 +211,7 @@ def test_a_result_that_comes_while_it_is_paused_counts(any_engine: Engine) -> No
     assert rungs == [
         *((first_number, 1, True), (first_number + 1, 1, False), (first_number + 2, 1, False)),
         (first_number + 1, 3, True),  # reported before its TERM came
+        *((first_number + 1, 9, True), (first_number + 2, 9, True)),  # the results
     ]
     assert by_state == {**dict.fromkeys(State, 0), State.RUNNING: 1, State.DONE: 2}
 
@@ -277,3 +280,51 @@ def test_what_is_paused_is_judged_by_the_rungs_of_a_revision(any_engine: Engine)
         rungs = [(row.rung, row.value) for row in rungs_of(connection, third.id)]
     assert trial.states() == ["RUNNING", "READY", "PAUSED", "PAUSED"]
     assert rungs == [(1, 0.3), (2, 0.3)]
+
+
+def test_a_result_is_the_value_on_the_last_rung_where_none_was_reported(any_engine: Engine) -> None:
+    """A program that counts its epochs from 0 never reports the last step: no end was known of it."""
+    trial = Trial(any_engine, 2)
+    for one, result in zip(trial.claims, (0.4, 0.3), strict=True):
+        trial.report(one, [0.5])
+        with transaction(any_engine) as connection:
+            complete(connection, trial.launcher, [stock.success(one, result)])
+            complete(connection, trial.launcher, [stock.success(one, result)])
+    with reading(any_engine) as connection:
+        found = rung_results_since(connection, trial.campaign.id)
+    told = [(one.evaluation_id, one.rung, one.step, one.value, one.kept) for one in found]
+    first, second = trial.claims
+    assert [one for one in told if one[1] == 9] == [(first.id, 9, 9, 0.4, True), (second.id, 9, 9, 0.3, True)]
+
+
+def test_a_value_reported_on_the_last_rung_stays(any_engine: Engine) -> None:
+    """What was decided with is never changed by a result that is another one."""
+    trial = Trial(any_engine, 1)
+    (one,) = trial.claims
+    trial.report(one, [0.5] * 8 + [0.2])
+    with transaction(any_engine) as connection:
+        complete(connection, trial.launcher, [stock.success(one, 0.7)])
+        rows = rungs_of(connection, one.id)
+    assert [(row.rung, row.value) for row in rows] == [(1, 0.5), (3, 0.5), (9, 0.2)]
+
+
+def test_a_revision_that_promotes_many_does_so_in_steps(any_engine: Engine) -> None:
+    """Thousands at once would hold the lock for which all launchers of the campaign wait."""
+    trial = Trial(any_engine, 2 * PROMOTED_AT_ONCE)
+    with transaction(any_engine) as connection:
+        told = [NewReport(one.id, 1, one.token, 1, 0.5, time.time()) for one in trial.claims]
+        add_reports(connection, told)
+        pause(connection, trial.launcher, [(one.id, 1) for one in trial.claims])
+        paused = counts(connection, trial.campaign.id)[State.PAUSED]
+        before = trial.campaign
+        fidelity = fidelity_to_json(replace(FIDELITY, minimum=3))
+        problem = {**before.definition.problem, "fidelity": fidelity}
+        after = replace(before.definition, problem=problem)
+        store_revision(connection, NewRevision(before, after, "me@host", []), {})
+    steps = []
+    for _ in range(3):
+        with transaction(any_engine) as connection:
+            steps.append(promote(connection, before.id))
+    assert steps == [PROMOTED_AT_ONCE, paused - PROMOTED_AT_ONCE, 0]
+    with reading(any_engine) as connection:
+        assert counts(connection, before.id)[State.PAUSED] == 0

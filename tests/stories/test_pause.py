@@ -17,6 +17,7 @@ DECIDED = [
     (-3, 1, False, False),
     (-4, 1, False, False),
     (-2, 2, False, False),
+    (0, 4, True, False),  # its result: it reports no steps
 ]
 
 

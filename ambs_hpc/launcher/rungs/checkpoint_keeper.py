@@ -23,6 +23,7 @@ from ambs_hpc.problem.allow_list import is_run_directory_allowed
 from ambs_hpc.problem.checkpoint_policy import KEEP_ALL, kept_best
 from ambs_hpc.queue import (
     SpareCheckpoint,
+    get_campaign,
     list_campaigns,
     note_freed,
     reading,
@@ -78,18 +79,20 @@ class CheckpointKeeper:
             logger.warning("checkpoints are removed later: %s", error)
 
     def _remove_some(self, campaign: Campaign, until: float) -> bool:
-        """Remove the next few of a campaign; False when there are no more."""
+        """Remove the next few of a campaign; False when there are no more, or it has been revised."""
         keep_best = kept_best(campaign.definition.problem.get("checkpoints", KEEP_ALL))
         assert keep_best is not None
         run_directory = campaign.definition.run_directory
         with reading(self._engine) as connection:
+            if get_campaign(connection, campaign.id).revision != campaign.revision:
+                return False  # looked at anew in a while, by what it is now
             left_over = unfreed_checkpoints(connection, campaign.id, AT_ONCE)
             spare = spare_checkpoints(connection, campaign, keep_best, AT_ONCE)
         self._free(run_directory, left_over, until)  # of a launcher that was killed meanwhile
         sized = [(one, _size(_folder(run_directory, one))) for one in spare]
         with transaction(self._engine) as connection:
             put_away = remove_checkpoints(
-                connection, sized, lambda one: _put_away(run_directory, _folder(run_directory, one))
+                connection, campaign, sized, lambda one: _put_away(run_directory, _folder(run_directory, one))
             )
         self._free(run_directory, spare, until)
         if put_away:

@@ -17,7 +17,7 @@ from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.late_results import deliverable
 from ambs_hpc.queue.verbs.release import GUARDS, RUNNING, Interruption, lock_rows_of, pause_rows
 from ambs_hpc.queue.verbs.revisions import renew_waiting
-from ambs_hpc.queue.verbs.rungs.judgement import judge
+from ambs_hpc.queue.verbs.rungs.judgement import judge_ends
 from ambs_hpc.records import Outcome
 from ambs_hpc.states import FailureKind, Move, State
 
@@ -54,7 +54,7 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
     record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in accepted])
     counters.save(connection)
     # What was to be paused, or was, has come to the rungs above as well.
-    judge(connection, [row.id for row, _, _ in accepted if row.paused_rung is not None])
+    judge_ends(connection, {one["id"]: one["objective"] for one in done})
     if accepted:
         notify(connection, NotifyChannel.FINISHED)
     return [row.id for row, _, _ in accepted]

@@ -11,20 +11,24 @@ from sqlalchemy import Engine
 
 from ambs_hpc.errors import ProblemError
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
+from ambs_hpc.identity import new_uid
 from ambs_hpc.launcher.paths import checkpoint_folder
 from ambs_hpc.launcher.rungs.checkpoint_keeper import PUT_AWAY, CheckpointKeeper
 from ambs_hpc.problem.allow_list import allow_runs
 from ambs_hpc.problem.checkpoint_policy import kept_best
 from ambs_hpc.queue import (
     NewReport,
+    NewRevision,
     add_reports,
     claim,
     complete,
     freed_space,
+    get_campaign,
     pause,
     reading,
     rerun,
     show_evaluation,
+    store_revision,
     transaction,
 )
 from ambs_hpc.queue.verbs.rungs.checkpoint_removal import never_promoted
@@ -40,7 +44,7 @@ class Scene:
 
     def __init__(self, engine: Engine, folder: Path, number: int, **problem: object) -> None:
         self.engine, self.keeper = engine, CheckpointKeeper(engine)
-        uid = "0123456789abcdef"
+        uid = new_uid()
         self.runs = folder / "runs" / uid
         allow_runs(str(self.runs))
         stored = {**stock.CAMPAIGN.problem, "checkpoints": "keep-best 1", **problem}
@@ -96,6 +100,45 @@ def test_only_the_best_results_keep_their_checkpoints(any_engine: Engine, tmp_pa
     assert scene.freed() == (2, 2 * BYTES)
     assert scene.kept() == [2, 3]
     assert [path.name for path in scene.runs.rglob(f"*{PUT_AWAY}")] == []
+
+
+def test_the_front_of_several_objectives_keeps_its_checkpoints(any_engine: Engine, tmp_path: Path) -> None:
+    """It is what `ambs best` names: the first objective alone does not say which results are wanted."""
+    two = {"loss": "minimize", "seconds": "minimize"}
+    scene = Scene(any_engine, tmp_path, 4, direction=two)
+    measured = [(0.4, 1.0), (0.2, 2.0), (0.3, 3.0), (0.1, 4.0)]  # the third is dominated by the second
+    with transaction(any_engine) as connection:
+        outcomes = [
+            stock.success(one, loss, metrics={"loss": loss, "seconds": seconds})
+            for one, (loss, seconds) in zip(scene.claims, measured, strict=True)
+        ]
+        complete(connection, scene.launcher, outcomes)
+    assert scene.kept() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("changed", [{"max_evaluations": 900}, {"checkpoints": "keep-all"}])
+def test_what_a_revision_makes_worth_keeping_stays(
+    any_engine: Engine, tmp_path: Path, changed: dict[str, object]
+) -> None:
+    """A look takes minutes where folders are many or large, and goes by what it had read at its beginning."""
+    scene = Scene(any_engine, tmp_path, 4)
+    scene.complete(*scene.claims)
+
+    def revised(folder: Path) -> int:
+        with transaction(any_engine) as connection:
+            before = get_campaign(connection, scene.campaign.id)
+            if before.revision == scene.campaign.revision:
+                policy = {key: value for key, value in changed.items() if key == "checkpoints"}
+                problem = {**before.definition.problem, **policy}
+                most = changed.get("max_evaluations", before.definition.max_evaluations)
+                after = replace(before.definition, problem=problem, max_evaluations=most)
+                store_revision(connection, NewRevision(before, after, "me@host", []), {})
+        return BYTES
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ambs_hpc.launcher.rungs.checkpoint_keeper._size", revised)
+        assert scene.kept() == [0, 1, 2, 3]
+    assert scene.kept() == ([0, 1, 2, 3] if "checkpoints" in changed else [3])
 
 
 def test_what_can_never_be_promoted_loses_its_checkpoint(any_engine: Engine, tmp_path: Path) -> None:
@@ -200,16 +243,3 @@ def test_a_wrong_policy_is_refused(wrong: object) -> None:
     assert (kept_best("keep-all"), kept_best("keep-best 0"), kept_best("keep-best 12")) == (None, 0, 12)
     with pytest.raises(ProblemError, match=r"checkpoints: is .*keep-best 5"):
         kept_best(wrong)
-
-
-def test_the_front_of_several_objectives_keeps_its_checkpoints(any_engine: Engine, tmp_path: Path) -> None:
-    """Each of them may be the one that a person wants; the best by the first one alone is not the result."""
-    scene = Scene(any_engine, tmp_path, 4, direction={"loss": "minimize", "seconds": "minimize"})
-    seconds = [9.0, 3.0, 4.0, 1.0]  # of losses 0, 1, 2, 3: the third is dominated
-    with transaction(any_engine) as connection:
-        outcomes = [
-            replace(stock.success(one, float(index)), metrics={"loss": index, "seconds": seconds[index]})
-            for index, one in enumerate(scene.claims)
-        ]
-        complete(connection, scene.launcher, outcomes)
-    assert scene.kept() == [0, 1, 3]

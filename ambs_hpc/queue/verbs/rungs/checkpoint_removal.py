@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
-from ambs_hpc.fidelity import fidelity_from_json, keep_shares, rule_of
+from ambs_hpc.fidelity import fidelity_from_json, rule_of
 from ambs_hpc.queue.reads.best_results import ids_to_keep
+from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.reads.search_feed import marks_of
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint
 from ambs_hpc.queue.schema.tables import (
@@ -24,7 +25,7 @@ from ambs_hpc.queue.schema.tables import (
 from ambs_hpc.queue.sql.bulk import id_in, insert_rows
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.verbs.release import lock_rows_of
-from ambs_hpc.queue.verbs.rungs.rung_rows import results_of_campaign
+from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.records import Campaign, Configuration
 from ambs_hpc.states import State
 
@@ -87,15 +88,8 @@ def never_promoted(connection: Connection, campaign: Campaign) -> set[int]:
     budget, marks = campaign.definition.max_evaluations, marks_of(connection, campaign.id)
     if fidelity is None or budget is None:
         return set()
-    rungs = fidelity.rungs()
-    sign = 1.0 if campaign.definition.direction == "minimize" else -1.0
-    standings: dict[int, dict[int, float | None]] = {rung: {} for rung in rungs}
-    ordinals: dict[int, int] = {}
-    for one in results_of_campaign(connection, campaign.id):
-        ordinals[one.evaluation_id] = one.ordinal
-        if one.rung in standings:
-            standings[one.rung][one.evaluation_id] = sign * one.value
-    rule = rule_of(fidelity, keep_shares(fidelity, [standings[rung] for rung in rungs], ordinals))
+    rungs, known = fidelity.rungs(), standings_of(connection, campaign.id, fidelity)
+    standings, rule = known.by_rung, rule_of(fidelity, known.shares())
     unproposed = max(0, budget - (marks.enqueued - marks.added))
     still_open = _held_at(connection, campaign.id)
     lost: set[int] = set()
@@ -110,21 +104,26 @@ def never_promoted(connection: Connection, campaign: Campaign) -> set[int]:
 
 def remove_checkpoints(
     connection: Connection,
+    campaign: Campaign,
     spare: Sequence[tuple[SpareCheckpoint, int]],
     put_away: Callable[[SpareCheckpoint], bool],
 ) -> list[SpareCheckpoint]:
-    """Store that checkpoints are removed; returns those that were put away.
+    """Store that checkpoints are removed; returns those put away, none that may be needed now.
 
     Their evaluations are locked meanwhile, so that nobody starts one of them: `put_away` may do no more than
     rename a folder.
 
     Args:
+        campaign: by which they were found to be spare; it may have been revised since.
         spare: with their sizes in bytes.
         put_away: takes a checkpoint from where its evaluation would look for it; False where there was none.
     """
     sizes = {one.evaluation_id: (one, size) for one, size in spare}
     rows, done = [], []
-    for row in lock_rows_of(connection, sizes):
+    locked = lock_rows_of(connection, sizes)
+    if get_campaign(connection, campaign.id).revision != campaign.revision:
+        return []
+    for row in locked:
         one, size = sizes[row.id]
         if row.state not in _SPARE or row.attempt != one.attempt:
             continue  # it was rerun, or promoted

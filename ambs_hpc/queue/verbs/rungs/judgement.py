@@ -6,13 +6,12 @@ next, what was decided stands, and nothing that was to be decided is missing.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 
-from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, keep_shares, rule_of
+from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, rule_of
 from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import (
@@ -34,13 +33,16 @@ from ambs_hpc.queue.verbs.rungs.rung_rows import (
     beginning,
     first_report_from,
     note_promotions,
-    results_of_campaign,
 )
+from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.states import Move, State
 
 # What a campaign's fidelity is, by its uid and revision: asked at every exchange of every launcher.
 _known: dict[tuple[str, int], Fidelity | None] = {}
 MOST_KNOWN = 1000
+# A revised fidelity may promote thousands: all at once would hold the campaign's lock for many seconds.
+PROMOTED_AT_ONCE = 100
+_NO_RESULTS: Mapping[int, float] = {}
 
 
 class _Campaign(NamedTuple):
@@ -85,8 +87,28 @@ def judge(connection: Connection, ids: Iterable[int]) -> None:
     counters.save(connection)
 
 
+def judge_ends(connection: Connection, results: Mapping[int, float]) -> None:
+    """As `judge`, of evaluations that are DONE with these results.
+
+    One that has not reported the last step has its result there: whether rungs say what the end will be is
+    judged by ends, whether programs count their steps from 0 or end before the last one.
+
+    Args:
+        results: objectives by ids.
+    """
+    found = _with_fidelity(connection, results) if results else {}
+    if not found:
+        return
+    counters = CounterChanges.of_evaluations(connection, results)
+    for of, mine in found.items():
+        _Bench(connection, of, counters).judge(lock_rows_of(connection, sorted(mine)), results)
+    counters.save(connection)
+
+
 def promote(connection: Connection, campaign_id: int) -> int:
     """Decide again about all that is paused in a campaign; returns how many are READY by it.
+
+    Where these are PROMOTED_AT_ONCE, more may be left for the next call.
 
     As rungs gain values this happens by itself: it is for what changes otherwise, such as a revised fidelity.
     """
@@ -108,33 +130,30 @@ class _Bench:
         self._rungs = of.fidelity.rungs()
         direction = select(campaign.c.direction).where(campaign.c.id == of.id)
         self._sign = 1.0 if connection.execute(direction).scalar_one() == "minimize" else -1.0
-        self._standings: dict[int, dict[int, float | None]] = {rung: {} for rung in self._rungs}
-        self._reached: dict[int, set[int]] = defaultdict(set)  # rungs by evaluations
-        self._ordinals: dict[int, int] = {}
-        for row in results_of_campaign(connection, of.id):
-            self._ordinals[row.evaluation_id] = row.ordinal
-            self._reached[row.evaluation_id].add(row.rung)
-            if row.rung in self._standings:
-                self._standings[row.rung][row.evaluation_id] = self._sign * row.value
+        self._known = standings_of(connection, of.id, of.fidelity)
+        self._standings = self._known.by_rung
         self._held_back: set[int] = set()  # by this decision
         self._known_rule: Rule | None = None
         self._promoted = 0
         self._events: list[NewEvent] = []
 
-    def judge(self, rows: Sequence[DatabaseRow]) -> None:
+    def judge(self, rows: Sequence[DatabaseRow], results: Mapping[int, float] = _NO_RESULTS) -> None:
         """What has reported goes on, or is to be paused; others are promoted by what it gave."""
         gained: set[int] = set()
+        last = len(self._rungs) - 1
         for row in rows:
             gained |= self._advance(row, row.paused_rung, is_live=row.state == State.RUNNING.value)
+            if row.id in results and row.id not in self._standings[self._rungs[last]]:
+                end = self._rungs[last]
+                self._enter(row, last, RungRow(row.id, end, end, row.attempt, results[row.id]), is_live=False)
         self._promote_from(gained)
         self._finish()
 
     def judge_again(self) -> int:
         """All that is paused is judged by the rungs that there are now."""
         mine = evaluation.c.campaign_id == self._campaign.id
-        rows = lock_rows(self._connection, is_paused, mine)
-        for row in rows:
-            if row.paused_rung not in self._rungs:
+        for row in lock_rows(self._connection, is_paused, mine, evaluation.c.paused_rung.not_in(self._rungs)):
+            if self._promoted < PROMOTED_AT_ONCE:
                 self._move_down(row)
         self._promote_from(set(self._rungs))
         self._finish()
@@ -145,7 +164,7 @@ class _Bench:
         below = max((rung for rung in self._rungs if rung < row.paused_rung), default=None)
         if below is not None:
             self._advance(row, below, is_live=False)
-        if below in self._reached[row.id]:
+        if below is not None and row.id in self._standings[below]:
             self._set(row, paused_rung=below)
         else:
             self._go_on(row, f"rung {row.paused_rung} is none any more")
@@ -158,11 +177,11 @@ class _Bench:
             is_live: whether it runs, or would: one that has ended, or waits, is not judged.
         """
         gained: set[int] = set()
-        self._ordinals[row.id] = row.ordinal
+        self._known.ordinals[row.id] = row.ordinal
         if row.state == State.READY.value and not is_live:
             return gained  # once it runs
         for index, rung in enumerate(self._rungs):
-            if rung in self._reached[row.id]:
+            if row.id in self._standings[rung]:
                 continue
             if held_at is not None and rung > held_at:
                 break
@@ -186,7 +205,6 @@ class _Bench:
             reason += "; it runs on there whatever its value is"
         add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
         self._standings[rung][row.id] = value
-        self._reached[row.id].add(rung)
         if index == len(self._rungs) - 1:
             self._known_rule = None  # how far rungs say what the end will be is judged by ends
         if not kept:
@@ -201,11 +219,14 @@ class _Bench:
         for index, rung in enumerate(self._rungs):  # upwards: promotions fill the rungs above
             if rung not in gained:
                 continue
-            held = {row.id: row for row in self._held_at(rung)}
+            held = self._held_at(rung)
             self._held_back.difference_update(held)
             chosen = self._rule().promotable(index, self._standings[rung], held) if held else ()
+            rows = {row.id: row for row in lock_rows_of(self._connection, chosen)} if chosen else {}
             for one in chosen:
-                gained |= self._go_on(held[one], self._place(index, one))
+                if self._promoted >= PROMOTED_AT_ONCE:
+                    return
+                gained |= self._go_on(rows[one], self._place(index, one))
 
     def _go_on(self, row: DatabaseRow, reason: str) -> set[int]:
         """Promote one; returns the rungs above that gained its value, from what it had reported already."""
@@ -229,10 +250,11 @@ class _Bench:
         if row.is_of_old_revision:
             renew_waiting(self._connection, [row.campaign_id])
 
-    def _held_at(self, rung: int) -> Sequence[DatabaseRow]:
-        """Those that are paused there, or to be."""
+    def _held_at(self, rung: int) -> list[int]:
+        """Ids of those that are paused there, or to be: that changes under the campaign's lock alone."""
         at = (evaluation.c.campaign_id == self._campaign.id, evaluation.c.paused_rung == rung)
-        return [row for state in (is_paused, is_running) for row in lock_rows(self._connection, state, *at)]
+        statements = [select(evaluation.c.id).where(state, *at) for state in (is_paused, is_running)]
+        return [one for each in statements for one in self._connection.execute(each).scalars()]
 
     def _set(self, row: DatabaseRow, **values: object) -> None:
         self._connection.execute(update(evaluation).where(evaluation.c.id == row.id).values(values))
@@ -246,9 +268,7 @@ class _Bench:
 
     def _rule(self) -> Rule:
         if self._known_rule is None:
-            standings = [self._standings[rung] for rung in self._rungs]
-            fidelity = self._campaign.fidelity
-            self._known_rule = rule_of(fidelity, keep_shares(fidelity, standings, self._ordinals))
+            self._known_rule = rule_of(self._campaign.fidelity, self._known.shares())
         return self._known_rule
 
     def _note(self, row: DatabaseRow, move: Move, detail: str) -> None:

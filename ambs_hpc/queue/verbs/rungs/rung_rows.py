@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
 
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint, rung_result
-from ambs_hpc.queue.schema.tables import evaluation, evaluation_event, report
+from ambs_hpc.queue.schema.tables import evaluation_event, report
 from ambs_hpc.queue.sql.clock import now, read_now
 from ambs_hpc.queue.sql.row_mapping import text_value
 from ambs_hpc.queue.verbs.release import NO_CHECKPOINT
@@ -23,15 +23,6 @@ class RungRow(NamedTuple):
     step: int
     attempt: int
     value: float
-
-
-class JudgedRung(NamedTuple):
-    """A stored one, with what a rule asks of its evaluation."""
-
-    evaluation_id: int
-    rung: int
-    value: float
-    ordinal: int
 
 
 def add_rung(connection: Connection, campaign_id: int, row: RungRow, *, kept: bool, reason: str) -> None:
@@ -72,19 +63,6 @@ def beginning(connection: Connection, evaluation_id: int, attempt: int) -> str:
     last = select(event.detail).where(*pauses).order_by(event.id.desc()).limit(1)
     has_none = NO_CHECKPOINT in (connection.execute(last).scalar() or "")
     return "; from the start, it left no checkpoint" if has_none else ""
-
-
-def results_of_campaign(connection: Connection, campaign_id: int) -> list[JudgedRung]:
-    """All results at rungs, in the order in which they were stored."""
-    return [JudgedRung(*row) for row in connection.execute(_ALL, {"campaign": campaign_id})]
-
-
-_ALL = (
-    select(rung_result.c.evaluation_id, rung_result.c.rung, rung_result.c.value, evaluation.c.ordinal)
-    .join(evaluation, evaluation.c.id == rung_result.c.evaluation_id)
-    .where(rung_result.c.campaign_id == bindparam("campaign"))
-    .order_by(rung_result.c.id)
-)
 
 
 def first_report_from(connection: Connection, evaluation_id: int, step: int) -> RungRow | None:
