@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER_FILE = "ambs.yml"
+MOST_TRIES = 3  # to claim a whole notice; after that the next look has it
+
+
+class _ClaimedInPart(Exception):
+    """Of what a notice tells, another process has claimed a part since it was read."""
 
 
 class Notifier:
@@ -47,14 +52,24 @@ class Notifier:
             DatabaseError: it could not be asked; what was not told is found again at the next look.
         """
         for campaign_id in campaign_ids:
-            with queue.reading(self._engine) as connection:
-                found = self._read(connection, campaign_id, is_exhausted=campaign_id in exhausted)
-            if found is None:
-                continue
-            campaign, reading = found
+            for _ in range(MOST_TRIES):
+                if self._tell_what_is_due(campaign_id, is_exhausted=campaign_id in exhausted):
+                    break
+
+    def _tell_what_is_due(self, campaign_id: int, *, is_exhausted: bool) -> bool:
+        """False where it has to be read again, since another process tells a part of a notice."""
+        with queue.reading(self._engine) as connection:
+            found = self._read(connection, campaign_id, is_exhausted=is_exhausted)
+        if found is None:
+            return True
+        campaign, reading = found
+        try:
             for due in due_notices(reading, self._events):
                 self._tell(campaign, due)
-            self._seen[campaign_id] = reading.counts, reading.best
+        except _ClaimedInPart:
+            return False
+        self._seen[campaign_id] = reading.counts, reading.best
+        return True
 
     def _read(
         self, connection: Connection, campaign_id: int, *, is_exhausted: bool
@@ -93,7 +108,9 @@ class Notifier:
                 )
                 for key in due.keys
             ]
-        ours = [one for one in claimed if one is not None]
+            ours = [one for one in claimed if one is not None]
+            if ours and len(ours) < len(due.keys):
+                raise _ClaimedInPart  # and give back what was claimed
         if not ours:
             return
         trouble = deliver(self._targets, self._content(campaign, due))

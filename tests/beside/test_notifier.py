@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from ambs_hpc.beside.companion import Companion
 from ambs_hpc.beside.notice_delivery import Targets
+from ambs_hpc.beside.notice_rules import due_notices
 from ambs_hpc.beside.notifier import Notifier, notifier_of
 from ambs_hpc.beside.provenance_recorder import ProvenanceRecorder
 from ambs_hpc.errors import SiteInvalid
@@ -63,6 +64,41 @@ def test_many_that_look_at_once_tell_once(any_engine: Engine, tmp_path: Path) ->
     with reading(any_engine) as connection:
         told = notices_of(connection, campaign)
     assert all(one.sent_at is not None and not one.error for one in told)
+
+
+def test_a_kind_of_failure_that_another_tells_meanwhile_is_not_told_with_the_next(
+    any_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two launchers see two and three kinds of failures: the third one is all that is left to tell."""
+    with transaction(any_engine) as connection:
+        campaign = stock.campaign(connection, max_failures=1)
+        stock.evaluations(connection, campaign.id, 3)
+        launcher = stock.launcher(connection)
+        first, second, third = claim(connection, launcher, 3)
+        errors = [(first, "ValueError: a"), (second, "KeyError: b")]
+        fail(connection, launcher, [stock.failure(one, error=error) for one, error in errors])
+    with posts() as server:
+        early, late = (Notifier(any_engine, Targets([], tmp_path, server.url), EVENTS) for _ in range(2))
+        read = late._read
+
+        def read_before_the_other_tells(*given: object, **named: object) -> object:
+            monkeypatch.setattr(late, "_read", read)
+            found = read(*given, **named)
+            early._tell(campaign, two_kinds)
+            return found
+
+        with reading(any_engine) as connection:
+            _, seen = early._read(connection, campaign.id, is_exhausted=False)
+        (two_kinds,) = due_notices(seen, EVENTS)
+        with transaction(any_engine) as connection:
+            fail(connection, launcher, [stock.failure(third, error="OSError: c")])
+        monkeypatch.setattr(late, "_read", read_before_the_other_tells)
+        late.look([campaign.id])
+        told = [body["failures"] for body in server.bodies]
+    assert [sorted(one["signature"] for one in each) for each in told] == [
+        ["KeyError: b", "ValueError: a"],
+        ["OSError: c"],
+    ]
 
 
 def test_what_breaks_a_constraint_is_no_new_best(any_engine: Engine, tmp_path: Path) -> None:
