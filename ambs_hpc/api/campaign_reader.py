@@ -17,6 +17,7 @@ from ambs_hpc.queue import (
     FailureGroup,
     NotifyChannel,
     best,
+    best_feasible,
     close_waits,
     counts,
     failures,
@@ -131,14 +132,14 @@ class CampaignReader:
         """How the campaign stands now."""
         with reading(self._engine) as connection:
             stored = get_campaign(connection, self._stored.id)
-            leading, goals = best(connection, stored.id, 1), goals_of_stored(stored)
+            leading = best_feasible(connection, stored)
             alive = live_launchers(connection, STALE_AFTER_SECONDS, stored.id)
             by_state = counts(connection, stored.id)
             return CampaignStatus(
                 counts={state.value: by_state.get(state, 0) for state in State},
                 added=marks_of(connection, stored.id).added,
                 max_evaluations=stored.definition.max_evaluations,
-                best=leading[0].objective if leading and not why_infeasible(goals, leading[0]) else None,
+                best=leading[0].objective if leading else None,
                 search_alive=is_search_alive(connection, stored.id, STALE_AFTER_SECONDS),
                 launchers=len(alive),
                 slots=sum(one.identity.slots for one in alive),

@@ -12,6 +12,7 @@ from ambs_hpc.insight.evaluation_columns import evaluation_columns
 from ambs_hpc.insight.failure_rules import FailureRule, failure_rules
 from ambs_hpc.insight.remedies import remedies, remedy_of_rule
 from ambs_hpc.queue import failures, reading, sampled_results, stored_failures
+from ambs_hpc.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +60,10 @@ def failure_causes(engine: Engine, campaign: Campaign, most: int) -> list[Failur
         failed = stored_failures(connection, campaign.id, MOST_FAILURES_READ)
         sampled = sampled_results(connection, campaign.id, MOST_RESULTS, imported=False)
     found = []
-    for group in groups:
-        alike = [row for row in failed if (row.kind, row.signature) == (group.kind, group.signature)]
-        found.append(_cause(campaign, group, alike[-MOST_OF_A_SIGNATURE:], sampled))
+    with one_thread():  # several spin on matrices this small, and on a login node they are others' cores
+        for group in groups:
+            alike = [row for row in failed if (row.kind, row.signature) == (group.kind, group.signature)]
+            found.append(_cause(campaign, group, alike[-MOST_OF_A_SIGNATURE:], sampled))
     return found
 
 

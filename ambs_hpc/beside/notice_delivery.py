@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
+from threading import Thread
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -108,13 +109,22 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _post(address: str, content: bytes) -> str:
+    """Post within the time, also where names are not resolved, or the answer comes byte by byte."""
     host = urlsplit(address).hostname
+    said: list[str] = []
+    thread = Thread(target=lambda: said.append(_posted(address, host, content)), daemon=True, name="webhook")
+    thread.start()
+    thread.join(WEBHOOK_SECONDS)
+    return said[0] if said else f"notify.webhook at {host} had not answered after {WEBHOOK_SECONDS:g} s"
+
+
+def _posted(address: str, host: str | None, content: bytes) -> str:
     request = urllib.request.Request(
         address, content, {"Content-Type": "application/json", "User-Agent": "ambs_hpc"}, method="POST"
     )
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=WEBHOOK_SECONDS) as answer:
-            answer.read(1024)
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=WEBHOOK_SECONDS):
+            pass  # the status is enough
     except urllib.error.HTTPError as error:
         error.close()
         return f"notify.webhook at {host} answered {error.code}"

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ambs_hpc.queue import EvaluationRow, FailureGroup, WaitingWork
+from ambs_hpc.queue import EvaluationRow, FailureGroup, NoticeCounts, WaitingWork
 from ambs_hpc.shown_text import cell, duration, harmless, logs_command
 
 BUDGET_SHARE = 0.8
@@ -21,32 +21,36 @@ class CampaignReading:
     """What was read of a campaign.
 
     Args:
+        objective: the name of the one that `best` is the best of; "" for the only one.
         budget: proposals of its search at most; None without one.
-        ended, enqueued, added, paused: evaluations; `added` of them people gave.
+        best: None too where nothing keeps the constraints.
         is_exhausted: its search says that nothing more can be proposed.
         told: keys of notices that were claimed before.
         best_told_seconds: since a new best was told; infinity for never.
     """
 
     name: str
-    direction: str
+    objective: str
     budget: int | None
-    ended: int
-    enqueued: int
-    added: int
+    counts: NoticeCounts
     best: EvaluationRow | None
     failures: Sequence[FailureGroup]
     waiting: WaitingWork
     told: Collection[str] = ()
     best_told_seconds: float = float("inf")
     is_exhausted: bool = False
-    paused: int = 0
 
     @property
     def is_done(self) -> bool:
-        """Whether everything that is to be proposed has been proposed, and has ended or is paused."""
-        is_spent = self.budget is not None and self.enqueued - self.added >= self.budget
-        return (is_spent or self.is_exhausted) and 0 < self.enqueued <= self.ended + self.paused
+        """Whether everything that is to be proposed has been proposed and has ended, or stays paused."""
+        counts = self.counts
+        is_spent = self.budget is not None and counts.enqueued - counts.added >= self.budget
+        return (is_spent or self.is_exhausted) and 0 < counts.enqueued <= self.settled
+
+    @property
+    def settled(self) -> int:
+        """What has ended, and what is paused: that goes on only if others come to its rung."""
+        return self.counts.ended + self.counts.paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ def _best(reading: CampaignReading) -> Iterator[DueNotice]:
     if best is None or (reading.best_told_seconds < BEST_PAUSE_SECONDS and not reading.is_done):
         return
     configuration = cell(dict(best.configuration))
-    text = f"{reading.name}: new best {cell(best.objective)}, evaluation {best.id}: {configuration}"
+    name = f"{cell(reading.objective)} " if reading.objective else ""
+    text = f"{reading.name}: new best {name}{cell(best.objective)}, evaluation {best.id}: {configuration}"
     details = {"evaluation": best.id, "objective": best.objective, "configuration": dict(best.configuration)}
     yield DueNotice((f"best/{best.id}",), "best", _line(text), details)
 
@@ -128,21 +133,22 @@ def _budget(reading: CampaignReading) -> Iterator[DueNotice]:
     told = (
         f"; best {cell(best.objective)}, evaluation {best.id}" if best is not None else "; nothing succeeded"
     )
+    counts = reading.counts
     details = {
-        "ended": reading.ended,
+        "ended": counts.ended,
+        "paused": counts.paused,
         "budget": reading.budget,
         "evaluation": None if best is None else best.id,
         "objective": None if best is None else best.objective,
     }
+    ended = f"evaluations have ended{f', {counts.paused} are paused' if counts.paused else ''}{told}"
     if reading.is_done:
-        paused = f", {reading.paused} are paused" if reading.paused else ""
-        text = f"{reading.name}: done, {reading.ended} evaluations have ended{paused}{told}"
-        yield DueNotice((f"done/{reading.enqueued}",), "done", _line(text), details)
+        text = f"{reading.name}: done, {counts.ended} {ended}"
+        yield DueNotice((f"done/{counts.enqueued}",), "done", _line(text), details)
         return
-    budget, own = reading.budget, reading.ended + reading.paused - reading.added
+    budget, own = reading.budget, reading.settled - counts.added
     if budget and BUDGET_SHARE * budget <= own < budget:
-        or_pause = " or are paused" if reading.paused else ""
-        text = f"{reading.name}: {own} of {budget} evaluations have ended{or_pause}{told}"
+        text = f"{reading.name}: {own - counts.paused} of {budget} {ended}"
         yield DueNotice((f"budget/{budget}",), "budget", _line(text), details)
 
 

@@ -18,7 +18,8 @@ from ambs_hpc.timing import STALE_AFTER_SECONDS
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from ambs_hpc.queue import StoredNotice
+    from ambs_hpc.problem.goals import Goals
+    from ambs_hpc.queue import EvaluationRow, NoticeCounts, StoredNotice
     from ambs_hpc.records import Campaign
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class Notifier:
         self._engine, self._targets, self._events = engine, targets, events
         self._audience = user_name()
         self._has_failed = False
-        self._seen: dict[int, tuple[int, ...]] = {}  # counters at the last look
+        # What was found at the last look; nothing of it changes while these counts do not.
+        self._seen: dict[int, tuple[NoticeCounts, EvaluationRow | None]] = {}
 
     def look(self, campaign_ids: Sequence[int], exhausted: Collection[int] = ()) -> None:
         """Tell what is due of these campaigns.
@@ -52,7 +54,7 @@ class Notifier:
             campaign, reading = found
             for due in due_notices(reading, self._events):
                 self._tell(campaign, due)
-            self._seen[campaign_id] = _counters(reading)
+            self._seen[campaign_id] = reading.counts, reading.best
 
     def _read(
         self, connection: Connection, campaign_id: int, *, is_exhausted: bool
@@ -62,27 +64,25 @@ class Notifier:
             campaign = queue.get_campaign(connection, campaign_id)
         except NotFound:
             return None
-        numbers = queue.ended_and_enqueued(connection, campaign_id)
-        if numbers is None:
+        counts = queue.notice_counts(connection, campaign_id)
+        if counts is None:
             return None
-        ended, enqueued, added, paused = numbers
         told = queue.notices_of(connection, campaign_id, self._audience)
-        is_new = self._seen.get(campaign_id) != numbers
+        seen, best = self._seen.get(campaign_id, (None, None))
+        is_new = seen != counts
+        goals = queue.goals_of_stored(campaign)
         failures = queue.failures(connection, campaign_id) if is_new and "failure" in self._events else []
         return campaign, CampaignReading(
             name=campaign.name,
-            direction=campaign.definition.direction,
+            objective=goals.names[0] if goals.has_several else "",
             budget=campaign.definition.max_evaluations,
-            ended=ended,
-            enqueued=enqueued,
-            added=added,
-            best=next(iter(queue.best(connection, campaign_id, 1)), None),
+            counts=counts,
+            best=_feasible_best(connection, campaign_id, goals) if is_new else best,
             failures=failures,
             waiting=queue.waiting_work(connection, campaign_id, STALE_AFTER_SECONDS),
             told={one.key for one in told},
             best_told_seconds=_seconds_since_best(told, queue.read_now(connection)),
             is_exhausted=is_exhausted,
-            paused=paused,
         )
 
     def _tell(self, campaign: Campaign, due: DueNotice) -> None:
@@ -131,6 +131,7 @@ def notifier_of(engine: Engine, folder: Path, warn: Callable[[str], None]) -> No
     if not is_only_ours(file):
         warn(f"notify in {file}: no notices, since others can write this file. Own it and `chmod go-w` it.")
         return None
+    notify = read_folder(folder, only_ours=True).notify  # of the very file that was looked at
     try:
         address = webhook_address(notify, folder)
     except UsageError as error:
@@ -141,8 +142,12 @@ def notifier_of(engine: Engine, folder: Path, warn: Callable[[str], None]) -> No
     return Notifier(engine, Targets(notify.command, folder, address), frozenset(notify.events))
 
 
-def _counters(reading: CampaignReading) -> tuple[int, int, int, int]:
-    return reading.ended, reading.enqueued, reading.added, reading.paused
+def _feasible_best(connection: Connection, campaign_id: int, goals: Goals) -> EvaluationRow | None:
+    """The best by the first objective; None where it breaks a constraint, as then all others do."""
+    found = next(iter(queue.best(connection, campaign_id, 1)), None)
+    if found is None or goals.feasibility(found.objective, found.metrics).verdict == "no":
+        return None
+    return found
 
 
 def _seconds_since_best(told: Sequence[StoredNotice], now: float) -> float:

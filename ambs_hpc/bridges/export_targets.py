@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ambs_hpc.queue import EvaluationRow
     from ambs_hpc.records import Campaign
 
-AT_ONCE = 200  # runs whose reports are read in one transaction
+AT_ONCE = 200  # runs that are read in one transaction, and handed on together
 
 
 class RunFiles(Protocol):
@@ -42,8 +42,8 @@ class RunFiles(Protocol):
         """Make what runs of the campaign stand in."""
         ...
 
-    def add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
-        """Add one run, all of it or nothing."""
+    def add(self, campaign: ExportedCampaign, runs: Sequence[ExportedRun]) -> None:
+        """Add runs; of each there is all or nothing, whenever it is killed."""
         ...
 
 
@@ -109,19 +109,20 @@ def export_campaign(engine: Engine, campaign: Campaign, form: str, output: Path)
         rows.sort(key=lambda row: (row.finished_at or 0.0, row.id))
         new = [row for row in rows if files.run_id(run_key(row, exported)) not in known]
         files.begin(exported)
-        for run in _runs(engine, exported, new):
-            files.add(exported, run)
+        for some in _runs(engine, exported, new):
+            files.add(exported, some)
     return ExportReport(campaign.name, len(new), len(rows) - len(new))
 
 
-def _runs(engine: Engine, campaign: ExportedCampaign, rows: Sequence[EvaluationRow]) -> Iterator[ExportedRun]:
+def _runs(
+    engine: Engine, campaign: ExportedCampaign, rows: Sequence[EvaluationRow]
+) -> Iterator[list[ExportedRun]]:
     """The runs with their reports; no transaction is open while one is written."""
     for first in range(0, len(rows), AT_ONCE):
         some = rows[first : first + AT_ONCE]
         with queue.reading(engine) as connection:
             reports = {row.id: queue.reports_of(connection, row.id) for row in some}
-        for row in some:
-            yield exported_run(row, campaign, reports[row.id])
+        yield [exported_run(row, campaign, reports[row.id]) for row in some]
 
 
 @contextmanager

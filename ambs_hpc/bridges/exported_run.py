@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ambs_hpc.queue import EvaluationRow, Report
+from ambs_hpc.problem.goals import Goals
+from ambs_hpc.queue import EvaluationRow, Report, goals_of_stored
 from ambs_hpc.records import IMPORTED, Campaign, Value
 from ambs_hpc.states import State
 
@@ -20,7 +21,9 @@ class ExportedCampaign:
     """What runs of a campaign have in common.
 
     Args:
+        direction: of its first objective.
         spaces: of all its revisions, the newest last, as `space_to_json` gives them.
+        goals: its objectives and constraints; None for one without a name, and none.
     """
 
     name: str
@@ -28,11 +31,17 @@ class ExportedCampaign:
     direction: str
     method: str
     spaces: Sequence[Mapping[str, object]]
+    goals: Goals | None = None
+
+    @property
+    def directions(self) -> list[str]:
+        """Of all objectives, the first one first."""
+        return [self.direction] if self.goals is None else list(self.goals.directions.values())
 
     @classmethod
     def of(cls, campaign: Campaign, spaces: Sequence[Mapping[str, object]]) -> ExportedCampaign:
         made = campaign.definition
-        return cls(campaign.name, made.uid, made.direction, made.method, spaces)
+        return cls(campaign.name, made.uid, made.direction, made.method, spaces, goals_of_stored(campaign))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +50,8 @@ class ExportedRun:
 
     Args:
         key: the same whenever it is exported, and of no other ending of any campaign.
-        objective: None when it failed.
-        metrics: numbers by names; those within a mapping as "outer/inner".
+        objective: the first one; None when it failed.
+        metrics: numbers by names, all of several objectives too; those within a mapping as "outer/inner".
         series: (step, time, numbers by names) of its reports, by steps.
         tags: texts by names.
         started_at, finished_at: seconds since 1970 UTC.

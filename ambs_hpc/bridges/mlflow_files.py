@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ambs_hpc.bridges.exported_run import OBJECTIVE, ExportedCampaign, ExportedRun
@@ -49,9 +49,15 @@ class MlflowFiles:
             "lifecycle_stage": "active",
             "name": _free_name(self._folder, campaign),
         }
-        _write(place / "meta.yaml", _yaml(meta))
+        _write(place / "meta.yaml.partial", _yaml(meta))
+        (place / "meta.yaml.partial").rename(place / "meta.yaml")
 
-    def add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
+    def add(self, campaign: ExportedCampaign, runs: Sequence[ExportedRun]) -> None:
+        """Write runs, each as a whole."""
+        for run in runs:
+            self._add(campaign, run)
+
+    def _add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
         """Write one run, all of it or nothing."""
         experiment = _experiment_id(campaign)
         identifier = self.run_id(run.key)

@@ -1,9 +1,10 @@
-"""Runs as trials of a study in Optuna's own SQLite storage, through its own interface."""
+"""Runs as trials of a study in Optuna's own SQLite storage."""
 
 from __future__ import annotations
 
 import datetime
 import sqlite3
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 from sqlalchemy import event
 
 from ambs_hpc.bridges.exported_run import ExportedCampaign, ExportedRun
+from ambs_hpc.bridges.optuna_rows import store_trials, stored_keys, stored_ranges
 from ambs_hpc.errors import UsageError
 from ambs_hpc.records import Value
 
 KEY, ABOUT, UID = "ambs.key", "ambs", "ambs.campaign_uid"  # attributes of a trial, of a trial, of a study
+
+CONSTRAINTS = "constraints"  # the attribute of a trial that Optuna keeps them in
+MISSING_EXCESS, TOUCHED_EXCESS = 1.0, 1e-9
 
 
 class OptunaStorage:
@@ -35,6 +40,7 @@ class OptunaStorage:
         self._storage.engine.dispose()  # of connections that were made before
         self._study: Any = None
         self._ranges: dict[str, Any] = {}
+        self._stored: dict[str, Any] = {}  # ranges of parameters in the study's first trials
 
     def known(self, campaign: ExportedCampaign) -> Collection[str]:
         """Keys of the trials that the campaign's study has."""
@@ -45,7 +51,7 @@ class OptunaStorage:
             raise UsageError(
                 f"The file has a study {campaign.name!r} that is not this campaign's. Give another file."
             )
-        return {str(one.user_attrs.get(KEY)) for one in study.get_trials(deepcopy=False)}
+        return stored_keys(self._storage, study._study_id, KEY, self._optuna)
 
     def run_id(self, key: str) -> str:
         """The key of a trial."""
@@ -53,44 +59,90 @@ class OptunaStorage:
 
     def begin(self, campaign: ExportedCampaign) -> None:
         """Make the campaign's study where it is missing."""
-        self._study = self._optuna.create_study(
-            study_name=campaign.name, storage=self._storage, direction=campaign.direction, load_if_exists=True
+        directions = campaign.directions
+        study = self._study = self._optuna.create_study(
+            study_name=campaign.name, storage=self._storage, directions=directions, load_if_exists=True
         )
-        if UID not in self._study.user_attrs:
-            self._study.set_user_attr(UID, campaign.uid)
-            self._study.set_user_attr("ambs.method", campaign.method)
+        if len(study.directions) != len(directions):
+            raise UsageError(f"The file's study {campaign.name!r} has other objectives. Give another file.")
+        if UID not in study.user_attrs:
+            study.set_user_attr(UID, campaign.uid)
+            study.set_user_attr("ambs.method", campaign.method)
+            if campaign.goals is not None and campaign.goals.has_several:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # Optuna calls it experimental
+                    study.set_metric_names(campaign.goals.names)
         self._ranges = distributions(campaign.spaces, self._optuna)
+        self._stored = stored_ranges(self._storage, study._study_id, self._optuna)
 
-    def add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
-        """Store one trial, in one transaction.
+    def add(self, campaign: ExportedCampaign, runs: Sequence[ExportedRun]) -> None:
+        """Store trials, in one transaction.
 
         Raises:
             UsageError: the file's earlier trials have another kind of range for a parameter.
         """
+        trials = []
+        for run in runs:
+            trial = self._trial(campaign, run)
+            for name, known in trial.distributions.items():
+                self._check(run, self._stored.setdefault(name, known), known)
+            trials.append(trial)
+        store_trials(self._storage, self._study._study_id, trials, self._optuna)
+
+    def _trial(self, campaign: ExportedCampaign, run: ExportedRun) -> Any:
         states = self._optuna.trial.TrialState
         ranges = {
             name: _holding(self._ranges.get(name), value, self._optuna)
             for name, value in run.configuration.items()
         }
+        values = _values(campaign, run)
         trial = self._optuna.trial.create_trial(
-            state=states.COMPLETE if run.is_done else states.FAIL,
-            value=run.objective,
+            state=states.FAIL if values is None else states.COMPLETE,
+            values=values,
             params={
                 name: _typed(value, ranges[name], self._optuna) for name, value in run.configuration.items()
             },
             distributions=ranges,
-            # Each attribute costs Optuna several statements: what describes the run is one.
-            user_attrs={KEY: run.key, ABOUT: _about(run), **run.metrics},
+            # Of one name the last counts: an evaluation names its metrics, and must not rename itself.
+            user_attrs={**run.metrics, KEY: run.key, ABOUT: _about(run)},
+            system_attrs=_constraints(campaign, run),
             intermediate_values={step: numbers["objective"] for step, _, numbers in run.series},
         )
         trial.datetime_start, trial.datetime_complete = _local(run.started_at), _local(run.finished_at)
+        return trial
+
+    def _check(self, run: ExportedRun, old: Any, new: Any) -> None:
         try:
-            self._study.add_trial(trial)
+            self._optuna.distributions.check_distribution_compatibility(old, new)
         except ValueError as error:
             raise UsageError(
                 f"{run.name} does not fit the study's earlier trials: {error}. The space was revised since; "
                 "export to a new file."
             ) from error
+
+
+def _values(campaign: ExportedCampaign, run: ExportedRun) -> list[float] | None:
+    """The objectives in their order; None where it failed, or one of several is missing."""
+    if run.objective is None:
+        return None
+    if campaign.goals is None:
+        return [run.objective]
+    values = list(campaign.goals.values(run.objective, run.metrics).values())
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
+
+
+def _constraints(campaign: ExportedCampaign, run: ExportedRun) -> dict[str, list[float]]:
+    """What Optuna's samplers and its dashboard read of constraints: above 0 is broken, as what is missing."""
+    if campaign.goals is None or not campaign.goals.constraints or not run.is_done:
+        return {}
+    beyond = []
+    for one in campaign.goals.constraints:
+        value = campaign.goals.value(one.metric, run.objective, run.metrics)
+        excess = MISSING_EXCESS if value is None else one.excess(value)
+        is_kept = value is not None and one.holds(value)
+        beyond.append(excess if is_kept else max(excess, TOUCHED_EXCESS))
+    return {CONSTRAINTS: beyond}
 
 
 def distributions(spaces: Sequence[Mapping[str, object]], optuna: Any) -> dict[str, Any]:

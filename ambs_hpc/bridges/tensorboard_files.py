@@ -8,15 +8,15 @@ Source: TensorFlow's event.proto and record_writer.cc, plugin_data.proto of Tens
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ambs_hpc.bridges.exported_run import OBJECTIVE, ExportedCampaign, ExportedRun
 from ambs_hpc.records import Value
 
 FILE = "events.out.tfevents"
+PARTIAL = ".ambs-partial"  # TensorBoard reads all that has "tfevents" in its name
 SUCCESS, FAILURE = 1, 2  # of the plugin's Status
 HPARAMS = "hparams"
 SESSION_START, SESSION_END = "_hparams_/session_start_info", "_hparams_/session_end_info"
@@ -45,11 +45,16 @@ class TensorboardFiles:
         """Make the campaign's folder."""
         (self._folder / _folder_name(campaign)).mkdir(parents=True, exist_ok=True)
 
-    def add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
+    def add(self, campaign: ExportedCampaign, runs: Sequence[ExportedRun]) -> None:
+        """Write runs, each as a whole."""
+        for run in runs:
+            self._add(campaign, run)
+
+    def _add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
         """Write one run, all of it or nothing."""
         place = self._folder / _folder_name(campaign) / self.run_id(run.key)
         place.mkdir(exist_ok=True)
-        partial = place / f".{FILE}.{os.getpid()}"
+        partial = place / PARTIAL
         partial.write_bytes(b"".join(map(record, _events(run))))
         partial.rename(place / f"{FILE}.{int(run.finished_at)}.ambs")
 

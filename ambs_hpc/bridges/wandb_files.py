@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,12 @@ class WandbFiles:
         """Make the folder."""
         self._folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
+    def add(self, campaign: ExportedCampaign, runs: Sequence[ExportedRun]) -> None:
+        """Write runs, each as a whole."""
+        for run in runs:
+            self._add(campaign, run)
+
+    def _add(self, campaign: ExportedCampaign, run: ExportedRun) -> None:
         """Write one run; it counts as there once the index names it."""
         settings = self._wandb.Settings(
             console="off",

@@ -12,7 +12,7 @@ from ambs_hpc.campaign.carry_over import WAS
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit
-from ambs_hpc.problem.goals import named_objectives
+from ambs_hpc.problem.goals import OBJECTIVE, goals_of, named_objectives
 from ambs_hpc.problem.space import in_stored_order, space_from_json
 from ambs_hpc.queue import EvaluationRow, import_results
 from ambs_hpc.records import IMPORTED, Configuration, ImportedResult, NewCampaign
@@ -82,7 +82,9 @@ def fit_results(
         _check_direction(definition, rows, negate)
     else:
         raise UsageError("--negate turns one objective; turn the columns of several before they are told.")
-    left_out = _check_names(definition, fit.space_fit, rows, set(ignored))
+    names = _check_names(definition, fit.space_fit, rows, set(ignored))
+    taken = {*named_objectives(definition.problem), *_bounded(definition)}
+    left_out = [name for name in names if name not in taken]
     results: list[ImportedResult] = []
     skipped: list[tuple[str, str]] = []
     refused: list[str] = []
@@ -105,15 +107,20 @@ def fit_results(
 
 
 def with_objectives(definition: NewCampaign, row: RawObservation, result: ImportedResult) -> ImportedResult:
-    """The result with all objectives of the campaign among its metrics, where these have names.
+    """The result with what the goals read among its metrics: named objectives, and metrics with bounds.
 
     Raises:
-        ProblemError: the row has no number for one of them.
+        ProblemError: the row has no number for an objective.
     """
     names = named_objectives(definition.problem)
-    if not names or result.objective is None:
+    if result.objective is None:
         return result
     cells = {**row.values, **row.metrics}
+    bounded = {name: _number(cells.get(name)) for name in _bounded(definition)}
+    known = {name: number for name, number in bounded.items() if number is not None}
+    result = replace(result, metrics={**row.metrics, **known})
+    if not names:
+        return result
     numbers = {
         name: _number(cells.get(name, result.objective if name == names[0] else None)) for name in names
     }
@@ -122,14 +129,22 @@ def with_objectives(definition: NewCampaign, row: RawObservation, result: Import
         raise ProblemError(
             row.place, missing[0], f"is {cells.get(missing[0])!r}", f"Give a number for {', '.join(names)}"
         )
-    return replace(result, objective=numbers[names[0]], metrics={**row.metrics, **numbers})
+    return replace(result, objective=numbers[names[0]], metrics={**result.metrics, **numbers})
+
+
+def _bounded(definition: NewCampaign) -> list[str]:
+    """The metrics with bounds that a table may have by their names: no parameter is called so."""
+    goals = goals_of(definition.problem, definition.direction)
+    space = cast("Mapping[str, list[Mapping[str, object]]]", definition.problem["space"])
+    others = {OBJECTIVE, *(str(one["name"]) for one in space["hyperparameters"])}
+    return [name for name in goals.metrics if name not in others]
 
 
 def _number(value: object) -> float | None:
     """The cell as a finite number."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # it says so
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

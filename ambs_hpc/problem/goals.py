@@ -188,6 +188,9 @@ def checked_direction(direction: object) -> str | dict[str, str]:
         _check_name("direction", name)
         if one not in DIRECTIONS:
             raise _wrong(f"direction[{name!r}]", one, nearest(str(one), DIRECTIONS))
+    if OBJECTIVE in list(direction)[1:]:
+        remedy = "The first objective is called that everywhere: put it first, or give it another name"
+        raise _wrong("a name in direction", OBJECTIVE, remedy)
     return {str(name): str(one) for name, one in direction.items()}
 
 

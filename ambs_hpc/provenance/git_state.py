@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -16,6 +17,10 @@ from pathlib import Path
 MOST_DIFF_BYTES = 1 << 26
 KILL_SECONDS = 2.0  # a killed git that hangs in its file system is left alone after that
 # Nothing that a repository names as a program is run: neither a monitor of files, nor hooks, nor pagers.
+ADDRESS = re.compile(r"\S*://\S*")  # it may hold a password
+# `git diff` would run the repository's own filters, and fetch what is missing by programs of its settings.
+FILTERS = r"^filter\..*\.(clean|process)$"
+ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 QUIET = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "--no-pager")
 
 
@@ -44,19 +49,30 @@ def git_state(folder: Path, seconds: float, environment: Mapping[str, str]) -> d
     """
     until = time.monotonic() + seconds
     plain = {key: value for key, value in environment.items() if not key.startswith("GIT_")}
-    plain |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    plain |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **ALONE}
     commit = _git(folder, ["rev-parse", "--verify", "HEAD"], until, plain)
     if commit is None:
         return {"unknown": "git is not installed"}
     if commit.status != 0:
         return {"unknown": _why(commit)}
     found: dict[str, object] = {"commit": commit.output.decode("ascii", "replace").strip()}
+    if _names_filters(folder, until, plain):
+        return found | {"unknown": "whether it was changed since: the repository's settings name filters"}
     options = ["--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty"]
+    options += ["--submodule=short"]  # another form asks git within the submodule, by its settings
     diff = _git(folder, ["diff", *options, "HEAD", "--", "."], until, plain)
     if diff is None or diff.status != 0 or not diff.is_whole:
         why = "it differs by more than 64 MiB" if diff is not None and not diff.is_whole else _why(diff)
         return found | {"unknown": f"whether it was changed since: {why}"}
     return found | {"diff": diff.digest}
+
+
+def _names_filters(folder: Path, until: float, environment: Mapping[str, str]) -> bool:
+    """Whether the repository's own settings name filters, or cannot be asked; the user's own may run."""
+    asked = ["--includes", "--get-regexp", FILTERS]
+    own = _git(folder, ["config", "--local", *asked], until, environment)
+    tree = _git(folder, ["config", "--worktree", *asked], until, environment)
+    return own is None or own.status != 1 or tree is None or tree.status in (None, 0)
 
 
 def _why(answer: _Answer | None) -> str:
@@ -69,7 +85,7 @@ def _why(answer: _Answer | None) -> str:
     if "Needed a single revision" in answer.error:
         return "the git repository has no commit"
     last = [line.strip() for line in answer.error.splitlines() if line.strip()][-1:]
-    return f"git: {last[0][:200]}" if last else "git failed"
+    return f"git: {ADDRESS.sub('(an address)', last[0])[:200]}" if last else "git failed"
 
 
 def _git(folder: Path, words: Sequence[str], until: float, environment: Mapping[str, str]) -> _Answer | None:

@@ -17,6 +17,7 @@ from ambs_hpc.queue.reads.attempts import AttemptSpan, LauncherSpan, attempts_of
 from ambs_hpc.queue.reads.best_results import (
     JudgedResult,
     best,
+    best_feasible,
     front,
     goals_of_stored,
     ids_of_best,
@@ -60,9 +61,10 @@ from ambs_hpc.queue.reads.node_verdicts import (
     site_of_allocation,
 )
 from ambs_hpc.queue.reads.notice_feed import (
+    NoticeCounts,
     StoredNotice,
     WaitingWork,
-    ended_and_enqueued,
+    notice_counts,
     notices_of,
     waiting_work,
 )
@@ -222,6 +224,7 @@ __all__ = [
     "NodeCapacity",
     "NodeFailure",
     "NodeVerdict",
+    "NoticeCounts",
     "NotifyChannel",
     "Proposed",
     "ProvenanceUse",
@@ -246,6 +249,7 @@ __all__ = [
     "allocation_times",
     "attempts_of",
     "best",
+    "best_feasible",
     "campaign_lines",
     "campaign_uid",
     "campaign_version",
@@ -261,7 +265,6 @@ __all__ = [
     "database_url",
     "end_future_heartbeats",
     "end_launcher",
-    "ended_and_enqueued",
     "ended_attempts",
     "ended_before",
     "ended_node_seconds",
@@ -320,6 +323,7 @@ __all__ = [
     "note_refused",
     "note_sent",
     "note_submitted",
+    "notice_counts",
     "notices_of",
     "open_database",
     "patient",

@@ -23,9 +23,11 @@ class ComparedCampaign:
     Args:
         label: unique among those compared.
         group: campaigns of the same text may be one method with several seeds.
-        objectives: (n,) of its evaluations in order of ending, NaN for those that failed.
+        objectives: (n,) of its evaluations in order of ending, NaN for those that failed or that are not
+            known to keep the constraints.
         node_hours: (n,) of each.
         imported: number of results of elsewhere that it knew.
+        failures: how many failed; None where that is all that are NaN.
     """
 
     label: str
@@ -33,6 +35,7 @@ class ComparedCampaign:
     objectives: Array
     node_hours: Array
     imported: int = 0
+    failures: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class ComparedGroup:
         by_evaluations: against the number of ended evaluations, as far as the shortest has come.
         by_node_hours: against node-hours, as far as the shortest has come.
         evaluations, failures, node_hours, imported: of each campaign.
+        infeasible: of each campaign, results that are not known to keep its constraints.
         best: of each campaign, NaN where nothing succeeded.
     """
 
@@ -64,6 +68,7 @@ class ComparedGroup:
     by_node_hours: Band
     evaluations: tuple[int, ...]
     failures: tuple[int, ...]
+    infeasible: tuple[int, ...]
     node_hours: tuple[float, ...]
     imported: tuple[int, ...]
     best: tuple[float, ...]
@@ -106,6 +111,7 @@ def comparison_json(groups: Sequence[ComparedGroup]) -> list[Mapping[str, object
             "campaigns": list(one.campaigns),
             "evaluations": list(one.evaluations),
             "failures": list(one.failures),
+            "infeasible": list(one.infeasible),
             "node_hours": list(one.node_hours),
             "imported": list(one.imported),
             "best": _plain(one.best),
@@ -123,13 +129,18 @@ def _group(group: str, members: Sequence[ComparedCampaign], direction: str) -> C
     hours = min((float(cost[-1]) if len(cost) else 0.0) for cost in costs)
     grid = np.linspace(0.0, hours, _GRID_POINTS) if hours > 0 else np.zeros(0)
     stepped = [_stepped(cost, curve, grid) for cost, curve in zip(costs, curves, strict=True)]
+    missing = [int(np.isnan(one.objectives).sum()) for one in members]
+    failures = [
+        number if one.failures is None else one.failures for one, number in zip(members, missing, strict=True)
+    ]
     return ComparedGroup(
         label=members[0].label if len(members) == 1 else group,
         campaigns=tuple(one.label for one in members),
         by_evaluations=_band(np.arange(1.0, shortest + 1), [curve[:shortest] for curve in curves]),
         by_node_hours=_band(grid, stepped),
         evaluations=tuple(len(curve) for curve in curves),
-        failures=tuple(int(np.isnan(one.objectives).sum()) for one in members),
+        failures=tuple(failures),
+        infeasible=tuple(one - other for one, other in zip(missing, failures, strict=True)),
         node_hours=tuple(float(one.node_hours.sum()) for one in members),
         imported=tuple(one.imported for one in members),
         best=tuple(float(curve[-1]) if len(curve) else float("nan") for curve in curves),

@@ -48,8 +48,11 @@ class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     notify: Notify = Notify()
 
 
-def read_folder(folder: Path) -> FolderSettings:
+def read_folder(folder: Path, *, only_ours: bool = False) -> FolderSettings:
     """The settings of a folder; all of them are empty when it has no `ambs.yml`.
+
+    Args:
+        only_ours: refuse a file that others can write.
 
     Raises:
         SiteInvalid: the file has an error.
@@ -57,7 +60,7 @@ def read_folder(folder: Path) -> FolderSettings:
     file = folder / FILE
     if not file.is_file():
         return FolderSettings()
-    plain: Any = read_yaml(file) or {}
+    plain: Any = read_yaml(file, only_ours=only_ours) or {}
     if isinstance(plain, dict):
         for key in plain:
             if key not in FolderSettings.__struct_fields__:

@@ -14,6 +14,7 @@ import msgspec
 from ambs_hpc.errors import UsageError
 from ambs_hpc.schedulers import registered
 from ambs_hpc.sites.profile import Site
+from ambs_hpc.sites.yaml_file import is_ours_alone
 
 ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\Z")
 Event = Literal["best", "failure", "waiting", "budget", "done"]
@@ -67,12 +68,11 @@ def is_web_address(text: str) -> bool:
 
 
 def is_only_ours(file: Path) -> bool:
-    """Whether the file is this user's, and nobody else can write it."""
+    """Whether the file is this user's, and nobody else can write it; nor is it somebody's link to one."""
     try:
-        status = file.stat()
+        return file.lstat().st_uid == os.getuid() and is_ours_alone(file.stat())
     except OSError:
         return False
-    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def webhook_address(notify: Notify, folder: Path) -> str:

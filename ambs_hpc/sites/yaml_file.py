@@ -22,13 +22,21 @@ MOST_PLAIN_CHARACTERS = 4_096  # of a value without quotes: a longer number cost
 WORD, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
-def read_yaml(file: Path) -> Any:
+def read_yaml(file: Path, *, only_ours: bool = False) -> Any:
     """The plain values of a file, in which each key is a word that occurs once; None for an empty one.
+
+    Args:
+        only_ours: refuse a file that is not this user's, or that others can write.
 
     Raises:
         SiteInvalid: the file cannot be read, is no YAML, or exceeds a limit.
     """
-    return _loaded(file)[1]
+    return _loaded(file, only_ours=only_ours)[1]
+
+
+def is_ours_alone(status: os.stat_result) -> bool:
+    """Whether a file is this user's, and nobody else can write it."""
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def read_nodes(file: Path) -> yaml.Node | None:
@@ -36,8 +44,8 @@ def read_nodes(file: Path) -> yaml.Node | None:
     return _loaded(file)[0]
 
 
-def _loaded(file: Path) -> tuple[yaml.Node | None, Any]:
-    text = _text(file)
+def _loaded(file: Path, *, only_ours: bool = False) -> tuple[yaml.Node | None, Any]:
+    text = _text(file, only_ours)
     try:
         _check_limits(file, text)
         loader = yaml.SafeLoader(text)
@@ -51,12 +59,15 @@ def _loaded(file: Path) -> tuple[yaml.Node | None, Any]:
         raise SiteInvalid(file, 1, "file", f"not YAML: {error}") from error
 
 
-def _text(file: Path) -> str:
+def _text(file: Path, only_ours: bool) -> str:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would be waited for
         with open(descriptor, "rb") as opened:  # noqa: PTH123 (a descriptor)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)  # of what is read, whatever has that name by now
+            if not stat.S_ISREG(status.st_mode):
                 raise SiteInvalid(file, 1, "file", "no regular file")
+            if only_ours and not is_ours_alone(status):
+                raise SiteInvalid(file, 1, "file", "others can write it. Own it and `chmod go-w` it")
             content = opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise SiteInvalid(file, 1, "file", f"cannot be read: {error.strerror}") from error

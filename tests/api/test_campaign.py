@@ -76,7 +76,8 @@ def test_a_campaign_runs_is_read_rerun_and_gone_on_with(any_url: str, folder: Pa
     failed = [row["id"] for row in campaign.results(state="FAILED", as_frame=False)]
     assert campaign.rerun(failed=True) == failed
     again = Campaign(problem(), any_url).run(max_evaluations=5, slots=2, progress=False)
-    assert again.status().counts == {"READY": 0, "RUNNING": 0, "DONE": 5, "FAILED": 0, "CANCELLED": 0}
+    states = {"READY": 0, "RUNNING": 0, "PAUSED": 0, "DONE": 5, "FAILED": 0, "CANCELLED": 0}
+    assert again.status().counts == states
     with open_campaign(any_url) as reader:
         assert reader.best() == again.best()
         assert reader.wait(timeout=0)

@@ -48,6 +48,8 @@ UNUSABLE: list[tuple[dict[str, object], str]] = [
     ({**BOTH, "validation_labels": LABELS[:2]}, "validation has 3 rows and validation_labels 2"),
     ({**BOTH, "validation": SAID[None]}, "has the shape (1, 3, 2)"),
     ({**BOTH, "validation": SAID * np.nan}, "values that are not finite"),
+    ({**BOTH, "validation": SAID.astype("f8") * 1e300}, "values beyond 1e+100"),
+    ({**BOTH, "validation_labels": LABELS * -1e300}, "values beyond 1e+100"),
     ({**BOTH, "validation": SAID[:0], "validation_labels": LABELS[:0]}, "n >= 1"),
     ({**BOTH, "validation": np.array(["a"])}, "holds <U1, not numbers"),
     ({**BOTH, "validation": np.array([Trap()], dtype=object)}, "holds object, not numbers"),
@@ -95,6 +97,15 @@ HOSTILE = [
     (zipped(npy("(3,)", bytes(12))).replace(b"NUMPY", b"NUMMY"), "cannot be read as an .npz file"),
     (zipped(b"\x93NUMPY\x09\x00"), "is of version (9, 0)"),
 ]
+
+
+@pytest.mark.parametrize("shape", ["(True, 2)", "(2, ", "(2\\", "(2,) 'a'", "((2,), 2)", "('a',)", "{2: []}"])
+def test_whatever_a_header_says_costs_this_file_alone(tmp_path: Path, shape: str) -> None:
+    """numpy parses it as Python: an error of any kind must not end the command for the other evaluations."""
+    file = tmp_path / "predictions.npz"
+    file.write_bytes(zipped(npy(shape, SAID.tobytes())))
+    with pytest.raises(PredictionsUnusable):
+        read_predictions(file)
 
 
 @pytest.mark.parametrize(("content", "words"), HOSTILE)

@@ -56,6 +56,7 @@ def test_methods_arguments_and_columns_are_those_of_the_page() -> None:
         "Campaign",
         "Command",
         "Container",
+        "Fidelity",
         "Problem",
         "Resources",
         "open_campaign",

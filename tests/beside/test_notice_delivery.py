@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import time
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -74,6 +77,33 @@ def test_a_webhook_gets_the_notice_and_its_address_is_told_to_nobody(tmp_path: P
     trouble = deliver(targets, NOTICE)
     assert "notify.webhook at 127.0.0.1 could not be reached" in trouble
     assert "t0ken" not in trouble
+
+
+def test_a_webhook_that_answers_byte_by_byte_has_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit on each read alone would let it keep all later notices for hours."""
+    monkeypatch.setattr(notice_delivery, "WEBHOOK_SECONDS", 0.4)
+    over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while not over.wait(0.05):
+                    connection.sendall(b"x")
+
+        thread = Thread(target=drip)
+        thread.start()
+        try:
+            began = time.monotonic()
+            trouble = deliver(Targets([], tmp_path, f"http://127.0.0.1:{server.getsockname()[1]}/x"), NOTICE)
+            assert trouble == "notify.webhook at 127.0.0.1 had not answered after 0.4 s"
+            assert time.monotonic() - began < 3.0
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_one_target_does_not_keep_the_other(tmp_path: Path) -> None:

@@ -12,17 +12,21 @@ from ambs_hpc.beside.notice_rules import (
     due_notices,
     failure_key,
 )
-from ambs_hpc.queue import EvaluationRow, FailureGroup, WaitingWork
+from ambs_hpc.queue import EvaluationRow, FailureGroup, NoticeCounts, WaitingWork
 from ambs_hpc.sites.notify_settings import EVENTS
 from ambs_hpc.states import FailureKind, State
 
 NOBODY = WaitingWork(ready=0, seconds=0.0, last_launcher_id=3, live_launchers=0, allocations=0)
-QUIET = CampaignReading("net", "minimize", 10, 5, 8, 0, None, (), NOBODY)
+QUIET = CampaignReading("net", "", 10, NoticeCounts(5, 0, 8, 0, 5), None, (), NOBODY)
 BEST = EvaluationRow(
     *(17, 1, "net", 4, State.DONE, None, 1, 0.25, {"lr": 0.5}, {}, 0.0, 1.0, 2.0, "n1", None, 3, "", 0),
     *(0, 0, 0, "model", None, None, None),
 )
 GROUP = FailureGroup("net", FailureKind.ERROR, "ValueError: #", 1, 0.0, 0.0, 5)
+
+
+def at(ended: int, enqueued: int = 8, paused: int = 0, added: int = 0) -> NoticeCounts:
+    return NoticeCounts(ended, paused, enqueued, added, ended)
 
 
 def kinds(reading: CampaignReading) -> list[str]:
@@ -46,7 +50,7 @@ def test_a_new_best_is_told_once_and_not_every_second() -> None:
     assert kinds(replace(QUIET, best=BEST, told={"best/17"})) == []
     assert kinds(replace(QUIET, best=BEST, best_told_seconds=BEST_PAUSE_SECONDS - 1.0)) == []
     assert kinds(replace(QUIET, best=BEST, best_told_seconds=BEST_PAUSE_SECONDS)) == ["best"]
-    at_the_end = replace(QUIET, best=BEST, best_told_seconds=1.0, ended=10, enqueued=10)
+    at_the_end = replace(QUIET, best=BEST, best_told_seconds=1.0, counts=at(10, 10))
     assert kinds(at_the_end) == ["best", "done"]
 
 
@@ -96,29 +100,34 @@ def test_waiting_is_told_when_nobody_will_run_it() -> None:
 
 def test_the_end_and_its_nearness_are_told_one_after_the_other() -> None:
     """A raised budget tells anew; what people added does not bring the end nearer."""
-    assert kinds(replace(QUIET, ended=7)) == []
-    assert only(replace(QUIET, ended=8)).keys == ("budget/10",)
-    assert kinds(replace(QUIET, ended=9, enqueued=11, added=2)) == []
-    assert kinds(replace(QUIET, ended=8, told={"budget/10"})) == []
-    assert kinds(replace(QUIET, ended=16, enqueued=18, budget=20, told={"budget/10"})) == ["budget"]
-    done = only(replace(QUIET, ended=12, enqueued=12, added=2))
+    assert kinds(replace(QUIET, counts=at(7))) == []
+    assert only(replace(QUIET, counts=at(8))).keys == ("budget/10",)
+    assert kinds(replace(QUIET, counts=at(9, 11, added=2))) == []
+    assert kinds(replace(QUIET, counts=at(8), told={"budget/10"})) == []
+    assert kinds(replace(QUIET, counts=at(16, 18), budget=20, told={"budget/10"})) == ["budget"]
+    done = only(replace(QUIET, counts=at(12, 12, added=2)))
     assert done.keys == ("done/12",)
     assert done.text == "net: done, 12 evaluations have ended; nothing succeeded"
-    assert kinds(replace(QUIET, budget=None, ended=8)) == []
-    assert kinds(replace(QUIET, budget=None, ended=8, is_exhausted=True)) == ["done"]
-    assert kinds(replace(QUIET, budget=0, ended=0, enqueued=0)) == []
+    assert kinds(replace(QUIET, budget=None, counts=at(8))) == []
+    assert kinds(replace(QUIET, budget=None, counts=at(8), is_exhausted=True)) == ["done"]
+    assert kinds(replace(QUIET, budget=0, counts=at(0, 0))) == []
+
+
+def test_paused_evaluations_do_not_keep_the_end_from_being_told() -> None:
+    """With rungs most evaluations pause for good: a campaign would never be done."""
+    near = only(replace(QUIET, counts=at(3, 9, paused=5)))
+    assert near.text == "net: 3 of 10 evaluations have ended, 5 are paused; nothing succeeded"
+    done = only(replace(QUIET, counts=at(4, 10, paused=6)))
+    assert (done.keys, done.details["paused"]) == (("done/10",), 6)
+    assert done.text == "net: done, 4 evaluations have ended, 6 are paused; nothing succeeded"
+
+
+def test_of_several_objectives_the_one_that_is_told_is_named() -> None:
+    """A bare number among three objectives says nothing."""
+    assert only(replace(QUIET, objective="loss", best=BEST)).text.startswith("net: new best loss 0.25, eval")
 
 
 def test_only_what_is_asked_for_is_told() -> None:
     """`events` of ambs.yml."""
     reading = replace(QUIET, best=BEST, failures=[GROUP])
     assert [one.kind for one in due_notices(reading, {"failure"})] == ["failure"]
-
-
-def test_a_campaign_of_which_some_are_paused_is_done() -> None:
-    """They go on only if others come to their rung, and nothing more comes: its end was never told."""
-    at_the_end = replace(QUIET, ended=6, paused=4, enqueued=10)
-    assert only(at_the_end).text == "net: done, 6 evaluations have ended, 4 are paused; nothing succeeded"
-    assert kinds(replace(at_the_end, ended=5)) == ["budget"]
-    near = only(replace(at_the_end, ended=5))
-    assert near.text == "net: 9 of 10 evaluations have ended or are paused; nothing succeeded"

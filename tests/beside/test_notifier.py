@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from threading import Thread
 
@@ -24,7 +25,7 @@ from ambs_hpc.queue import (
     reading,
     transaction,
 )
-from ambs_hpc.sites import read_folder
+from ambs_hpc.sites import is_only_ours, read_folder
 from ambs_hpc.sites.notify_settings import EVENTS
 from tests.beside.loopback import posts
 from tests.queue import stock
@@ -62,6 +63,25 @@ def test_many_that_look_at_once_tell_once(any_engine: Engine, tmp_path: Path) ->
     with reading(any_engine) as connection:
         told = notices_of(connection, campaign)
     assert all(one.sent_at is not None and not one.error for one in told)
+
+
+def test_what_breaks_a_constraint_is_no_new_best(any_engine: Engine, tmp_path: Path) -> None:
+    """`ambs best` says of it that it is infeasible; a notice that praises it wakes somebody for nothing."""
+    with transaction(any_engine) as connection:
+        problem = {**stock.CAMPAIGN.problem, "constraints": [["seconds", "<=", 2.0]]}
+        campaign = stock.campaign(connection, problem=problem)
+        stock.evaluations(connection, campaign.id, 2)
+        launcher = stock.launcher(connection)
+        slow, quick = claim(connection, launcher, 2)
+        complete(connection, launcher, [stock.success(slow, 0.1, metrics={"seconds": 9.0})])
+    with posts() as server:
+        notifier = Notifier(any_engine, Targets([], tmp_path, server.url), EVENTS)
+        notifier.look([campaign.id])
+        assert server.bodies == []
+        with transaction(any_engine) as connection:
+            complete(connection, launcher, [stock.success(quick, 0.5, metrics={"seconds": 1.0})])
+        notifier.look([campaign.id])
+        assert [body["evaluation"] for body in server.bodies] == [quick.id]
 
 
 def test_a_failure_to_tell_is_kept_and_told_once(
@@ -102,6 +122,28 @@ def test_only_a_file_that_nobody_else_can_write_is_believed(sqlite_url: str, tmp
     assert notifier_of(sqlite_engine, tmp_path, warned.append) is None
     assert warned == []
     sqlite_engine.dispose()
+
+
+def test_what_is_checked_is_what_is_read(tmp_path: Path) -> None:
+    """Whoever can write the folder could exchange the file between the two."""
+    file = tmp_path / "ambs.yml"
+    file.write_text("notify: {command: [./tell.sh]}\n")
+    file.chmod(0o664)
+    assert read_folder(tmp_path).notify.tells
+    with pytest.raises(SiteInvalid, match="others can write it"):
+        read_folder(tmp_path, only_ours=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes links of another user's")
+def test_a_link_of_somebody_else_is_not_believed(tmp_path: Path) -> None:
+    """In a folder of theirs it would run their ./tell.sh by an ambs.yml of ours from elsewhere."""
+    file, link = tmp_path / "mine.yml", tmp_path / "ambs.yml"
+    file.write_text("notify: {command: [./tell.sh]}\n")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    assert is_only_ours(link)
+    os.chown(link, 4242, -1, follow_symlinks=False)
+    assert not is_only_ours(link)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def test_an_export_that_was_killed_is_gone_on_with(
             raise KeyboardInterrupt
         return run
 
+    monkeypatch.setattr(export_targets, "AT_ONCE", 1)
     monkeypatch.setattr(export_targets, "exported_run", second_dies)
     with pytest.raises(KeyboardInterrupt):
         export_campaign(engine, campaign, form, output)
@@ -147,7 +148,7 @@ def test_a_name_leads_to_no_other_folder(tmp_path: Path) -> None:
     campaign = ExportedCampaign("net", "uid", "minimize", "ambs", [])
     files = MlflowFiles(tmp_path / "deep" / "er" / "mlruns")
     files.begin(campaign)
-    files.add(campaign, run)
+    files.add(campaign, [run])
     (experiment,) = (tmp_path / "deep" / "er" / "mlruns").iterdir()
     inside = [one for one in tmp_path.rglob("*") if one.is_file()]
     assert all(experiment in one.parents for one in inside)
@@ -183,7 +184,7 @@ def test_numbers_that_tensorboard_cannot_hold_are_the_largest(tmp_path: Path) ->
     campaign = ExportedCampaign("net", "u", "minimize", "ambs", [])
     files = TARGETS["tensorboard"].open(tmp_path)
     files.begin(campaign)
-    files.add(campaign, run)
+    files.add(campaign, [run])
     (file,) = tmp_path.rglob("events.out.*")
     scalars = {one["tag"]: one["scalar"] for one in decoded(file.read_bytes()) if "scalar" in one}
     assert all(math.isfinite(one) for one in scalars.values())

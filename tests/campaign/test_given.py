@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
@@ -195,6 +196,19 @@ def test_a_source_that_means_something_else_is_refused_whole(any_engine: Engine)
         fit_results(definition, [raw(0.1, 1.0, campaign="a"), raw(0.2, 1.0, campaign="b")])
     table = RawObservation("x", {"lr": 0.1, "layers": 1, "day": "2"}, RowEnding.DONE, 1.0, is_exact=False)
     assert fit_results(definition, [table]).ignored == ("day",)
+
+
+def test_a_table_tells_the_metrics_that_have_bounds_by_their_names(any_engine: Engine) -> None:
+    """Without them nothing that is told could ever be known as feasible; a parameter of that name is none."""
+    definition = campaign_of(any_engine).definition
+    bounds = [["latency", "<=", 20.0], ["lr", "<", 1.0]]
+    definition = replace(definition, problem={**definition.problem, "constraints": bounds})
+    values = {"lr": 0.1, "layers": 1, "latency": "12.5", "day": "2"}
+    fitted = fit_results(
+        definition, [RawObservation("x", values, RowEnding.DONE, 1.0, metrics={"acc": 1}, is_exact=False)]
+    )
+    assert fitted.results[0].metrics == {"acc": 1, "latency": 12.5}
+    assert fitted.ignored == ("day",)
 
 
 def test_known_points_are_said_and_not_doubled(any_engine: Engine) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from ambs_hpc.cli.main import app
 from ambs_hpc.errors import AmbsError, NotFound, UsageError
 from ambs_hpc.launcher.paths import attempt_folder
-from ambs_hpc.queue import claim, complete, open_database, transaction
-from ambs_hpc.records import Campaign, Claim
+from ambs_hpc.queue import claim, complete, import_results, open_database, transaction
+from ambs_hpc.queue.schema.tables import campaign as campaigns
+from ambs_hpc.records import Campaign, Claim, ImportedResult
 from tests.queue import stock
 
 LABELS = np.array([0, 1, 1, 0])
@@ -99,6 +101,22 @@ def test_what_cannot_be_compared_is_left_out_with_its_reason(study: Study) -> No
         f"validation has the shape (4, 3), and (4, 2) in evaluation {ids[1]}": [ids[3]],
         "predictions go from 0 to 2: log loss needs probabilities": [ids[4]],
     }
+
+
+def test_imported_results_take_no_place_and_what_breaks_a_constraint_none(study: Study) -> None:
+    """A hundred results of elsewhere left nobody; and a member must be one that can be used."""
+    ids = [study.leave(0, 0.9), study.leave(1, 0.6), study.leave(2, 0.7)]
+    engine = open_database(study.url)
+    with transaction(engine) as connection:
+        told = [ImportedResult({"lr": 2.0 + n, "layers": 1}, -1.0) for n in range(3)]
+        import_results(connection, study.campaign.id, told)
+        bounded = {**study.campaign.definition.problem, "constraints": [["objective", ">", 0.15]]}
+        connection.execute(update(campaigns).values(problem=bounded))
+    engine.dispose()
+    found = study.told("--pool", "3")
+    assert found["left_out"] == {"left no predictions.npz": [study.claims[3].id]}
+    assert [one["id"] for one in found["members"]] == [ids[2]]  # type: ignore[attr-defined]
+    assert study.told("--pool", "5")["left_out"]["breaks a constraint: ambs best"] == ids[:1]  # type: ignore[index]
 
 
 def test_a_person_is_told_how_much_it_gains(study: Study) -> None:

@@ -63,3 +63,19 @@ def test_end_of_a_run_names_its_database_without_options(capsys: pytest.CaptureF
     assert capsys.readouterr().out.splitlines()[-1] == (
         "In postgresql+psycopg2://ambs@h:1/ambs: ambs list, ambs show 3, ambs report"
     )
+
+
+def test_the_best_of_several_objectives_is_called_that_by_the_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of one objective it is the best, however much there is to say of its constraints."""
+    best = EvaluationRow(**{one.name: None for one in fields(EvaluationRow)})  # type: ignore[arg-type]
+    best = replace(best, id=3, objective=0.5, configuration={"lr": 0.1})
+    two = Summary("p", "minimize", "d", {"DONE": 3}, best, None, goals=("x",), objectives=("a", "b"))
+    write_summary(two, as_json=False)
+    write_summary(replace(two, goals=("x", "y"), objectives=("a",)), as_json=False)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Best")]
+    assert told == [
+        "Best by the first objective (minimized): 0.5, evaluation 3",
+        "Best objective (minimized): 0.5, evaluation 3",
+    ]

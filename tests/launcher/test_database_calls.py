@@ -81,7 +81,8 @@ def test_a_launcher_that_the_database_forgot_registers_again(any_engine: Engine,
     with transaction(any_engine) as connection:
         connection.execute(text("UPDATE evaluation SET state = 'READY', launcher_id = NULL"))
         connection.execute(text("DELETE FROM evaluation_event"))
-        connection.execute(text("DELETE FROM launcher"))
+        for table in ("launcher_node", "launcher_idleness", "launcher"):
+            connection.execute(text(f"DELETE FROM {table}"))
     stage.clock.sleep(5.0)
     rounds(loop)
     assert sorted(executor.cancelled) == [1, 2]

@@ -38,6 +38,10 @@ def test_a_problem_keeps_its_objectives_and_constraints_as_json() -> None:
         ({"direction": {}}, "direction: is {}. Name 1 to 6 objectives"),
         ({"direction": {"a": "up"}}, "direction['a']: is 'up'. Accepted: maximize, minimize"),
         ({"direction": {"a b": "minimize"}}, "a name in direction: is 'a b'"),
+        (
+            {"direction": {"a": "minimize", "objective": "minimize"}},
+            "a name in direction: is 'objective'. The first",
+        ),
         ({"direction": "upwards"}, "direction: is 'upwards'. Accepted: maximize, minimize"),
         ({"constraints": {"m": "20"}}, "constraints['m']: is '20'. Write a comparison and a number"),
         ({"constraints": {"m": "<= nan"}}, "constraints['m']: is '<= nan'"),

@@ -79,3 +79,36 @@ def test_no_program_of_the_repository_is_run(repository: Path, tmp_path: Path) -
     (repository / "model.py").write_text("a = 2\n")
     assert git_state(repository, SECONDS, os.environ)["diff"]
     assert not (tmp_path / "sprung").exists()
+
+
+def test_no_filter_of_the_repository_is_run(repository: Path, tmp_path: Path) -> None:
+    """A repository from others names programs in its settings that `git diff` would run on changed files."""
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\ncat\n")
+    trap.chmod(0o755)
+    (tmp_path / "included").write_text(f'[filter "a=b"]\n\tclean = {trap}\n')
+    git(repository, "config", "include.path", str(tmp_path / "included"))
+    (repository / ".gitattributes").write_text("*.py filter=a=b\n")
+    (repository / "model.py").write_text("a = 2\n")
+    state = git_state(repository, SECONDS, os.environ)
+    assert state["commit"] == git(repository, "rev-parse", "HEAD")
+    assert state["unknown"] == "whether it was changed since: the repository's settings name filters"
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_nothing_that_is_missing_is_fetched(repository: Path, tmp_path: Path) -> None:
+    """A partial clone asks its remote for what differs, by programs that its settings name."""
+    trap = tmp_path / "trap"
+    trap.write_text(f'#!/bin/sh\ntouch {tmp_path}/sprung\nexec git-upload-pack "$@"\n')
+    trap.chmod(0o755)
+    source, clone = repository.parent, tmp_path / "clone"
+    git(source, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--filter=blob:none", "--no-checkout", f"file://{source}", str(clone))
+    git(clone, "config", "remote.origin.uploadpack", str(trap))
+    git(clone, "read-tree", "HEAD")
+    (clone / "problem").mkdir()
+    (clone / "problem" / "model.py").write_text("a = 2\n")
+    state = git_state(clone / "problem", SECONDS, os.environ)
+    assert str(state["unknown"]).startswith("whether it was changed since: git: fatal")
+    assert "://" not in str(state["unknown"])
+    assert not (tmp_path / "sprung").exists()

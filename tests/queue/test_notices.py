@@ -9,12 +9,13 @@ from sqlalchemy import Engine, text
 
 from ambs_hpc.queue import (
     NewNotice,
+    NoticeCounts,
     claim,
     claim_notice,
     complete,
     end_launcher,
-    ended_and_enqueued,
     note_sent,
+    notice_counts,
     notices_of,
     prepare_allocation,
     reading,
@@ -61,8 +62,8 @@ def test_who_might_run_what_waits_is_read(any_engine: Engine) -> None:
     """Nobody is told that nothing runs while an allocation waits in a scheduler's queue."""
     with transaction(any_engine) as connection:
         campaign = stock.campaign(connection)
-        assert ended_and_enqueued(connection, campaign.id) == (0, 0, 0, 0)
-        assert ended_and_enqueued(connection, 999) is None
+        assert notice_counts(connection, campaign.id) == NoticeCounts(0, 0, 0, 0, 0)
+        assert notice_counts(connection, 999) is None
         stock.evaluations(connection, campaign.id, 3)
         waiting = waiting_work(connection, campaign.id, 60.0)
         assert (waiting.ready, waiting.last_launcher_id, waiting.live_launchers) == (3, 0, 0)
@@ -76,4 +77,4 @@ def test_who_might_run_what_waits_is_read(any_engine: Engine) -> None:
         assert waiting.allocations == 1
         end_launcher(connection, launcher)
         assert waiting_work(connection, campaign.id, 60.0).live_launchers == 0
-        assert ended_and_enqueued(connection, campaign.id) == (1, 3, 0, 0)
+        assert notice_counts(connection, campaign.id) == NoticeCounts(1, 0, 3, 0, 1)

@@ -87,6 +87,17 @@ def test_progress_has_every_improvement_in_order_of_ending() -> None:
     assert embedded(report_html(record(ROWS, "maximize")), "progress")["best"]["value"] == [5, 6]
 
 
+def test_what_breaks_a_constraint_is_a_point_and_never_the_best() -> None:
+    """The running best would be one that nobody can use, and not the one that the summary names."""
+    made = record([replace(row, metrics={"mb": row.id}) for row in ROWS])
+    problem = {**made.campaign.definition.problem, "constraints": [["mb", "<", 4.5]]}
+    bounded = replace(made.campaign, definition=replace(made.campaign.definition, problem=problem))
+    page = report_html(replace(made, campaign=bounded))
+    told = embedded(page, "progress")
+    assert (told["best"]["id"], told["points"]["value"]) == ([1, 3], [5, 3, 4, 2, 6])
+    assert Elements(page).texts["n-best"] == "3"
+
+
 def test_imported_results_are_a_line_of_their_own() -> None:
     """They did not run here: they have no place in time and in no count."""
     rows = [*ROWS, evaluation(8, 1.0, proposal_kind=IMPORTED)]

@@ -16,7 +16,7 @@ from ambs_hpc.api.outside_note import outside_note
 from ambs_hpc.errors import NotFound, UsageError, nearest
 from ambs_hpc.insight.ensemble_selection import SelectedEnsemble, select_ensemble
 from ambs_hpc.insight.prediction_metrics import METRICS, PredictionMetric, default_metric
-from ambs_hpc.queue import EvaluationRow, best, show_evaluation
+from ambs_hpc.queue import EvaluationRow, best, goals_of_stored, marks_of, show_evaluation
 from ambs_hpc.records import IMPORTED
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Configuration
 
 POOL = 100  # of the best evaluations, whose predictions are read
+BREAKS = "breaks a constraint: ambs best"  # why one is left out
 MOST_BYTES = 4 * 2**30  # of the predictions that are held at once
 
 
@@ -88,7 +89,7 @@ def campaign_ensemble(
     Args:
         metric: a name of METRICS; None takes log_loss where the predictions are probabilities of classes, and
             otherwise rmse.
-        pool: so many of the best evaluations are candidates.
+        pool: so many of the best evaluations are candidates, but for those that break a constraint.
 
     Raises:
         UsageError: there is no such metric, or it fits none of the predictions.
@@ -96,16 +97,31 @@ def campaign_ensemble(
     """
     if metric is not None and metric not in METRICS:
         raise UsageError(f"metric {metric}: there is none of this name. {nearest(metric, METRICS)}")
-    rows = [row for row in best(connection, campaign.id, pool) if row.proposal_kind != IMPORTED]
+    imported = marks_of(connection, campaign.id).imported  # they have no folders, and take nobody's place
+    found_best = best(connection, campaign.id, pool + imported)
+    rows = [row for row in found_best if row.proposal_kind != IMPORTED][:pool]
     if not rows:
         raise NotFound(f"No evaluation of {campaign.name} is done yet; `ambs status` shows how they stand.")
     reasons: dict[str, list[int]] = {}
-    found = _read(connection, rows, reasons)
+    found = _read(connection, _kept(campaign, rows, reasons), reasons)
     found = _alike(found, reasons)
     measure, found = _measurable(found, metric, reasons)
     labels = found[0].said.validation_labels
     chosen = select_ensemble([one.said.validation for one in found], labels, measure, size)
     return _described(campaign, measure, found, chosen, reasons)
+
+
+def _kept(
+    campaign: Campaign, rows: Sequence[EvaluationRow], reasons: dict[str, list[int]]
+) -> list[EvaluationRow]:
+    """Those that are not known to break a constraint."""
+    kept, goals = [], goals_of_stored(campaign)
+    for row in rows:
+        if goals.feasibility(row.objective, row.metrics).verdict == "no":
+            reasons.setdefault(BREAKS, []).append(row.id)
+        else:
+            kept.append(row)
+    return kept
 
 
 def _read(
@@ -131,8 +147,9 @@ def _read(
             break
         found.append(_Candidate(row, folder, said))
     if not found:
+        number = sum(map(len, reasons.values()))
         raise NotFound(
-            f"None of the {len(rows)} best evaluations has left predictions that can be used. "
+            f"None of the {number} best evaluations has left predictions that can be used. "
             f"{words_of(reasons)}. Let the objective write {FILE} where it works: "
             "numpy.savez('predictions.npz', validation=..., validation_labels=...); docs/architectures.md."
         )

@@ -6,6 +6,7 @@ import math
 import os
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ LARGEST_BYTES = 2**28  # of a file, and of what is read from it
 LARGEST_DIRECTORY_BYTES = 2**16  # of its list of contents: a thousand arrays
 END = struct.Struct("<4s4H2LH")  # of a zip file: the record at its end, where it has no comment
 END_MARK, ZIP64_MARK, ZIP64_BYTES = b"PK\x05\x06", b"PK\x06\x07", 20
-BROKEN = (OSError, ValueError, EOFError, KeyError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
+LARGEST_NUMBER = 1e100  # its square is finite still, and sums of these
+NO_FILE = (OSError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
+# numpy reads a header as a Python literal, if need be token by token: that raises whatever Python does.
+NO_HEADER = (ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, tokenize.TokenError)
+BROKEN = (*NO_FILE, *NO_HEADER)
 
 
 class PredictionsUnusable(Exception):
@@ -160,6 +165,8 @@ def _check_pair(part: str, said: NDArray[Any], labels: NDArray[Any]) -> None:
         raise PredictionsUnusable(f"{part} has {len(said)} rows and {part}_labels {len(labels)}")
     if not (np.isfinite(said).all() and np.isfinite(labels).all()):
         raise PredictionsUnusable(f"{part} or its labels have values that are not finite")
+    if any(max(-float(one.min()), float(one.max())) > LARGEST_NUMBER for one in (said, labels)):
+        raise PredictionsUnusable(f"{part} or its labels have values beyond {LARGEST_NUMBER:g}")
 
 
 def _said(array: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import logging
@@ -21,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 64
-SOCKET_SECONDS = 20.0  # for a slow client to send its request or to take an answer
+SOCKET_SECONDS = 20.0  # for a slow client to send the next piece of its request, or to take an answer
+HEAD_SECONDS = 20.0  # for all of a request's head, however often a piece of it comes
 ALIVE_SECONDS = 10.0  # between two signs of life to who waits for changes
 
 _HEADERS = {
@@ -95,6 +97,29 @@ class PageRequest(BaseHTTPRequestHandler):
     server: PageServer
     server_version, sys_version = "ambs", ""
     timeout = SOCKET_SECONDS
+
+    def setup(self) -> None:
+        """Begin; a connection whose request takes too long is closed, so that its place is free."""
+        super().setup()
+        self._limit = threading.Timer(HEAD_SECONDS, self._hang_up)
+        self._limit.daemon = True
+        self._limit.start()
+
+    def parse_request(self) -> bool:
+        """Read the head, and be done with its limit."""
+        try:
+            return super().parse_request()
+        finally:
+            self._limit.cancel()
+
+    def finish(self) -> None:
+        """End, also where no request has come."""
+        self._limit.cancel()
+        super().finish()
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):  # it has gone by itself
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_GET(self) -> None:
         """Answer."""

@@ -12,6 +12,7 @@ from ambs_hpc.insight.record_outlook import RecordOutlook, record_outlook
 from ambs_hpc.queue import (
     AllocationTimes,
     ended_runs,
+    goals_of_stored,
     list_allocations,
     list_campaigns,
     note_allocation_times,
@@ -57,13 +58,15 @@ class CampaignOutlook:
 
     Args:
         node_seconds: that its attempts have occupied.
-        results: that they gave.
+        results: that they gave, and that keep the constraints.
+        objective: of several the one that counts here, the first; else "".
     """
 
     campaign: str
     node_seconds: float
     results: int
     outlook: RecordOutlook | None
+    objective: str = ""
 
 
 def read_ledger(engine: Engine) -> Ledger:
@@ -100,12 +103,19 @@ def outlooks(engine: Engine, ledger: Ledger, campaign: str | None = None) -> lis
         for one in list_campaigns(connection):
             if one.name not in spent or campaign not in (None, one.name):
                 continue
-            runs = [run.objective for run in ended_runs(connection, one.id) if run.objective is not None]
+            goals = goals_of_stored(one)
+            runs = [
+                run.objective
+                for run in ended_runs(connection, one.id, with_metrics=bool(goals.constraints))
+                if run.objective is not None
+                and goals.feasibility(run.objective, run.metrics).verdict == "yes"
+            ]
             seconds = spent[one.name] * dearer
             further = int(OUTLOOK_NODE_HOURS * 3600.0 * len(runs) / seconds) if seconds else 0
             is_min = one.definition.direction == "minimize"
             outlook = record_outlook(runs, further, minimise=is_min) if further else None
-            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook))
+            named = goals.names[0] if goals.has_several else ""
+            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook, named))
     return found
 
 

@@ -15,7 +15,6 @@ from ambs_hpc.queue import (
     Evidence,
     LauncherNode,
     NodeVerdict,
-    best,
     counts,
     is_search_alive,
     last_idleness,
@@ -100,7 +99,7 @@ def _supply(connection: Connection, one: Campaign) -> CampaignSupply:
         marks.enqueued - marks.added,
         one.definition.max_evaluations,
         is_search_alive(connection, one.id, STALE_AFTER_SECONDS),
-        bool(best(connection, one.id, 1)),
+        number.get(State.DONE, 0) > 0,
         one.definition.directory,
     )
 

@@ -48,7 +48,7 @@ def best(
 
     with queue.reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
-        chosen = [only] if only else queue.list_campaigns(connection)
+        chosen = [only] if only else _with_objective(queue.list_campaigns(connection), objective)
         found = [_of_campaign(connection, one, limit, objective) for one in chosen]
     found = [one for one in found if one.rows]
     if not found:
@@ -60,6 +60,15 @@ def best(
     for one in found:
         if not one.goals.is_plain:
             _print_goals(one)
+
+
+def _with_objective(campaigns: Sequence[Campaign], objective: str | None) -> Sequence[Campaign]:
+    """Those that have the objective; all where none has it: each refuses it, and says what it has."""
+    from ambs_hpc.queue import goals_of_stored
+
+    if objective is None:
+        return campaigns
+    return [one for one in campaigns if objective in goals_of_stored(one).names] or campaigns
 
 
 class _Best(NamedTuple):

@@ -119,13 +119,14 @@ def _compared(connection: object, campaign: Campaign, objective: str | None) -> 
         objectives=np.array(objectives, dtype=float),
         node_hours=np.array([one.node_seconds / 3600 for one in runs], dtype=float),
         imported=queue.marks_of(connection, campaign.id).imported,  # type: ignore[arg-type]  # a Connection
+        failures=sum(one.objective is None for one in runs),
     )
 
 
 def _value(goals: Goals, name: str, run: EndedRun) -> float:
-    """An objective of a run; NaN where it failed or broke a constraint."""
+    """An objective of a run; NaN where it failed, or is not known to keep the constraints."""
     value = goals.value(name, run.objective, run.metrics)
-    is_kept = value is not None and not goals.feasibility(run.objective, run.metrics).broken
+    is_kept = value is not None and goals.feasibility(run.objective, run.metrics).verdict == "yes"
     return value if value is not None and is_kept else float("nan")
 
 
@@ -190,7 +191,9 @@ def _print(groups: Sequence[ComparedGroup]) -> None:
     from ambs_hpc.reporting.comparison import common_reach, value_at
 
     evaluations, hours = common_reach(groups)
-    columns = ["campaign", "seeds", "evaluations", "failed", "node-hours", "imported", "best", "range"]
+    has_bounds = any(any(one.infeasible) for one in groups)
+    columns = ["campaign", "seeds", "evaluations", "failed", *["infeasible"] * has_bounds]
+    columns += ["node-hours", "imported", "best", "range"]
     columns += [f"best at {evaluations}", f"best at {cell(hours)} node-hours"]
     rows = []
     for one in groups:
@@ -204,6 +207,7 @@ def _print(groups: Sequence[ComparedGroup]) -> None:
                 len(one.campaigns),
                 median(one.evaluations),
                 median(one.failures),
+                *[median(one.infeasible)] * has_bounds,
                 median(one.node_hours),
                 max(one.imported) or "",
                 middle,

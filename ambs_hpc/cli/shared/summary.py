@@ -36,6 +36,7 @@ class Summary:
         note: what was remarked about the best result; "" for nothing.
         failed: the most frequent failure, counted, in its own words; "" without any.
         goals: how it stands to several objectives and to constraints, in lines.
+        objectives: their names, the first one decides which is the best.
     """
 
     campaign: str
@@ -48,6 +49,7 @@ class Summary:
     note: str = ""
     failed: str = ""
     goals: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
@@ -74,6 +76,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         note=". ".join(filter(None, notes)),
         failed="".join(f"{one.number} x {one.kind.value}: {one.signature}" for one in groups),
         goals=() if standing is None else tuple(standing.lines()),
+        objectives=goals_of_stored(campaign).names,
     )
 
 
@@ -91,7 +94,7 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     leading = summary.best
     for line in summary.goals:
         write(f"{cell(line[0].upper() + line[1:])}\n")
-    which = "Best by the first objective" if len(summary.goals) > 1 else "Best objective"
+    which = "Best by the first objective" if len(summary.objectives) > 1 else "Best objective"
     write(f"{which} ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
     width = max(len(name) for name in summary.best.configuration)
     for name, value in summary.best.configuration.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, func, literal, select
 
 from ambs_hpc.queue.schema.tables import allocation, evaluation, evaluation_event, is_running, launcher
 
@@ -50,7 +50,7 @@ def attempts_of(connection: Connection, campaign_id: int) -> list[AttemptSpan]:
             event.evaluation_id,
             event.attempt,
             event.launcher_id,
-            event.node,
+            func.coalesce(event.node, ""),
             event.started_at,
             event.finished_at,
             event.move,
@@ -67,13 +67,12 @@ def attempts_of(connection: Connection, campaign_id: int) -> list[AttemptSpan]:
         column.id,
         column.attempt,
         column.launcher_id,
-        column.node,
+        func.coalesce(column.node, ""),
         column.claimed_at,
         literal(None),
         literal(""),
     ).where(is_running, column.campaign_id == campaign_id)
     spans = [AttemptSpan(*row) for statement in (ended, running) for row in connection.execute(statement)]
-    spans = [one._replace(node=one.node or "") for one in spans]
     return sorted(spans, key=lambda one: (one.started_at, one.evaluation_id))
 
 

@@ -37,6 +37,23 @@ class StoredNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeCounts:
+    """Numbers of evaluations.
+
+    Args:
+        ended: in a final state.
+        added: of all, those that people gave.
+        endings: that there ever were, also of evaluations that ended again.
+    """
+
+    ended: int
+    paused: int
+    enqueued: int
+    added: int
+    endings: int
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingWork:
     """What waits, and who might run it.
 
@@ -64,15 +81,19 @@ def notices_of(connection: Connection, campaign_id: int, audience: str | None = 
     return [StoredNotice(*row) for row in connection.execute(statement.order_by(column.id))]
 
 
-def ended_and_enqueued(connection: Connection, campaign_id: int) -> tuple[int, int, int, int] | None:
-    """(ended, enqueued, added by people, paused) evaluations; None when there is no such campaign."""
+def notice_counts(connection: Connection, campaign_id: int) -> NoticeCounts | None:
+    """How far a campaign is; None when there is no such campaign."""
     column = campaign_progress.c
     row = connection.execute(
         select(
-            column.done + column.failed + column.cancelled, column.enqueued, column.added, column.paused
+            column.done + column.failed + column.cancelled,
+            column.paused,
+            column.enqueued,
+            column.added,
+            column.finish_sequence,
         ).where(column.campaign_id == campaign_id)
     ).one_or_none()
-    return None if row is None else (int(row[0]), int(row[1]), int(row[2]), int(row[3]))
+    return None if row is None else NoticeCounts(*map(int, row))
 
 
 def waiting_work(connection: Connection, campaign_id: int, stale_after_seconds: float) -> WaitingWork:

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
+from ambs_hpc.queue.reads.best_results import best_feasible
+from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.schema.tables import (
     campaign,
     campaign_progress,
@@ -31,7 +33,8 @@ class CampaignLine:
         counts: evaluations by state, imported results aside.
         added: those of them that people added.
         max_evaluations: the budget; None where it goes on until it is stopped.
-        best: the best objective; None before there is one.
+        best: the best objective, the first of several, among results known to keep the constraints; None
+            before there is one.
         search_silence_seconds: since the last heartbeat of its search, by the database's clock; None where
             none has it.
     """
@@ -52,6 +55,8 @@ class CampaignLine:
 def campaign_lines(connection: Connection, limit: int | None = None) -> list[CampaignLine]:
     """All campaigns, the newest first, in two statements whose costs do not grow with what has ended.
 
+    One more for each campaign with constraints reads what is better than its best and breaks them.
+
     Args:
         limit: at most this many; None for all.
     """
@@ -71,13 +76,19 @@ def campaign_lines(connection: Connection, limit: int | None = None) -> list[Cam
                 for name in ("enqueued", "done", "failed", "cancelled", "paused", "added", "imported")
             ),
             _BEST.label("best"),
+            campaign.c.problem["constraints"].label("constraints"),
             (now(connection) - progress.search_heartbeat_at).label("silence"),
         )
         .join(campaign_progress, progress.campaign_id == campaign.c.id)
         .order_by(campaign.c.id.desc())
         .limit(limit)
     )
-    return [_line(row, running.get(row.id, 0)) for row in connection.execute(statement)]
+    return [
+        _line(
+            row, running.get(row.id, 0), _best_feasible(connection, row.id) if row.constraints else row.best
+        )
+        for row in connection.execute(statement).all()
+    ]
 
 
 def last_event_id(connection: Connection) -> int:
@@ -96,7 +107,12 @@ def _extreme(function: Any) -> ColumnElement[float]:
 _BEST = case((campaign.c.direction == "minimize", _extreme(func.min)), else_=_extreme(func.max))
 
 
-def _line(row: Any, running: int) -> CampaignLine:
+def _best_feasible(connection: Connection, campaign_id: int) -> float | None:
+    rows = best_feasible(connection, get_campaign(connection, campaign_id))
+    return rows[0].objective if rows else None
+
+
+def _line(row: Any, running: int, best: float | None) -> CampaignLine:
     still = {
         State.PAUSED: row.paused,
         State.DONE: row.done,
@@ -115,6 +131,6 @@ def _line(row: Any, running: int) -> CampaignLine:
         added=row.added,
         imported=row.imported,
         max_evaluations=row.max_evaluations,
-        best=row.best,
+        best=best,
         search_silence_seconds=row.silence,
     )

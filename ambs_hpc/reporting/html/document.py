@@ -7,6 +7,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
+from ambs_hpc.queue import goals_of_stored
 from ambs_hpc.reporting.html import insight_sections, sections
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.reporting.html.front_section import front_section
@@ -83,7 +84,7 @@ def _charts(record: CampaignRecord) -> dict[str, dict[str, object]]:
     problem, direction = definition.problem, definition.direction
     dependence = partial_dependence(rows, problem, direction, MOST_AXES)
     return {
-        "progress": progress_json(endings_of(rows), rows, direction),
+        "progress": progress_json(endings_of(rows), rows, direction, goals_of_stored(record.campaign)),
         "timeline": timeline_json(record),
         "parameters": parameters_json(rows, problem, direction, dependence),
     }

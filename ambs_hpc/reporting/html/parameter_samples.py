@@ -111,7 +111,10 @@ def _axis(stored: Mapping[str, object]) -> DrawnAxis:
 
 
 def _positions(axis: DrawnAxis, rows: Sequence[EvaluationRow]) -> Array:
-    found = (axis.position(row.configuration.get(axis.name)) for row in rows)
+    values = [row.configuration.get(axis.name) for row in rows]
+    if axis.choices is None and set(map(type, values)) <= {int, float, type(None)}:
+        return np.array(values, dtype=float)  # None becomes NaN
+    found = map(axis.position, values)
     return np.array([np.nan if one is None else one for one in found], dtype=float)
 
 

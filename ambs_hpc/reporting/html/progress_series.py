@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ambs_hpc.problem.goals import Goals
 from ambs_hpc.queue import EvaluationRow
 from ambs_hpc.records import IMPORTED
 from ambs_hpc.states import State
@@ -46,20 +47,28 @@ def endings_of(rows: Sequence[EvaluationRow]) -> list[EndedHere]:
     ]
 
 
-def progress_json(endings: Sequence[EndedHere], rows: Sequence[EvaluationRow], direction: str) -> Json:
+def progress_json(
+    endings: Sequence[EndedHere], rows: Sequence[EvaluationRow], direction: str, goals: Goals
+) -> Json:
     """The chart's data; at most `MOST_POINTS` points, evenly chosen, and every step of the running best.
 
     Args:
         rows: of the whole campaign, imported results included.
         direction: "minimize" or "maximize".
+        goals: what is not known to keep their constraints is a point, and never the best.
     """
     good = [one for one in endings if one.objective is not None]
     bad = [one for one in endings if one.objective is None]
     values = np.array([one.objective for one in good], dtype=float)
-    imported = [row.objective for row in rows if row.proposal_kind == IMPORTED and row.objective is not None]
+    usable = [index for index, one in enumerate(good) if _is_feasible(goals, one.row)]
+    imported = [
+        row.objective
+        for row in rows
+        if row.proposal_kind == IMPORTED and row.objective is not None and _is_feasible(goals, row)
+    ]
     first = min((one.row.started_at or one.at for one in endings), default=0.0)
     shown, failed = thinned(len(good), MOST_POINTS), thinned(len(bad), MOST_POINTS)
-    steps = _steps(values, direction)
+    steps = [usable[index] for index in _steps(values[usable], direction)]
     better = min if direction == "minimize" else max
     return {
         "direction": direction,
@@ -100,6 +109,10 @@ def thinned(number: int, most: int) -> list[int]:
     if number <= most:
         return list(range(number))
     return sorted({int(index) for index in np.linspace(0, number - 1, most).round()})
+
+
+def _is_feasible(goals: Goals, row: EvaluationRow) -> bool:
+    return not goals.constraints or goals.feasibility(row.objective, row.metrics).verdict == "yes"
 
 
 def _steps(values: NDArray[np.float64], direction: str) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ambs_hpc.search.constraints import Floats, Mask
 from ambs_hpc.search.encoding import Encoding
@@ -81,25 +82,27 @@ def _another_choice(
 ) -> Niche:
     places = history.best(BEST_ONES)
     best = history.rows[places[0]]
-    weights = [_weights(encoding, history, j) for j in columns]
-    for column, each in zip(columns, weights, strict=True):
-        each[int(best[column])] = 0.0
-    joined = np.concatenate(weights)
-    drawn = int(rng.choice(len(joined), p=joined / joined.sum()))
-    ends = np.cumsum([len(each) for each in weights])
+    ends = np.cumsum(encoding.sizes[columns].astype(np.intp))
+    starts = ends - encoding.sizes[columns].astype(np.intp)
+    weights = _weights(encoding, history, columns, starts, int(ends[-1]))
+    weights[starts + best[columns].astype(np.intp)] = 0.0
+    drawn = int(rng.choice(len(weights), p=weights / weights.sum()))
     place = int(np.searchsorted(ends, drawn, side="right"))
-    column, value = columns[place], drawn - int(ends[place]) + len(weights[place])
+    column, value = columns[place], drawn - int(starts[place])
     inside = np.flatnonzero(history.rows[places, column] == value)
     centre = places[inside[0]] if len(inside) else places[0]
     return Niche(encoding, column, float(value), int(centre))
 
 
-def _weights(encoding: Encoding, history: History, column: int) -> Floats:
-    """(choices,) weights of a parameter's choices: the less tried lately, the more."""
-    tried = history.rows[-NEWEST_ONES:, column]
-    seen = np.bincount(tried[~np.isnan(tried)].astype(np.intp), minlength=int(encoding.sizes[column]))
-    weight = PARENT_WEIGHT if encoding.constraints.is_parent(column) else 1.0
-    return np.asarray(weight / (1.0 + seen))
+def _weights(
+    encoding: Encoding, history: History, columns: list[int], starts: NDArray[np.intp], count: int
+) -> Floats:
+    """(count,) weights of the choices of all columns in turn: the less tried lately, the more."""
+    tried = history.rows[-NEWEST_ONES:, columns] + starts
+    seen = np.bincount(tried[~np.isnan(tried)].astype(np.intp), minlength=count)
+    parents = np.array([encoding.constraints.is_parent(column) for column in columns])
+    weights = np.where(parents, PARENT_WEIGHT, 1.0)
+    return np.asarray(np.repeat(weights, np.diff(np.append(starts, count))) / (1.0 + seen))
 
 
 def _far_numbers(encoding: Encoding, history: History, column: int) -> Niche | None:

@@ -24,7 +24,7 @@ def substituted(machine: FaultMachine) -> Iterator[None]:
     substitutes: dict[str, object] = {
         "ambs_hpc.identity.this_process": machine.this_process,
         "ambs_hpc.identity.is_gone": machine.is_gone,
-        "ambs_hpc.records.secrets": SimpleNamespace(token_hex=machine.token_hex),
+        "ambs_hpc.identity.secrets": SimpleNamespace(token_hex=machine.token_hex),
         "ambs_hpc.launcher.recovery.read_outcome": read_outcome,
         "ambs_hpc.launcher.recovery.refresh": machine.scheduler.refresh,
         "ambs_hpc.launcher.recovery.threading": SimpleNamespace(Thread=ThreadInTurn),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +123,14 @@ def test_a_cookie_stands_for_the_key_and_is_not_the_key(server: PageServer) -> N
     assert PageAccess().token != PageAccess().token
 
 
+@pytest.mark.parametrize("other", ['state={"a": 1}', "path=/", "a[0]=1", "x=a b", 'y="', "a@b=c", "secure"])
+def test_cookies_of_other_programs_do_not_lock_out(server: PageServer, other: str) -> None:
+    """All servers on localhost get each other's cookies, and some write odd ones."""
+    cookie = server.access.cookie.partition(";")[0]
+    assert asked(server, "page", Cookie=f"{other}; {cookie}")[0] == 200
+    assert asked(server, "page", Cookie=f"{cookie}; {other}")[0] == 200
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "10.0.0.1:80"]
 )
@@ -135,6 +145,26 @@ def test_a_tunnel_may_end_on_another_port() -> None:
     assert all(map(is_loopback_name, ("127.0.0.1:9000", "localhost:1", "LOCALHOST", "[::1]:80", "[::1]")))
     assert not any(map(is_loopback_name, (None, "localhost:x", "localhost:80:80", "[::2]")))
     assert tunnel_command(8123, "me", "login1") == "ssh -N -L 8123:127.0.0.1:8123 me@login1"
+
+
+def test_a_request_that_never_ends_frees_its_place(
+    server: PageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then is not life: with all places taken so, nobody else is let in."""
+    monkeypatch.setattr("ambs_hpc.api.live.page_server.HEAD_SECONDS", 0.5)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=0.05) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\n")
+        deadline, is_open = time.monotonic() + 20.0, True
+        while is_open and time.monotonic() < deadline:
+            try:
+                slow.sendall(b"X-A: b\r\n")
+                is_open = bool(slow.recv(1))
+            except TimeoutError:
+                continue
+            except OSError:
+                is_open = False
+        assert not is_open
+    assert asked(server, "page", Authorization=bearer(server))[0] == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "HEAD"])

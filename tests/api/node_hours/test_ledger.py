@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,27 @@ def test_tables_add_up_as_they_are_shown(used: Engine) -> None:
     assert one[0] == "useful"
     (words,) = remarks(book, outlooks(used, book))
     assert words.startswith("digits: too few results")
+
+
+def test_what_breaks_a_constraint_is_no_result_of_the_outlook(any_engine: Engine) -> None:
+    """Its value is never a new best."""
+    with queue.transaction(any_engine) as connection:
+        goals = {"direction": {"loss": "minimize", "mb": "minimize"}, "constraints": [["mb", "<", 35.0]]}
+        campaign = stock.campaign(connection, problem={"space": {}, **goals})
+        stock.evaluations(connection, campaign.id, 40)
+        launcher_id = stock.launcher(connection, slots=40)
+        claims = queue.claim(connection, launcher_id, 40)
+        done = [
+            replace(stock.success(one, -float(one.ordinal)), metrics={"loss": 0.0, "mb": one.ordinal})
+            for one in claims
+        ]
+        queue.complete(connection, launcher_id, done)
+        queue.end_launcher(connection, launcher_id)
+    book = read_ledger(any_engine)
+    (found,) = outlooks(any_engine, book)
+    assert found.outlook is not None
+    assert (found.results, found.outlook.best) == (35, -34.0)
+    assert "a new best loss with a chance" in remarks(book, [found])[-1]
 
 
 @pytest.mark.parametrize("values", [[1 / 3] * 3, [0.0005] * 4, [], [7.0], [0.1] * 10])

@@ -29,6 +29,7 @@ MESSAGES: list[Message] = [
         cores=[3, 4],
         gpus=["0"],
         within=["env"],
+        objectives=["loss", "seconds"],
     ),
     StopOrder([1, 2], 0.5),
     ProbeOrder("n", "/runs", 4, is_binding=True),

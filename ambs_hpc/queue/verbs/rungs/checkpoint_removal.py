@@ -9,13 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from ambs_hpc.fidelity import fidelity_from_json, rule_of
-from ambs_hpc.queue.reads.best_results import (
-    best,
-    goals_of_stored,
-    ids_of_best,
-    ids_of_front,
-    judged_results,
-)
+from ambs_hpc.queue.reads.best_results import ids_to_keep
 from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.reads.search_feed import marks_of
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint
@@ -61,13 +55,12 @@ def spare_checkpoints(
 ) -> list[SpareCheckpoint]:
     """Checkpoints that may be removed, and were not yet, the oldest evaluations first.
 
-    Those of results that are neither among the `keep_best` best nor on the front of several objectives, of
-    cancelled evaluations, and of paused ones that can never be promoted. Those of failed evaluations stay: a
-    rerun goes on from them.
+    Those of results that are not among the `keep_best` best or on the front, of cancelled evaluations, and
+    of paused ones that can never be promoted. Those of failed evaluations stay: a rerun goes on from them.
     """
     column, removed = evaluation.c, removed_checkpoint.c
     hopeless = id_in(connection, column.id, never_promoted(connection, campaign))
-    leading = _leading(connection, campaign, keep_best) if keep_best else ()
+    leading = ids_to_keep(connection, campaign, keep_best)
     is_old = column.finished_at < now(connection) - CANCELLED_SINCE_SECONDS
     is_removed = exists().where(removed.evaluation_id == column.id, removed.attempt == column.attempt)
     statement = (
@@ -174,16 +167,6 @@ def freed_space(connection: Connection, campaign_id: int) -> FreedSpace:
     )
     number, size = connection.execute(statement).one()
     return FreedSpace(int(number), int(size))
-
-
-def _leading(connection: Connection, campaign: Campaign, number: int) -> set[int]:
-    """Ids of results that are among the best; of several objectives, by each of them, and the front."""
-    goals = goals_of_stored(campaign)
-    if not goals.has_several:
-        return {one.id for one in best(connection, campaign.id, number)}
-    judged = judged_results(connection, campaign.id)
-    of_each = [ids_of_best(judged, number, place) for place in range(len(goals.names))]
-    return {*ids_of_front(judged), *(one for each in of_each for one in each)}
 
 
 def _held_at(connection: Connection, campaign_id: int) -> dict[int, int | None]:

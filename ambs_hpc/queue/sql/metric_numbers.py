@@ -1,0 +1,42 @@
+"""Numbers among the metrics of results, taken out by the database: the rest, however long, is not sent."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, Connection, Double, and_, case, cast, func
+
+from ambs_hpc.problem.goals import OBJECTIVE, Constraint, Goals
+from ambs_hpc.queue.schema.tables import evaluation
+
+COMPARISONS: dict[str, Callable[..., ColumnElement[bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def goal_number(connection: Connection, goals: Goals, name: str) -> ColumnElement[float]:
+    """The number of that name in a result, NULL where there is none; see `Goals.value`."""
+    column = evaluation.c
+    if name in (OBJECTIVE, goals.names[0]):
+        return column.objective
+    if connection.dialect.name == "sqlite":
+        path = f'$."{name}"'  # of the characters that METRIC accepts
+        kind = func.json_type(column.metrics, path)
+        return case((kind.in_(["integer", "real"]), cast(func.json_extract(column.metrics, path), Double)))
+    kind = func.json_typeof(column.metrics[name])
+    return case((kind == "number", column.metrics[name].as_float()))
+
+
+def is_feasible(connection: Connection, goals: Goals) -> ColumnElement[bool]:
+    """Whether a result has all objectives and is known to keep all bounds."""
+    numbers = [goal_number(connection, goals, name).is_not(None) for name in goals.names]
+    return and_(*numbers, *(_holds(connection, goals, one) for one in goals.constraints))
+
+
+def _holds(connection: Connection, goals: Goals, one: Constraint) -> ColumnElement[bool]:
+    value = goal_number(connection, goals, one.metric)
+    return COMPARISONS[one.comparison](value, one.bound)
