@@ -102,20 +102,6 @@ def test_only_the_best_results_keep_their_checkpoints(any_engine: Engine, tmp_pa
     assert [path.name for path in scene.runs.rglob(f"*{PUT_AWAY}")] == []
 
 
-def test_the_front_of_several_objectives_keeps_its_checkpoints(any_engine: Engine, tmp_path: Path) -> None:
-    """It is what `ambs best` names: the first objective alone does not say which results are wanted."""
-    two = {"loss": "minimize", "seconds": "minimize"}
-    scene = Scene(any_engine, tmp_path, 4, direction=two)
-    measured = [(0.4, 1.0), (0.2, 2.0), (0.3, 3.0), (0.1, 4.0)]  # the third is dominated by the second
-    with transaction(any_engine) as connection:
-        outcomes = [
-            stock.success(one, loss, metrics={"loss": loss, "seconds": seconds})
-            for one, (loss, seconds) in zip(scene.claims, measured, strict=True)
-        ]
-        complete(connection, scene.launcher, outcomes)
-    assert scene.kept() == [0, 1, 3]
-
-
 @pytest.mark.parametrize("changed", [{"max_evaluations": 900}, {"checkpoints": "keep-all"}])
 def test_what_a_revision_makes_worth_keeping_stays(
     any_engine: Engine, tmp_path: Path, changed: dict[str, object]
