@@ -12,6 +12,7 @@ from ambs_hpc.insight.record_outlook import RecordOutlook, record_outlook
 from ambs_hpc.queue import (
     AllocationTimes,
     ended_runs,
+    goals_of_stored,
     list_allocations,
     list_campaigns,
     note_allocation_times,
@@ -22,9 +23,10 @@ from ambs_hpc.queue import (
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-    from ambs_hpc.records import Allocation
+    from ambs_hpc.problem.goals import Goals
+    from ambs_hpc.records import Allocation, Campaign
     from ambs_hpc.schedulers import Charge
 
 OUTLOOK_NODE_HOURS = 100.0
@@ -57,13 +59,15 @@ class CampaignOutlook:
 
     Args:
         node_seconds: that its attempts have occupied.
-        results: that they gave.
+        results: that they gave, of those that keep the campaign's constraints.
+        has_several: objectives, so that there is no best result to be beaten.
     """
 
     campaign: str
     node_seconds: float
     results: int
     outlook: RecordOutlook | None
+    has_several: bool = False
 
 
 def read_ledger(engine: Engine) -> Ledger:
@@ -100,13 +104,27 @@ def outlooks(engine: Engine, ledger: Ledger, campaign: str | None = None) -> lis
         for one in list_campaigns(connection):
             if one.name not in spent or campaign not in (None, one.name):
                 continue
-            runs = [run.objective for run in ended_runs(connection, one.id) if run.objective is not None]
+            goals = goals_of_stored(one)
+            runs = _results(connection, one, goals)
             seconds = spent[one.name] * dearer
             further = int(OUTLOOK_NODE_HOURS * 3600.0 * len(runs) / seconds) if seconds else 0
             is_min = one.definition.direction == "minimize"
             outlook = record_outlook(runs, further, minimise=is_min) if further else None
-            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook))
+            outlook = None if goals.has_several else outlook
+            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook, goals.has_several))
     return found
+
+
+def _results(connection: Connection, campaign: Campaign, goals: Goals) -> list[float]:
+    """The objectives of what may be the best, oldest first."""
+    constrained = bool(goals.constraints)
+    ended = ended_runs(connection, campaign.id, with_metrics=constrained)
+    return [
+        run.objective
+        for run in ended
+        if run.objective is not None
+        and (not constrained or goals.feasibility(run.objective, run.metrics).verdict == "yes")
+    ]
 
 
 def compare_with_schedulers(engine: Engine, user: str, now: float) -> tuple[Ledger, list[Comparison]]:

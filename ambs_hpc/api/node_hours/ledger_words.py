@@ -121,6 +121,8 @@ def remarks(book: Ledger, outlook: Sequence[CampaignOutlook]) -> list[str]:
 
 def _outlook(one: CampaignOutlook) -> str:
     what, name = one.outlook, cell(one.campaign)
+    if one.has_several:
+        return f"{name}: it has several objectives; a bound of what further node-hours bring is known for one"
     if what is None:
         return f"{name}: too few results, or too equal ones, to say what further node-hours may bring"
     return (

@@ -124,3 +124,26 @@ def test_queues_that_count_gpus_are_not_taken_for_nodes(tmp_path: Path) -> None:
     assert not ledger_reader.counts_nodes(row)
     assert ledger_reader.counts_nodes(row._replace(request={**request, "queue": "by-node"}))
     assert ledger_reader.counts_nodes(row._replace(site="gone"))
+
+
+@pytest.mark.parametrize(
+    ("goals", "results", "has_several"),
+    [
+        ({}, 2, False),
+        ({"direction": {"error": "minimize", "size": "minimize"}}, 2, True),
+        ({"constraints": [["objective", "<=", -1.0]]}, 0, False),
+    ],
+)
+def test_an_outlook_knows_the_campaigns_goals(
+    any_engine: Engine, goals: dict[str, object], results: int, has_several: bool
+) -> None:
+    """Of several objectives there is no best one, and what breaks a constraint is none."""
+    with queue.transaction(any_engine) as connection:
+        problem = {**stock.CAMPAIGN.problem, **goals}
+        stock.evaluations(connection, stock.campaign(connection, problem=problem).id, 2)
+        launcher_id = stock.launcher(connection)
+        queue.complete(connection, launcher_id, stock.successes(queue.claim(connection, launcher_id, 2)))
+    book = read_ledger(any_engine)
+    (one,) = outlooks(any_engine, book)
+    assert (one.results, one.has_several, one.outlook) == (results, has_several, None)
+    assert ("several objectives" in remarks(book, [one])[-1]) == has_several
