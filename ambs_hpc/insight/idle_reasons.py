@@ -24,6 +24,7 @@ class CampaignSupply:
         proposed: by its search; `most` is its budget, None without one.
         succeeded: whether anything has.
         problem: the folder of its problem file.
+        paused: at rungs: they go on where more are evaluated, or where a person names them.
     """
 
     name: str
@@ -34,6 +35,7 @@ class CampaignSupply:
     searching: bool
     succeeded: bool
     problem: str
+    paused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +237,7 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
         return WaitingReason("no_campaign", f"{who}: there is no campaign", "ambs search PROBLEM")
     if not open_ones:
         one = max(supplies, key=lambda each: each.running)
-        runs = f"{one.running} of them still run" if one.running else "all have ended"
+        runs = f"{one.running} of them still run" if one.running else _ended(one.paused)
         words = f"{who}: nothing waits; all {one.most} evaluations of {one.name} are proposed, and {runs}"
         more = (
             f"ambs search PROBLEM --max-evaluations {2 * (one.most or 1)}; PROBLEM is in {quote(one.problem)}"
@@ -250,6 +252,10 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
     return WaitingReason(
         "no_search", words, f"ambs search PROBLEM; that of {one.name} is in {quote(one.problem)}"
     )
+
+
+def _ended(paused: int) -> str:
+    return f"all others have ended than {paused} that are paused at rungs" if paused else "all have ended"
 
 
 def _silent(one: SlotHolder) -> WaitingReason:
@@ -300,7 +306,9 @@ def _nobody(
         )
     open_ones = [one for one in supplies if one.most is None or one.proposed < one.most]
     if not number and supplies and not open_ones:
+        paused = sum(one.paused for one in supplies)
         words = "nothing is left to do: no launcher lives, and all that was to be proposed has ended"
+        words += f" or is paused ({paused}: ambs list --state PAUSED)" if paused else ""
         more = f"ambs best; to go on: ambs search PROBLEM --max-evaluations {2 * (supplies[-1].most or 1)}"
         return WaitingReason("all_done", words, more)
     if not number and not any(one.searching for one in open_ones):

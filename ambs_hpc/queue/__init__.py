@@ -119,6 +119,7 @@ from ambs_hpc.queue.reads.slot_use.slot_account import (
     NodeFailure,
     SlotAccount,
     allocation_times,
+    first_launches,
     launcher_nodes,
     slot_account,
 )
@@ -274,6 +275,7 @@ __all__ = [
     "failures",
     "find_campaign",
     "finished_since",
+    "first_launches",
     "first_proposal",
     "forbid_writes",
     "forgive_node",

@@ -11,6 +11,7 @@ from ambs_hpc.queue import (
     OVER,
     AllocationTimes,
     allocation_times,
+    first_launches,
     lock_allocations,
     prepare_allocation,
     read_now,
@@ -36,10 +37,13 @@ class NodeHours:
     open: int
 
 
-def node_hours_of(rows: Sequence[AllocationTimes], folder: str, now: float) -> NodeHours:
+def node_hours_of(
+    rows: Sequence[AllocationTimes], launches: Mapping[int, float], folder: str, now: float
+) -> NodeHours:
     """What the allocations that were submitted from a folder cost.
 
     Args:
+        launches: first starts of launchers by allocation: whose start no scheduler told began by then.
         now: seconds since 1970 UTC, by the database's clock.
     """
     used, promised, open_ones = 0.0, 0.0, 0
@@ -50,9 +54,9 @@ def node_hours_of(rows: Sequence[AllocationTimes], folder: str, now: float) -> N
         asked = nodes * float(str(one.request.get("minutes") or 0)) / 60.0
         if one.state not in OVER:
             promised, open_ones = promised + asked, open_ones + 1
-        elif one.started_at is not None:
+        elif (start := launches.get(one.id) if one.started_at is None else one.started_at) is not None:
             end = min(filter(None, (one.told_ended_at, one.ended_at, one.ends_at)), default=now)
-            used += nodes * max(0.0, end - one.started_at) / 3600.0
+            used += nodes * max(0.0, end - start) / 3600.0
     return NodeHours(used, promised, open_ones)
 
 
@@ -70,7 +74,8 @@ def prepare_within_limit(
     limit = request.max_node_hours
     if limit is not None:
         lock_allocations(connection)
-        cost = node_hours_of(allocation_times(connection), str(request.folder), read_now(connection))
+        rows, launches = allocation_times(connection), first_launches(connection)
+        cost = node_hours_of(rows, launches, str(request.folder), read_now(connection))
         wanted = request.chain * request.nodes * request.minutes / 60.0
         if cost.used + cost.promised + wanted > limit * (1.0 + 1e-9):
             raise NodeHoursSpent(limit, cost.used, cost.promised, cost.open, wanted)

@@ -43,6 +43,12 @@ def because(
             "all 100 evaluations of net are proposed",
             "--max-evaluations 200",
         ),
+        (
+            {"proposed": 100, "running": 0, "paused": 7},
+            "all_proposed",
+            "all others have ended than 7 that are paused at rungs",
+            "--max-evaluations 200",
+        ),
         ({"searching": False}, "no_search", "net has proposed 50 of 100", "ambs search PROBLEM"),
         (
             {"searching": False, "succeeded": False},

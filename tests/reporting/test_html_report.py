@@ -24,7 +24,7 @@ from ambs_hpc.reporting.html.document import report_html
 from ambs_hpc.reporting.html.parameter_samples import MOST_ROWS, parameter_axes, parameters_json
 from ambs_hpc.reporting.html.partial_dependence import partial_dependence
 from ambs_hpc.reporting.html.progress_series import beyond_limits, shown_limits, thinned
-from ambs_hpc.reporting.html.report_file import write_whole
+from ambs_hpc.reporting.html.report_file import default_name, write_whole
 from ambs_hpc.reporting.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
 from ambs_hpc.shown_text import harmless
 from ambs_hpc.states import FailureKind
@@ -369,3 +369,31 @@ def test_importance_and_rules_are_told_with_their_commands() -> None:
 def test_importance_waits_for_results() -> None:
     """Shares of three results would be noise that looks like knowledge."""
     assert "told once there are enough results" in report_html(record(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("campaign", "file"),
+    [
+        ("net-2.1", "net-2.1.html"),
+        ("../../home/me/.profile", "home-me-.profile.html"),
+        ("/etc/x", "etc-x.html"),
+        ("n" * 300, f"{'n' * 60}.html"),
+        ("..", "campaign.html"),
+    ],
+)
+def test_a_campaigns_name_leads_out_of_no_folder(campaign: str, file: str) -> None:
+    """Whoever may write a row may not choose where on my disk the report lies."""
+    assert default_name(campaign) == file
+
+
+def test_a_time_beyond_all_calendars_is_written_as_it_is() -> None:
+    """One wrong row shall not cost the whole report."""
+    assert "1e+18 s" in report_html(record([evaluation(1, 0.5, finished_at=1e18)]))
+
+
+def test_a_command_with_a_hostile_name_can_be_pasted() -> None:
+    """The name is one word of the shell, whatever it holds."""
+    told = record([evaluation(1, None)])
+    definition = replace(told.campaign.definition, name="x; touch taken")
+    told = replace(told, campaign=replace(told.campaign, definition=definition))
+    assert "--campaign &#x27;x; touch taken&#x27;" in report_html(told)

@@ -22,6 +22,8 @@ from ambs_hpc.sites import (
     submit_batch,
     submit_chain,
 )
+from ambs_hpc.sites.node_hours_limit import node_hours_of
+from tests.queue import stock
 
 SETTINGS = ScriptSettings(["ambs"], [], {})
 
@@ -62,6 +64,21 @@ def test_what_is_queued_counts_in_full_and_what_ended_by_its_time(
     assert (told.limit, told.promised, told.wanted) == (10.0, 9.0, 1.0)
     assert told.used == pytest.approx(0.4)
     assert "raise max_node_hours" in str(told)
+
+
+def test_an_allocation_whose_start_nobody_told_counts_from_its_launchers(
+    any_engine: Engine, request_of_two: AllocationRequest
+) -> None:
+    """Over before anybody looked, at a scheduler without a history: its nodes were used all the same."""
+    made = submit_allocation(any_engine, load_site("slurm"), request_of_two, SETTINGS, "me")
+    with queue.transaction(any_engine) as connection:
+        stock.launcher(connection, allocation_id=made.id)
+        queue.note_allocation_state(connection, made.id, "VANISHED")
+        rows, launches = queue.allocation_times(connection), queue.first_launches(connection)
+        later = launches[made.id] + 1800.0
+        gone = [one._replace(ended_at=later) for one in rows]
+        told = node_hours_of(gone, launches, str(request_of_two.folder), later)
+    assert (told.used, told.open) == (pytest.approx(1.0), 0)
 
 
 def test_a_chain_is_refused_before_its_first_link(

@@ -23,9 +23,10 @@ from ambs_hpc.queue import (
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-    from ambs_hpc.records import Allocation
+    from ambs_hpc.problem.goals import Goals
+    from ambs_hpc.records import Allocation, Campaign
     from ambs_hpc.schedulers import Charge
 
 OUTLOOK_NODE_HOURS = 100.0
@@ -58,15 +59,15 @@ class CampaignOutlook:
 
     Args:
         node_seconds: that its attempts have occupied.
-        results: that they gave, and that keep the constraints.
-        objective: of several the one that counts here, the first; else "".
+        results: that they gave, of those that keep the campaign's constraints.
+        has_several: objectives, so that there is no best result to be beaten.
     """
 
     campaign: str
     node_seconds: float
     results: int
     outlook: RecordOutlook | None
-    objective: str = ""
+    has_several: bool = False
 
 
 def read_ledger(engine: Engine) -> Ledger:
@@ -104,19 +105,26 @@ def outlooks(engine: Engine, ledger: Ledger, campaign: str | None = None) -> lis
             if one.name not in spent or campaign not in (None, one.name):
                 continue
             goals = goals_of_stored(one)
-            runs = [
-                run.objective
-                for run in ended_runs(connection, one.id, with_metrics=bool(goals.constraints))
-                if run.objective is not None
-                and goals.feasibility(run.objective, run.metrics).verdict == "yes"
-            ]
+            runs = _results(connection, one, goals)
             seconds = spent[one.name] * dearer
             further = int(OUTLOOK_NODE_HOURS * 3600.0 * len(runs) / seconds) if seconds else 0
             is_min = one.definition.direction == "minimize"
             outlook = record_outlook(runs, further, minimise=is_min) if further else None
-            named = goals.names[0] if goals.has_several else ""
-            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook, named))
+            outlook = None if goals.has_several else outlook
+            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook, goals.has_several))
     return found
+
+
+def _results(connection: Connection, campaign: Campaign, goals: Goals) -> list[float]:
+    """The objectives of what may be the best, oldest first."""
+    constrained = bool(goals.constraints)
+    ended = ended_runs(connection, campaign.id, with_metrics=constrained)
+    return [
+        run.objective
+        for run in ended
+        if run.objective is not None
+        and (not constrained or goals.feasibility(run.objective, run.metrics).verdict == "yes")
+    ]
 
 
 def compare_with_schedulers(engine: Engine, user: str, now: float) -> tuple[Ledger, list[Comparison]]:

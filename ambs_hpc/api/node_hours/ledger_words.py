@@ -121,11 +121,12 @@ def remarks(book: Ledger, outlook: Sequence[CampaignOutlook]) -> list[str]:
 
 def _outlook(one: CampaignOutlook) -> str:
     what, name = one.outlook, cell(one.campaign)
+    if one.has_several:
+        return f"{name}: it has several objectives; a bound of what further node-hours bring is known for one"
     if what is None:
         return f"{name}: too few results, or too equal ones, to say what further node-hours may bring"
-    best = f"new best {cell(one.objective)}" if one.objective else "new best"
     return (
-        f"{name}: the next {OUTLOOK_NODE_HOURS:g} node-hours bring about {what.further} results; a {best} "
+        f"{name}: the next {OUTLOOK_NODE_HOURS:g} node-hours bring about {what.further} results; a new best "
         f"with a chance of {what.chance:.0%}, {cell(what.expected)} on average, hardly beyond "
         f"{cell(what.bound)}; now it is {cell(what.best)} (rough: as if they were like the last "
         f"{what.compared})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.reasons.scheduler_news import ask_schedulers
 from ambs_hpc.errors import AmbsError
 from ambs_hpc.insight.scheduler_words import Remedy, remedy
 from ambs_hpc.queue import (
@@ -20,7 +21,7 @@ from ambs_hpc.queue import (
     waiting_shapes,
 )
 from ambs_hpc.shown_text import cell, duration
-from ambs_hpc.sites import load_site, refresh
+from ambs_hpc.sites import load_site
 from ambs_hpc.sites.node_fit import misfit
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def allocation_story(engine: Engine, number: int, user: str, now: float) -> Allo
     """
     with reading(engine) as connection:
         state = get_allocation(connection, number).state
-    refreshed = None if state in OVER else refresh(engine, user, now)
+    unheard = [] if state in OVER else ask_schedulers(engine, user, now)
     with reading(engine) as connection:
         row = get_allocation(connection, number)
         times = next(one for one in allocation_times(connection) if one.id == number)
@@ -93,7 +94,7 @@ def allocation_story(engine: Engine, number: int, user: str, now: float) -> Allo
         remedy(row.detail, row.scheduler_id or "") if waits else Remedy("", ""),
         [WaitingShare(shape, _why_not(row, shape, now)) for shape in shapes],
         sum(one.id < number and one.state not in ("RUNNING", "ENDING") for one in open_ones) if waits else 0,
-        [] if refreshed is None else [str(one) for one in refreshed.unheard],
+        unheard,
         now,
     )
 

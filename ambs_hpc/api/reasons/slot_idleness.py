@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.reasons.scheduler_news import ask_schedulers
 from ambs_hpc.insight.idle_reasons import CampaignSupply, SlotHolder, idle_reasons
 from ambs_hpc.insight.waiting_reasons import WaitingReason
 from ambs_hpc.launcher.recovery import evidence
@@ -30,7 +32,6 @@ from ambs_hpc.queue import (
     silent_launchers,
     waiting_shapes,
 )
-from ambs_hpc.sites import refresh
 from ambs_hpc.sites.allocations import FOLDER
 from ambs_hpc.states import State
 from ambs_hpc.timing import STALE_AFTER_SECONDS
@@ -58,7 +59,7 @@ def why_slots_idle(engine: Engine, user: str, now: float) -> IdleSlots:
     Args:
         now: seconds since 1970 UTC.
     """
-    refreshed = refresh(engine, user, now)
+    unheard = ask_schedulers(engine, user, now)
     with reading(engine) as connection:
         allocations = {one.id: one for one in list_allocations(connection, over=False)}
         newest = next(iter(list_allocations(connection, limit=1)), None)
@@ -70,7 +71,7 @@ def why_slots_idle(engine: Engine, user: str, now: float) -> IdleSlots:
         out = [one for one in node_verdicts(connection) if one.is_left_out]
     last_over = newest if newest is not None and newest.state in OVER else None
     reasons = idle_reasons(holders, supplies, waiting, [*allocations.values()], last_over)
-    return IdleSlots([*reasons, *map(_of_node, out)], [str(one) for one in refreshed.unheard])
+    return IdleSlots([*reasons, *map(_of_node, out)], unheard)
 
 
 def idle_lines(found: IdleSlots) -> Iterator[str]:
@@ -87,7 +88,7 @@ def _of_node(one: NodeVerdict) -> WaitingReason:
         f"node {one.node} of {one.site or 'this machine'} is left out: the infrastructure has failed there "
         f"{one.failures} times within a day; when it is mended:"
     )
-    return WaitingReason("node_left_out", words, f"ambs nodes --forgive {one.node}")
+    return WaitingReason("node_left_out", words, f"ambs nodes --forgive {quote(one.node)}")
 
 
 def _supply(connection: Connection, one: Campaign) -> CampaignSupply:
@@ -101,6 +102,7 @@ def _supply(connection: Connection, one: Campaign) -> CampaignSupply:
         is_search_alive(connection, one.id, STALE_AFTER_SECONDS),
         number.get(State.DONE, 0) > 0,
         one.definition.directory,
+        number.get(State.PAUSED, 0),
     )
 
 

@@ -73,7 +73,7 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
     from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.errors import UsageError, nearest
     from ambs_hpc.reporting.html.document import report_html
-    from ambs_hpc.reporting.html.report_file import write_whole
+    from ambs_hpc.reporting.html.report_file import default_name, write_whole
 
     with queue.reading(engine) as connection:
         chosen = named_campaign(connection, campaign)
@@ -84,7 +84,7 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
     with without_collector():
         record = report_record(engine, chosen or known[0])
         content = report_html(record)
-    file = output or Path(f"{record.campaign.name}.html")
+    file = output or Path(default_name(record.campaign.name))
     write_whole(file, content)
     return {
         "file": str(file),

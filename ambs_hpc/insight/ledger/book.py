@@ -96,6 +96,7 @@ def _lives(rows: SlotAccount, stale_after_seconds: float) -> list[Life]:
             end, after = row.heartbeat_at, Use.LAUNCHER_DEAD
         else:
             end, after = rows.now, Use.WIND_DOWN
+        end = max(row.started_at, end)  # the database's clock may have been set back
         found.append(Life(row, end, after, nodes[row.id], idleness[row.id], failures[row.id]))
     return found
 

@@ -21,7 +21,10 @@ def utc(seconds: float | None) -> str:
     """Seconds since 1970 as a UTC time to the second; "" for none."""
     if seconds is None:
         return ""
-    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OSError, OverflowError, ValueError):  # no year of any calendar: somebody's program stored it
+        return f"{seconds:g} s"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str, *, empty: str) -> str:

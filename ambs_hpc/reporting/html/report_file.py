@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError
+
+MOST_LETTERS = 60  # of a file's name, each up to four bytes
+
+
+def default_name(campaign: str) -> str:
+    """The name of a campaign's report: a file of this folder, whatever signs the campaign's name has."""
+    kept = re.sub(r"[^\w.+=@-]+", "-", campaign).strip("-.")
+    return f"{kept[:MOST_LETTERS] or 'campaign'}.html"
 
 
 def write_whole(file: Path, content: str) -> None:

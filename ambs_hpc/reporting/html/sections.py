@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Any
 
 from ambs_hpc.insight.provenance_words import departures
@@ -82,7 +83,7 @@ def failures(record: CampaignRecord) -> str:
     more = f"<p class=quiet>{left} rarer kinds are left out.</p>" if left else ""
     name = record.campaign.name
     mend = (
-        f"<p>Run them again: <code>{text(f'ambs rerun --failed --campaign {name}')}</code></p>"
+        f"<p>Run them again: <code>{text(f'ambs rerun --failed --campaign {quote(name)}')}</code></p>"
         if rows
         else ""
     )

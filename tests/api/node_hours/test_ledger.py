@@ -74,14 +74,13 @@ def test_tables_add_up_as_they_are_shown(used: Engine) -> None:
 def test_what_breaks_a_constraint_is_no_result_of_the_outlook(any_engine: Engine) -> None:
     """Its value is never a new best."""
     with queue.transaction(any_engine) as connection:
-        goals = {"direction": {"loss": "minimize", "mb": "minimize"}, "constraints": [["mb", "<", 35.0]]}
+        goals = {"direction": "minimize", "constraints": [["mb", "<", 35.0]]}
         campaign = stock.campaign(connection, problem={"space": {}, **goals})
         stock.evaluations(connection, campaign.id, 40)
         launcher_id = stock.launcher(connection, slots=40)
         claims = queue.claim(connection, launcher_id, 40)
         done = [
-            replace(stock.success(one, -float(one.ordinal)), metrics={"loss": 0.0, "mb": one.ordinal})
-            for one in claims
+            replace(stock.success(one, -float(one.ordinal)), metrics={"mb": one.ordinal}) for one in claims
         ]
         queue.complete(connection, launcher_id, done)
         queue.end_launcher(connection, launcher_id)
@@ -89,7 +88,7 @@ def test_what_breaks_a_constraint_is_no_result_of_the_outlook(any_engine: Engine
     (found,) = outlooks(any_engine, book)
     assert found.outlook is not None
     assert (found.results, found.outlook.best) == (35, -34.0)
-    assert "a new best loss with a chance" in remarks(book, [found])[-1]
+    assert "a new best with a chance" in remarks(book, [found])[-1]
 
 
 @pytest.mark.parametrize("values", [[1 / 3] * 3, [0.0005] * 4, [], [7.0], [0.1] * 10])
@@ -146,3 +145,26 @@ def test_queues_that_count_gpus_are_not_taken_for_nodes(tmp_path: Path) -> None:
     assert not ledger_reader.counts_nodes(row)
     assert ledger_reader.counts_nodes(row._replace(request={**request, "queue": "by-node"}))
     assert ledger_reader.counts_nodes(row._replace(site="gone"))
+
+
+@pytest.mark.parametrize(
+    ("goals", "results", "has_several"),
+    [
+        ({}, 2, False),
+        ({"direction": {"error": "minimize", "size": "minimize"}}, 2, True),
+        ({"constraints": [["objective", "<=", -1.0]]}, 0, False),
+    ],
+)
+def test_an_outlook_knows_the_campaigns_goals(
+    any_engine: Engine, goals: dict[str, object], results: int, has_several: bool
+) -> None:
+    """Of several objectives there is no best one, and what breaks a constraint is none."""
+    with queue.transaction(any_engine) as connection:
+        problem = {**stock.CAMPAIGN.problem, **goals}
+        stock.evaluations(connection, stock.campaign(connection, problem=problem).id, 2)
+        launcher_id = stock.launcher(connection)
+        queue.complete(connection, launcher_id, stock.successes(queue.claim(connection, launcher_id, 2)))
+    book = read_ledger(any_engine)
+    (one,) = outlooks(any_engine, book)
+    assert (one.results, one.has_several, one.outlook) == (results, has_several, None)
+    assert ("several objectives" in remarks(book, [one])[-1]) == has_several

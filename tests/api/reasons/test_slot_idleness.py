@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc import identity, queue
-from ambs_hpc.api.reasons import allocation_story as stories
-from ambs_hpc.api.reasons import slot_idleness
+from ambs_hpc.api.reasons import scheduler_news
 from ambs_hpc.api.reasons.allocation_story import allocation_lines, allocation_story
 from ambs_hpc.api.reasons.slot_idleness import idle_lines, why_slots_idle
+from ambs_hpc.errors import DatabaseRefused
 from ambs_hpc.records import LauncherStats, NewNodeEvent, Resources
 from ambs_hpc.schedulers import CouldNotAsk
 from ambs_hpc.sites.allocations import Refreshed
@@ -24,8 +24,7 @@ UNHEARD = Refreshed(1, (CouldNotAsk("squeue", "no answer in 30 s"),))
 
 @pytest.fixture(autouse=True)
 def _no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (slot_idleness, stories):
-        monkeypatch.setattr(module, "refresh", lambda *_: Refreshed(0, ()))
+    monkeypatch.setattr(scheduler_news, "refresh", lambda *_: Refreshed(0, ()))
 
 
 def codes(engine: Engine) -> list[str]:
@@ -105,7 +104,7 @@ def test_an_allocation_tells_its_story(any_engine: Engine, monkeypatch: pytest.M
             queue.note_allocation_state(
                 connection, one, "QUEUED", detail="PENDING JobHeldUser", expected_start_at=now + 90.0
             )
-    monkeypatch.setattr(stories, "refresh", lambda *_: UNHEARD)
+    monkeypatch.setattr(scheduler_news, "refresh", lambda *_: UNHEARD)
     note, *lines = allocation_lines(allocation_story(any_engine, number, "me", now))
     assert note.startswith("note: squeue could not be asked: no answer in 30 s")
     assert lines == [
@@ -134,3 +133,22 @@ def test_an_allocation_tells_its_story(any_engine: Engine, monkeypatch: pytest.M
         queue.note_allocation_state(connection, number, "ENDED", ends_at=now + 30.0, detail="COMPLETED")
     lines = [*allocation_lines(allocation_story(any_engine, number, "me", now))]
     assert lines[-2:] == ["  it has run for 1 min 30 s", "  ambs ledger"]
+
+
+def test_who_may_only_read_is_told_what_is_stored(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Colleagues ask through the reader, which cannot store what a scheduler says."""
+    with queue.transaction(any_engine) as connection:
+        number = queue.prepare_allocation(connection, "s", "slurm", {"nodes": 1, "minutes": 5})
+        queue.note_submitted(connection, number, "7")
+
+    def refused(*_: object) -> Refreshed:
+        raise DatabaseRefused("permission denied for table allocation")
+
+    monkeypatch.setattr(scheduler_news, "refresh", refused)
+    idle = list(idle_lines(why_slots_idle(any_engine, "me", 0.0)))
+    told = list(allocation_lines(allocation_story(any_engine, number, "me", 0.0)))
+    for lines in (idle, told):
+        assert lines[0].startswith("note: you may only read this database")
+        assert "allocation 1 (7) on s" in lines[1]

@@ -187,3 +187,11 @@ def test_campaigns_of_one_launcher_have_their_shares_and_idleness_has_nobody() -
     spent = {one.campaign: one.seconds for one in book.entries if one.use is Use.USEFUL}
     assert spent == pytest.approx({"net": 50.0, "tree": 50.0})
     assert all(one.campaign is None for one in book.entries if not one.use.is_of_campaign)
+
+
+def test_a_clock_that_was_set_back_takes_nothing_from_the_sum() -> None:
+    """A launcher by hand whose last sign is before its start has held nothing, and not less than that."""
+    back = LAUNCHER._replace(allocation_id=None, heartbeat_at=50.0, ended_at=50.0)
+    assert book_of(SlotAccount(1000.0, [], [back], NODES, [], [], [])).node_seconds == 0.0
+    silent = back._replace(ended_at=None)
+    assert book_of(SlotAccount(1000.0, [], [silent], NODES, [], [], [])).node_seconds == 0.0

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, func, literal, select
 
 from ambs_hpc.queue.schema.account_tables import launcher_idleness, launcher_node
 from ambs_hpc.queue.schema.tables import (
@@ -135,6 +135,17 @@ def allocation_times(connection: Connection) -> list[AllocationTimes]:
     columns = [allocation.c[name] for name in AllocationTimes._fields]
     rows = connection.execute(select(*columns).order_by(allocation.c.id))
     return [AllocationTimes(*row) for row in rows]
+
+
+def first_launches(connection: Connection) -> dict[int, float]:
+    """When the first launcher of each allocation began, by the allocation's id."""
+    column = launcher.c
+    statement = (
+        select(column.allocation_id, func.min(column.started_at))
+        .where(column.allocation_id.is_not(None))
+        .group_by(column.allocation_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def launcher_nodes(connection: Connection, ids: Collection[int] | None = None) -> list[LauncherNode]:
