@@ -66,7 +66,7 @@ def played(engine: Engine, steps: Steps, campaign: str = "") -> None:
 
 async def shown(pilot: Pilot[None], application: TopApplication, words: str) -> str:
     """The screen once it holds the words."""
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 60.0
     while True:
         await pilot.pause()
         lines = screen_text(application)
