@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 1.0
 # Between two reads at least so many times what the last one took: a large database is not kept busy.
+MOUNT_SECONDS = 0.02  # between looks whether a screen is there
 REST_FACTOR, MOST_REST_SECONDS = 10.0, 30.0
 NO_ANSWER = "No answer from the database; trying again."
 STATES: tuple[State | None, ...] = (None, *State)
@@ -145,6 +146,9 @@ class TopApplication(App[None]):
             seconds = time.monotonic() - began
             self._take(snapshot)
             return seconds
+        # Each read has only what is new: what is read before it can be shown never would be.
+        while not screen.is_mounted and screen in self.screen_stack:
+            await asyncio.sleep(MOUNT_SECONDS)
         seen: SeenEvaluation = await in_daemon_thread(lambda: screen.read(self._engine))
         if screen.is_mounted and screen in self.screen_stack:
             screen.show(seen)
