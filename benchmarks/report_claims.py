@@ -41,7 +41,7 @@ from benchmarks.databases import private_postgresql
 from benchmarks.queue_rates import ENQUEUED_AT_ONCE, _campaign, _enqueue, _new, _outcome
 
 BATCH, REPORTING = 8, 50
-MOST_A_SECOND = 4000  # of evaluations that one process can claim and complete
+MOST_A_SECOND = 12_000  # of evaluations that one process can claim and complete
 REPORTS_A_SECOND, TRANSACTIONS_A_SECOND = 50, 5
 
 
