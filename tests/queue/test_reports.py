@@ -279,7 +279,7 @@ def test_v_utilisation_adds_up_busy_time(told: Engine) -> None:
     assert (row["host"], row["allocation"], row["ended_at"]) == ("node1", "4711", None)
 
 
-# Of several objectives alone; of campaigns with a fidelity; of launchers that have looked; of campaigns that tell somebody.
+# Of several objectives; of campaigns with a fidelity; of launchers that have looked; of those who are told.
 OF_OTHER_CAMPAIGNS = ("v_pareto", "v_rungs", "v_provenance", "v_notices")
 
 
