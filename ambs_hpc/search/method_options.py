@@ -16,7 +16,7 @@ TREES = ("extra", "random")
 CHOICES = {
     "design": DESIGNS,
     "tree": TREES,
-    "transform": (ADAPTIVE, *TRANSFORMS),
+    "transform": TRANSFORMS,
     "lie": LIES,
     "exploration": EXPLORATIONS,
 }

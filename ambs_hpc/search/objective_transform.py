@@ -8,8 +8,8 @@ import numpy as np
 
 from ambs_hpc.search.constraints import Floats
 
-ADAPTIVE = "adaptive"  # half ranks, and ranks in a local process of their own
-TRANSFORMS = ("half_rank", "rank", "log", "raw")
+ADAPTIVE = "adaptive"  # half ranks here; see `local_models` for what is by ranks then
+TRANSFORMS = (ADAPTIVE, "half_rank", "rank", "log", "raw")
 FIRST_SUCCESSES = 20  # their median says what is usual: values of later evaluations lie ever lower
 EXACT_BEST = 128  # ranks of the best are kept one by one
 KNOTS = 384  # quantiles stand for the rest
@@ -53,13 +53,19 @@ def fit_scale(transform: str, objectives: Floats, middle: float | None = None) -
     """The scale of `objectives` (n,), n >= 1, finite, in the order told: half ranks read what came first.
 
     Args:
+        transform: one of TRANSFORMS.
         middle: value up to which half ranks keep distances; None takes the usual one.
+
+    Raises:
+        ValueError: there is no such transform.
     """
+    if transform not in TRANSFORMS:
+        raise ValueError(f"transform {transform!r} is none of {TRANSFORMS}")
     ordered = np.sort(_representable(objectives))
     if transform == "raw":
         ordered = np.minimum(ordered, _penalty_bound(ordered))
     knots = _knots(ordered)
-    if transform == "half_rank":
+    if transform in (ADAPTIVE, "half_rank"):
         t = _half_ranks(ordered, knots, usual(objectives) if middle is None else middle)
     elif transform == "rank":
         t = _normal_scores(ordered, knots)

@@ -91,3 +91,9 @@ def test_half_ranks_are_blind_to_the_size_of_bad_values() -> None:
     np.testing.assert_allclose(
         fit_scale("half_rank", y).forward(y), fit_scale("half_rank", wild).forward(wild)
     )
+
+
+def test_an_unknown_transform_is_no_raw_one() -> None:
+    """A name that one place knows and this one does not would change the search in silence."""
+    with pytest.raises(ValueError, match="transform 'cubic' is none of"):
+        fit_scale("cubic", np.array([1.0, 2.0]))

@@ -22,7 +22,7 @@ from ambs_hpc.search.local_gp import Neighbourhood
 from ambs_hpc.search.local_models import LocalModel, LocalModels
 from ambs_hpc.search.method_options import CLASSIC, AmbsOptions, read_options
 from ambs_hpc.search.methods.design_search import DesignStrategy
-from ambs_hpc.search.objective_transform import ADAPTIVE, Scale
+from ambs_hpc.search.objective_transform import Scale
 from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.rungs.rung_searcher import rung_searcher
 from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
@@ -77,7 +77,7 @@ class AmbsStrategy:
             options.min_leaf,
             options.refresh,
             options.training_rows,
-            "half_rank" if options.transform == ADAPTIVE else options.transform,
+            options.transform,
             options.lie,
             self._first,
         )

@@ -157,3 +157,15 @@ def test_what_cannot_be_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="no number for latency"):
         searcher.tell([Observation(proposal.configuration, 0.5, {"accuracy": 0.5})])
     assert searcher.history == []
+
+
+def test_the_default_sees_objectives_by_half_ranks() -> None:
+    """As its name for one objective does: raw values would let one diverged run hide all others."""
+    asked = [
+        [
+            one.configuration
+            for one in drive(create_searcher(CUBE, direction=TWO, **SMALL, **options), bent, 24)
+        ]
+        for options in ({}, {"transform": "half_rank"}, {"transform": "raw"})
+    ]
+    assert asked[0] == asked[1] != asked[2]
