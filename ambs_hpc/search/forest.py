@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambs_hpc.search.constant_liar import lies_on
-from ambs_hpc.search.constraints import Floats
+from ambs_hpc.search.constraints import Floats, Mask
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import History
 from ambs_hpc.search.leaf_tables import LeafTables, Places
@@ -137,17 +137,14 @@ class Forest:
 
     def _learn(self, history: History) -> None:
         before, self._count, self._failures = self._count, history.count, history.failures
-        self._remember_features(history.rows[before:], before)
+        self._X = grown_by(self._X, self._encoding.features(history.rows[before:]), before)
         y = history.objectives
         if not self._trees:
-            # A model pays with two values; what fails tells it where not to look.
-            successes, completions = np.cumsum(np.isfinite(y)), np.arange(1, len(y) + 1)
-            wanted = min(LEAST_SUCCESSES, self._growth.first)
-            enough = np.flatnonzero((successes >= wanted) & (completions >= self._growth.first))
-            if not len(enough):
+            enough = first_model(np.isfinite(y), self._growth.first)
+            if enough is None:
                 return
-            self._first_count = int(enough[0]) + 1
-            self._timetable.start(self._first_count)
+            self._first_count = enough
+            self._timetable.start(enough)
         due = self._timetable.due(self._count)
         scales = {tree.due: tree.scale for tree in self._trees}
         scales.update({c: self._fit(y[:c]) for c in set(due) - scales.keys()})
@@ -209,14 +206,30 @@ class Forest:
             self._lie_places = np.pad(self._lie_places, more)
             self._lie_values = np.pad(self._lie_values, more)
 
-    def _remember_features(self, V: Floats, before: int) -> None:
-        X = self._encoding.features(V)
-        if before + len(X) > len(self._X):
-            room = np.zeros((2 * (before + len(X)), X.shape[1]), dtype=np.float32)
-            if before:
-                room[:before] = self._X[:before]
-            self._X = room
-        self._X[before : before + len(X)] = X
+
+def first_model(succeeded: Mask, first: int) -> int | None:
+    """Observations at which there was first enough for a model; None while there is not.
+
+    A model pays with two values; what fails tells it where not to look.
+
+    Args:
+        succeeded: (n,) of all that have ended, as told.
+        first: completions that it takes, >= 1.
+    """
+    successes, completions = np.cumsum(succeeded), np.arange(1, len(succeeded) + 1)
+    enough = np.flatnonzero((successes >= min(LEAST_SUCCESSES, first)) & (completions >= first))
+    return int(enough[0]) + 1 if len(enough) else None
+
+
+def grown_by(X: NDArray[np.float32], new: NDArray[np.float32], before: int) -> NDArray[np.float32]:
+    """Room with `new` (n, f) after the first `before` rows of X."""
+    if before + len(new) > len(X):
+        room = np.zeros((2 * (before + len(new)), new.shape[1]), dtype=np.float32)
+        if before:
+            room[:before] = X[:before]
+        X = room
+    X[before : before + len(new)] = new
+    return X
 
 
 def grown_nodes(growth: Growth, rng: np.random.Generator, X: NDArray[np.float32], T: Floats) -> Any:

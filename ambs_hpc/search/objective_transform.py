@@ -48,6 +48,11 @@ class Scale:
         found: Floats = np.interp(scaled, self.scaled, self.objectives)
         return found
 
+    def in_units(self, mean: float, std: float) -> tuple[float, float]:
+        """A prediction in the objective's units: its middle, and half of what lies within a deviation."""
+        low, middle, high = self.backward(np.array([mean - std, mean, mean + std]))
+        return float(middle), float(high - low) / 2.0
+
 
 def fit_scale(transform: str, objectives: Floats, middle: float | None = None) -> Scale:
     """The scale of `objectives` (n,), n >= 1, finite, in the order told: half ranks read what came first.

@@ -168,8 +168,3 @@ def first_unknown(V: Floats, order: Iterable[int], known: set[bytes]) -> int | N
         if V[place].tobytes() not in known:
             return int(place)
     return None
-
-
-def best_first(scores: Floats, count: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Places of the `count` lowest scores, lowest first."""
-    return np.argsort(scores, kind="stable")[:count]

@@ -6,9 +6,6 @@ for deep neural networks", HiPC; the departures from it are the options of `Ambs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
-
 import numpy as np
 
 from ambs_hpc.search.acquisition import draw_kappa, lower_confidence_bound, with_failures
@@ -27,14 +24,13 @@ from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.rungs.rung_searcher import rung_searcher
 from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
 from ambs_hpc.search.sampling.niches import Niche, draw_niche, draw_other_choice
+from ambs_hpc.search.sampling.refinement import Score, best_first, refined
 from ambs_hpc.search.sampling.sampler import ConfigurationSampler
-from ambs_hpc.search.searcher import best_first, first_unknown
+from ambs_hpc.search.searcher import first_unknown
 from ambs_hpc.search.stagnation import Stagnation
 from ambs_hpc.search.streams import Stream, generator
 from ambs_hpc.search.transfer.transfer_strategy import warm_started
 from ambs_hpc.threads import one_thread
-
-Score: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean, standard deviation (3, n)
 
 PRESETS = {"ambs": AmbsOptions(), "classic": CLASSIC}
 ELITE_SHARE, SMALLEST_ELITE, LARGEST_ELITE = 0.1, 4, 30
@@ -44,7 +40,6 @@ NEAR_SUCCESSES = 64  # candidates near the few that succeeded
 FILLED_WITH_CHOICES, FILLED = 0.33, 0.6  # share of what is looked for elsewhere that fills the space evenly
 NICHES, IN_NICHE = 2, 40  # other choices among the candidates of the local process, and candidates of each
 NICHE_KAPPA = 1.5  # in a niche, of which little is known, uncertainty weighs more than near the best
-REFINED = 10  # best scored candidates that the next round starts from
 
 
 def create(spec: SearchSpec) -> Searcher:
@@ -147,7 +142,7 @@ class AmbsStrategy:
             figures[0, ~niche.contains(V)] = np.inf
             return figures
 
-        V, figures = self._refined(rng, V, inside, LOCAL_STEPS, half // 2)
+        V, figures = refined(self._candidates, rng, V, inside, LOCAL_STEPS, half // 2)
         V, figures = V[np.isfinite(figures[0])], figures[:, np.isfinite(figures[0])]
         place = first_unknown(V, best_first(figures[0], len(V)), history.known)
         return None if place is None else self._draft(V[place], figures[:, place], model.scale)
@@ -168,7 +163,7 @@ class AmbsStrategy:
         count = self._options.candidates
         V = self._candidates.around(rng, self._elite(history), count, history.count)
         steps = [FINE_STEP / turn for turn in range(1, self._options.rounds)]
-        scored = self._refined(rng, V, score, steps, count // 2)
+        scored = refined(self._candidates, rng, V, score, steps, count // 2)
         return self._best(history, rng, scored, self._forest.scale)
 
     def _from_local(self, history: History, rng: np.random.Generator) -> Draft:
@@ -177,7 +172,7 @@ class AmbsStrategy:
         near = model.process.neighbourhood(history, model.scale, self._forest.first_count)
         score = self._local_score(history, model, near, kappa)
         V = self._around(history, rng, near)
-        scored = self._refined(rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
+        scored = refined(self._candidates, rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
         return self._best(history, rng, scored, model.scale)
 
     def _local_score(self, history: History, model: LocalModel, near: Neighbourhood, kappa: float) -> Score:
@@ -219,19 +214,6 @@ class AmbsStrategy:
         lie = None if constant is None else (constant - near.shift) / near.spread
         return model.process.with_pending(near, history, lie)
 
-    def _refined(
-        self, rng: np.random.Generator, V: Floats, score: Score, steps: Sequence[float], count: int
-    ) -> tuple[Floats, Floats]:
-        """`V`, and for each step `count` more rows around the best of the round before, with their scores."""
-        rounds, figures = [V], [score(V)]
-        for step in steps:
-            best = rounds[-1][best_first(figures[-1][0], REFINED)]
-            if len(best):
-                V = self._candidates.mutated(rng, best, rng.integers(len(best), size=count), step)
-                rounds.append(V)
-                figures.append(score(V))
-        return np.concatenate(rounds), np.concatenate(figures, axis=1)
-
     def _best(
         self, history: History, rng: np.random.Generator, scored: tuple[Floats, Floats], scale: Scale
     ) -> Draft:
@@ -244,7 +226,7 @@ class AmbsStrategy:
 
     def _draft(self, row: Floats, figures: Floats, scale: Scale) -> Draft:
         """A row that a model chose; `figures`: its score, and mean and deviation on the model's scale."""
-        mean, std = _in_objective_units(scale, float(figures[1]), float(figures[2]))
+        mean, std = scale.in_units(float(figures[1]), float(figures[2]))
         return Draft(row, "model", mean, std, float(figures[0]))
 
     def _elite(self, history: History) -> Floats:
@@ -258,10 +240,5 @@ class AmbsStrategy:
         means, stds = self._forest.predict(self._forest.places(V))
         scores = lower_confidence_bound(means, stds, self._options.kappa)
         place = int(best_first(scores, 1)[0])
-        mean, std = _in_objective_units(self._forest.scale, means[place], stds[place])
+        mean, std = self._forest.scale.in_units(means[place], stds[place])
         return Draft(V[place], "random", mean, std, float(scores[place]))
-
-
-def _in_objective_units(scale: Scale, mean: float, std: float) -> tuple[float, float]:
-    low, middle, high = scale.backward(np.array([mean - std, mean, mean + std]))
-    return float(middle), float(high - low) / 2.0

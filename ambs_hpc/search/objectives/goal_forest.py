@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ambs_hpc.search.constraints import Floats
 from ambs_hpc.search.encoding import Encoding
-from ambs_hpc.search.forest import LEAST_SUCCESSES, Growth, Timetable, grown_nodes, training_rows
+from ambs_hpc.search.forest import Growth, Timetable, first_model, grown_by, grown_nodes, training_rows
 from ambs_hpc.search.history import History
 from ambs_hpc.search.leaf_tables import LeafTables, Places
 from ambs_hpc.search.objectives.goal_scales import GoalScales, fit_goal_scales
@@ -93,9 +92,9 @@ class GoalForest:
         self._failures = int(failed.sum())
         broken = self._broken(M)
         self._infeasible = int(broken.sum())
-        self._X = _grown_by(self._X, self._encoding.features(history.rows[before:]), before)
+        self._X = grown_by(self._X, self._encoding.features(history.rows[before:]), before)
         if not self._trees:
-            enough = self._first_model(failed)
+            enough = first_model(~failed, self._growth.first)
             if enough is None:
                 return
             self._first_count = enough
@@ -117,13 +116,6 @@ class GoalForest:
             if key not in targets:
                 targets[key] = tree.scales.targets(M[first:])
             self._enter(i, tree, targets[key], (failed[first:].astype(float), broken[first:]), first)
-
-    def _first_model(self, failed: NDArray[np.bool_]) -> int | None:
-        """Observations at which there was first enough for a model."""
-        wanted = min(LEAST_SUCCESSES, self._growth.first)
-        successes, completions = np.cumsum(~failed), np.arange(1, len(failed) + 1)
-        enough = np.flatnonzero((successes >= wanted) & (completions >= self._growth.first))
-        return int(enough[0]) + 1 if len(enough) else None
 
     def _grown(self, index: int, due: int, scales: GoalScales, M: Floats) -> _GoalTree:
         rng = generator(self._seed, Stream.GOAL_GROWTH, index, due)
@@ -150,14 +142,3 @@ class GoalForest:
     def _broken(self, M: Floats) -> Floats:
         """(n,) 1 where a constraint is known to be broken."""
         return (self._measures.excess(M) > 0.0).any(axis=1).astype(float)
-
-
-def _grown_by(X: NDArray[np.float32], new: NDArray[np.float32], before: int) -> NDArray[np.float32]:
-    """Room with `new` (n, f) after the first `before` rows of X."""
-    if before + len(new) > len(X):
-        room = np.zeros((2 * (before + len(new)), new.shape[1]), dtype=np.float32)
-        if before:
-            room[:before] = X[:before]
-        X = room
-    X[before : before + len(new)] = new
-    return X

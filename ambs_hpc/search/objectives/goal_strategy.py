@@ -9,9 +9,6 @@ inequality constraints"). While nothing feasible is known, they go where the con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,17 +27,15 @@ from ambs_hpc.search.objectives.measures import Measures
 from ambs_hpc.search.objectives.scalarisation import DominatedVolume, draw_weights, tchebycheff
 from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
+from ambs_hpc.search.sampling.refinement import Score, best_first, refined
 from ambs_hpc.search.sampling.sampler import ConfigurationSampler
-from ambs_hpc.search.searcher import best_first, first_unknown
+from ambs_hpc.search.searcher import first_unknown
 from ambs_hpc.search.streams import Stream, generator
 from ambs_hpc.threads import one_thread
-
-Score: TypeAlias = Callable[[Floats], Floats]  # V (n, d) -> score, mean and deviation of the first objective
 
 LARGEST_DESIGN = 20
 ELITE = 30  # observations near which candidates lie
 LOCAL_STEPS = (0.15, 0.04)
-REFINED = 10
 BEYOND = 0.1  # how far the reference lies beyond the front, as a share of its extent
 INSIDE = 0.5  # share of the local proposals for which better extremes than those known do not count
 CALMER = 0.5  # weight of the uncertainty with several objectives: each of them draws to the edges
@@ -114,7 +109,7 @@ class GoalStrategy:
         count = self._options.candidates
         V = self._candidates.around(rng, self._elite(history, rng, ranking), count, history.count)
         steps = [FINE_STEP / turn for turn in range(1, self._options.rounds)]
-        return self._best(history, rng, self._refined(rng, V, score, steps, count // 2))
+        return self._best(history, rng, refined(self._candidates, rng, V, score, steps, count // 2))
 
     def _constrained(self, scores: Floats, means: Floats, stds: Floats, kappa: float, worst: float) -> Floats:
         """Scores to be minimised where the constraints may be broken."""
@@ -134,7 +129,7 @@ class GoalStrategy:
         elite = self._candidates.near_elite(rng, self._elite(history, rng, ranking), third + third // 2)
         anywhere = self._candidates.anywhere(rng, third // 2, history.count)
         V = np.concatenate([V, elite, anywhere])
-        return self._best(history, rng, self._refined(rng, V, score, LOCAL_STEPS, third))
+        return self._best(history, rng, refined(self._candidates, rng, V, score, LOCAL_STEPS, third))
 
     def _volume(
         self, history: History, rng: np.random.Generator, ranking: NDArray[np.intp], believed: Floats
@@ -186,19 +181,6 @@ class GoalStrategy:
         rest = ranking[on_front : on_front + max(4, ELITE - on_front) // 2]
         return np.asarray(history.rows[np.concatenate([front, rest])])
 
-    def _refined(
-        self, rng: np.random.Generator, V: Floats, score: Score, steps: Sequence[float], count: int
-    ) -> tuple[Floats, Floats]:
-        """`V`, and for each step `count` more rows around the best of the round before, with their scores."""
-        rounds, figures = [V], [score(V)]
-        for step in steps:
-            best = rounds[-1][best_first(figures[-1][0], REFINED)]
-            if len(best):
-                V = self._candidates.mutated(rng, best, rng.integers(len(best), size=count), step)
-                rounds.append(V)
-                figures.append(score(V))
-        return np.concatenate(rounds), np.concatenate(figures, axis=1)
-
     def _best(self, history: History, rng: np.random.Generator, scored: tuple[Floats, Floats]) -> Draft:
         """The best scored candidate that is not known; any unknown row when there is none."""
         V, figures = scored
@@ -206,8 +188,7 @@ class GoalStrategy:
         if place is None:
             return Draft(self._sampler.unknown(rng, history)[0], "random")
         score, mean, std = (float(one) for one in figures[:, place])
-        low, middle, high = self._forest.scales.costs[0].backward(np.array([mean - std, mean, mean + std]))
-        return Draft(V[place], "model", float(middle), float(high - low) / 2.0, score)
+        return Draft(V[place], "model", *self._forest.scales.costs[0].in_units(mean, std), score)
 
 
 def _probability(means: Floats, stds: Floats) -> Floats:

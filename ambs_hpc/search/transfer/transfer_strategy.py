@@ -20,8 +20,9 @@ from ambs_hpc.search.forest import load_trees
 from ambs_hpc.search.history import Draft, History
 from ambs_hpc.search.protocol import SearchSpec, Strategy
 from ambs_hpc.search.sampling.candidates import FINE_STEP, Candidates
+from ambs_hpc.search.sampling.refinement import best_first, refined
 from ambs_hpc.search.sampling.sampler import ConfigurationSampler
-from ambs_hpc.search.searcher import best_first, first_unknown
+from ambs_hpc.search.searcher import first_unknown
 from ambs_hpc.search.streams import Stream, generator
 from ambs_hpc.search.transfer.mapped_source import map_source
 from ambs_hpc.search.transfer.rank_weights import rank_weights
@@ -31,7 +32,7 @@ from ambs_hpc.search.transfer.source_model import SourceModel
 FIRST_RESULTS = 3  # before which nothing can be said about a source
 LEADING_SHARE = 0.25  # leads among the proposals before that, but the first three
 MOST_BLIND = 64  # proposals among which leads are
-CANDIDATES, REFINED = 200, 10  # candidates of the first round; the best of them, which the second one refines
+CANDIDATES = 200  # of the first round
 GLOBAL_SHARE = 0.25  # of the candidates that come from the whole space
 KAPPA = 0.5  # mean weight of the deviation: the sources have seen much already
 TARGET_ELITE = 10  # best results here around which candidates lie, beside the sources' best
@@ -130,18 +131,13 @@ class TransferStrategy:
 
         elite = self._elite(history, weights)
         V = np.concatenate([elite, self._candidates.around(rng, elite, CANDIDATES, history.count)])
-        figures = score(V)
-        best = V[best_first(figures[0], REFINED)]
-        near = self._candidates.mutated(rng, best, rng.integers(len(best), size=CANDIDATES // 2), FINE_STEP)
-        V, figures = np.concatenate([V, near]), np.concatenate([figures, score(near)], axis=1)
+        V, figures = refined(self._candidates, rng, V, score, [FINE_STEP], CANDIDATES // 2)
         place = first_unknown(V, best_first(figures[0], len(V)), history.known)
         if place is None:
             return None
-        low, middle, high = results.scale.backward(
-            (figures[1, place] + np.array([-1.0, 0.0, 1.0]) * figures[2, place]) * results.spread
-            + results.shift
-        )
-        return Draft(V[place], "source", float(middle), float(high - low) / 2.0, float(figures[0, place]))
+        score_there, mean, std = (float(one) for one in figures[:, place])
+        predicted = results.scale.in_units(mean * results.spread + results.shift, std * results.spread)
+        return Draft(V[place], "source", *predicted, score_there)
 
     def _predicted(self, V: Floats) -> Floats:
         """(sources, n) what each source predicts for known rows.
