@@ -16,11 +16,11 @@ from pathlib import Path
 
 MOST_DIFF_BYTES = 1 << 26
 KILL_SECONDS = 2.0  # a killed git that hangs in its file system is left alone after that
-# Nothing that a repository names as a program is run: neither a monitor of files, nor hooks, nor pagers.
 ADDRESS = re.compile(r"\S*://\S*")  # it may hold a password
 # `git diff` would run the repository's own filters, and fetch what is missing by programs of its settings.
 FILTERS = r"^filter\..*\.(clean|process)$"
 ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+# Nothing that a repository names as a program is run: neither a monitor of files, nor hooks, nor pagers.
 QUIET = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "--no-pager")
 
 

@@ -112,10 +112,10 @@ def promote(connection: Connection, campaign_id: int) -> int:
 
     As rungs gain values this happens by itself: it is for what changes otherwise, such as a revised fidelity.
     """
-    counters = CounterChanges.of_campaign(connection, campaign_id)
     fidelity = _fidelity_of(connection, campaign_id)
     if fidelity is None:
         return 0
+    counters = CounterChanges.of_campaign(connection, campaign_id)
     bench = _Bench(connection, _Campaign(campaign_id, fidelity), counters)
     promoted = bench.judge_again()
     counters.save(connection)
