@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -44,8 +45,10 @@ def run(script: str, folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Of a person who has just installed the program."""
-    return {**Shell(folder, "").environment, "AMBS_DB": "", "HOME": str(folder)}
+    """Of a person who has just installed the program, and activated where it lies."""
+    inherited = Shell(folder, "").environment
+    path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
+    return {**inherited, "AMBS_DB": "", "HOME": str(folder), "PATH": path}
 
 
 @pytest.mark.timeout(300)

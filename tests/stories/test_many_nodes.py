@@ -237,10 +237,8 @@ def test_gpus_are_never_shared(each: tuple[int, ...], centre: Centre) -> None:
 
 
 def kill_launcher(centre: Centre) -> None:
-    launcher = min(
-        pid for pid in centre.cluster.pids_on("n1") if is_launcher(pid)
-    )  # its orphan reaper is younger
-    os.kill(launcher, signal.SIGKILL)
+    found = [pid for pid in centre.cluster.pids_on("n1") if is_launcher(pid)]
+    os.kill(min(found, key=started_at), signal.SIGKILL)  # its orphan reaper is younger
 
 
 def cancel(centre: Centre) -> None:
@@ -303,6 +301,11 @@ def test_dead_node_takes_only_its_own_evaluations(centre: Centre) -> None:
 
 def is_launcher(pid: int) -> bool:
     return b"ambs_hpc.cli.main\0launch" in command_of(pid)
+
+
+def started_at(pid: int) -> int:
+    """In ticks since the machine came up (proc(5)); numbers of processes begin again at `pid_max`."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
 def host_of(row: dict[str, object]) -> object:
