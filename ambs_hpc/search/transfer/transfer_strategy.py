@@ -30,7 +30,7 @@ from ambs_hpc.search.transfer.residual_model import ResidualModel, Results, left
 from ambs_hpc.search.transfer.source_model import SourceModel
 
 FIRST_RESULTS = 3  # before which nothing can be said about a source
-LEADING_SHARE = 0.25  # leads among the proposals before that, but the first three
+LEADING_SHARE = 0.25  # leads among the proposals before that, but the first two
 MOST_BLIND = 64  # proposals among which leads are
 CANDIDATES = 200  # of the first round
 GLOBAL_SHARE = 0.25  # of the candidates that come from the whole space
@@ -101,18 +101,30 @@ class TransferStrategy:
         return self._weights
 
     def _is_leading(self, history: History, drawn: float) -> bool:
-        """Whether a lead is next; many proposals at once are not all made on trust."""
+        """Whether a lead is next: the third proposal; many at once are not all made on trust."""
         first = history.next_ordinal
-        return first == 0 or (FIRST_RESULTS <= first < MOST_BLIND and drawn < LEADING_SHARE)
+        if first == FIRST_RESULTS - 1 == history.count:
+            return True
+        return FIRST_RESULTS <= first < MOST_BLIND and drawn < LEADING_SHARE
 
     def _lead(self, history: History) -> Draft | None:
-        """The first lead that is not known, of the sources in turn."""
-        longest = max(len(source.leads) for source in self._sources)
+        """The first lead that is not known, of the sources in turn that contradict no result."""
+        sources = self._agreeing(history)
+        longest = max((len(source.leads) for source in sources), default=0)
         for turn in range(longest):
-            for source in self._sources:
+            for source in sources:
                 if turn < len(source.leads) and source.leads[turn].tobytes() not in history.known:
                     return Draft(source.leads[turn], "source")
         return None
+
+    def _agreeing(self, history: History) -> list[SourceModel]:
+        """The sources that put no two of the results in the wrong order; a failure is the worst."""
+        places = history.current
+        results = np.nan_to_num(history.objectives[places], nan=np.inf)
+        lower = results[:, None] < results[None, :]
+        bases = self._predicted(history.rows[places]) if len(places) else np.zeros((len(self._sources), 0))
+        wrong = [bool((lower & (base[:, None] >= base[None, :])).any()) for base in bases]
+        return [source for source, is_wrong in zip(self._sources, wrong, strict=True) if not is_wrong]
 
     def _from_sources(self, history: History, rng: np.random.Generator) -> Draft | None:
         """The candidate with the best lower confidence bound under the weighted sources."""

@@ -92,11 +92,30 @@ def test_maximized_sources_serve_a_minimised_campaign() -> None:
     assert asked[0] == asked[1]
 
 
-def test_the_first_proposal_is_the_best_of_the_source() -> None:
-    """With a single evaluation one would take that."""
-    best = min(RELATED.observations, key=lambda one: one.objective or 0.0)
-    first = create_searcher(SPACE, seed=3, sources=[RELATED]).ask(1)[0]
-    assert first == Proposal(dict(best.configuration), "source")
+@pytest.mark.parametrize("source", [RELATED, NEGATED], ids=["related", "negated"])
+def test_the_best_of_a_source_is_tried_once_two_results_agree_with_it(source: Source) -> None:
+    """One evaluation of a few is dear: nobody's best is tried against what is known already."""
+    searcher = create_searcher(SPACE, seed=3, sources=[source])
+    for _ in range(2):
+        asked = searcher.ask(1)[0]
+        assert asked.kind == "design"
+        searcher.tell([Observation(asked.configuration, loss(asked.configuration, 0.0))])
+    third = searcher.ask(1)[0]
+    if source is NEGATED:
+        assert third.kind == "design"
+    else:
+        best = min(RELATED.observations, key=lambda one: one.objective or 0.0)
+        assert third == Proposal(dict(best.configuration), "source")
+
+
+def test_a_misleading_source_costs_no_evaluation() -> None:
+    """One after the other, the proposals are those of a search without it."""
+    searchers = [create_searcher(SPACE, seed=1, sources=given) for given in ([], [NEGATED])]
+    for _ in range(EVALUATIONS):
+        cold, misled = (one.ask(1)[0] for one in searchers)
+        assert cold == misled
+        for one in searchers:
+            one.tell([Observation(cold.configuration, loss(cold.configuration, 0.0))])
 
 
 def test_many_proposals_at_once_are_not_all_made_on_trust() -> None:
