@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from ambs_hpc.timing import LAUNCHER_HEARTBEAT_SECONDS
 from tests.launcher.test_loop import Stage, _own_allow_list, rounds  # noqa: F401  by itself
@@ -55,3 +55,23 @@ def test_a_heartbeat_is_two_statements_where_all_slots_are_busy(any_engine: Engi
     with statements_of(any_engine) as sent:
         loop.step(0.5)
     assert sent == ["update launcher", "select evaluation"]
+
+
+def test_a_launcher_that_has_more_than_it_wants_asks_for_nothing(any_engine: Engine, tmp_path: Path) -> None:
+    """It leased many short ones ahead, and they become longer: until one ends there is nothing to say."""
+    stage = Stage(any_engine, tmp_path, 200)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, seconds=0.001)
+    loop.step(0.1)
+    for _ in range(2):  # fewer are leased ahead of these
+        stage.clock.sleep(0.9)
+        executor.end(min(executor.running), seconds=0.9)
+        loop.step(0.1)
+    loop.step(0.1)  # the last ending is told
+    transactions: list[object] = []
+    event.listen(any_engine, "commit", transactions.append)
+    for _ in range(5):
+        loop.step(0.1)
+    assert transactions == []

@@ -47,7 +47,7 @@ class LeaseDemand:
         return 2 * waiting >= self._most_running
 
     def wanted(self, waiting: int, count: Callable[[Resources], int], *, has_room: bool) -> int:
-        """How many to lease now, CLAIM_AT_MOST at most; none where it is not above 0.
+        """How many to lease now, in [0, CLAIM_AT_MOST].
 
         Args:
             waiting: are leased and not started; the one that room is kept for does not count.
@@ -61,7 +61,7 @@ class LeaseDemand:
         wanted = count(self.shape) + self._ahead - waiting
         if wanted <= 0 and not waiting and has_room:
             return 1  # one of another shape may fit
-        return min(CLAIM_AT_MOST, wanted)
+        return max(0, min(CLAIM_AT_MOST, wanted))
 
     @property
     def _ahead(self) -> int:
