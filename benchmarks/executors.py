@@ -37,7 +37,8 @@ sys.path[0] = str(
 
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.allocation import granted_nodes
-from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
+from ambs_hpc.launcher.life.launcher_settings import LauncherSettings
+from ambs_hpc.launcher.lifecycle import run_launcher
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import create_campaign, enqueue, list_evaluations, open_database, reading, transaction

@@ -14,7 +14,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from ambs_hpc.clock import SystemClock
-from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
+from ambs_hpc.launcher.life.launcher_settings import LauncherSettings
+from ambs_hpc.launcher.lifecycle import run_launcher
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import counts, create_campaign, enqueue, list_evaluations, reading, transaction
 from ambs_hpc.records import NewCampaign, NewEvaluation, Proposal, Resources

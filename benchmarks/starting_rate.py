@@ -36,7 +36,8 @@ from sqlalchemy import Engine
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.launcher.allocation import granted_nodes
 from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
-from ambs_hpc.launcher.lifecycle import LauncherSettings, run_launcher
+from ambs_hpc.launcher.life.launcher_settings import LauncherSettings
+from ambs_hpc.launcher.lifecycle import run_launcher
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.queue import list_evaluations, open_database, reading
 from ambs_hpc.sites import load_site

@@ -98,6 +98,7 @@ class SearchLoop:
         self._searcher = searcher_for(campaign.definition)
         self._rungs = RungFeed(campaign.id)
         self._has_goals = False  # several objectives, or constraints: then metrics are read
+        self._has_rungs = False  # a fidelity: then values on rungs are read, and what is paused is promoted
         self._database_uid = ""
         self._carry_over: CarryOver | None = None  # where the space was revised
         self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
@@ -155,12 +156,12 @@ class SearchLoop:
         with transaction(self._engine) as connection:
             is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
             self._check(connection, says_it_lives=is_due)
-            if is_due or self._promotes_on:
+            if self._has_rungs and (is_due or self._promotes_on):
                 self._promotes_on = promote(connection, self._campaign.id) >= PROMOTED_AT_ONCE
             finished = finished_since(
                 connection, self._campaign.id, self._cursor, with_metrics=self._has_goals
             )
-            rungs = self._rungs.read(connection)
+            rungs = self._rungs.read(connection) if self._has_rungs else []
             by_state = counts(connection, self._campaign.id)
             missing = self._missing(connection, by_state)
         self._learn(finished)
@@ -178,8 +179,11 @@ class SearchLoop:
         )
         return self._progress
 
-    def _check(self, connection: Connection, *, says_it_lives: bool) -> None:
+    def _check(self, connection: Connection, *, says_it_lives: bool) -> int:
         """Make sure that the database knows all that we have seen in it, and that the campaign is ours.
+
+        Returns:
+            how many proposals the campaign has.
 
         Raises:
             _BehindUs: it went back to an older copy, or the campaign was revised or another search's.
@@ -204,6 +208,7 @@ class SearchLoop:
             raise _BehindUs(said, level=logging.INFO)
         if says_it_lives:
             self._last_heartbeat = self._clock.monotonic()
+        return own
 
     def _refuse_another_database(self, connection: Connection) -> None:
         uid = database_uid(connection)
@@ -274,8 +279,9 @@ class SearchLoop:
         """Enqueue the unsaved proposals; after a lost commit, only those that the database does not have."""
         new = [self._evaluation(index, proposal) for index, proposal in enumerate(self._unsaved)]
         with transaction(self._engine) as connection:
-            self._check(connection, says_it_lives=True)
-            stored = {row.ordinal for row in proposals_of(connection, self._campaign.id, self._proposed)}
+            has_more = self._check(connection, says_it_lives=True) > self._proposed
+            rows = proposals_of(connection, self._campaign.id, self._proposed) if has_more else []
+            stored = {row.ordinal for row in rows}
             enqueue(connection, self._campaign.id, [one for one in new if one.ordinal not in stored])
         self._proposed += len(new)
         self._unsaved = []
@@ -316,8 +322,7 @@ class SearchLoop:
                 )
         revision = self._campaign.revision
         with reading(self._engine) as connection:
-            self._campaign = get_campaign(connection, self._campaign.id)
-            self._has_goals = not goals_of_campaign(self._campaign.definition).is_plain
+            self._take_up(get_campaign(connection, self._campaign.id))
             rows = proposals_of(connection, self._campaign.id, with_metrics=self._has_goals)
             sources = sources_of(connection, self._campaign.id)
             self._rungs = RungFeed(self._campaign.id)
@@ -339,6 +344,12 @@ class SearchLoop:
             self._restore(rows)
             self._rungs.tell(self._searcher, rungs, self._carried)
         self._is_rebuilt = True
+
+    def _take_up(self, campaign: Campaign) -> None:
+        """Go on with the campaign as it is now, and find out what of it is to be read."""
+        self._campaign = campaign
+        self._has_goals = not goals_of_campaign(campaign.definition).is_plain
+        self._has_rungs = campaign.definition.problem.get("fidelity") is not None
 
     def _restore(self, rows: Sequence[Proposed]) -> None:
         proposals: list[Proposal | None] = [row.proposal for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ambs_hpc.errors import DatabaseUnreachable
 
@@ -84,3 +84,31 @@ class CallsBeside:
     def _serve(self) -> None:
         while True:
             self._calls.get().run()
+
+
+class OpenCall:
+    """The call that is under way, if there is one, and who hears its answer."""
+
+    def __init__(self) -> None:
+        self._answer: DatabaseAnswer[Any] | None = None
+        self._hear: Callable[[Any], object] = lambda _result: None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a call has begun of which nobody has heard the answer."""
+        return self._answer is not None
+
+    def open(self, answer: DatabaseAnswer[Result], hear: Callable[[Result], object]) -> None:
+        """A call has begun; `hear` gets its result, or nothing where it fails."""
+        self._answer, self._hear = answer, hear
+
+    def hear_within(self, seconds: float) -> None:
+        """Have the answer heard, if there is one within so many seconds.
+
+        Raises:
+            what the call raised: it is over then too.
+        """
+        answer = self._answer
+        if answer is not None and answer.wait(seconds):
+            self._answer = None
+            self._hear(answer.result())

@@ -281,17 +281,24 @@ class LauncherDatabase:
 def _record(
     connection: Connection, launcher_id: int, order: ExchangeOrder, without_checkpoint: set[tuple[int, int]]
 ) -> None:
+    """Store what ended and what is given back, by one verb for each way to end."""
     outcomes = [one for one in order.ended if isinstance(one, Outcome)]
-    lock_campaigns_of(connection, [one.id for one in (*order.ended, *order.given_back)])
-    complete(connection, launcher_id, [one for one in outcomes if one.failure is None])
-    fail(connection, launcher_id, [one for one in outcomes if one.failure is not None])
-    paused = {(one.id, one.attempt) for one in _paused(order.ended)}
-    pause(connection, launcher_id, sorted(paused - without_checkpoint))
-    pause(connection, launcher_id, sorted(paused & without_checkpoint), NO_CHECKPOINT)
-    for reason, started, pairs in _by_reason(order.ended):
+    done = [one for one in outcomes if one.failure is None]
+    failed = [one for one in outcomes if one.failure is not None]
+    all_paused = {(one.id, one.attempt) for one in _paused(order.ended)}
+    paused, begin_anew = sorted(all_paused - without_checkpoint), sorted(all_paused & without_checkpoint)
+    released = _by_reason(order.ended)
+    if order.given_back:
+        released.append(("not started", False, [(one.id, one.attempt) for one in order.given_back]))
+    # One verb alone locks all the campaigns itself.
+    if sum(map(bool, (done, failed, paused, begin_anew, *released))) > 1:
+        lock_campaigns_of(connection, [one.id for one in (*order.ended, *order.given_back)])
+    complete(connection, launcher_id, done)
+    fail(connection, launcher_id, failed)
+    pause(connection, launcher_id, paused)
+    pause(connection, launcher_id, begin_anew, NO_CHECKPOINT)
+    for reason, started, pairs in released:
         release(connection, launcher_id, pairs, interrupted=started, reason=reason)
-    pairs = [(one.id, one.attempt) for one in order.given_back]
-    release(connection, launcher_id, pairs, interrupted=False, reason="not started")
 
 
 def _lease(

@@ -1,38 +1,32 @@
-"""A launcher from its registration to its end: signals, time limit, idleness, a parent that dies."""
+"""A launcher from its registration to the record of its end."""
 
 from __future__ import annotations
 
 import logging
 import os
-import select
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NoSuchCampaign, nearest
 from ambs_hpc.launcher.account.slot_record import SlotRecord
 from ambs_hpc.launcher.database_calls import CallsBeside
-from ambs_hpc.launcher.database_wait import once_it_answers, wait_seconds
-from ambs_hpc.launcher.exchange import ALLOCATION_OVER, HOPELESS
 from ambs_hpc.launcher.executors.balsam.takeover import succeed
 from ambs_hpc.launcher.executors.names import ExecutorName
 from ambs_hpc.launcher.executors.node_log import usable_nodes
 from ambs_hpc.launcher.executors.protocol import Executor
 from ambs_hpc.launcher.executors.registry import balsam_executor, chosen, make_executor, shapes_waiting
 from ambs_hpc.launcher.executors.report_log import ReportLog
+from ambs_hpc.launcher.life.end_watch import EndWatch
+from ambs_hpc.launcher.life.launcher_settings import LauncherEnd, LauncherSettings
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.machine import gpu_variable, this_machine
 from ambs_hpc.launcher.node_pool import NodePool
 from ambs_hpc.launcher.packing import Packing
-from ambs_hpc.launcher.runtime_estimate import run_time_bounds
 from ambs_hpc.launcher.search_process import SearchProcess
 from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
-from ambs_hpc.launcher.tally import Tally
-from ambs_hpc.launcher.watch.allocation_watch import AllocationWatch
 from ambs_hpc.queue import (
     has_ready,
     list_campaigns,
@@ -48,68 +42,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 logger = logging.getLogger(__name__)
-Result = TypeVar("Result")
-
 OnBegun = Callable[[int, Callable[[], Sequence[int]]], None]
-
-WAIT_SECONDS = 0.5
-REPORT_SECONDS = 10.0  # to report what ended when the database is away at the end
-
-
-@dataclass(frozen=True, slots=True)
-class LauncherSettings:
-    """What the command line says about a launcher.
-
-    Args:
-        campaigns: names of those to serve; empty serves all.
-        slots: evaluations at once, sharing processors if need be; None: as many as fit.
-        gpus: names of this machine's GPUs; None looks for them.
-        max_minutes: time limit of this launcher; evaluations that cannot end within it are not started.
-        grace_seconds: between TERM and KILL.
-        notice_seconds: at the time limit TERM comes this much earlier, so that evaluations can write
-            checkpoints; None takes the grace.
-        idle_exit_seconds: end after this time with nothing to do and no live search.
-        parent_pipe: descriptor whose end says that our parent died; we stop then.
-        search: command of a search that is to run beside; empty for none.
-        node_pool: the nodes to use; None for this machine.
-        executor: how evaluations are started; "auto" chooses by nodes and evaluations.
-        balsam_site: whose launchers start them when the executor is "balsam".
-        wait_seconds: for a database or campaign that is not there yet; None: in an allocation until its end.
-    """
-
-    campaigns: Sequence[str] = ()
-    slots: int | None = None
-    gpus: Sequence[str] | None = None
-    max_minutes: float | None = None
-    grace_seconds: float = 10.0
-    notice_seconds: float | None = None
-    idle_exit_seconds: float = 10.0
-    parent_pipe: int | None = None
-    search: Sequence[str] = ()
-    node_pool: NodePool | None = None
-    executor: ExecutorName = "auto"
-    balsam_site: str = ""
-    wait_seconds: float | None = None
-
-    def once_it_answers(self, call: Callable[[], Result]) -> Result:
-        """As `database_wait.once_it_answers`, for as long as this launcher may wait at its start."""
-        is_in_allocation = self.node_pool is not None and self.node_pool.allocation_id is not None
-        seconds = wait_seconds(self.wait_seconds, is_in_allocation=is_in_allocation)
-        return once_it_answers(call, seconds=seconds)
-
-    @property
-    def last_seconds(self) -> float:
-        """Between TERM and KILL at the time limit."""
-        return self.grace_seconds if self.notice_seconds is None else self.notice_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class LauncherEnd:
-    """How a launcher ended."""
-
-    tally: Tally
-    # "idle", "drained", "stopped", "time limit", "parent died", "no node left", HOPELESS, ALLOCATION_OVER
-    reason: str
 
 
 def run_launcher(
@@ -137,7 +70,7 @@ def run_launcher(
         begun = begin(engine, settings, clock, only)
         if on_begun is not None:
             on_begun(begun.launcher_id, begun.loop.database.campaigns_met)
-        reason = _Watch(begun.loop, begun.packing, settings, clock, search, begun_at).run()
+        reason = EndWatch(begun.loop, begun.packing, settings, clock, search, begun_at).run()
     finally:
         if search is not None:
             search.end()
@@ -234,126 +167,6 @@ def _chosen_and_counted(
 def _registered(engine: Engine, introduction: NewLauncher) -> int:
     with transaction(engine) as connection:
         return register_launcher(connection, introduction)
-
-
-class _Watch:
-    """Drives a loop and decides when it ends."""
-
-    def __init__(
-        self,
-        loop: LauncherLoop,
-        packing: Packing,
-        settings: LauncherSettings,
-        clock: Clock,
-        search: SearchProcess | None,
-        begun_at: float,
-    ) -> None:
-        """`begun_at`: monotonic, from which the time limit counts."""
-        self._loop, self._packing, self._settings, self._clock = loop, packing, settings, clock
-        self._search = search
-        self._signals: list[int] = []
-        pool = settings.node_pool
-        tenancy = None if pool is None else pool.tenancy
-        self._allocation = None if tenancy is None else AllocationWatch(tenancy, os.environ)
-        self._awaits_term = False
-        if settings.max_minutes is not None:
-            seconds = 60 * settings.max_minutes - settings.last_seconds
-            loop.deadline = begun_at + seconds
-            loop.bounds = run_time_bounds(seconds)
-        self._ending: str | None = None
-        self._is_stopping = False
-        self._idle_since: float | None = None
-
-    def run(self) -> str:
-        """Step until the end; why it ended."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note_signal)
-        quiet_since: float | None = None
-        while True:
-            self._loop.step(WAIT_SECONDS)
-            self._look_around()
-            if self._ending is None:
-                continue
-            if self._loop.is_idle and not self._loop.is_asking:
-                return self._ending
-            if self._loop.is_quiet:
-                quiet_since = quiet_since or self._clock.monotonic()
-                if self._clock.monotonic() - quiet_since > REPORT_SECONDS:
-                    return self._ending  # outcomes lie on disk; the next launcher reports them
-
-    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._signals.append(number)
-
-    def _look_around(self) -> None:
-        signals, self._signals = self._signals, []
-        for number in signals:
-            if number == signal.SIGINT and self._ending is None:
-                self._drain("drained")
-            elif self._awaits_term:
-                self._awaits_term = False  # the scheduler's own, of an end that we have seen before
-            elif self._is_stopping:
-                self._loop.stop(grace_seconds=0.0)  # asked again: no more patience
-            else:
-                self._stop("stopped")
-        is_searching = self._search is not None and self._search.look()
-        if self._search is not None and self._search.is_hopeless and self._loop.database.has_one_campaign:
-            self._stop(HOPELESS)  # what it was started for; of other campaigns it says nothing
-        if self._parent_died():
-            self._stop("parent died")
-        if self._allocation is not None and (over := self._allocation.over()):
-            self._awaits_term = self._awaits_term or not self._is_stopping
-            self._stop(f"{ALLOCATION_OVER}: {over}")
-        if not self._packing.nodes:
-            self._stop("no node left")
-        if self._clock.monotonic() >= self._loop.deadline:
-            self._stop("time limit", self._settings.last_seconds)
-        if self._ending is None and self._has_been_idle(is_searching=is_searching):
-            self._drain("time limit" if self._loop.is_out_of_time else "idle")
-
-    def _drain(self, reason: str) -> None:
-        logger.info("launcher draining reason=%s", reason)
-        self._ending = reason
-        self._loop.drain()
-
-    def _stop(self, reason: str, grace_seconds: float | None = None) -> None:
-        if not self._is_stopping:
-            logger.info("launcher stopping reason=%s", reason)
-            self._ending = reason
-            self._is_stopping = True
-            self._loop.stop(self._settings.grace_seconds if grace_seconds is None else grace_seconds)
-
-    def _parent_died(self) -> bool:
-        pipe = self._settings.parent_pipe
-        if pipe is None:
-            return False
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        return bool(poll.poll(0))
-
-    def _has_been_idle(self, *, is_searching: bool) -> bool:
-        """Nothing to do, and nobody who might think of something that we could do, for long enough."""
-        if not self._loop.is_idle or self._loop.is_paused or self._loop.awaits_import:
-            self._idle_since = None
-            return False
-        if self._loop.is_asking or not self._loop.has_asked:
-            return False
-        now = self._clock.monotonic()
-        if self._idle_since is None:
-            self._idle_since = now
-        if self._loop.has_refused_all or self._loop.is_out_of_time:
-            return True
-        if is_searching:
-            return False
-        is_complete = self._search is not None and self._search.is_complete  # it said so before it ended
-        if not is_complete and now - self._idle_since < self._settings.idle_exit_seconds:
-            return False
-        try:
-            searching = self._loop.database.has_search()
-        except (DatabaseUnreachable, DatabaseLocked):
-            searching = True  # could not ask
-        if searching:
-            self._idle_since = now
-        return not searching
 
 
 def _largest_cores(engine: Engine, only: Sequence[int] | None) -> int:

@@ -1,18 +1,16 @@
-"""The launcher's loop: lease, start, collect, record, heartbeat; it survives the loss of the database."""
+"""The launcher's loop: gather what ended, start what waits, exchange with the database."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ambs_hpc import timing
 from ambs_hpc.clock import Clock
-from ambs_hpc.errors import ContainerUnusable, DatabaseLocked, DatabaseUnreachable, ShapeNeverFits
+from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable
 from ambs_hpc.launcher.campaigns import Campaigns
-from ambs_hpc.launcher.database_calls import CallsAtOnce, DatabaseAnswer, DatabaseCalls
+from ambs_hpc.launcher.database_calls import CallsAtOnce, DatabaseCalls, OpenCall
 from ambs_hpc.launcher.exchange import (
     PATIENCE_SECONDS,
     ExchangeOrder,
@@ -22,39 +20,30 @@ from ambs_hpc.launcher.exchange import (
 )
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
+from ambs_hpc.launcher.lease.exchange_pace import FIRST_ASK_SECONDS, ExchangePace
+from ambs_hpc.launcher.lease.held_leases import HeldLeases
+from ambs_hpc.launcher.lease.lease_demand import SHORT_SECONDS, LeaseDemand
+from ambs_hpc.launcher.lease.lease_starter import LeaseStarter
 from ambs_hpc.launcher.rungs.rung_pauses import RungPauses
 from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.launcher.tally import BusyTime, Tally
-from ambs_hpc.records import Claim, NewLauncher, Outcome, Resources
+from ambs_hpc.records import Claim, NewLauncher, Outcome
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 logger = logging.getLogger(__name__)
 
-# An empty queue is asked again soon at first: the search usually answers an ending at once.
-FIRST_ASK_SECONDS, LAST_ASK_SECONDS = 0.02, 0.5
-# Evaluations shorter than this are leased ahead, so that a slot does not wait for the database; longer ones
-# are never hoarded.
-SHORT_SECONDS = 1.0
-# Endings of short ones are gathered for so long: a commit costs the same for one as for many.
-GATHER_SECONDS = 0.04
-AHEAD_PER_SLOT_AT_MOST = 32
-CLAIM_AT_MOST = 1000
-# So often the first in the queue is leased though it does not fit, so that small ones do not starve it.
-HEAD_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _UnderWay:
-    """A call to the database that has begun, and what is done with its answer."""
-
-    answer: DatabaseAnswer[Any]
-    finish: Callable[[Any], None]
+TAKEN_GRACE_SECONDS = 5.0  # between TERM and KILL for what the queue took from us
 
 
 class LauncherLoop:
-    """One launcher; `step` is driven by a loop of its caller, on a real clock or a virtual one."""
+    """One launcher; `step` is driven by a loop of its caller, on a real clock or a virtual one.
+
+    Nothing waits for the database: while it is away, evaluations run on, what is leased starts, and what
+    ended is kept. So the state of a launcher is what it holds (`HeldLeases`); an exchange tells the queue
+    what of it has ended, and hears what was leased, taken or is to pause.
+    """
 
     def __init__(
         self,
@@ -75,44 +64,67 @@ class LauncherLoop:
         """
         self._executor, self._clock = executor, clock
         self._campaigns = Campaigns(only, clock)
+        self._leases, self._busy = HeldLeases(), BusyTime()
+        self._starter = LeaseStarter(self._leases, executor, self._campaigns, self._busy, clock)
+        self._demand, self._pace = LeaseDemand(), ExchangePace()
+        self._call = OpenCall()
+        self._is_draining = False
         self.database = LauncherDatabase(
             engine, launcher_id, self._campaigns, calls or CallsAtOnce(), introduction
         )
-        self._under_way: _UnderWay | None = None
-        self.has_asked = False  # the database has said once what is to do
-        self._waiting: list[Claim] = []  # leased, not started
-        self._next: int | None = None  # of those, the one that room is kept for
-        self._head_at = float("-inf")  # when the first in the queue is leased next, whatever its shape
-        self._held: dict[int, Claim] = {}  # started
-        self._dying: set[int] = set()  # taken from us, still being ended
         self.pauses = RungPauses(executor, self._campaigns)
-        self._ended: list[Outcome | Interrupted] = []  # not yet recorded
-        self._shape: Resources | None = None  # of the last lease: how many more may fit
-        self._most_held = 1
-        self._busy, self.slots = BusyTime(), 0  # slots: evaluations at once, of the smallest shape seen
-        self._exchange_at = float("-inf")  # when the next is due, unless slots would wait
-        self._mean_seconds = float("inf")
-        self._ask_at = self._heartbeat_at = self._sweep_at = self._away_until = float("-inf")
-        self._pause, self._claiming = FIRST_ASK_SECONDS, True
+        self.tally = Tally(refused=self._campaigns.refused)
+        self.has_asked = False  # the database has said once what is to do
+        self.slots = 0  # evaluations at once, of the smallest shape seen
         self.deadline = float("inf")  # monotonic: nothing is leased that would run past it
         self.bounds = RunTimeBounds()  # of what is expected of evaluations
-        self.tally = Tally(refused=self._campaigns.refused)
+
+    def step(self, wait_seconds: float) -> None:
+        """Do one round; it waits so long at most for something to end."""
+        self._gather(self._executor.poll(min(wait_seconds, self._seconds_until_due())))
+        self._start_waiting()
+        self._exchange()
+
+    def resume(self, connection: Connection, adopted: Sequence[Claim]) -> None:
+        """Hold the attempts of a predecessor; they are started as if we had leased them."""
+        self._campaigns.meet(connection, adopted)
+        self._busy.adopt(adopted)
+        self._leases.add(adopted)
+
+    def drain(self) -> None:
+        """Lease and start nothing more; what runs may end."""
+        self._is_draining = True
+
+    def stop(self, grace_seconds: float) -> None:
+        """Drain, and end what runs: TERM now, KILL after the grace."""
+        self.drain()
+        self._executor.cancel(list(self._leases.running), grace_seconds)
+
+    def say_end(self, reason: str) -> None:
+        """As `LauncherDatabase.say_end`."""
+        self.database.say_end(self._utilisation(reason))
+
+    # -- what a caller asks -------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
         """Nothing runs, waits to be started, or has to be recorded."""
-        return not (self._held or self._waiting or self._ended or self._dying)
+        return self._leases.is_empty
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing runs; what ended may still have to be recorded."""
+        return not self._leases.running
 
     @property
     def is_asking(self) -> bool:
         """Whether the database has not answered yet: something may just be leased."""
-        return self._under_way is not None
+        return self._call.is_open
 
     @property
     def is_paused(self) -> bool:
         """Whether there is no room although nothing runs: the nodes are in trouble that may pass."""
-        is_empty = not (self._held or self._dying or self._next is not None)
-        return is_empty and self._executor.room() is None
+        return self._starter.is_blocked
 
     @property
     def awaits_import(self) -> bool:
@@ -127,170 +139,71 @@ class LauncherLoop:
     @property
     def is_out_of_time(self) -> bool:
         """Whether nothing that we have seen so far could still end in time."""
-        left = self.deadline - self._clock.monotonic()
-        return self._campaigns.is_out_of_time(left, self.bounds)
+        return self._campaigns.is_out_of_time(self.deadline - self._clock.monotonic(), self.bounds)
 
-    @property
-    def is_quiet(self) -> bool:
-        """Nothing runs; what ended may still have to be recorded."""
-        return not self._held
+    # -- gather and start ---------------------------------------------------------------------------
 
-    def step(self, wait_seconds: float) -> None:
-        """Do one round: take what ended, start what waits, exchange with the database."""
-        self._take(self._executor.poll(min(wait_seconds, self._until_due())))
-        self._start_waiting()
-        try:
-            if self._under_way is None:
-                self._under_way = self._begin_call()
-            if self._under_way is not None and self._under_way.answer.wait(PATIENCE_SECONDS):
-                under_way, self._under_way = self._under_way, None
-                under_way.finish(under_way.answer.result())
-        except (DatabaseUnreachable, DatabaseLocked) as error:
-            logger.warning("database away, evaluations run on: %s", error)
-            self._away_until = self._clock.monotonic() + timing.DATABASE_RETRY_SECONDS
-
-    def resume(self, connection: Connection, adopted: Sequence[Claim]) -> None:
-        """Hold the attempts of a predecessor; they are started as if we had leased them."""
-        self._campaigns.meet(connection, adopted)
-        self._busy.adopt(adopted)
-        self._waiting += adopted
-
-    def drain(self) -> None:
-        """Lease and start nothing more; what runs may end."""
-        self._claiming = False
-
-    def stop(self, grace_seconds: float) -> None:
-        """Drain, and end what runs: TERM now, KILL after the grace."""
-        self._claiming = False
-        self._executor.cancel(list(self._held), grace_seconds)
-
-    def say_end(self, reason: str) -> None:
-        """As `LauncherDatabase.say_end`."""
-        self.database.say_end(self._utilisation(reason))
-
-    def _utilisation(self, ended: str = "") -> Utilisation:
-        if self._shape is not None and (most := self._executor.most(self._shape)) > self.slots:
-            self.slots = most
-            logger.info("evaluations at once slots=%d", most)
-        now = self._clock.monotonic()
-        moment = Moment(
-            self.deadline - now,
-            self.bounds,
-            not (self._claiming or ended),
-            self._next,
-            self._executor.room() is not None,
-            self._executor.troubles,
-        )
-        return Utilisation(self.slots or None, self._busy.total(now), moment, ended)
-
-    def _take(self, ended: Sequence[Ended]) -> None:
+    def _gather(self, ended: Sequence[Ended]) -> None:
+        """Take what ended out of its slots, to be recorded."""
         self._busy.place(self._executor.placed())
-        for told in ended:
-            if isinstance(told, Unloadable):
-                self._campaigns.refuse_function(told)
-                continue
-            one = self._busy.end(told, self._clock.monotonic())
-            claimed = self._held.get(one.id)
-            if claimed is not None and claimed.attempt == one.attempt:
-                del self._held[one.id]
-                self._ended.append(self.pauses.explained(claimed, one))
-            else:  # it was cancelled, and the queue knows
-                self._dying.discard(one.id)
-            if isinstance(one, Outcome):
-                self._learn_duration(claimed, one)
+        for one in ended:
+            if isinstance(one, Unloadable):
+                self._campaigns.refuse_function(one)
+            else:
+                self._take(self._busy.end(one, self._clock.monotonic()))
 
-    def _learn_duration(self, claimed: Claim | None, outcome: Outcome) -> None:
-        seconds = outcome.finished_at - outcome.started_at
-        known = self._mean_seconds
-        self._mean_seconds = seconds if known == float("inf") else 0.9 * known + 0.1 * seconds
-        if claimed is not None and outcome.failure is None:
-            self._campaigns.note_run(claimed, seconds, outcome.error)
-
-    # -- what starts --------------------------------------------------------------------------------
+    def _take(self, ended: Outcome | Interrupted) -> None:
+        claim = self._leases.take_ended(ended.id, ended.attempt)
+        if claim is not None:  # else it was cancelled, and the queue knows
+            self._leases.report(self.pauses.explained(claim, ended))
+        if not isinstance(ended, Outcome):
+            return
+        seconds = ended.finished_at - ended.started_at
+        self._demand.note_run(seconds)
+        if claim is not None and ended.failure is None:
+            self._campaigns.note_run(claim, seconds, ended.error)
 
     def _start_waiting(self) -> None:
-        if not self._claiming:
-            return
-        still_waiting: list[Claim] = []
-        self._waiting.sort(key=lambda one: one.id != self._next)
-        for index, one in enumerate(self._waiting):
-            if one.id != self._next and self._executor.room() is None:
-                still_waiting += self._waiting[index:]
-                break
-            if self._campaigns.is_refused(one):
-                self._give_back(one, "campaign refused")
-            elif one.id in self._dying:
-                still_waiting.append(one)
-            elif not self._start(one):
-                still_waiting.append(one)
-                self._next = self._next or one.id
-        self._waiting = still_waiting
-        if not (self._held or self._dying) and self._executor.room() is None:
-            self._give_all_back("nothing can be started here")  # others may run it
-        self._most_held = max(self._most_held, len(self._held))
+        if not self._is_draining:
+            self._starter.start_waiting()
+            self._demand.note_running(len(self._leases.running))
 
-    def _start(self, one: Claim) -> bool:
-        """Start one; True when it need not wait any longer: it was started, or never will be."""
+    # -- exchange with the database -----------------------------------------------------------------
+
+    def _exchange(self) -> None:
+        """Begin the call that is due, and hear the answer of the one that is under way, if it is there."""
         try:
-            started = self._executor.start(one, self._campaigns.start_request(one))
-        except (ShapeNeverFits, ContainerUnusable) as error:
-            self._campaigns.refuse(one, str(error))
-            self._give_back(one, "never fits")
-            return True
-        if started:
-            self._held[one.id] = one
-            self._busy.begin(one.id, self._clock.monotonic())
-            if self._next == one.id:
-                self._next = None
-        return started
+            if not self._call.is_open:
+                self._begin_call(self._clock.monotonic())
+            self._call.hear_within(PATIENCE_SECONDS)
+        except (DatabaseUnreachable, DatabaseLocked) as error:
+            logger.warning("database away, evaluations run on: %s", error)
+            self._pace.note_away(self._clock.monotonic())
 
-    def _give_back(self, one: Claim, reason: str) -> None:
-        self._ended.append(Interrupted(one.id, one.attempt, reason, started=False))
-        self._keep_no_room(one.id)
-
-    def _give_all_back(self, reason: str) -> None:
-        for one in self._waiting:
-            self._give_back(one, reason)
-        self._waiting = []
-
-    def _keep_no_room(self, evaluation_id: int) -> None:
-        if self._next == evaluation_id:
-            self._next = None
-            self._executor.cancel([evaluation_id], grace_seconds=0.0)
-
-    # -- the database -------------------------------------------------------------------------------
-
-    def _begin_call(self) -> _UnderWay | None:
-        """Begin the call that is due; None when none is."""
-        now = self._clock.monotonic()
-        if now < self._away_until or (now < self._exchange_at and self._is_stocked):
-            return None
-        if now >= self._sweep_at:  # first: a launcher that asks an empty queue always has an order
-            self._sweep_at = now + timing.SWEEP_SECONDS
-            return _UnderWay(self.database.begin_sweep(self._clock.now()), lambda _swept: None)
-        order = self._order(now)
-        if order is not None:
-            return _UnderWay(self.database.begin_exchange(order), partial(self._hear, order, now))
-        return None
+    def _begin_call(self, now: float) -> None:
+        if self._pace.is_held_back(now, is_stocked=self._is_stocked):
+            return
+        if self._pace.take_sweep(now):  # first: a launcher that asks an empty queue always has an order
+            self._call.open(self.database.begin_sweep(self._clock.now()), lambda _number: None)
+        elif order := self._order(now):
+            self._call.open(self.database.begin_exchange(order), partial(self._hear, order, now))
 
     def _order(self, now: float) -> ExchangeOrder | None:
         """All that piled up and what the slots lack; None when there is nothing to tell or to ask."""
-        wanted = self._wanted() if now >= self._ask_at else 0
-        is_heartbeat_due = now >= self._heartbeat_at - self.database.seconds_earlier
-        if not (self._ended or wanted or is_heartbeat_due or (self._waiting and not self._claiming)):
+        ended, wanted = self._leases.ended, self._wanted() if self._pace.may_ask(now) else 0
+        given_back = self._leases.waiting if self._is_draining else []
+        is_heartbeat_due = self._pace.is_heartbeat_due(now, self.database.seconds_earlier)
+        if not (ended or given_back or wanted or is_heartbeat_due):
             return None
-        capacity = None
-        if wanted > 0 and self._next is None and now >= self._head_at:
-            self._head_at = now + HEAD_SECONDS
-            capacity = self._executor.capacity()
+        takes_head = wanted > 0 and self._starter.room_for is None and self._pace.take_head(now)
         return ExchangeOrder(
-            ended=list(self._ended),
-            given_back=[] if self._claiming else list(self._waiting),
-            placed=self._busy.untold(now, SHORT_SECONDS if self._is_short else 0.0),
+            ended=ended,
+            given_back=given_back,
+            placed=self._busy.untold(now, SHORT_SECONDS if self._demand.is_short else 0.0),
             wanted=wanted,
             # Full: ahead of time, of the shape that will be free.
-            room=self._executor.room() or self._shape,
-            capacity=capacity,
+            room=self._executor.room() or self._demand.shape,
+            capacity=self._executor.capacity() if takes_head else None,
             # What does not fit an empty machine never does: lease one, to tell so instead of waiting.
             fits_anything=self.is_idle,
             seconds_left=self.deadline - now,
@@ -301,100 +214,78 @@ class LauncherLoop:
     def _hear(self, order: ExchangeOrder, asked_at: float, reply: ExchangeReply) -> None:
         """Go on with what the database said."""
         self.has_asked = True
-        self._exchange_at = self._clock.monotonic() + (GATHER_SECONDS if self._is_short else 0.0)
-        del self._ended[: len(order.ended)]
-        self._waiting = self._waiting[len(order.given_back) :]
+        self._pace.note_exchange(self._clock.monotonic(), gathers=self._demand.is_short)
+        self._pace.note_asked(asked_at, order.wanted, len(reply.claims))
+        self._leases.note_recorded(order.ended, order.given_back)
         self.tally.note(order.ended)
         self._busy.note_told(order.placed)
-        self._pace(asked_at, order.wanted, reply.claims)
-        if reply.claims:
-            self._shape = reply.claims[-1].resources
-        self._drop_former({one.id for one in reply.claims})
-        self._waiting += self._without_too_long(reply.claims, order.seconds_left)
+        self._hold(reply.claims, order.seconds_left)
         if reply.held is not None:
-            self._heartbeat_at = asked_at + timing.LAUNCHER_HEARTBEAT_SECONDS
+            self._pace.note_heartbeat(asked_at)
             self._compare(reply.held)
-        self.pauses.end(reply.to_pause, self._held)
+        self.pauses.end(reply.to_pause, self._leases.running)
         self._start_waiting()
 
-    def _drop_former(self, ids: set[int]) -> None:
-        """End former attempts of what was leased anew: they had been taken from us, and we had not heard."""
-        for evaluation_id in ids.intersection(one.id for one in self._waiting):
-            self._keep_no_room(evaluation_id)
-        self._waiting = [one for one in self._waiting if one.id not in ids]
-        self._end_early(ids.intersection(self._held))
+    def _hold(self, claims: Sequence[Claim], seconds_left: float) -> None:
+        """Hold new leases; those of campaigns seen for the first time may take too long."""
+        # Of some a former attempt may run here: it was taken from us, and we had not heard.
+        self._end_taken(self._leases.withdraw({one.id for one in claims}))
+        self._demand.note_leased(claims)
+        self._leases.add(claims)
+        too_long = self._campaigns.too_long(seconds_left, self.bounds)
+        late = [one for one in claims if one.campaign_id in too_long]
+        self._starter.give_back(late, "too little time left")
 
-    def _end_early(self, ids: Collection[int]) -> None:
-        if ids:
-            self._executor.cancel(ids, grace_seconds=5.0)
-        for evaluation_id in ids:
-            del self._held[evaluation_id]
-            self._dying.add(evaluation_id)
+    def _compare(self, held: set[tuple[int, int]]) -> None:
+        """End what the queue took from us, and give back what it gave us by a commit of unknown end."""
+        taken = self._leases.compare(held)
+        if taken:
+            logger.info("cancelled or taken ids=%s", taken)
+        self._end_taken(taken)
+
+    def _end_taken(self, running: Collection[int]) -> None:
+        self._starter.release_room()
+        if running:
+            self._executor.cancel(running, TAKEN_GRACE_SECONDS)
+
+    # -- what there is to say, and when --------------------------------------------------------------
 
     def _wanted(self) -> int:
-        if not self._claiming or self.is_paused or (self._executor.room() is None and not self._is_short):
+        """How many evaluations to lease now."""
+        if self._is_draining or self.is_paused:
             return 0
-        if self._shape is None:
-            return 1  # it tells how large they are: with a guess we might lease many that then wait
-        waiting = len(self._waiting) - (self._next is not None)
-        wanted = self._executor.count(self._shape) + self._ahead - waiting
-        if wanted <= 0 and not waiting and self._executor.room() is not None:
-            return 1  # one of another shape may fit
-        return min(CLAIM_AT_MOST, wanted)
-
-    @property
-    def _is_short(self) -> bool:
-        return self._mean_seconds < SHORT_SECONDS
-
-    @property
-    def _ahead(self) -> int:
-        """How many to lease beyond the slots: what they finish while endings are gathered."""
-        if not self._is_short:
-            return 0
-        each = 2 * GATHER_SECONDS / max(self._mean_seconds, 1e-3)
-        return self._most_held * min(AHEAD_PER_SLOT_AT_MOST, 1 + int(each))
+        waiting = len(self._leases.waiting) - (self._starter.room_for is not None)
+        has_room = self._executor.room() is not None
+        return self._demand.wanted(waiting, self._executor.count, has_room=has_room)
 
     @property
     def _is_stocked(self) -> bool:
         """Whether the slots can go on for a while without the database."""
-        return self._claiming and 2 * len(self._waiting) >= self._most_held
+        return not self._is_draining and self._demand.is_met_by(len(self._leases.waiting))
 
-    def _without_too_long(self, claims: Sequence[Claim], left: float) -> list[Claim]:
-        """Release those of campaigns seen for the first time that would hardly end in time."""
-        too_long = self._campaigns.too_long(left, self.bounds)
-        for one in claims:
-            if one.campaign_id in too_long:
-                self._give_back(one, "too little time left")
-        return [one for one in claims if one.campaign_id not in too_long]
-
-    def _pace(self, now: float, wanted: int, claims: Sequence[Claim]) -> None:
-        """Ask a queue that had nothing less and less often."""
-        if wanted <= 0:
-            return
-        self._pause = FIRST_ASK_SECONDS if claims else min(2 * self._pause, LAST_ASK_SECONDS)
-        self._ask_at = now if len(claims) == wanted else now + self._pause
-
-    def _until_due(self) -> float:
-        """Seconds until the database is to be asked again."""
-        if self._under_way is not None:
+    def _seconds_until_due(self) -> float:
+        """Until the database is to be spoken to again, or may have answered."""
+        if self._call.is_open:
             return FIRST_ASK_SECONDS
-        due = self._heartbeat_at
-        if self._claiming and self._executor.room() is not None:
-            due = min(due, self._ask_at)
-        if self._ended:
-            due = self._exchange_at if self._is_stocked else float("-inf")
-        return max(0.0, max(due, self._away_until) - self._clock.monotonic())
+        return self._pace.seconds_until_due(
+            self._clock.monotonic(),
+            asks=not self._is_draining and self._executor.room() is not None,
+            reports=bool(self._leases.ended),
+            is_stocked=self._is_stocked,
+        )
 
-    def _compare(self, held: set[tuple[int, int]]) -> None:
-        """End what the queue took from us; give back what a commit of unknown end gave us."""
-        mine = {(one.id, one.attempt) for one in [*self._held.values(), *self._waiting]}
-        mine |= {(one.id, one.attempt) for one in self._ended}
-        lost = [one.id for one in self._held.values() if (one.id, one.attempt) not in held]
-        if lost:
-            logger.info("cancelled or taken ids=%s", lost)
-        self._end_early(lost)
-        for one in self._waiting:
-            if (one.id, one.attempt) not in held:
-                self._keep_no_room(one.id)
-        self._waiting = [one for one in self._waiting if (one.id, one.attempt) in held]
-        self._ended += [Interrupted(*pair, "lease was not confirmed", started=False) for pair in held - mine]
+    def _utilisation(self, ended: str = "") -> Utilisation:
+        """How busy the slots are; `ended`: why the launcher has ended."""
+        shape, now = self._demand.shape, self._clock.monotonic()
+        if shape is not None and (most := self._executor.most(shape)) > self.slots:
+            self.slots = most
+            logger.info("evaluations at once slots=%d", most)
+        moment = Moment(
+            seconds_left=self.deadline - now,
+            bounds=self.bounds,
+            is_draining=self._is_draining and not ended,
+            next_id=self._starter.room_for,
+            has_room=self._executor.room() is not None,
+            troubles=self._executor.troubles,
+        )
+        return Utilisation(self.slots or None, self._busy.total(now), moment, ended)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ambs_hpc import identity
@@ -39,19 +39,32 @@ from ambs_hpc.queue import (
 from ambs_hpc.records import Launcher, Outcome
 from ambs_hpc.schedulers import Backoff
 from ambs_hpc.sites.allocations import refresh
-from ambs_hpc.timing import hand_started_silence_seconds
+from ambs_hpc.timing import STALE_AFTER_SECONDS, hand_started_silence_seconds
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 logger = logging.getLogger(__name__)
 
+# For the files of what dead launchers held, of which there may be thousands on a slow file system: meanwhile
+# this launcher says nothing to the database, and must not be taken for dead itself.
+HARVEST_SECONDS = STALE_AFTER_SECONDS / 6
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOnDisk:
+    """What an attempt of a dead launcher has left in its files."""
+
+    lease: Lease
+    outcome: Outcome | None
+    reports: Sequence[NewReport]
+
 
 def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     """Report what dead launchers' evaluations left, release the others; how many were released.
 
     No scheduler is asked: what the database knows of allocations counts. Files are read between
-    two transactions, never within one.
+    two transactions, never within one, and for HARVEST_SECONDS at most: the rest is left for the next call.
     """
     is_gone = liveness_of(engine, stale_after_seconds)
     _end_future_heartbeats(engine, stale_after_seconds)
@@ -60,8 +73,10 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     if not held:
         return 0
     _kill_what_lives_on(held)
-    found = [(one.launcher_id, outcome) for one in held if (outcome := outcome_on_disk(one))]
-    _store_reports(engine, held)
+    left = _left_on_disk(held)
+    held = [one.lease for one in left]
+    found = [(one.lease.launcher_id, one.outcome) for one in left if one.outcome is not None]
+    _store_reports(engine, [each for one in left for each in one.reports])
     with transaction(engine) as connection:
         lock_campaigns_of(connection, [one.id for one in held])
         for launcher_id in {launcher_id for launcher_id, _ in found}:
@@ -93,12 +108,24 @@ def _kill_what_lives_on(held: Sequence[Lease]) -> None:
         logger.warning("killed processes=%d that attempts of dead launchers had left", killed)
 
 
-def _store_reports(engine: Engine, held: Sequence[Lease]) -> None:
-    """Store what attempts of dead launchers reported and nobody has stored."""
-    reports: list[NewReport] = []
-    for one in held:
+def _left_on_disk(held: Sequence[Lease]) -> list[_LeftOnDisk]:
+    """What the files of these say, of as many of them as can be read in time, and of one at least."""
+    left: list[_LeftOnDisk] = []
+    until = time.monotonic() + HARVEST_SECONDS
+    for one in sorted(held, key=lambda lease: bool(lease.survives_in)):  # those may be kept for long
+        if left and time.monotonic() >= until:
+            logger.info(
+                "files of dead launchers' evaluations are read in turns, left=%d", len(held) - len(left)
+            )
+            break
         folder = attempt_folder(one.run_directory, one.ordinal, one.attempt)
-        reports += reports_on_disk(one.id, one.attempt, one.token, folder)
+        outcome = outcome_on_disk(one)
+        left.append(_LeftOnDisk(one, outcome, reports_on_disk(one.id, one.attempt, one.token, folder)))
+    return left
+
+
+def _store_reports(engine: Engine, reports: Sequence[NewReport]) -> None:
+    """Store what attempts of dead launchers reported and nobody has stored."""
     for first in range(0, len(reports), MOST_AT_ONCE):
         with transaction(engine) as connection:
             add_reports(connection, reports[first : first + MOST_AT_ONCE])

@@ -253,3 +253,25 @@ def test_nothing_is_proposed_where_the_first_have_failed_alike(any_engine: Engin
     again.open()
     assert again.step().hopeless is None
     assert len(ordinals(any_engine, campaign)) > len(proposed)
+
+
+def test_proposals_whose_answer_was_lost_are_stored_once(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit had arrived: to propose them again would spend the budget twice, others would waste it."""
+    loop, campaign, _ = searching(any_engine)
+
+    @contextmanager
+    def answer_lost(engine: Engine) -> Iterator[Connection]:
+        with transaction(engine) as connection:
+            yield connection
+        with reading(engine) as connection:
+            if proposals_of(connection, campaign.id):
+                raise DatabaseUnreachable("the answer is lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop_module, "transaction", answer_lost)
+        assert loop.step().database_away
+    stored = ordinals(any_engine, campaign)
+    assert not loop.step().database_away
+    assert ordinals(any_engine, campaign) == stored == list(range(5))

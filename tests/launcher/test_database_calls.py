@@ -115,7 +115,7 @@ def test_a_former_attempt_ends_before_its_successor_begins(any_engine: Engine, t
     with transaction(any_engine) as connection:
         cancel(connection, ids=[former.claim.id])
         rerun(connection, ids=[former.claim.id])
-    loop._heartbeat_at = float("inf")  # it leases before it hears
+    loop._pace.note_heartbeat(float("inf"))  # it leases before it hears
     rounds(loop)
     assert executor.cancelled == [former.claim.id]
     assert executor.running == {former.claim.id: former}

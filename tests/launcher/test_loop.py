@@ -203,7 +203,7 @@ def test_short_evaluations_restart_without_the_database(any_engine: Engine, tmp_
     rounds(loop, 2)
     before = set(executor.running)
     executor.end(min(before), seconds=0.01)
-    loop._away_until = float("inf")  # the database does not answer
+    loop._pace.note_away(float("inf"))  # the database does not answer
     loop.step(0.5)
     assert len(executor.running) == 2
     assert set(executor.running) != before

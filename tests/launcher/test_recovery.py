@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.identity import pid_namespace
+from ambs_hpc.launcher import recovery
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.recovery import SchedulerWatch, evidence, recover_and_sweep
@@ -138,6 +139,29 @@ def test_reports_on_disk_are_stored_before_the_next_attempt(scene: Scene) -> Non
     with transaction(scene.engine) as connection:
         curve = [(one.step, one.objective) for one in reports_of(connection, scene.claim.id)]
     assert curve == [(1, 0.5), (2, 1.0), (3, 1.5)]
+
+
+def test_files_of_many_evaluations_are_read_in_turns(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow file system a launcher that reads a thousand at once would be taken for dead meanwhile.
+
+    Nothing goes back to the queue whose files were not looked at: its result may lie there.
+    """
+    with transaction(scene.engine) as connection:
+        stock.evaluations(connection, scene.claim.campaign_id, 2, first=1)
+        launcher = stock.launcher(connection, host="elsewhere", allocation_id=scene.allocation)
+        _, last = claim(connection, launcher, 2)
+        note_allocation_state(connection, scene.allocation, "VANISHED")
+    leave_outcome(last, scene.folder / "runs", last.token)
+    monkeypatch.setattr(recovery, "HARVEST_SECONDS", 0.0)
+    scene.clock.sleep(HOUR)
+    seen = []
+    for _ in range(3):
+        recover_and_sweep(scene.engine, STALE_AFTER_SECONDS)
+        with transaction(scene.engine) as connection:
+            rows = list_evaluations(connection, scene.claim.campaign_id)
+        seen.append([row.state for row in sorted(rows, key=lambda row: row.id)])
+    ready, running, done = State.READY, State.RUNNING, State.DONE
+    assert seen == [[ready, running, running], [ready, ready, running], [ready, ready, done]]
 
 
 def test_what_a_dead_launcher_left_running_ends_before_its_successor_begins(scene: Scene) -> None:

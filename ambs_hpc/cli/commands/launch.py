@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from ambs_hpc.launcher.lifecycle import LauncherEnd, LauncherSettings
+    from ambs_hpc.launcher.life.launcher_settings import LauncherEnd, LauncherSettings
 
 Campaigns = Annotated[
     list[str] | None,
@@ -85,7 +85,7 @@ def launch(
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.launcher.allocation import VARIABLE, current_node_pool
     from ambs_hpc.launcher.database_wait import once_it_answers, wait_seconds
-    from ambs_hpc.launcher.lifecycle import LauncherSettings
+    from ambs_hpc.launcher.life.launcher_settings import LauncherSettings
     from ambs_hpc.timing import hand_started_silence_seconds
 
     hand_started_silence_seconds()  # a wrong word in the environment is told now, not when somebody is silent

@@ -35,7 +35,7 @@ def lock_campaigns_of(connection: Connection, ids: Iterable[int]) -> None:
     """Lock the campaigns of these evaluations, in the order that all take.
 
     A transaction that reports by several verbs begins with it: each of them locks the campaigns of its own
-    evaluations alone, so that two launchers could wait for each other in a circle.
+    evaluations alone, so that two launchers could wait for each other in a circle. One verb alone does it.
     """
     wanted = list(ids)
     if len(wanted) > 1:

@@ -133,7 +133,8 @@ def _locking(*conditions: ColumnElement[bool]) -> Select[Any]:
     return (
         select(
             *_LOCKED,
-            *(campaign.c[name] for name in ("max_failures", "max_interruptions", "run_directory")),
+            *(campaign.c[name] for name in ("max_failures", "max_interruptions", "run_directory", "uid")),
+            campaign.c.revision.label("campaign_revision"),
             (evaluation.c.revision < campaign.c.revision).label("is_of_old_revision"),
             is_outside.label("is_outside"),
         )

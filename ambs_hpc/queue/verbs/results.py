@@ -54,7 +54,7 @@ def complete(connection: Connection, launcher_id: int, outcomes: Sequence[Outcom
     record(connection, [_event(outcome, move, launcher_id, row) for row, outcome, move in accepted])
     counters.save(connection)
     # What was to be paused, or was, has come to the rungs above as well.
-    judge_ends(connection, {one["id"]: one["objective"] for one in done})
+    judge_ends(connection, [row for row, _, _ in accepted], {one["id"]: one["objective"] for one in done})
     if accepted:
         notify(connection, NotifyChannel.FINISHED)
     return [row.id for row, _, _ in accepted]

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ambs_hpc.campaign import SearchLoop
 from ambs_hpc.errors import CampaignConflict, DatabaseLocked, DatabaseUnreachable, NotFound
-from ambs_hpc.launcher.lifecycle import REPORT_SECONDS
+from ambs_hpc.launcher.life.end_watch import REPORT_SECONDS
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.runtime_estimate import run_time_bounds
 from ambs_hpc.queue import cancel, reading, register_launcher, rerun, transaction

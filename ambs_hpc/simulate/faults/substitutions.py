@@ -30,7 +30,7 @@ def substituted(machine: FaultMachine) -> Iterator[None]:
         "ambs_hpc.launcher.recovery.threading": SimpleNamespace(Thread=ThreadInTurn),
         "ambs_hpc.timing.LAUNCHER_HEARTBEAT_SECONDS": settings.heartbeat_seconds,
         "ambs_hpc.timing.SWEEP_SECONDS": SWEEP_SECONDS,
-        "ambs_hpc.launcher.loop.LAST_ASK_SECONDS": settings.idle_seconds,
+        "ambs_hpc.launcher.lease.exchange_pace.LAST_ASK_SECONDS": settings.idle_seconds,
     }
     with ExitStack() as stack:
         for name, substitute in substitutes.items():

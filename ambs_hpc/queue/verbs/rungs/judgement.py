@@ -7,7 +7,7 @@ next, what was decided stands, and nothing that was to be decided is missing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 
@@ -87,16 +87,17 @@ def judge(connection: Connection, ids: Iterable[int]) -> None:
     counters.save(connection)
 
 
-def judge_ends(connection: Connection, results: Mapping[int, float]) -> None:
-    """As `judge`, of evaluations that are DONE with these results.
+def judge_ends(connection: Connection, rows: Sequence[DatabaseRow], results: Mapping[int, float]) -> None:
+    """As `judge`, of evaluations that are DONE with these results; without a fidelity it asks for nothing.
 
     One that has not reported the last step has its result there: whether rungs say what the end will be is
     judged by ends, whether programs count their steps from 0 or end before the last one.
 
     Args:
-        results: objectives by ids.
+        rows: of `lock_rows_of`.
+        results: their objectives by ids.
     """
-    found = _with_fidelity(connection, results) if results else {}
+    found = _by_fidelity(connection, rows)
     if not found:
         return
     counters = CounterChanges.of_evaluations(connection, results)
@@ -284,21 +285,28 @@ class _Bench:
 def _with_fidelity(connection: Connection, ids: Iterable[int]) -> dict[_Campaign, list[int]]:
     """The evaluations of campaigns with a fidelity, by campaign in the order of ids."""
     statement = (
-        select(evaluation.c.id, evaluation.c.campaign_id, campaign.c.uid, campaign.c.revision)
+        select(
+            *(evaluation.c.id, evaluation.c.campaign_id, campaign.c.uid),
+            campaign.c.revision.label("campaign_revision"),
+        )
         .join(campaign, campaign.c.id == evaluation.c.campaign_id)
         .where(id_in(connection, evaluation.c.id, ids))
-        .order_by(evaluation.c.campaign_id, evaluation.c.id)
     )
+    return _by_fidelity(connection, connection.execute(statement).all())
+
+
+def _by_fidelity(connection: Connection, rows: Sequence[DatabaseRow]) -> dict[_Campaign, list[int]]:
+    """The same from rows that say of which campaign they are, and of which revision that is."""
     found: dict[_Campaign, list[int]] = {}
-    for row in connection.execute(statement):
+    for row in sorted(rows, key=lambda one: (one.campaign_id, one.id)):
         fidelity = _known_fidelity(connection, row)
         if fidelity is not None:
             found.setdefault(_Campaign(row.campaign_id, fidelity), []).append(row.id)
     return found
 
 
-def _known_fidelity(connection: Connection, row: Any) -> Fidelity | None:
-    key = (str(row.uid), int(row.revision))
+def _known_fidelity(connection: Connection, row: DatabaseRow) -> Fidelity | None:
+    key = (str(row.uid), int(row.campaign_revision))
     if key not in _known or not row.uid:
         if len(_known) >= MOST_KNOWN:
             _known.clear()

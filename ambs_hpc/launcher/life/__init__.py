@@ -1,0 +1,1 @@
+"""What a launcher is told for its life, and what ends it."""
