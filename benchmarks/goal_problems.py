@@ -1,7 +1,7 @@
 """Problems of several objectives, and within constraints: those of `ambs simulate`, one more, and tables.
 
 Waves: Gardner et al. (2014), "Bayesian optimization with inequality constraints", first simulation. Tables:
-see `table_problems`; their second objective is the seconds that a training took.
+see `table_problems`; their second objective is what a cell costs: seconds of training, latency, size.
 """
 
 from __future__ import annotations
@@ -87,26 +87,31 @@ def constrained() -> list[GoalProblem]:
 
 
 def of_table(name: str, cache: Path) -> tuple[GoalProblem, GoalProblem]:
-    """A measured table twice: loss and seconds as objectives; loss alone, within the seconds of a tenth."""
-    from benchmarks.table_problems import load_table
+    """A measured table twice: loss and a cost as objectives; loss alone, within the cost of a tenth.
 
-    table = load_table(name, cache)
+    Args:
+        name: of a table, with the metric that is the cost after a colon, "nasbench201-cifar10:latency";
+            without one the seconds of a training.
+    """
+    from benchmarks.table_problems import further_metric, load_table
+
+    table_name, _, metric = name.partition(":")
+    table = load_table(table_name, cache)
+    costs, cost = (further_metric(table_name, metric), metric) if metric else (table.seconds, "seconds")
 
     def measure(values: Values) -> dict[str, float]:
         cell = table.cell(values)
-        return {"loss": float(table.means[cell]), "seconds": float(table.seconds[cell])}
+        return {"loss": float(table.means[cell]), cost: float(costs[cell])}
 
-    Y = np.stack([table.means.ravel(), table.seconds.ravel()], axis=1)
+    Y = np.stack([table.means.ravel(), costs.ravel()], axis=1)
     Y = Y[np.isfinite(Y).all(axis=1)]
     reference = tuple(float(one) for one in np.median(Y, axis=0))
     best = volume(Y, reference)
     bound = float(np.quantile(Y[:, 1], 0.1))
     lowest = float(Y[Y[:, 1] <= bound, 0].min())
     return (
-        GoalProblem(name, table.space, measure, ("loss", "seconds"), reference, best=best),
-        GoalProblem(
-            f"{name} in time", table.space, measure, ("loss",), (), {"seconds": f"<= {bound!r}"}, lowest
-        ),
+        GoalProblem(name, table.space, measure, ("loss", cost), reference, best=best),
+        GoalProblem(f"{name} in time", table.space, measure, ("loss",), (), {cost: f"<= {bound!r}"}, lowest),
     )
 
 
