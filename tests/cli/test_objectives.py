@@ -163,3 +163,16 @@ def test_importance_and_compare_take_one_objective(database: Path) -> None:
     assert told_all["differences"] == [
         "net has several objectives (accuracy, latency): one is compared, see --objective."
     ]
+
+
+def test_campaigns_are_compared_by_what_all_their_objectives_come_to(database: Path) -> None:
+    """Beyond the worst feasible accuracy 0.5 and latency 15 lies 0.3 x 3; nothing else adds to it."""
+    found = json.loads(said(database, "compare", "net", "--objective", "hypervolume", "--json"))
+    (group,) = found["groups"]
+    assert (found["direction"], group["infeasible"], group["failures"]) == ("maximize", [3], [0])
+    assert group["best"] == [pytest.approx(0.3 * 3.0)]
+    assert found["differences"] == [
+        "hypervolume of what is better than the worst of all these results: accuracy 0.5, latency 15."
+    ]
+    with pytest.raises(UsageError, match="these campaigns have different objectives: net: accuracy, latency"):
+        said(database, "compare", "--objective", "hypervolume")

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambs_hpc.problem.goals import Goals
-from ambs_hpc.search.objectives.measures import dominated, hypervolume
+from ambs_hpc.search.objectives.growing_volume import GrowingVolume
+from ambs_hpc.search.objectives.measures import dominated
 from ambs_hpc.simulate.goals.load_goals import LoadGoals
 
 SHARES = (0.5, 0.9, 0.99)  # of the largest volume, of which it is said when they were reached
-CURVE_POINTS = 100  # of a volume over time: each is computed anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +84,20 @@ def outcomes(load: LoadGoals, campaigns: Sequence[Sequence[Measured]]) -> list[G
 
 
 class _Volumes:
-    """The volume that the first k feasible results dominate, for the k at which it grows."""
+    """The volume of one campaign over time."""
 
     def __init__(self, load: LoadGoals, runs: Sequence[Measured]) -> None:
         signs = _signs(load.goals)
         self._load, self._runs = load, runs
-        self._reference = signs * np.array(load.reference)
-        self._Y = signs * np.array([one.values for one in runs]).reshape(-1, len(signs))
-        self._grows = self._growing()
-        self._known: dict[int, float] = {}
-        self.final = self._volume(len(self._grows) - 1)
+        Y = signs * np.array([one.values for one in runs]).reshape(-1, len(signs))
+        self._growing = GrowingVolume(Y, signs * np.array(load.reference))
+        self.final = self._growing.final
 
     def told(self, plain: GoalOutcome, largest: float) -> GoalOutcome:
-        steps = np.unique(np.linspace(0, len(self._grows) - 1, CURVE_POINTS).astype(int))
-        curve = [(*self._when(step), self._volume(step)) for step in steps.tolist()] if self._grows else []
+        curve = [
+            (self._runs[place].seconds, self._runs[place].node_hours, volume)
+            for place, volume in self._growing.curve()
+        ]
         return replace(
             plain,
             reference=self._load.reference,
@@ -108,36 +108,9 @@ class _Volumes:
             node_hours_to=[(share, self._hours_to(share * largest)) for share in SHARES],
         )
 
-    def _growing(self) -> list[int]:
-        """Places of results that no earlier one covers, within the reference."""
-        front, found = np.zeros((0, len(self._reference))), []
-        for place, y in enumerate(self._Y):
-            if (y < self._reference).all() and not (front <= y).all(axis=1).any():
-                front = np.concatenate([front[~(y <= front).all(axis=1)], y[None]])
-                found.append(place)
-        return found
-
-    def _when(self, step: int) -> tuple[float, float]:
-        one = self._runs[self._grows[step]]
-        return one.seconds, one.node_hours
-
-    def _volume(self, step: int) -> float:
-        if step < 0:
-            return 0.0
-        if step not in self._known:
-            Y = self._Y[self._grows[: step + 1]]
-            self._known[step] = hypervolume(Y, self._reference)
-        return self._known[step]
-
     def _hours_to(self, volume: float) -> float | None:
-        """By halves, for the volume never falls."""
-        if volume <= 0.0 or self.final < volume:
-            return None
-        low, high = 0, len(self._grows) - 1
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._volume(middle) >= volume else (middle + 1, high)
-        return self._when(low)[1]
+        place = self._growing.first_reaching(volume)
+        return None if place is None else self._runs[place].node_hours
 
 
 def _signs(goals: Goals) -> NDArray[np.float64]:
