@@ -31,7 +31,12 @@ METHODS = {
     "front": "ambs,optuna:NSGAII,optuna:TPE,random",
     "constraints": "ambs,optuna:TPE,optuna:NSGAII,random",
 }
-TABLES = ("hpolib-protein_structure", "nasbench201-cifar10")
+TABLES = (
+    "hpolib-protein_structure",
+    "nasbench201-cifar10",
+    "nasbench201-cifar10:latency",
+    "nasbench201-cifar10:model_size",
+)
 CACHE = Path.home() / ".cache" / "ambs_hpc_tables"
 
 

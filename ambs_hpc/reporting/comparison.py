@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ambs_hpc.search.objectives.growing_volume import GrowingVolume
 
 Array = NDArray[np.float64]
 
@@ -28,6 +30,7 @@ class ComparedCampaign:
         node_hours: (n,) of each.
         imported: number of results of elsewhere that it knew.
         failures: how many failed; None where that is all that are NaN.
+        costs: (n, m) all objectives, to be minimised, NaN as in `objectives`; None where they do not matter.
     """
 
     label: str
@@ -36,6 +39,7 @@ class ComparedCampaign:
     node_hours: Array
     imported: int = 0
     failures: int | None = None
+    costs: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,22 @@ def compare_campaigns(campaigns: Sequence[ComparedCampaign], direction: str) -> 
     for one in campaigns:
         members.setdefault(one.group, []).append(one)
     return [_group(group, each, direction) for group, each in members.items()]
+
+
+def with_volumes(campaigns: Sequence[ComparedCampaign]) -> tuple[list[ComparedCampaign], Array]:
+    """The campaigns with the volumes that they dominated so far as objectives, and the reference (m,) of all.
+
+    That is the worst cost of each objective among all their results, so that the volumes can be compared.
+    """
+    costs = [one.costs for one in campaigns if one.costs is not None]
+    known = np.concatenate(costs)
+    known = known[np.isfinite(known).all(axis=1)]
+    reference: Array = known.max(axis=0) if len(known) else np.zeros(known.shape[1])
+    found = []
+    for one, Y in zip(campaigns, costs, strict=True):
+        volumes = GrowingVolume(Y, reference).so_far()
+        found.append(replace(one, objectives=np.where(np.isnan(one.objectives), np.nan, volumes)))
+    return found, reference
 
 
 def value_at(band: Band, at: float) -> float:

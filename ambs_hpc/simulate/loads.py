@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from ambs_hpc.errors import UsageError, nearest
+from ambs_hpc.problem.goals import OBJECTIVE
+from ambs_hpc.records import Configuration
 from ambs_hpc.simulate.durations import (
     ByConfiguration,
     Constant,
@@ -15,6 +18,8 @@ from ambs_hpc.simulate.durations import (
     TrainingSeconds,
     recurrent_network_seconds,
 )
+from ambs_hpc.simulate.goals.goal_functions import VARIABLES, Measure, front_functions, spring, vessel
+from ambs_hpc.simulate.goals.load_goals import LoadGoals, completed
 from ambs_hpc.simulate.objectives import Bowl, Objective, minus_ackley, sphere
 from ambs_hpc.simulate.spaces import PlainSpace, box, published_space
 
@@ -29,6 +34,7 @@ class NamedLoad:
         objective: its value at a configuration.
         direction: "minimize" or "maximize".
         run_time: run time of one evaluation.
+        goals: of a load with several objectives or within constraints, the first of which is `objective`.
     """
 
     name: str
@@ -36,6 +42,25 @@ class NamedLoad:
     objective: Objective
     direction: str
     run_time: RunTime
+    goals: LoadGoals | None = None
+
+    def after(self, further: Sequence[str], constraints: Sequence[str]) -> NamedLoad:
+        """The load with further objectives and constraints, as a command line gives them.
+
+        Raises:
+            UsageError, ProblemError: one has another form, or is on a number that the load does not have.
+        """
+        if self.goals is None and not further and not constraints:
+            return self
+        goals = self.goals or LoadGoals(self._alone, {OBJECTIVE: self.direction})
+        for text in further:
+            goals = goals.with_objective(text)
+        for text in constraints:
+            goals = goals.within(text)
+        return replace(self, goals=completed(goals, self.space, self.run_time))
+
+    def _alone(self, configuration: Configuration) -> dict[str, float]:
+        return {OBJECTIVE: self.objective(configuration)}
 
 
 def named_load(name: str) -> NamedLoad:
@@ -99,6 +124,32 @@ def constant() -> NamedLoad:
     return NamedLoad("constant", box(5, -5.0, 5.0), sphere, "minimize", Constant(60.0))
 
 
+def _with_front(name: str) -> NamedLoad:
+    """A public test function of several objectives, a minute or so an evaluation."""
+    one = front_functions()[name]
+    goals = LoadGoals(
+        one.measure, dict.fromkeys(one.names, "minimize"), reference=one.reference, largest=one.largest()
+    )
+    return _measured(name, box(VARIABLES, 0.0, 1.0), goals)
+
+
+def _bounded(name: str, space: PlainSpace, measure: Measure, cost: str, bounds: int) -> NamedLoad:
+    """An engineering problem whose numbers g0, g1, ... must not exceed 0, a minute or so an evaluation."""
+    constraints = {f"g{i}": ["<= 0"] for i in range(bounds)}
+    return _measured(name, space, LoadGoals(measure, {cost: "minimize"}, constraints))
+
+
+def _measured(name: str, space: PlainSpace, goals: LoadGoals) -> NamedLoad:
+    first = next(iter(goals.directions))
+
+    def objective(configuration: Configuration) -> float:
+        return goals.measure(configuration)[first]
+
+    return NamedLoad(name, space, objective, goals.directions[first], Normal(60.0, 20.0), goals)
+
+
+TANK: PlainSpace = {"shell": (1, 99), "head": (1, 99), "radius": (10.0, 200.0), "length": (10.0, 200.0)}
+COIL: PlainSpace = {"wire": (0.05, 2.0), "coil": (0.25, 1.3), "coils": (2.0, 15.0)}
 LOADS: dict[str, Callable[[], NamedLoad]] = {
     "mnistmlp": lambda: _trained("mnistmlp", 5000.0, 1.4),
     "mnistcnn": lambda: _trained("mnistcnn", 5000.0, 0.57),
@@ -111,4 +162,7 @@ LOADS: dict[str, Callable[[], NamedLoad]] = {
     "ackley": ackley,
     "combo": combo,
     "constant": constant,
+    **{name: partial(_with_front, name) for name in front_functions()},
+    "vessel": lambda: _bounded("vessel", TANK, vessel, "cost", 3),
+    "spring": lambda: _bounded("spring", COIL, spring, "weight", 4),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from ambs_hpc.simulate.goals.goal_outcome import Measured
 from ambs_hpc.simulate.simulated_executor import Ran
 
 CURVE_POINTS = 400  # of the busy slots: what a figure can show
@@ -41,6 +42,8 @@ class SimulationResult:
         ask_costs: costs of the search's steps that proposed something.
         search_cpu_seconds, launcher_cpu_seconds: total processor times.
         objectives: those of evaluations that ended within the time, in that order; not in the JSON.
+        measured: of a load with several objectives or within constraints: all that ended within the time, in
+            that order; not in the JSON. `best` and `best_so_far` are then of feasible ones.
     """
 
     load: str
@@ -59,6 +62,7 @@ class SimulationResult:
     search_cpu_seconds: float
     launcher_cpu_seconds: float
     objectives: list[float] = field(default_factory=list, repr=False)
+    measured: list[Measured] = field(default_factory=list, repr=False)
 
     def share_above(self, value: float) -> float:
         """Share of the evaluations that ended whose objective exceeds it; 0 without any."""
@@ -73,7 +77,7 @@ class SimulationResult:
     def to_json(self) -> dict[str, object]:
         """The result as JSON values."""
         fields = asdict(self)
-        del fields["objectives"]
+        del fields["objectives"], fields["measured"]
         return {**fields, "cpu_seconds_per_proposal": self.cpu_seconds_per_proposal}
 
 

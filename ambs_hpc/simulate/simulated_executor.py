@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.records import Claim, Outcome
 from ambs_hpc.simulate.durations import RunTime
 from ambs_hpc.simulate.equal_slots import EqualSlots
+from ambs_hpc.simulate.goals.load_goals import RUN_SECONDS, Measure
 from ambs_hpc.simulate.objectives import Objective
 from ambs_hpc.simulate.virtual_clock import Timeline
 
@@ -28,6 +29,7 @@ class Load:
         seed: seed of the run times; an evaluation's draw depends on its ordinal and attempt alone.
         node_failures_per_hour: rate of failures of a busy slot, >= 0; the evaluation is interrupted.
         start_seconds: time of the launcher for each evaluation that it starts, one after the other, >= 0.
+        measure: all numbers of a configuration but its run time; None where there is the objective alone.
     """
 
     objective: Objective
@@ -35,6 +37,7 @@ class Load:
     seed: int = 0
     node_failures_per_hour: float = 0.0
     start_seconds: float = 0.0
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,13 @@ class Ran:
 
     Args:
         objective: None when it was interrupted.
+        metrics: where the load measures more than its objective.
     """
 
     started_at: float
     finished_at: float
     objective: float | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +139,18 @@ class SimulatedExecutor(EqualSlots):
         if busy.breaks:
             self.history.append(Ran(busy.started_at, busy.ends_at, None))
             return Interrupted(one.id, one.attempt, "node failed")
-        value = self._load.objective(one.configuration)
-        self.history.append(Ran(busy.started_at, busy.ends_at, value))
+        value, metrics = self._load.objective(one.configuration), dict[str, float]()
+        if self._load.measure is not None:
+            ran = busy.ends_at - busy.started_at
+            metrics = {**self._load.measure(one.configuration), RUN_SECONDS: ran}
+        self.history.append(Ran(busy.started_at, busy.ends_at, value, metrics))
         return Outcome(
-            one.id, one.attempt, one.token, busy.started_at, busy.ends_at, "pretended", objective=value
+            one.id,
+            one.attempt,
+            one.token,
+            busy.started_at,
+            busy.ends_at,
+            "pretended",
+            objective=value,
+            metrics=dict(metrics),
         )

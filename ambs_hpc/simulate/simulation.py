@@ -16,6 +16,7 @@ from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.queue import create_campaign, end_launcher, register_launcher, transaction
 from ambs_hpc.records import Campaign, NewCampaign, NewLauncher
 from ambs_hpc.search import DEFAULT_METHOD
+from ambs_hpc.simulate.goals.goal_outcome import Measured
 from ambs_hpc.simulate.loads import NamedLoad
 from ambs_hpc.simulate.result import AskCost, SimulationResult, best_curve, busy_curve, busy_seconds
 from ambs_hpc.simulate.scratch_folder import scratch_folder
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # As `ambs run` and `ambs launch` wait.
 SEARCH_WAIT_SECONDS, LAUNCHER_WAIT_SECONDS = 0.2, 0.5
+SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class SimulationSettings:
         start_seconds: time that a launcher needs to start an evaluation, >= 0: launch commands and forks are
             not run, so their cost is not measured here.
         search_deaths: seconds after which the search is killed and restarts from its database, ascending.
+        slots_per_node: by which slot-hours are node-hours, >= 1.
     """
 
     load: NamedLoad
@@ -57,6 +60,7 @@ class SimulationSettings:
     node_failures_per_hour: float = 0.0
     start_seconds: float = 0.0
     search_deaths: Sequence[float] = ()
+    slots_per_node: int = 1
 
     @property
     def slots(self) -> int:
@@ -110,7 +114,8 @@ class _SimulatedCampaign:
         runs: list[Ran] = []
         for one in self._executors:
             runs += one.history + one.still_running()
-        curve = best_curve(runs, end, maximize=settings.load.direction == "maximize")
+        measured, good = self._measured(runs, end)
+        curve = best_curve(good, end, maximize=settings.load.direction == "maximize")
         first = min((one.started_at for one in runs), default=end)
         offered = slot_seconds(settings.allocations, first - START, end - START)
         in_time = sorted((one for one in runs if one.finished_at <= end), key=lambda one: one.finished_at)
@@ -132,7 +137,28 @@ class _SimulatedCampaign:
             search_cpu_seconds=self._search.cpu_seconds,
             launcher_cpu_seconds=sum(one.cpu_seconds for one in self._launchers),
             objectives=objectives,
+            measured=measured,
         )
+
+    def _measured(self, runs: Sequence[Ran], end: float) -> tuple[list[Measured], list[Ran]]:
+        """What ended until then with all its objectives, and the runs that keep the constraints."""
+        load, settings = self._settings.load.goals, self._settings
+        if load is None:
+            return [], list(runs)
+        goals, first = load.goals, min((one.started_at for one in runs), default=end)
+        found, good = [], []
+        for one in sorted(runs, key=lambda one: one.finished_at):
+            if one.objective is None or one.finished_at > end:
+                continue
+            offered = slot_seconds(settings.allocations, first - START, one.finished_at - START)
+            values = [
+                value for value in goals.values(one.objective, one.metrics).values() if value is not None
+            ]
+            verdict = goals.feasibility(one.objective, one.metrics).verdict
+            hours = offered / settings.slots_per_node / SECONDS_PER_HOUR
+            found.append(Measured(one.finished_at - first, hours, tuple(values), verdict))
+            good += [one] if verdict == "yes" else []
+        return found, good
 
     def _search_on(self, timeline: Timeline) -> None:
         engine = self.database.engine_of(timeline)
@@ -161,6 +187,7 @@ class _SimulatedCampaign:
             settings.seed,
             settings.node_failures_per_hour,
             settings.start_seconds,
+            settings.load.goals.measure if settings.load.goals is not None else None,
         )
 
         def serve(timeline: Timeline) -> None:
@@ -196,8 +223,13 @@ def _register(engine: Engine, slots: int) -> int:
 
 
 def _definition(settings: SimulationSettings, folder: Path) -> NewCampaign:
+    load = settings.load
     problem = Problem(
-        settings.load.name, settings.load.space, "pretended:objective", direction=settings.load.direction
+        load.name,
+        load.space,
+        "pretended:objective",
+        direction=load.direction if load.goals is None else load.goals.direction,
+        constraints={} if load.goals is None else load.goals.constraints,
     )
     return NewCampaign(
         name=problem.name,

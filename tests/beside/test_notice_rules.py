@@ -125,6 +125,14 @@ def test_paused_evaluations_do_not_keep_the_end_from_being_told() -> None:
 def test_of_several_objectives_the_one_that_is_told_is_named() -> None:
     """A bare number among three objectives says nothing."""
     assert only(replace(QUIET, objective="loss", best=BEST)).text.startswith("net: new best loss 0.25, eval")
+    near = only(replace(QUIET, objective="loss", best=BEST, told={"best/17"}, counts=at(9)))
+    assert near.text.endswith("; best loss 0.25, evaluation 17")
+
+
+def test_results_of_which_none_is_feasible_did_succeed() -> None:
+    """A campaign that ends with a hundred infeasible results did not fail: its bounds are too tight."""
+    done = only(replace(QUIET, counts=at(12, 12), is_bounded=True))
+    assert done.text == "net: done, 12 evaluations have ended; nothing feasible"
 
 
 def test_only_what_is_asked_for_is_told() -> None:

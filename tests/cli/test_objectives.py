@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from ambs_hpc import open_campaign
+from ambs_hpc.api.evaluation_words import _kind_words, predicted_what
 from ambs_hpc.cli.main import app
 from ambs_hpc.errors import UsageError
+from ambs_hpc.problem.goals import Constraint, Goals
 from ambs_hpc.queue import open_database, transaction
 from tests.queue.test_best_results import RESULTS, TWO, told
 
@@ -112,6 +114,26 @@ def test_show_says_what_is_broken(database: Path) -> None:
     why = said(database, "why", "1")
     assert "result: accuracy 0.9, latency 30" in why
     assert "not feasible: latency <= 20 is broken: 30" in why
+    assert why.splitlines()[-3:][0] == "result: accuracy 0.9, latency 30"  # no prediction: nothing follows
+
+
+def test_why_says_how_a_result_stands_to_the_front(database: Path) -> None:
+    """A person looks for an evaluation in vain in `ambs best`, and wants to know what is better."""
+    assert "  on the front, with 2 others: no result is as good in all" in said(database, "why", "2")
+    dominated = said(database, "why", "3")
+    assert "  not on the front: evaluation 2 dominates it (accuracy 0.8, latency 12)" in dominated
+    found = json.loads(said(database, "why", "3", "--json"))["front"]
+    assert found == {"size": 3, "dominating_id": 2, "values": {"accuracy": 0.8, "latency": 12.0}}
+
+
+def test_a_proposal_by_the_models_of_several_objectives_names_them() -> None:
+    """The model of the objective would be another one, and its number that of nobody knows what."""
+    goals = Goals(TWO, (Constraint("memory", "<", 4.0),))
+    assert _kind_words("model", goals) == (
+        "the models of accuracy and latency found it the most promising addition to the front "
+        "within memory < 4"
+    )
+    assert predicted_what(goals) == "predicted accuracy"
 
 
 def test_figures_and_reports_of_several_objectives(database: Path, tmp_path: Path) -> None:
@@ -124,6 +146,8 @@ def test_figures_and_reports_of_several_objectives(database: Path, tmp_path: Pat
     assert '<h2 id="h-front">Objectives and constraints</h2>' in page
     assert "4 of 7 results are feasible: latency &lt;= 20 and memory &lt; 4." in page
     assert page.count("<circle class=mark") == 3
+    aim = "maximize accuracy, minimize latency within latency &lt;= 20, memory &lt; 4; as of"
+    assert aim in page
 
 
 def test_importance_and_compare_take_one_objective(database: Path) -> None:
@@ -139,3 +163,16 @@ def test_importance_and_compare_take_one_objective(database: Path) -> None:
     assert told_all["differences"] == [
         "net has several objectives (accuracy, latency): one is compared, see --objective."
     ]
+
+
+def test_campaigns_are_compared_by_what_all_their_objectives_come_to(database: Path) -> None:
+    """Beyond the worst feasible accuracy 0.5 and latency 15 lies 0.3 x 3; nothing else adds to it."""
+    found = json.loads(said(database, "compare", "net", "--objective", "hypervolume", "--json"))
+    (group,) = found["groups"]
+    assert (found["direction"], group["infeasible"], group["failures"]) == ("maximize", [3], [0])
+    assert group["best"] == [pytest.approx(0.3 * 3.0)]
+    assert found["differences"] == [
+        "hypervolume of what is better than the worst of all these results: accuracy 0.5, latency 15."
+    ]
+    with pytest.raises(UsageError, match="these campaigns have different objectives: net: accuracy, latency"):
+        said(database, "compare", "--objective", "hypervolume")

@@ -109,3 +109,24 @@ def test_a_fidelity_of_another_form_is_refused(given: tuple[str, ...], message: 
     result = invoke(*given)
     assert isinstance(result.exception, UsageError)
     assert message in str(result.exception)
+
+
+def test_several_objectives_are_answered_by_volume_and_front(tmp_path: Path) -> None:
+    """A row a machine, the front below it, a figure; and all of it for a script."""
+    file = tmp_path / "front.png"
+    result = invoke("--nodes", "4", "--load", "zdt2", "--constraint", "f0 >= 0.2", "--figure", str(file))
+    assert result.exit_code == 0, result.output
+    assert "node-hours to 50%" in result.stdout and "feasible" in result.stdout
+    assert "better than f0 1.1, f1 1.1. The front:" in result.stdout
+    assert file.read_bytes().startswith(b"\x89PNG")
+    (found,) = json.loads(invoke("--nodes", "4", "--load", "zdt2", "--json").stdout)
+    assert found["goals"]["directions"] == {"f0": "minimize", "f1": "minimize"}
+    assert [one["share"] for one in found["goals"]["node_hours_to"]] == [0.5, 0.9, 0.99]
+    assert all(set(one) == {"f0", "f1"} for one in found["goals"]["front"])
+
+
+def test_a_fidelity_is_of_one_objective() -> None:
+    """Its comparison would be of the first objective alone, and not say so."""
+    result = invoke("--load", "zdt1", "--fidelity", "epochs:1:9")
+    assert isinstance(result.exception, UsageError)
+    assert "one objective without constraints" in str(result.exception)

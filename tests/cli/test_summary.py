@@ -74,8 +74,10 @@ def test_the_best_of_several_objectives_is_called_that_by_the_first(
     two = Summary("p", "minimize", "d", {"DONE": 3}, best, None, goals=("x",), objectives=("a", "b"))
     write_summary(two, as_json=False)
     write_summary(replace(two, goals=("x", "y"), objectives=("a",)), as_json=False)
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Best")]
+    write_summary(replace(two, is_kept=False, note="memory < 4 is broken: 9"), as_json=False)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("Best", "Nearest"))]
     assert told == [
         "Best by the first objective (minimized): 0.5, evaluation 3",
         "Best objective (minimized): 0.5, evaluation 3",
+        "Nearest to keeping the constraints: a (minimized): 0.5, evaluation 3",
     ]

@@ -33,8 +33,13 @@ Figure = Annotated[
 
 Objective = Annotated[
     str | None,
-    typer.Option("--objective", metavar="NAME", help="Of several objectives this one; by default the first."),
+    typer.Option(
+        "--objective",
+        metavar="NAME",
+        help="Of several objectives this one, or `hypervolume` of all; by default the first.",
+    ),
 ]
+HYPERVOLUME = "hypervolume"  # what all objectives come to; an objective of that name goes before
 
 
 def compare(
@@ -51,13 +56,18 @@ def compare(
     whole node, or of the share of one that a slot of the launcher is.
     """
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.reporting.comparison import compare_campaigns, comparison_json
+    from ambs_hpc.reporting.comparison import compare_campaigns, comparison_json, with_volumes
     from ambs_hpc.reporting.comparison_figure import draw_comparison
 
     found = _found(names or [], list(db or [""]), objective)
-    direction = _direction(found, objective)
-    differences = _differences(found)
-    groups = compare_campaigns([compared for _, compared in found], direction)
+    compared = [one for _, one in found]
+    if compared[0].costs is None:
+        direction, differences = _direction(found, objective), _differences(found, of_one=True)
+    else:
+        compared, reference = with_volumes(compared)
+        direction, differences = "maximize", _differences(found, of_one=False)
+        differences.insert(0, _reference_words(found, reference.tolist()))
+    groups = compare_campaigns(compared, direction)
     if output is not None:
         draw_comparison(groups, direction, output)
     if as_json:
@@ -82,11 +92,9 @@ def _found(names: Sequence[str], databases: Sequence[str], objective: str | None
             here = queue.list_campaigns(connection)
             known += [one.name for one in here]
             where = _short_name(db, place) if len(databases) > 1 else ""
-            stored += [
-                (where, one, _compared(connection, one, objective))
-                for one in here
-                if not names or one.name in names
-            ]
+            asked = [one for one in here if not names or one.name in names]
+            _check_goals([*(one for _, one, _ in stored), *asked], objective)
+            stored += [(where, one, _compared(connection, one, objective)) for one in asked]
     for name in names:
         if name not in known:
             listed = nearest(name, set(known)) if known else "There is none yet."
@@ -110,7 +118,8 @@ def _compared(connection: object, campaign: Campaign, objective: str | None) -> 
     from ambs_hpc.reporting.comparison import ComparedCampaign, name_of_seeds
 
     goals = queue.goals_of_stored(campaign)
-    name = goals.chosen(objective)
+    is_volume = _is_volume(goals, objective)
+    name = goals.chosen(None if is_volume else objective)
     runs = queue.ended_runs(connection, campaign.id, with_metrics=not goals.is_plain)  # type: ignore[arg-type]  # a Connection
     objectives = [_value(goals, name, one) for one in runs]
     return ComparedCampaign(
@@ -120,7 +129,49 @@ def _compared(connection: object, campaign: Campaign, objective: str | None) -> 
         node_hours=np.array([one.node_seconds / 3600 for one in runs], dtype=float),
         imported=queue.marks_of(connection, campaign.id).imported,  # type: ignore[arg-type]  # a Connection
         failures=sum(one.objective is None for one in runs),
+        costs=np.array([_costs(goals, one) for one in runs]).reshape(len(runs), -1) if is_volume else None,
     )
+
+
+def _is_volume(goals: Goals, objective: str | None) -> bool:
+    return objective == HYPERVOLUME and goals.has_several and HYPERVOLUME not in goals.names
+
+
+def _check_goals(campaigns: Sequence[Campaign], objective: str | None) -> None:
+    """Volumes of different objectives are different things.
+
+    Raises:
+        UsageError: they are.
+    """
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.queue import goals_of_stored
+
+    goals = [goals_of_stored(one) for one in campaigns]
+    if any(_is_volume(one, objective) for one in goals) and any(
+        dict(one.directions) != dict(goals[0].directions) for one in goals
+    ):
+        told = "; ".join(
+            f"{one.name}: {', '.join(each.names)}" for one, each in zip(campaigns, goals, strict=True)
+        )
+        raise UsageError(f"--objective {HYPERVOLUME}: these campaigns have different objectives: {told}.")
+
+
+def _costs(goals: Goals, run: EndedRun) -> list[float]:
+    """All objectives of a run, to be minimised; NaN where it failed, or is not known to keep constraints."""
+    signs = [-1.0 if one == "maximize" else 1.0 for one in goals.directions.values()]
+    return [sign * _value(goals, name, run) for sign, name in zip(signs, goals.names, strict=True)]
+
+
+def _reference_words(found: Found, reference: Sequence[float]) -> str:
+    from ambs_hpc.cli.shared.output import cell
+    from ambs_hpc.queue import goals_of_stored
+
+    goals = goals_of_stored(found[0][0])
+    signs = [-1.0 if one == "maximize" else 1.0 for one in goals.directions.values()]
+    worst = ", ".join(
+        f"{name} {cell(sign * one)}" for name, sign, one in zip(goals.names, signs, reference, strict=True)
+    )
+    return f"hypervolume of what is better than the worst of all these results: {worst}."
 
 
 def _value(goals: Goals, name: str, run: EndedRun) -> float:
@@ -160,15 +211,19 @@ def _direction(found: Found, objective: str | None) -> str:
     return next(iter(directions.values()))
 
 
-def _differences(found: Found) -> list[str]:
-    """What may make the comparison meaningless, a sentence each."""
+def _differences(found: Found, *, of_one: bool) -> list[str]:
+    """What may make the comparison meaningless, a sentence each.
+
+    Args:
+        of_one: one objective is compared, of however many there are.
+    """
     from ambs_hpc.queue import goals_of_stored
 
     first = found[0][0]
     differences = []
     for campaign, _ in found:
         goals = goals_of_stored(campaign)
-        if goals.has_several:
+        if goals.has_several and of_one:
             of = ", ".join(goals.names)
             differences.append(
                 f"{campaign.name} has several objectives ({of}): one is compared, see --objective."

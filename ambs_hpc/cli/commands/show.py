@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ambs_hpc.queue import EvaluationStory, Event, ProvenanceUse, Report, RungResult
-    from ambs_hpc.records import Proposal
     from ambs_hpc.states import Move
 
 LAST_REPORTS = 10
@@ -93,7 +92,7 @@ def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
     write("configuration\n")
     for name, value in row.configuration.items():
         write(f"  {cell(name)} = {cell(value)}\n")
-    _write_proposal(proposal)
+    _write_proposal(story)
     if proposal.kind != IMPORTED:
         write(f"resources      {story.resources}\n")
         write(_fidelity_line(story))
@@ -150,13 +149,16 @@ def _write_rungs(rungs: Sequence[RungResult]) -> None:
     )
 
 
-def _write_proposal(proposal: Proposal) -> None:
-    from ambs_hpc.api.evaluation_words import ACQUISITION_WORDS
+def _write_proposal(story: EvaluationStory) -> None:
+    from ambs_hpc.api.evaluation_words import ACQUISITION_WORDS, predicted_what
     from ambs_hpc.cli.shared.output import cell
+    from ambs_hpc.queue import goals_of_stored
 
+    proposal = story.proposal
     write(f"proposed as    {proposal.kind}")
     if proposal.mean is not None:
-        write(f": predicted objective {cell(proposal.mean)} +/- {cell(proposal.std)}")
+        what = predicted_what(goals_of_stored(story.campaign))
+        write(f": {what} {cell(proposal.mean)} +/- {cell(proposal.std)}")
     if proposal.acquisition is not None:
         write(f"\n{'':<15}acquisition {cell(proposal.acquisition)} ({ACQUISITION_WORDS})")
     write("\n")

@@ -20,10 +20,9 @@ from ambs_hpc.search import DEFAULT_METHOD
 from ambs_hpc.threads import THREAD_VARIABLES
 
 if TYPE_CHECKING:
-    from ambs_hpc.simulate import NamedLoad, SimulationResult, SimulationSettings
+    from ambs_hpc.simulate import NamedLoad, SimulationSettings
 
 RUNG_COLUMNS = ["slots", "slot-hours without rungs", "with, for the same value", "share", "reached"]
-COLUMNS = ["slots", "utilisation", "evaluations", "per hour", "best", "CPU ms per proposal"]
 
 
 def simulate(
@@ -60,8 +59,25 @@ def simulate(
         ),
     ] = 0.0,
     load: Annotated[
-        str, typer.Option("--load", help="ackley, combo, constant or a problem of 2018: rnn2, gcn, ...")
+        str,
+        typer.Option(
+            "--load",
+            help="ackley, combo, constant or a problem of 2018: rnn2, gcn, ...; with several objectives "
+            "zdt1, dtlz2, ...; with constraints vessel, spring.",
+        ),
     ] = "ackley",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also",
+            metavar="METRIC:DIRECTION",
+            help="A further objective, run_seconds:minimize; repeatable.",
+        ),
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option("--constraint", metavar="BOUND", help='"run_seconds <= 300"; repeatable.'),
+    ] = None,
     run_time: Annotated[
         str | None,
         typer.Option(
@@ -103,13 +119,16 @@ def simulate(
     # Processor time is charged: threads that wait for one another would be charged without computing.
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
-    from ambs_hpc.simulate import SimulationSettings, named_load, read_run_time
+    from ambs_hpc.cli.simulation_output import draw_simulations_of, print_simulations
+    from ambs_hpc.simulate import SimulationSettings, named_load, outcomes, read_run_time
     from ambs_hpc.simulate import simulate as run
 
     chosen = named_load(load)
     if run_time is not None:
         chosen = replace(chosen, run_time=read_run_time(run_time))
+    chosen = chosen.after(also or (), constraint or ())
     if fidelity is not None:
+        _refuse_goals(chosen, fidelity)
         slots = [count * (slots_per_node or 1) for count in _node_counts(nodes)]
         asked = _Asked(fidelity, agreement, slots, minutes, method, range(seed, seed + repeats))
         _print_compared(chosen, asked, as_json=as_json)
@@ -128,14 +147,26 @@ def simulate(
             charged=not free_clock,
             node_failures_per_hour=machine.failures_per_slot_hour,
             start_seconds=start_cost / 1000,
+            slots_per_node=machine.slots_per_node,
         )
         with _bar(settings, quiet=as_json) as shown:
             results.append(run(settings, shown))
-    _print(results, as_json=as_json)
+    found = [] if chosen.goals is None else outcomes(chosen.goals, [one.measured for one in results])
+    print_simulations(results, found, as_json=as_json)
     if figure is not None:
-        _draw(f"{load}, {method}", results, figure)
+        draw_simulations_of(f"{load}, {method}", results, found, figure)
         if not as_json:
             echo(f"Wrote {figure}")
+
+
+def _refuse_goals(load: NamedLoad, fidelity: str) -> None:
+    from ambs_hpc.errors import UsageError
+
+    if load.goals is not None:
+        raise UsageError(
+            f"--fidelity {fidelity}: the comparison is of one objective without constraints, and {load.name} "
+            "has more here. Leave --fidelity away; or leave --also and --constraint away, with --load ackley."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,42 +251,3 @@ def _bar(settings: SimulationSettings, *, quiet: bool) -> Iterator[Callable[[flo
                 bar.update(row, completed=elapsed / 60, refresh=True)
 
         yield shown
-
-
-def _print(results: list[SimulationResult], *, as_json: bool) -> None:
-    from ambs_hpc.cli.shared.output import print_json, print_table
-
-    if as_json:
-        print_json([one.to_json() for one in results])
-        return
-    rows: list[list[object]] = [
-        [
-            one.slots,
-            f"{100 * one.utilisation:.2f} %",
-            one.evaluations,
-            round(one.evaluations_per_hour, 1),
-            one.best,
-            1000 * (one.cpu_seconds_per_proposal or 0.0),
-        ]
-        for one in results
-    ]
-    print_table(COLUMNS, rows)
-
-
-def _draw(title: str, results: list[SimulationResult], file: Path) -> None:
-    from ambs_hpc.reporting.simulation_figure import Curves, draw_simulations
-
-    draw_simulations(
-        title,
-        [
-            Curves(
-                f"{one.slots} slots: {100 * one.utilisation:.1f} %",
-                one.slots,
-                one.busy,
-                one.best_so_far,
-                [(cost.observations, cost.cpu_seconds / cost.proposals) for cost in one.ask_costs],
-            )
-            for one in results
-        ],
-        file,
-    )

@@ -86,6 +86,7 @@ def _why_evaluation(evaluation_id: int, db: str | None, *, as_json: bool) -> Non
                 "distance": known.nearest and known.nearest.distance,
             },
             "waiting": [asdict(one) for one in reasons.waiting],
+            "front": None if reasons.front is None else asdict(reasons.front),
         }
     )
 

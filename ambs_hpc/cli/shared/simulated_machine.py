@@ -18,10 +18,12 @@ class SimulatedMachine:
     Args:
         allocations: the slots, with start and walltime.
         failures_per_slot_hour: failures of a busy slot per hour.
+        slots_per_node: slots of a node, >= 1.
     """
 
     allocations: Sequence[SimulatedAllocation]
     failures_per_slot_hour: float
+    slots_per_node: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class MachineOptions:
         allocations = shared(nodes * slots, self.launchers)
         if walltime is not None:
             allocations = renewed(allocations, 60 * walltime, 60 * self.queue_wait, 60 * minutes)
-        return SimulatedMachine(allocations, self.node_failures / slots)
+        return SimulatedMachine(allocations, self.node_failures / slots, slots)
 
     def _grant(self, nodes: int) -> Grant:
         from ambs_hpc.errors import UsageError

@@ -37,6 +37,7 @@ class Summary:
         failed: the most frequent failure, counted, in its own words; "" without any.
         goals: how it stands to several objectives and to constraints, in lines.
         objectives: their names, the first one decides which is the best.
+        is_kept: whether the best result is known to keep the constraints.
     """
 
     campaign: str
@@ -50,6 +51,7 @@ class Summary:
     failed: str = ""
     goals: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
+    is_kept: bool = True
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
@@ -61,7 +63,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         notes = [result_note(connection, one.id) for one in leading]
         notes += [outside_note(campaign, one.configuration) for one in leading]
         groups = failures(connection, campaign.id)[:1]
-        notes += [why_infeasible(goals_of_stored(campaign), one) for one in leading]
+        broken = [why_infeasible(goals_of_stored(campaign), one) for one in leading]
         standing = standing_of(connection, campaign)
         first = None
         if definition.problem["starting_points"]:
@@ -73,10 +75,11 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         counts={state.value: number for state, number in by_state.items()},
         best=leading[0] if leading else None,
         first=first,
-        note=". ".join(filter(None, notes)),
+        note=". ".join(filter(None, [*notes, *broken])),
         failed="".join(f"{one.number} x {one.kind.value}: {one.signature}" for one in groups),
         goals=() if standing is None else tuple(standing.lines()),
         objectives=goals_of_stored(campaign).names,
+        is_kept=not any(broken),
     )
 
 
@@ -95,6 +98,8 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     for line in summary.goals:
         write(f"{cell(line[0].upper() + line[1:])}\n")
     which = "Best by the first objective" if len(summary.objectives) > 1 else "Best objective"
+    if not summary.is_kept:  # a better one may break them more
+        which = f"Nearest to keeping the constraints: {summary.objectives[0]}"
     write(f"{which} ({summary.direction}d): {cell(leading.objective)}, evaluation {leading.id}\n")
     width = max(len(name) for name in summary.best.configuration)
     for name, value in summary.best.configuration.items():

@@ -31,7 +31,7 @@ def report_html(record: CampaignRecord, *, live_version: int | None = None) -> s
     Args:
         live_version: of a page that a server sends; it then asks that server for newer ones.
     """
-    name, direction = record.campaign.name, record.campaign.definition.direction
+    name = record.campaign.name
     charts = _charts(record)
     scripts = "\n".join(json_script(told, f"data-{key}") for key, told in charts.items())
     failures = sections.failures(record) + insight_sections.failure_rules(record.explained)
@@ -51,9 +51,7 @@ def report_html(record: CampaignRecord, *, live_version: int | None = None) -> s
         f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{title}</h2>{inside}</section>\n'
         for key, title, inside in parts
     )
-    shown = (
-        f"{text(direction)} the objective; as of {text(utc(record.at))}, revision {record.campaign.revision}"
-    )
+    shown = f"{text(_aim(record))}; as of {text(utc(record.at))}, revision {record.campaign.revision}"
     is_live = live_version is not None
     live = f'<p id=live class=quiet role=status data-version="{live_version}">live</p>' if is_live else ""
     return (
@@ -88,6 +86,16 @@ def _charts(record: CampaignRecord) -> dict[str, dict[str, object]]:
         "timeline": timeline_json(record),
         "parameters": parameters_json(rows, problem, direction, dependence),
     }
+
+
+def _aim(record: CampaignRecord) -> str:
+    """What the campaign is after, in words."""
+    goals = goals_of_stored(record.campaign)
+    if not goals.has_several:
+        aim = f"{record.campaign.definition.direction} the objective"
+    else:
+        aim = ", ".join(f"{direction} {name}" for name, direction in goals.directions.items())
+    return f"{aim} within {', '.join(one.words for one in goals.constraints)}" if goals.constraints else aim
 
 
 def _chart(key: str) -> str:

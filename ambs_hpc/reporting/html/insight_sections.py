@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ambs_hpc.insight.functional_anova import VarianceShare
+from ambs_hpc.queue import goals_of_stored
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord, ExplainedFailure
 from ambs_hpc.reporting.html.html_tables import text
 
@@ -22,9 +23,9 @@ def importance(record: CampaignRecord) -> str:
     rows = "".join(map(_bar, [*found.parameters[:MOST_BARS], *pairs[:MOST_BARS]]))
     explained = f"The forest explains {max(found.explained, 0.0):.0%} of results that it has not seen"
     doubt = ": these shares mean little yet." if found.explained < POORLY_EXPLAINED else "."
-    caption = (
-        "Importance: share of the objective's variance (functional ANOVA), and its deviation among trees"
-    )
+    goals = goals_of_stored(record.campaign)
+    whose = f"the variance of {goals.names[0]}" if goals.has_several else "the objective's variance"
+    caption = f"Importance: share of {whose} (functional ANOVA), and its deviation among trees"
     return (
         f"<table class=pairs id=importance><caption>{text(caption)}</caption><tbody>{rows}</tbody></table>"
         f"<p class=quiet>{text(explained + doubt)} Interactions of the most important ones are those with "

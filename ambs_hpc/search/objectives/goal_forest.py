@@ -21,11 +21,13 @@ from ambs_hpc.search.streams import Stream, generator
 class _GoalTree:
     nodes: Any  # scikit-learn's Tree
     due: int  # observations it was grown at
-    scales: GoalScales
 
 
 class GoalForest:
-    """The surrogate of all measures of a history; call `update` before each use."""
+    """The surrogate of all measures of a history; call `update` before each use, `grow` before predictions.
+
+    Most proposals need scales and front alone, so that trees are grown and filled when they are asked.
+    """
 
     def __init__(self, growth: Growth, encoding: Encoding, measures: Measures, seed: int) -> None:
         self._growth, self._encoding, self._measures, self._seed = growth, encoding, measures, seed
@@ -35,7 +37,7 @@ class GoalForest:
     @property
     def is_grown(self) -> bool:
         """Whether there were enough successes to learn from."""
-        return bool(self._trees)
+        return bool(self._due)
 
     @property
     def first_count(self) -> int:
@@ -44,15 +46,20 @@ class GoalForest:
 
     @property
     def scales(self) -> GoalScales:
-        """The newest tree's scales; predictions are on them."""
-        return max(self._trees, key=lambda tree: tree.due).scales
+        """Those at which the newest tree is due; predictions are on them."""
+        return self._scales[max(self._due)]
 
     def update(self, history: History) -> None:
-        """The trees and leaves contain all observations of the history, and the front is theirs."""
+        """Front and scales are those of all observations of the history."""
         if history.generation != self._generation:
             self._reset(history.generation)
         self.front.update(history)
         if history.count > self._count:
+            self._look(history)
+
+    def grow(self, history: History) -> None:
+        """The trees and leaves contain all observations of the history, which it was updated with."""
+        if self._due and self._entered < self._count:
             self._learn(history)
 
     def places(self, V: Floats) -> Places:
@@ -78,6 +85,9 @@ class GoalForest:
     def _reset(self, generation: int) -> None:
         self._generation, self._count, self._first_count = generation, 0, 0
         self._failures = self._infeasible = 0
+        self._entered = 0  # observations in the leaves
+        self._due: list[int] = []
+        self._scales: dict[int, GoalScales] = {}  # by the observations that they are of
         self._trees: list[_GoalTree] = []
         self._timetable = Timetable(self._growth.trees, self._growth.refresh)
         self._tables = [
@@ -86,41 +96,50 @@ class GoalForest:
         ]
         self._X = np.zeros((0, 0), dtype=np.float32)
 
-    def _learn(self, history: History) -> None:
-        before, self._count = self._count, history.count
-        M, failed = history.measures, np.isnan(history.objectives)
+    def _look(self, history: History) -> None:
+        self._count, failed = history.count, np.isnan(history.objectives)
         self._failures = int(failed.sum())
-        broken = self._broken(M)
-        self._infeasible = int(broken.sum())
-        self._X = grown_by(self._X, self._encoding.features(history.rows[before:]), before)
-        if not self._trees:
+        self._infeasible = int(self._broken(history.measures).sum())
+        if not self._due:
             enough = first_model(~failed, self._growth.first)
             if enough is None:
                 return
             self._first_count = enough
             self._timetable.start(enough)
-        due = self._timetable.due(self._count)
+        self._due = self._timetable.due(self._count)
+        self._scales = {count: one for count, one in self._scales.items() if count in self._due}
+        self._scales_at(max(self._due), history.measures)
+
+    def _scales_at(self, count: int, M: Floats) -> GoalScales:
+        if count not in self._scales:
+            self._scales[count] = fit_goal_scales(self._measures, self._growth.transform, M[:count])
+        return self._scales[count]
+
+    def _learn(self, history: History) -> None:
+        before, self._entered = self._entered, self._count
+        M, failed, due = history.measures, np.isnan(history.objectives), self._due
+        broken = self._broken(M)
+        self._X = grown_by(self._X, self._encoding.features(history.rows[before:]), before)
         new = [i for i in range(len(due)) if not self._trees or self._trees[i].due != due[i]]
-        scales = {tree.due: tree.scales for tree in self._trees}
-        for count in {due[i] for i in new} - scales.keys():
-            scales[count] = fit_goal_scales(self._measures, self._growth.transform, M[:count])
-        grown = {i: self._grown(i, due[i], scales[due[i]], M) for i in new}
+        targets: dict[tuple[int, int], Floats] = {}  # by observations of the scales, and the first one
+        for count in {due[i] for i in new}:
+            targets[count, 0] = self._scales_at(count, M).targets(M)
+        grown = {i: self._grown(i, due[i], targets[due[i], 0], M) for i in new}
         self._trees = [grown[i] if i in grown else self._trees[i] for i in range(len(due))]
         most = max(tree.nodes.node_count for tree in self._trees)
         if sum(table.reserve(most) for table in self._tables):  # all of them
             new = list(range(len(due)))
-        targets: dict[tuple[int, int], Floats] = {}  # of trees that were grown at the same time
         for i, tree in enumerate(self._trees):
             first = 0 if i in new else before
-            key = (tree.due, first)
-            if key not in targets:
-                targets[key] = tree.scales.targets(M[first:])
-            self._enter(i, tree, targets[key], (failed[first:].astype(float), broken[first:]), first)
+            if (tree.due, first) not in targets:
+                targets[tree.due, first] = self._scales[tree.due].targets(M[first:])
+            flags = (failed[first:].astype(float), broken[first:])
+            self._enter(i, tree, targets[tree.due, first], flags, first)
 
-    def _grown(self, index: int, due: int, scales: GoalScales, M: Floats) -> _GoalTree:
+    def _grown(self, index: int, due: int, T: Floats, M: Floats) -> _GoalTree:
         rng = generator(self._seed, Stream.GOAL_GROWTH, index, due)
         rows = training_rows(rng, M[:due, index % self._measures.objectives], self._growth.training_rows)
-        return _GoalTree(grown_nodes(self._growth, rng, self._X[rows], scales.targets(M[rows])), due, scales)
+        return _GoalTree(grown_nodes(self._growth, rng, self._X[rows], T[rows]), due)
 
     def _enter(self, i: int, tree: _GoalTree, T: Floats, flags: tuple[Floats, Floats], first: int) -> None:
         """Put the observations from `first` on into the leaves of a tree; from 0, in place of all others.

@@ -81,6 +81,7 @@ class GoalStrategy:
         load_trees()
         with one_thread():
             self._forest.update(history)
+            self._forest.grow(history)
 
     def _ranking(self, history: History, weights: Floats) -> NDArray[np.intp]:
         gone = np.isnan(history.current_objectives)
@@ -90,6 +91,7 @@ class GoalStrategy:
     def _from_forest(
         self, history: History, rng: np.random.Generator, ranking: NDArray[np.intp], weights: Floats
     ) -> Draft:
+        self._forest.grow(history)
         kappa = draw_kappa(rng, self._options.exploration, self._options.kappa)
         m, scales = self._measures.objectives, self._forest.scales
         ideal = np.array([one.best for one in scales.costs])
@@ -156,6 +158,8 @@ class GoalStrategy:
     ) -> Score:
         m, has_feasible = self._measures.objectives, bool(len(self._forest.front.places))
         noise = near.noise[m:]
+        if history.failures:
+            self._forest.grow(history)
 
         def score(V: Floats) -> Floats:
             means, stds = near.predict(self._encoding.smooth_features(V))
@@ -166,9 +170,8 @@ class GoalStrategy:
                 if self._measures.constraints:
                     gains *= _probability(means[:, m:], np.sqrt(stds[:, m:] ** 2 + noise))
                 scores = -gains
-            if history.failures or self._measures.constraints:
-                places = self._forest.places(V)
-                rates = self._forest.failure_rate(places) if history.failures else np.zeros(len(V))
+            if history.failures:
+                rates = self._forest.failure_rate(self._forest.places(V))
                 scores = with_failures(scores, rates, 0.0 if has_feasible else float(np.max(scores)))
             return np.stack([scores, means[:, 0], stds[:, 0]])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ambs_hpc.search.constraints import Floats
-from ambs_hpc.search.gaussian_process import JITTER, Hyperparameters, matern
+from ambs_hpc.search.gaussian_process import JITTER, Hyperparameters, inverse_of, matern
 
 LEAST_SIGNAL = 1e-9
 
@@ -22,22 +22,17 @@ class JointProcess:
         self._A = X / self._lengths
         K = matern(self._A, self._A)
         K[np.diag_indices(len(T))] = 1.0 + self._noise
-        self._set(np.linalg.cholesky(K), T)
-        self._signals = np.maximum((self._whitened**2).mean(axis=0), LEAST_SIGNAL)
+        whitened = self._whiten(inverse_of(np.linalg.cholesky(K)), T)
+        self._signals = np.maximum((whitened**2).mean(axis=0), LEAST_SIGNAL)
 
-    def _set(self, root: Floats, T: Floats) -> None:
-        from scipy.linalg.lapack import dtrtri
-
-        inverse, _ = dtrtri(root, lower=1)
-        self._root, self._T, self._inverse = root, T, np.asarray(inverse)
-        self._whitened = self._inverse @ T
-        self._weights = self._inverse.T @ self._whitened
-        self._single_root = self._inverse.astype(np.float32, order="C")
+    def _whiten(self, inverse: Floats, T: Floats) -> Floats:
+        """Store the targets and their weights; the whitened targets (n, q)."""
+        self._inverse, self._T = inverse, T
+        whitened: Floats = inverse @ T
+        self._weights = inverse.T @ whitened
+        self._single_root = inverse.astype(np.float32, order="C")
         self._single_weights = self._weights.astype(np.float32)
-
-    def mean(self, X: Floats) -> Floats:
-        """(n, q) predicted targets."""
-        return np.asarray(matern(X / self._lengths, self._A) @ self._weights)
+        return whitened
 
     def predict(self, X: Floats) -> tuple[Floats, Floats]:
         """Means and standard deviations without noise, each (n, q), in single precision."""
@@ -56,20 +51,25 @@ class JointProcess:
         """(q,) variances of the noise."""
         return np.asarray(self._noise * self._signals)
 
-    def assuming(self, X: Floats) -> JointProcess:
-        """The process that believes its own predictions at `X` (n, f); the signal variances stay."""
+    def assuming(self, X: Floats) -> tuple[JointProcess, Floats]:
+        """The process that believes its own predictions at `X` (n, f), and these (n, q).
+
+        The signal variances stay.
+        """
         A = X / self._lengths
         correlations = matern(A, self._A)
         assumed = correlations @ self._weights
         cross = correlations @ self._inverse.T
         K = matern(A, A)
         K[np.diag_indices(len(X))] = 1.0 + self._noise
+        corner = inverse_of(np.linalg.cholesky(K - cross @ cross.T))
         old, new = len(self._T), len(X)
-        root = np.zeros((old + new, old + new))
-        root[:old, :old], root[old:, :old] = self._root, cross
-        root[old:, old:] = np.linalg.cholesky(K - cross @ cross.T)
+        inverse = np.zeros((old + new, old + new))
+        inverse[:old, :old] = self._inverse
+        inverse[old:, :old] = -corner @ cross @ self._inverse
+        inverse[old:, old:] = corner
         grown = JointProcess.__new__(JointProcess)
         grown._lengths, grown._noise, grown._signals = self._lengths, self._noise, self._signals
         grown._A = np.concatenate([self._A, A])
-        grown._set(root, np.concatenate([self._T, assumed]))
-        return grown
+        grown._whiten(inverse, np.concatenate([self._T, assumed]))
+        return grown, assumed

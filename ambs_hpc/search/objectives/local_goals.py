@@ -47,10 +47,6 @@ class GoalNeighbourhood:
         means = np.concatenate([mean for mean, _ in found], axis=1) * self.spreads + self.shifts
         return means, np.concatenate([std for _, std in found], axis=1) * self.spreads
 
-    def mean(self, X: Floats) -> Floats:
-        """(n, q) means on the scales."""
-        return np.concatenate([one.mean(X) for one in self.processes], axis=1) * self.spreads + self.shifts
-
     @property
     def noise(self) -> Floats:
         """(q,) variances of the noise on the scales."""
@@ -102,8 +98,9 @@ class LocalGoals:
         middle = self._encoding.smooth_features(near.centre[None])
         distances = (((X - middle) / self._lengths) ** 2).sum(axis=1)
         X = X[np.argsort(distances, kind="stable")[:NEAR_PENDING]]
-        believed = near.mean(X)
-        processes = tuple(one.assuming(X) for one in near.processes)
+        found = [one.assuming(X) for one in near.processes]
+        believed = np.concatenate([one for _, one in found], axis=1) * near.spreads + near.shifts
+        processes = tuple(one for one, _ in found)
         return GoalNeighbourhood(near.centre, processes, near.shifts, near.spreads), believed
 
     def _reset(self, generation: int) -> None:

@@ -76,6 +76,8 @@ class Measures:
 
         Negative or 0 where a bound is kept, NaN where its metric is missing.
         """
+        if not self.constraints:
+            return np.zeros((len(M), 0))
         beyond = self._sides * (M[:, self._columns] - self._bounds)
         G = beyond / np.where(self._bounds == 0.0, 1.0, np.abs(self._bounds))
         return np.where(self._is_strict & (G == 0.0), UNTOUCHED, G)
@@ -117,12 +119,27 @@ class Front:
 def dominated(Y: Floats) -> Mask:
     """(n,) whether another row of costs (n, m) is at least as good everywhere, and better somewhere."""
     left = np.lexsort(Y.T[::-1])  # what dominates a row comes before it
+    if Y.shape[1] == 2:
+        return _dominated_of_two(Y, left)
     found = np.ones(len(Y), dtype=bool)
     while len(left):
         first, rest = left[0], left[1:]
         found[first] = False
         below = (Y[first] <= Y[rest]).all(axis=1) & (Y[first] < Y[rest]).any(axis=1)
         left = rest[~below]
+    return found
+
+
+def _dominated_of_two(Y: Floats, order: NDArray[np.intp]) -> Mask:
+    """(n,) of costs (n, 2): whether a row before it, in lexicographic order, is as low in the second one."""
+    if not len(Y):
+        return np.zeros(0, dtype=bool)
+    ordered = Y[order]
+    is_new = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
+    first_alike = np.maximum.accumulate(np.where(is_new, np.arange(len(Y)), 0))
+    lowest_before = np.concatenate([[np.inf], np.minimum.accumulate(ordered[:-1, 1])])
+    found = np.empty(len(Y), dtype=bool)
+    found[order] = lowest_before[first_alike] <= ordered[:, 1]
     return found
 
 

@@ -7,15 +7,17 @@ import pytest
 
 from ambs_hpc.problem.goals import Constraint, Goals
 from ambs_hpc.search.history import History
+from ambs_hpc.search.objectives.growing_volume import GrowingVolume
 from ambs_hpc.search.objectives.measures import Front, Measures, dominated, hypervolume
 from ambs_hpc.search.objectives.scalarisation import DominatedVolume, draw_weights, tchebycheff
 
 BOUNDED = Goals({"a": "minimize", "b": "maximize"}, (Constraint("t", "<", 1.0),))
 
 
-def test_dominated_is_its_definition() -> None:
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_dominated_is_its_definition(m: int) -> None:
     """At least as good everywhere and better somewhere; equals do not dominate each other."""
-    Y = np.random.default_rng(0).integers(0, 6, (60, 3)).astype(float)
+    Y = np.random.default_rng(0).integers(0, 6, (60, m)).astype(float)
     by_definition = [any((other <= one).all() and (other < one).any() for other in Y) for one in Y]
     assert dominated(Y).tolist() == by_definition
 
@@ -29,6 +31,21 @@ def test_hypervolume_is_a_share_of_points(m: int) -> None:
     hit = (Y[:, None, :] <= points[None, :, :]).all(axis=2).any(axis=0).mean() * 0.9**m
     assert hypervolume(Y, reference) == pytest.approx(hit, abs=0.005)
     assert hypervolume(Y + 1.0, reference) == 0.0
+
+
+def test_a_growing_volume_is_that_of_what_has_come() -> None:
+    """Each is that of all results so far; failures and what lies beyond the reference add none."""
+    Y, reference = np.random.default_rng(3).random((40, 2)), np.array([0.9, 0.8])
+    Y[5] = np.nan
+    growing = GrowingVolume(Y, reference)
+    known = np.where(np.isnan(Y), 1.0, Y)
+    exact = [hypervolume(known[: k + 1], reference) for k in range(40)]
+    assert growing.so_far() == pytest.approx(exact)
+    most = 0.95 * exact[-1]
+    place = growing.first_reaching(most)
+    assert place is not None and exact[place] >= most > exact[place - 1]
+    assert growing.first_reaching(1.1 * exact[-1]) is None
+    assert GrowingVolume(Y[:0], reference).final == 0.0
 
 
 def test_volume_gains_rank_as_the_exact_ones_do() -> None:

@@ -1,0 +1,1 @@
+"""Loads with several objectives, or within constraints, and what a simulation of one has found."""
