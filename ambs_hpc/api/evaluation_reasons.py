@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.api.learned_rows import in_newest_space, newest_space
-from ambs_hpc.api.reasons.problem_files import can_submit, problem_file_of
+from ambs_hpc.api.reasons.problem_files import allow_command, can_submit
 from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
 from ambs_hpc.insight.waiting_reasons import LivingLauncher, Need, WaitingReason, waiting_reasons
 from ambs_hpc.queue import (
@@ -107,7 +107,7 @@ def _waiting(connection: Connection, story: EvaluationStory) -> list[WaitingReas
         story.resources,
         story.time_limit_seconds,
         waiting_ahead(connection, row.id, row.priority),
-        problem_file_of(get_campaign(connection, row.campaign_id)),
+        allow_command(get_campaign(connection, row.campaign_id)),
     )
     launchers = []
     for one in live_launchers(connection, STALE_AFTER_SECONDS):

@@ -30,6 +30,7 @@ class CampaignSupply:
         succeeded: whether anything has.
         problem: its problem file, quoted for a shell; NO_FILE where it was not found.
         folder: of that file.
+        allow: the command that registers its objective.
         paused: at rungs: they go on where more are evaluated, or where a person names them.
     """
 
@@ -43,6 +44,7 @@ class CampaignSupply:
     problem: str
     paused: int = 0
     folder: str = ""
+    allow: str = f"ambs allow {NO_FILE}"
 
     @property
     def search(self) -> str:
@@ -151,8 +153,8 @@ def _of_launcher(
     # What is refused and has nothing that waits keeps no slot idle now.
     concerned = [one for one in waiting if one.campaign in refused]
     named = [words for words in refusals if any(_is_about(words, shape) for shape in concerned)]
-    files = {each.name: each.problem for each in supplies}
-    found = [_refusal(one, words, concerned, files) for words in named]
+    allowing = {each.name: each.allow for each in supplies}
+    found = [_refusal(one, words, concerned, allowing) for words in named]
     others = [shape for shape in waiting if shape not in concerned]
     if "draining" in said:
         words = f"{one.name} is draining: it leases nothing more and ends when what runs has ended"
@@ -176,7 +178,7 @@ def _is_about(words: str, shape: WaitingShape) -> bool:
 
 
 def _refusal(
-    one: SlotHolder, words: str, waiting: Sequence[WaitingShape], files: Mapping[str, str]
+    one: SlotHolder, words: str, waiting: Sequence[WaitingShape], allowing: Mapping[str, str]
 ) -> WaitingReason:
     """Why a launcher runs nothing of a campaign: mostly it is not allowed, or needs more than there is."""
     shape = next(shape for shape in waiting if _is_about(words, shape))
@@ -184,8 +186,8 @@ def _refusal(
     if lacks:
         told = f"{one.name} cannot run {shape.campaign}: {_what(shape)} {lacks}"
         return _other_shapes(one, told, shape)
-    file = files.get(shape.campaign, NO_FILE)
-    return WaitingReason("refused", *refusal_told(f"{one.name} {cell(words)}", shape.first_id, file))
+    allow = allowing.get(shape.campaign, "ambs status")
+    return WaitingReason("refused", *refusal_told(f"{one.name} {cell(words)}", shape.first_id, allow))
 
 
 def _other_shapes(one: SlotHolder, words: str, shape: WaitingShape) -> WaitingReason:

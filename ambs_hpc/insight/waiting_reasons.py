@@ -45,7 +45,7 @@ class Need:
 
     Args:
         ahead: evaluations that are leased before it.
-        problem: its problem file.
+        allow: the command that registers its campaign's objective.
     """
 
     id: int
@@ -53,7 +53,7 @@ class Need:
     resources: Resources
     time_limit_seconds: float | None
     ahead: int
-    problem: str = NO_FILE
+    allow: str = f"ambs allow {NO_FILE}"
 
     @property
     def submit(self) -> str:
@@ -117,7 +117,7 @@ def _of_launcher(need: Need, one: LivingLauncher) -> WaitingReason:
     said = one.idle.split("; ") if one.idle else []
     refusal = next((words for words in said if words.startswith(f"refuses {need.campaign}: ")), "")
     if refusal:
-        return WaitingReason("refused", *refusal_told(f"{who} {cell(refusal)}", need.id, need.problem))
+        return WaitingReason("refused", *refusal_told(f"{who} {cell(refusal)}", need.id, need.allow))
     if "draining" in said:
         return WaitingReason("draining", f"{who} is draining: it leases nothing more", need.submit)
     if one.nodes is not None and need.resources.nodes > one.nodes:
@@ -139,11 +139,11 @@ def _of_launcher(need: Need, one: LivingLauncher) -> WaitingReason:
     return WaitingReason("may_start", words, "ambs status")
 
 
-def refusal_told(words: str, evaluation_id: int, problem: str) -> tuple[str, str]:
+def refusal_told(words: str, evaluation_id: int, allow: str) -> tuple[str, str]:
     """A launcher's refusal with whose business it is, and a command: registering mends only what is not."""
     if "ambs allow" not in words and "regist" not in words:
         return f"{words}; mend what it says", f"ambs show {evaluation_id}"
-    return f"{words}; it is the user of that launcher who allows it", f"ambs allow {problem}"
+    return f"{words}; it is the user of that launcher who allows it", allow
 
 
 def _of_allocation(one: Allocation, *, has_launcher: bool) -> WaitingReason:

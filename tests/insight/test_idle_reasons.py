@@ -15,7 +15,15 @@ from ambs_hpc.records import Resources
 from tests.insight.test_waiting_reasons import ALLOCATION
 
 SUPPLY = CampaignSupply(
-    "net", ready=0, running=1, proposed=50, most=100, searching=True, succeeded=True, problem="net/p.py"
+    "net",
+    ready=0,
+    running=1,
+    proposed=50,
+    most=100,
+    searching=True,
+    succeeded=True,
+    problem="net/p.py",
+    allow="ambs allow net/p.py",
 )
 NODES = [LauncherNode(2, f"n{number}", 8, 2, 64.0, None) for number in (1, 2)]
 HOLDER = SlotHolder(2, "n1", 4, 1, "search_thinks", "no evaluation is ready", 1800.0, NODES, None)

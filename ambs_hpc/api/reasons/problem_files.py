@@ -40,6 +40,15 @@ def problem_file_of(one: Campaign) -> str:
     return quote(str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file))
 
 
+def allow_command(one: Campaign) -> str:
+    """The command that registers the objective, and the folder of runs where that is not the usual one."""
+    runs = Path(one.definition.run_directory)
+    usual = Path.cwd() / "ambs-runs"
+    return f"ambs allow {problem_file_of(one)}" + (
+        "" if usual in runs.parents else f" --runs {quote(str(runs))}"
+    )
+
+
 def can_submit(folder: Path) -> bool:
     """Whether `ambs.yml` of the folder names a site, so that `ambs submit` has somebody to ask."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from ambs_hpc.api.reasons.problem_files import can_submit, problem_file_of
+from ambs_hpc.api.reasons.problem_files import allow_command, can_submit, problem_file_of
 from ambs_hpc.api.reasons.scheduler_news import ask_schedulers
 from ambs_hpc.insight.idle_reasons import CampaignSupply, SlotHolder, idle_reasons
 from ambs_hpc.insight.waiting_reasons import WaitingReason
@@ -106,6 +106,7 @@ def _supply(connection: Connection, one: Campaign) -> CampaignSupply:
         problem_file_of(one),
         number.get(State.PAUSED, 0),
         one.definition.directory,
+        allow_command(one),
     )
 
 

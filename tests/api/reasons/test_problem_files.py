@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ambs_hpc.api.reasons.problem_files import can_submit, problem_file_of
+from ambs_hpc.api.reasons.problem_files import allow_command, can_submit, problem_file_of
 from ambs_hpc.queue import open_database, transaction
 from tests.queue import stock
 
@@ -28,6 +29,9 @@ def test_the_problem_file_is_found_without_being_run(
     (tmp_path / "my net.py").write_text("problem: Problem = Problem(name='digits')\n")
     monkeypatch.chdir(tmp_path)
     assert problem_file_of(one) == "'my net.py'"
+    assert allow_command(one) == "ambs allow 'my net.py' --runs /home/me/digits/ambs-runs/digits"
+    usual = replace(one, definition=replace(one.definition, run_directory=f"{tmp_path}/ambs-runs/digits/1"))
+    assert allow_command(usual) == "ambs allow 'my net.py'"
     (tmp_path / "b.py").write_text(MADE.format("digits"))
     assert problem_file_of(one) == "PROBLEM"
 
