@@ -18,7 +18,7 @@ from ambs_hpc.launcher.environment import variables_of_supervisors
 from ambs_hpc.launcher.machine import gpu_ids, granted_cores, granted_processors, this_machine
 from ambs_hpc.launcher.node_pool import NodePool, Tenancy
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Share
-from ambs_hpc.queue import get_allocation, note_script_start, reading, transaction
+from ambs_hpc.queue import get_allocation, list_allocations, note_script_start, reading, transaction
 from ambs_hpc.schedulers import CouldNotAsk, CurrentAllocation, registered, scheduler, with_status
 from ambs_hpc.sites import (
     Ranks,
@@ -87,6 +87,22 @@ def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) ->
     _find_launch_command(site, sum(bool(granted.launch_on(node.name)) for node in granted.nodes))
     tenancy = Tenancy(its_scheduler, here.scheduler_id) if here is not None and is_batch else None
     return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER, tenancy=tenancy)
+
+
+def allocation_around(engine: Engine, environ: Mapping[str, str]) -> int | None:
+    """Ours of the allocation in which a person started us by hand, beside its script; None outside of any."""
+    with reading(engine) as connection:
+        open_ones = [one for one in list_allocations(connection, over=False) if one.scheduler_id is not None]
+    for name in sorted({one.scheduler for one in open_ones}):
+        try:
+            its_scheduler = scheduler(name, user=user_name(), folder=Path.cwd() / FOLDER)
+            here = its_scheduler.current_allocation(environ, lambda file: Path(file).read_text())
+        except (AmbsError, OSError):  # its environment is not the whole one, as in a step of a person
+            continue
+        for one in open_ones:
+            if here is not None and (one.scheduler, one.scheduler_id) == (name, here.scheduler_id):
+                return one.id
+    return None
 
 
 def _note_start(engine: Engine, one: Allocation, now: float) -> None:

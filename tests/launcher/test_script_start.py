@@ -51,3 +51,17 @@ def test_a_process_knows_its_age() -> None:
     assert mine is not None
     assert first is not None
     assert 0.0 < mine <= first
+
+
+def test_a_launcher_beside_the_script_is_of_its_allocation(any_engine: Engine) -> None:
+    """`srun --jobid=4711 --overlap ambs launch`: its node is paid for once, and it is gone with the nodes."""
+    with transaction(any_engine) as connection:
+        others = prepare_allocation(connection, "slurm", "slurm", {"nodes": 1})
+        note_submitted(connection, others, "4710")
+        number = prepare_allocation(connection, "slurm", "slurm", {"nodes": 2})
+        note_submitted(connection, number, "4711")
+    step = {"SLURM_JOB_ID": "4711", "SLURM_JOB_NODELIST": "n[1-2]"}
+    assert allocation.allocation_around(any_engine, step) == number
+    assert allocation.allocation_around(any_engine, {**step, "SLURM_JOB_ID": "4712"}) is None
+    assert allocation.allocation_around(any_engine, {"SLURM_JOB_ID": "4711"}) is None
+    assert allocation.allocation_around(any_engine, {}) is None
