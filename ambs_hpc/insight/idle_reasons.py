@@ -169,7 +169,12 @@ def _of_launcher(
         if trouble:
             found.append(WaitingReason("node_trouble", f"{one.name}: {cell(trouble)}", "ambs nodes"))
     if (free and (others or not concerned)) or not found:
-        found += _free(one, free, supplies, others)
+        further = _free(one, free, supplies, others)
+        has_trouble = any(each.code == "node_trouble" for each in found)
+        # Slots of a node that is given up stay free, whatever ends beside them.
+        found += [
+            each for each in further if not (has_trouble and each.code in ("does_not_fit", "may_start"))
+        ]
     return found
 
 

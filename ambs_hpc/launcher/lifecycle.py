@@ -177,9 +177,7 @@ def _begin_on_nodes(
         lambda: _chosen_and_counted(engine, settings.executor, node_pool, only, packing)
     )
     cores = sum(len(node.cores) for node in node_pool.nodes)
-    held = settings.once_it_answers(
-        lambda: node_pool.allocation_id or allocation_around(engine, os.environ)
-    )
+    held = settings.once_it_answers(lambda: node_pool.allocation_id or allocation_around(engine, os.environ))
     introduction = _introduction(max(1, slots or settings.slots or cores), held, only)
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     executor = make_executor(

@@ -149,6 +149,9 @@ def test_a_refusal_draining_and_nodes_in_trouble_are_told_in_the_launchers_words
     assert [one[0] for one in trouble] == ["node_trouble", "search_thinks"]
     assert trouble[0][1] == "launcher 2 on n1: n2 is given up: no answer"
     assert "ambs nodes" in trouble[0][2]
+    wide = [replace(SHAPE, resources=Resources(cores=8))]  # would fit on n2, which is given up
+    lost = because(waiting=wide, words="n2 is given up: no answer; what waits does not fit beside what runs")
+    assert [one[0] for one in lost] == ["node_trouble"]
     assert because(told="busy", words="", running=4) == [
         ("busy", "launcher 2 on n1: all 4 slots are busy", "ambs status")
     ]
