@@ -75,6 +75,16 @@ def start_time(pid: int) -> int | None:
     return None if state in "ZX" else int(fields[START_TIME_FIELD - 4])
 
 
+def running_seconds(pid: int) -> float | None:
+    """For how long the process has run; None where that is not known."""
+    try:
+        started, up = start_time(pid), float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError):
+        return None
+    seconds = None if started is None else up - started / os.sysconf("SC_CLK_TCK")
+    return seconds if seconds is not None and seconds >= 0.0 else None  # a container may show its own uptime
+
+
 def is_gone(identity: ProcessIdentity) -> bool | None:
     """Whether the process has ended; None when it cannot be asked: of another host, boot or PID namespace."""
     if identity.host != socket.gethostname() or identity.namespace not in ("", pid_namespace()):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.api.learned_rows import in_newest_space, newest_space
 from ambs_hpc.api.objectives.front_place import FrontStanding, front_standing
+from ambs_hpc.api.reasons.problem_files import allow_command, can_submit
 from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
 from ambs_hpc.insight.waiting_reasons import LivingLauncher, Need, WaitingReason, waiting_reasons
 from ambs_hpc.queue import (
@@ -14,6 +16,7 @@ from ambs_hpc.queue import (
     StoredResult,
     ended_before,
     get_allocation,
+    get_campaign,
     goals_of_stored,
     list_allocations,
     live_launchers,
@@ -107,6 +110,7 @@ def _waiting(connection: Connection, story: EvaluationStory) -> list[WaitingReas
         story.resources,
         story.time_limit_seconds,
         waiting_ahead(connection, row.id, row.priority),
+        allow_command(get_campaign(connection, row.campaign_id)),
     )
     launchers = []
     for one in live_launchers(connection, STALE_AFTER_SECONDS):
@@ -127,4 +131,5 @@ def _waiting(connection: Connection, story: EvaluationStory) -> list[WaitingReas
         )
     newest = next(iter(list_allocations(connection, limit=1)), None)
     last_over = newest if newest is not None and newest.state in OVER else None
-    return waiting_reasons(need, launchers, list_allocations(connection, over=False), last_over)
+    coming = list_allocations(connection, over=False)
+    return waiting_reasons(need, launchers, coming, last_over, can_submit=can_submit(Path.cwd()))

@@ -31,6 +31,7 @@ class Companion:
         campaign_ids: says which campaigns the program has to do with by now; called in the thread.
         recorder: None where provenance is nobody's business here.
         notifier: None where nobody wants to be told.
+        until_met_seconds: before the first look, and between two while there is no such campaign.
     """
 
     def __init__(
@@ -38,10 +39,13 @@ class Companion:
         campaign_ids: Callable[[], Sequence[int]],
         recorder: ProvenanceRecorder | None,
         notifier: Notifier | None,
+        until_met_seconds: float = FIRST_SECONDS,
     ) -> None:
         self._campaign_ids, self._recorder, self._notifier = campaign_ids, recorder, notifier
+        self._until_met_seconds = until_met_seconds
         self._is_over = threading.Event()
         self._exhausted: tuple[int, ...] = ()
+        self._gave_up = ""
         self._thread = threading.Thread(target=self._run, daemon=True, name="companion")
 
     def start(self) -> Companion:
@@ -49,19 +53,20 @@ class Companion:
         self._thread.start()
         return self
 
-    def close(self, seconds: float = LAST_SECONDS, exhausted: Sequence[int] = ()) -> None:
+    def close(self, seconds: float = LAST_SECONDS, exhausted: Sequence[int] = (), gave_up: str = "") -> None:
         """Look once more, and wait at most so long for the end of that.
 
         Args:
             exhausted: ids of campaigns of which nothing more can be proposed.
+            gave_up: why the program asks for no more allocations, though evaluations wait.
         """
-        self._exhausted = tuple(exhausted)
+        self._exhausted, self._gave_up = tuple(exhausted), gave_up
         self._is_over.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        pause = FIRST_SECONDS
+        pause = self._until_met_seconds
         try:
             while not self._is_over.wait(pause):
                 pause = self._look()
@@ -71,16 +76,16 @@ class Companion:
 
     def _look(self) -> float:
         """Look once; seconds until the next look."""
-        ids = list(self._campaign_ids())
         try:
+            ids = list(self._campaign_ids())
             if self._recorder is not None:
                 self._recorder.look(ids)
             if self._notifier is not None:
-                self._notifier.look(ids, self._exhausted)
+                self._notifier.look(ids, self._exhausted, self._gave_up)
         except DatabaseError as error:
             logger.debug("not looked at: %s", error)
             return PAUSE_SECONDS
-        return PAUSE_SECONDS if ids else FIRST_SECONDS
+        return PAUSE_SECONDS if ids else self._until_met_seconds
 
 
 def begin_companion(
@@ -91,12 +96,31 @@ def begin_companion(
     Args:
         launcher_id: None for a search.
     """
-    from ambs_hpc.beside.notifier import notifier_of
     from ambs_hpc.beside.provenance_recorder import ProvenanceRecorder
 
+    recorder = ProvenanceRecorder(engine, launcher_id)
+    return Companion(campaign_ids, recorder, _asked_for(engine, folder)).start()
+
+
+def begin_notices(engine: Engine, folder: Path, name: str | None) -> Companion | None:
+    """A companion of a program that neither searches nor launches; None where ambs.yml asks for no notices.
+
+    Args:
+        name: of the only campaign of which it tells; None for all that concern this user.
+    """
+    from ambs_hpc.beside.followed_campaigns import FollowedCampaigns
+
+    notifier = _asked_for(engine, folder)
+    if notifier is None:
+        return None
+    return Companion(FollowedCampaigns(engine, name).ids, None, notifier, PAUSE_SECONDS).start()
+
+
+def _asked_for(engine: Engine, folder: Path) -> Notifier | None:
+    from ambs_hpc.beside.notifier import notifier_of
+
     try:
-        notifier = notifier_of(engine, folder, logger.warning)
+        return notifier_of(engine, folder, logger.warning)
     except AmbsError as error:  # a mistake in a file of settings ends no program that could do without
         logger.warning("no notices: %s", error)
-        notifier = None
-    return Companion(campaign_ids, ProvenanceRecorder(engine, launcher_id), notifier).start()
+        return None

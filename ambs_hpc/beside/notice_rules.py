@@ -26,6 +26,7 @@ class CampaignReading:
         best: None too where nothing keeps the constraints.
         is_exhausted: its search says that nothing more can be proposed.
         is_bounded: whether there are constraints.
+        gave_up: why `ambs autosubmit` asks for no more allocations; "" if it does.
         told: keys of notices that were claimed before.
         best_told_seconds: since a new best was told; infinity for never.
     """
@@ -41,6 +42,7 @@ class CampaignReading:
     best_told_seconds: float = float("inf")
     is_exhausted: bool = False
     is_bounded: bool = False
+    gave_up: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -123,12 +125,15 @@ def _failures(reading: CampaignReading) -> Iterator[DueNotice]:
 def _waiting(reading: CampaignReading) -> Iterator[DueNotice]:
     waiting = reading.waiting
     has_somebody = waiting.live_launchers or waiting.allocations
-    if not waiting.ready or has_somebody or waiting.seconds < WAITING_SECONDS:
+    if not waiting.ready or has_somebody or (waiting.seconds < WAITING_SECONDS and not reading.gave_up):
         return
-    text = (
-        f"{reading.name}: {waiting.ready} evaluations wait, and for {duration(waiting.seconds)} no launcher "
-        "has been alive and no allocation is on its way: ambs launch, or ambs submit"
+    why = (
+        f"no more allocations are asked for: {reading.gave_up}"
+        if reading.gave_up
+        else f"for {duration(waiting.seconds)} no launcher has been alive and no allocation is on its way: "
+        "ambs launch, or ambs submit"
     )
+    text = f"{reading.name}: {waiting.ready} evaluations wait, and {why}"
     details = {"ready": waiting.ready, "seconds": waiting.seconds}
     yield DueNotice((f"waiting/{waiting.last_launcher_id}",), "waiting", _line(text), details)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,27 +43,28 @@ class Notifier:
         # What was found at the last look; nothing of it changes while these counts do not.
         self._seen: dict[int, tuple[NoticeCounts, EvaluationRow | None]] = {}
 
-    def look(self, campaign_ids: Sequence[int], exhausted: Collection[int] = ()) -> None:
+    def look(self, campaign_ids: Sequence[int], exhausted: Collection[int] = (), gave_up: str = "") -> None:
         """Tell what is due of these campaigns.
 
         Args:
             exhausted: ids of those of which their search says that nothing more can be proposed.
+            gave_up: why the program asks for no more allocations, though evaluations wait; "" if it does.
 
         Raises:
             DatabaseError: it could not be asked; what was not told is found again at the next look.
         """
         for campaign_id in campaign_ids:
             for _ in range(MOST_TRIES):
-                if self._tell_what_is_due(campaign_id, is_exhausted=campaign_id in exhausted):
+                if self._tell_what_is_due(campaign_id, gave_up, is_exhausted=campaign_id in exhausted):
                     break
 
-    def _tell_what_is_due(self, campaign_id: int, *, is_exhausted: bool) -> bool:
+    def _tell_what_is_due(self, campaign_id: int, gave_up: str, *, is_exhausted: bool) -> bool:
         """False where it has to be read again, since another process tells a part of a notice."""
         with queue.reading(self._engine) as connection:
             found = self._read(connection, campaign_id, is_exhausted=is_exhausted)
         if found is None:
             return True
-        campaign, reading = found
+        campaign, reading = found[0], replace(found[1], gave_up=gave_up)
         try:
             for due in due_notices(reading, self._events):
                 self._tell(campaign, due)

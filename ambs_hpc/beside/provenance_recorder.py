@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc import queue
-from ambs_hpc.errors import NotFound, ObjectiveNotAllowed
-from ambs_hpc.problem.allow_list import is_allowed
+from ambs_hpc.beside.followed_campaigns import is_registered
+from ambs_hpc.errors import NotFound
 from ambs_hpc.provenance.facts import provenance_facts
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ambs_hpc.queue import CampaignVersion
-    from ambs_hpc.records import NewCampaign
 
 
 class ProvenanceRecorder:
@@ -44,16 +43,9 @@ class ProvenanceRecorder:
                     definition = queue.get_campaign(connection, campaign_id).definition
                 except NotFound:
                     continue
-            if _is_ours(definition):
+            if is_registered(definition):
                 facts = provenance_facts(Path(definition.directory), os.environ)
                 host = socket.gethostname()
                 with queue.transaction(self._engine) as connection:
                     queue.note_provenance(connection, campaign_id, self._launcher_id, facts, host)
             self._done[campaign_id] = version
-
-
-def _is_ours(definition: NewCampaign) -> bool:
-    try:
-        return is_allowed(definition.objective, definition.directory)
-    except ObjectiveNotAllowed:
-        return False

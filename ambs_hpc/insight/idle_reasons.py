@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from ambs_hpc.insight.waiting_reasons import WaitingReason
+from ambs_hpc.insight.waiting_reasons import (
+    MARGIN_MINUTES,
+    NO_FILE,
+    WaitingReason,
+    refusal_told,
+    submit_command,
+)
 from ambs_hpc.queue import LauncherNode, WaitingShape
 from ambs_hpc.records import Allocation, Resources
 from ambs_hpc.shown_text import cell, duration
 from ambs_hpc.states import IdleReason
 
-MARGIN_MINUTES = 5  # for start-up and the end, in a walltime that is proposed
 _REFUSES = "refuses "
 
 
@@ -23,7 +28,9 @@ class CampaignSupply:
     Args:
         proposed: by its search; `most` is its budget, None without one.
         succeeded: whether anything has.
-        problem: the folder of its problem file.
+        problem: its problem file, quoted for a shell; NO_FILE where it was not found.
+        folder: of that file.
+        allow: the command that registers its objective.
         paused: at rungs: they go on where more are evaluated, or where a person names them.
     """
 
@@ -36,6 +43,23 @@ class CampaignSupply:
     succeeded: bool
     problem: str
     paused: int = 0
+    folder: str = ""
+    allow: str = f"ambs allow {NO_FILE}"
+
+    @property
+    def search(self) -> str:
+        """The command that goes on with its search."""
+        return f"ambs search {self.problem}"
+
+    @property
+    def where(self) -> str:
+        """In words, where the problem file was not found."""
+        return f"; {NO_FILE} is in {quote(self.folder)}" if self.problem == NO_FILE else ""
+
+    @property
+    def twice(self) -> str:
+        """The command that goes on after its budget."""
+        return f"{self.search} --max-evaluations {2 * (self.most or 1)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +93,17 @@ class SlotHolder:
         where = "" if inside is None else f" in allocation {inside.id} ({inside.scheduler_id})"
         return f"launcher {self.id} on {self.host}{where}"
 
+    def another(self, nodes: int = 1, limit_seconds: float | None = None) -> str:
+        """The command that brings one more launcher of this kind.
+
+        Args:
+            nodes: at least so many.
+            limit_seconds: of what it is to run; as much time as this one was given is asked for anyway.
+        """
+        if self.allocation is None and nodes <= 1:
+            return "ambs launch"
+        return _again(self.allocation, nodes, limit_seconds)
+
 
 def idle_reasons(
     holders: Sequence[SlotHolder],
@@ -76,6 +111,8 @@ def idle_reasons(
     waiting: Sequence[WaitingShape],
     coming: Sequence[Allocation],
     last_over: Allocation | None,
+    *,
+    can_submit: bool = False,
 ) -> list[WaitingReason]:
     """Why slots are idle, or are not there, at least one.
 
@@ -84,6 +121,7 @@ def idle_reasons(
         waiting: evaluations, by shape.
         coming: allocations that are not over.
         last_over: the newest allocation, if it is over.
+        can_submit: whether the folder names a site with a batch system.
     """
     found: list[WaitingReason] = []
     for one in holders:
@@ -91,8 +129,19 @@ def idle_reasons(
     inside = {one.allocation.id for one in holders if one.allocation is not None}
     found += [_coming(one) for one in coming if one.id not in inside]
     if not holders and not coming:
-        found.append(_nobody(waiting, supplies, last_over))
+        found.append(_nobody(waiting, supplies, last_over, can_submit=can_submit))
     return found
+
+
+def _again(one: Allocation | None, nodes: int = 1, limit_seconds: float | None = None) -> str:
+    """The command that asks for an allocation like this one, of so many nodes and so much time at least."""
+    if one is None:
+        return submit_command(nodes, limit_seconds)
+    nodes = max(nodes, int(str(one.request.get("nodes") or 1)))
+    minutes = int(float(str(one.request.get("minutes") or 0)))
+    as_long = 60.0 * (minutes - MARGIN_MINUTES) if minutes else None
+    limits = [limit for limit in (as_long, limit_seconds) if limit is not None]
+    return submit_command(nodes, max(limits) if limits else None)
 
 
 def _of_launcher(
@@ -104,11 +153,12 @@ def _of_launcher(
     # What is refused and has nothing that waits keeps no slot idle now.
     concerned = [one for one in waiting if one.campaign in refused]
     named = [words for words in refusals if any(_is_about(words, shape) for shape in concerned)]
-    found = [_refusal(one, words, concerned) for words in named]
+    allowing = {each.name: each.allow for each in supplies}
+    found = [_refusal(one, words, concerned, allowing) for words in named]
     others = [shape for shape in waiting if shape not in concerned]
     if "draining" in said:
         words = f"{one.name} is draining: it leases nothing more and ends when what runs has ended"
-        return [*found, WaitingReason("draining", words, "ambs submit, or: ambs launch")]
+        return [*found, WaitingReason("draining", words, one.another())]
     free = max(0, one.slots - one.running)
     idle = [words for words in said if words not in refusals]
     if one.told == IdleReason.BUSY.value and not free:
@@ -119,7 +169,12 @@ def _of_launcher(
         if trouble:
             found.append(WaitingReason("node_trouble", f"{one.name}: {cell(trouble)}", "ambs nodes"))
     if (free and (others or not concerned)) or not found:
-        found += _free(one, free, supplies, others)
+        further = _free(one, free, supplies, others)
+        has_trouble = any(each.code == "node_trouble" for each in found)
+        # Slots of a node that is given up stay free, whatever ends beside them.
+        found += [
+            each for each in further if not (has_trouble and each.code in ("does_not_fit", "may_start"))
+        ]
     return found
 
 
@@ -127,20 +182,25 @@ def _is_about(words: str, shape: WaitingShape) -> bool:
     return words.startswith(f"{_REFUSES}{shape.campaign}: ")
 
 
-def _refusal(one: SlotHolder, words: str, waiting: Sequence[WaitingShape]) -> WaitingReason:
+def _refusal(
+    one: SlotHolder, words: str, waiting: Sequence[WaitingShape], allowing: Mapping[str, str]
+) -> WaitingReason:
     """Why a launcher runs nothing of a campaign: mostly it is not allowed, or needs more than there is."""
-    for shape in waiting:
-        lacks = _lacks(one, shape.resources)
-        if lacks and _is_about(words, shape):
-            told = f"{one.name} cannot run {shape.campaign}: {_what(shape)} {lacks}"
-            return WaitingReason("other_shapes", told, _larger(one, shape))
-    mend = "ambs allow PROBLEM, as the user of that launcher; or mend what it says"
-    return WaitingReason("refused", f"{one.name} {cell(words)}", mend)
+    shape = next(shape for shape in waiting if _is_about(words, shape))
+    lacks = _lacks(one, shape.resources)
+    if lacks:
+        told = f"{one.name} cannot run {shape.campaign}: {_what(shape)} {lacks}"
+        return _other_shapes(one, told, shape)
+    allow = allowing.get(shape.campaign, "ambs status")
+    return WaitingReason("refused", *refusal_told(f"{one.name} {cell(words)}", shape.first_id, allow))
 
 
-def _larger(one: SlotHolder, shape: WaitingShape) -> str:
-    command = f"ambs submit --nodes {shape.resources.nodes}"
-    return command if shape.resources.nodes > len(one.nodes) else f"{command} --queue ONE_WITH_SUCH_NODES"
+def _other_shapes(one: SlotHolder, words: str, shape: WaitingShape) -> WaitingReason:
+    nodes, limit = shape.resources.nodes, shape.time_limit_seconds
+    if nodes > len(one.nodes):
+        return WaitingReason("other_shapes", words, one.another(nodes, limit))
+    words += "; ask with --queue or --site for nodes that have it"
+    return WaitingReason("other_shapes", words, submit_command(nodes, limit).replace("submit", "check", 1))
 
 
 _OF_FREE_SLOTS = (
@@ -172,8 +232,7 @@ def _unfit(one: SlotHolder, who: str, waiting: Sequence[WaitingShape]) -> Waitin
     if not fitting:
         shape = waiting[0]
         lacks = _lacks(one, shape.resources)
-        words = f"{who}: {_what(shape)} {lacks}"
-        return WaitingReason("other_shapes", words, _larger(one, shape))
+        return _other_shapes(one, f"{who}: {_what(shape)} {lacks}", shape)
     left = one.seconds_left
     in_time = [
         shape
@@ -183,16 +242,13 @@ def _unfit(one: SlotHolder, who: str, waiting: Sequence[WaitingShape]) -> Waitin
     if not in_time and left is not None:
         shape = min(fitting, key=lambda each: each.time_limit_seconds or 0.0)
         limit = shape.time_limit_seconds or 0.0
-        minutes = -(-int(limit) // 60) + MARGIN_MINUTES
         words = (
             f"{who}: {_what(shape)} may run for {duration(limit)}, and it has {duration(max(0.0, left))} left"
         )
-        return WaitingReason(
-            "too_little_time", words, f"ambs submit --nodes {shape.resources.nodes} --time {minutes}"
-        )
+        return WaitingReason("too_little_time", words, submit_command(shape.resources.nodes, limit))
     if one.told == IdleReason.TOO_LITTLE_TIME.value:
         words = f"{who}: what waits has taken longer so far than what it has left"
-        return WaitingReason("too_little_time", words, "ambs submit --time LONGER")
+        return WaitingReason("too_little_time", words, one.another())
     if one.running:
         words = f"{who}: {_what(in_time[0])} will not fit beside what runs; it starts when enough has ended"
         return WaitingReason("does_not_fit", words, f"ambs why {in_time[0].first_id}")
@@ -229,29 +285,26 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
         if one in open_ones:
             words = (
                 f"{who}: nothing waits; the search of {one.name} is at work and has {one.running} "
-                "evaluations in flight: it thinks, or keeps no more in flight"
+                "evaluations in flight: it thinks, or keeps no more in flight; if it stays so, begin it "
+                "again with more --slots"
             )
-            more = "if it stays so: ambs search PROBLEM --slots MORE, which goes on with it"
-            return WaitingReason("search_thinks", words, more)
+            return WaitingReason("search_thinks", words, "ambs status")
     if not supplies:
         return WaitingReason("no_campaign", f"{who}: there is no campaign", "ambs search PROBLEM")
     if not open_ones:
         one = max(supplies, key=lambda each: each.running)
         runs = f"{one.running} of them still run" if one.running else _ended(one.paused)
         words = f"{who}: nothing waits; all {one.most} evaluations of {one.name} are proposed, and {runs}"
-        more = (
-            f"ambs search PROBLEM --max-evaluations {2 * (one.most or 1)}; PROBLEM is in {quote(one.problem)}"
-        )
-        return WaitingReason("all_proposed", words, more)
+        if one.searching:
+            words += "; for more of them begin the search again, with a larger --max-evaluations"
+        return WaitingReason("all_proposed", words + one.where, "ambs status" if one.searching else one.twice)
     one = open_ones[-1]
     if not one.succeeded and one.proposed:
         words = f"{who}: nothing waits; the search of {one.name} has ended, and nothing of it has succeeded"
         return WaitingReason("no_search", words, f"ambs why failed --campaign {quote(one.name)}")
     budget = one.most or "any number"
     words = f"{who}: nothing waits, and no search lives: {one.name} has proposed {one.proposed} of {budget}"
-    return WaitingReason(
-        "no_search", words, f"ambs search PROBLEM; that of {one.name} is in {quote(one.problem)}"
-    )
+    return WaitingReason("no_search", words + one.where, one.search)
 
 
 def _ended(paused: int) -> str:
@@ -269,17 +322,18 @@ def _silent(one: SlotHolder) -> WaitingReason:
     )
     if one.fate == "dead":
         words = f"{one.name} is dead: its last sign of life was {since} ago{held}"
-        return WaitingReason("launcher_dead", words, f"{cancel}; then: ambs submit" if inside else cancel)
+        again = f"{cancel} && {one.another()}" if inside else cancel
+        return WaitingReason("launcher_dead", words, again)
     if one.fate == "database_away":
         words = (
-            f"{one.name} does not reach the database, and has been silent for {since}; what it runs goes on"
+            f"{one.name} does not reach the database, and has been silent for {since}; what it runs goes on. "
+            "Its nodes have to reach the address that this names:"
         )
-        return WaitingReason(
-            "database_away", words, "ambs db status, and whether its nodes reach that address"
-        )
+        return WaitingReason("database_away", words, "ambs db status")
     words = f"{one.name} has been silent for {since}: it is dead, or does not reach the database{held}"
-    look = f"ambs why allocation {inside.id}" if inside else f"look for process of {one.host}"
-    return WaitingReason("launcher_silent", words, f"{look}; to end it: {cancel}")
+    words += f"; to end it: {cancel}" if inside else f"; look on {one.host}, or begin another"
+    look = f"ambs why allocation {inside.id}" if inside else cancel
+    return WaitingReason("launcher_silent", words, look)
 
 
 def _coming(one: Allocation) -> WaitingReason:
@@ -296,7 +350,11 @@ def _coming(one: Allocation) -> WaitingReason:
 
 
 def _nobody(
-    waiting: Sequence[WaitingShape], supplies: Sequence[CampaignSupply], last_over: Allocation | None
+    waiting: Sequence[WaitingShape],
+    supplies: Sequence[CampaignSupply],
+    last_over: Allocation | None,
+    *,
+    can_submit: bool,
 ) -> WaitingReason:
     number = sum(shape.number for shape in waiting)
     words = f"no launcher lives and no allocation is to come; {number} evaluations wait"
@@ -309,8 +367,16 @@ def _nobody(
         paused = sum(one.paused for one in supplies)
         words = "nothing is left to do: no launcher lives, and all that was to be proposed has ended"
         words += f" or is paused ({paused}: ambs list --state PAUSED)" if paused else ""
-        more = f"ambs best; to go on: ambs search PROBLEM --max-evaluations {2 * (supplies[-1].most or 1)}"
-        return WaitingReason("all_done", words, more)
+        words += f"; to go on: {supplies[-1].twice}{supplies[-1].where}"
+        return WaitingReason("all_done", words, "ambs best")
     if not number and not any(one.searching for one in open_ones):
-        return WaitingReason("no_launcher", words, "ambs search PROBLEM, and: ambs launch, or: ambs submit")
-    return WaitingReason("no_launcher", words, "ambs launch, or: ambs submit")
+        one = open_ones[-1] if open_ones else None
+        words += f"; then: {'ambs submit' if can_submit else 'ambs launch'}{one.where if one else ''}"
+        return WaitingReason("no_launcher", words, one.search if one else f"ambs search {NO_FILE}")
+    if not (can_submit or last_over is not None):
+        return WaitingReason("no_launcher", words, "ambs launch")
+    nodes = max((shape.resources.nodes for shape in waiting), default=1)
+    limits = [shape.time_limit_seconds for shape in waiting]
+    known = [limit for limit in limits if limit is not None]
+    limit = max(known) if known and len(known) == len(limits) else None
+    return WaitingReason("no_launcher", words, _again(last_over, nodes, limit))

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.errors import AmbsError
-from ambs_hpc.identity import user_name
+from ambs_hpc.identity import running_seconds, user_name
 from ambs_hpc.launcher.environment import variables_of_supervisors
 from ambs_hpc.launcher.machine import gpu_ids, granted_cores, granted_processors, this_machine
 from ambs_hpc.launcher.node_pool import NodePool, Tenancy
 from ambs_hpc.launcher.packing import UNLIMITED_GIB, Node, Share
-from ambs_hpc.queue import get_allocation, reading
+from ambs_hpc.queue import get_allocation, list_allocations, note_script_start, reading, transaction
 from ambs_hpc.schedulers import CouldNotAsk, CurrentAllocation, registered, scheduler, with_status
 from ambs_hpc.sites import (
     Ranks,
@@ -37,6 +37,8 @@ from ambs_hpc.sites.rendering import FOLDER_VARIABLE, SITE_VARIABLE
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from ambs_hpc.records import Allocation
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) ->
     here = its_scheduler.current_allocation(environ, lambda file: Path(file).read_text())
     ends_at = now + 60 * float(str(one.request["minutes"]))
     is_heard = True
+    _note_start(engine, one, now)
     if here is not None:
         asked = with_status(its_scheduler, here, environ=environ)
         if isinstance(asked, CouldNotAsk):
@@ -84,6 +87,30 @@ def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) ->
     _find_launch_command(site, sum(bool(granted.launch_on(node.name)) for node in granted.nodes))
     tenancy = Tenancy(its_scheduler, here.scheduler_id) if here is not None and is_batch else None
     return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER, tenancy=tenancy)
+
+
+def allocation_around(engine: Engine, environ: Mapping[str, str]) -> int | None:
+    """Ours of the allocation in which a person started us by hand, beside its script; None outside of any."""
+    with reading(engine) as connection:
+        open_ones = [one for one in list_allocations(connection, over=False) if one.scheduler_id is not None]
+    for name in sorted({one.scheduler for one in open_ones}):
+        try:
+            its_scheduler = scheduler(name, user=user_name(), folder=Path.cwd() / FOLDER)
+            here = its_scheduler.current_allocation(environ, lambda file: Path(file).read_text())
+        except (AmbsError, OSError):  # its environment is not the whole one, as in a step of a person
+            continue
+        for one in open_ones:
+            if here is not None and (one.scheduler, one.scheduler_id) == (name, here.scheduler_id):
+                return one.id
+    return None
+
+
+def _note_start(engine: Engine, one: Allocation, now: float) -> None:
+    """Store when the script began: its last line has become this process, with its start."""
+    seconds = running_seconds(os.getpid())
+    if one.started_at is None and seconds is not None and one.created_at < now - seconds:
+        with transaction(engine) as connection:
+            note_script_start(connection, one.id, now - seconds)
 
 
 def script_origin(environ: Mapping[str, str], row_site: str) -> tuple[str, Path]:

@@ -20,6 +20,7 @@ from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.executors.protocol import Unloadable
 from ambs_hpc.launcher.runtime_estimate import RECENT, RunTimeBounds, RuntimeEstimate
 from ambs_hpc.launcher.supervisor.messages import StartRequest
+from ambs_hpc.problem.allow_list import allow_list_file
 from ambs_hpc.queue import CampaignVersion, campaign_version, get_campaign, list_campaigns, recent_run_seconds
 from ambs_hpc.records import Claim
 
@@ -69,6 +70,7 @@ class Campaigns:
         self._specs: dict[int, EvaluationSpec] = {}
         self._runtime_estimates: dict[int, RuntimeEstimate] = {}
         self._refused: set[int] = set()
+        self._unregistered: dict[int, Lookout] = {}  # whether this user has registered anything since
         self._failed_imports: dict[int, _FailedImport] = {}  # until an evaluation has a value
         self._has_run: set[int] = set()  # those of which an evaluation had a value here
         self._remarked: set[int] = set()  # those whose results have had a remark
@@ -112,6 +114,7 @@ class Campaigns:
     def served(self, connection: Connection, but_for: Sequence[int] = ()) -> Sequence[int] | None:
         """Ids of those to lease from; None for all there are. Imports that are due are tried again."""
         self._retry_imports()
+        self._meet_registered(connection)
         self._meet_revised(connection, self._refused.union(but_for))
         without = self._refused.union(but_for)
         if not without:
@@ -124,22 +127,25 @@ class Campaigns:
         for campaign_id in {one.campaign_id for one in claims}:
             self._meet(connection, campaign_id)
 
-    def _meet(self, connection: Connection, campaign_id: int) -> None:
+    def _meet(self, connection: Connection, campaign_id: int, *, again: bool = False) -> None:
         version = campaign_version(connection, campaign_id)
         known = self._versions.setdefault(campaign_id, version)
-        if known == version and (campaign_id in self._specs or campaign_id in self._refused):
+        is_met = campaign_id in self._specs or campaign_id in self._refused
+        if known == version and is_met and not again:
             return
         campaign = get_campaign(connection, campaign_id)
         if known != version:  # it was revised, or the database went back and gave its id again
             self._versions[campaign_id] = version
             self._failed_imports.pop(campaign_id, None)
-            self._refused.discard(campaign_id)
-            self.refused.pop(campaign.name, None)
+            self._accept(campaign_id, campaign.name)
             if known is None or version is None or known.uid != version.uid:
                 self._has_run.discard(campaign_id)
+        has_registered = _change_of_files(lambda: [allow_list_file()])
+        has_registered()  # the file is now as it is read below
         try:
             spec = EvaluationSpec(campaign)
         except ObjectiveNotAllowed as error:
+            self._unregistered[campaign_id] = Lookout(has_registered, LOOK_SECONDS)
             self._refuse(campaign_id, campaign.name, str(error))
             return
         self._runtime_estimates[campaign_id] = RuntimeEstimate(
@@ -148,6 +154,14 @@ class Campaigns:
         self._specs[campaign_id] = spec  # last: who finds it here finds the estimate too
         if spec.may_pause and self.why_unpausable:
             logger.warning("campaign=%s is not paused at its rungs: %s", campaign.name, self.why_unpausable)
+
+    def _meet_registered(self, connection: Connection) -> None:
+        """Look again at those that were not registered, once this user has registered something."""
+        for campaign_id, change in list(self._unregistered.items()):
+            if change.is_yes():
+                del self._unregistered[campaign_id]
+                self._accept(campaign_id, get_campaign(connection, campaign_id).name)
+                self._meet(connection, campaign_id, again=True)
 
     def _meet_revised(self, connection: Connection, left_out: set[int]) -> None:
         """Look again at those that nothing is leased from: after a revision something may be."""
@@ -209,6 +223,10 @@ class Campaigns:
             self._refused.add(campaign_id)
             self.refused[name] = why
 
+    def _accept(self, campaign_id: int, name: str) -> None:
+        self._refused.discard(campaign_id)
+        self.refused.pop(name, None)
+
     def _failed_import(self, campaign_id: int, unloadable: Unloadable) -> _FailedImport:
         before = self._failed_imports.get(campaign_id)
         tries = 1 if before is None or before.change.is_yes() else before.tries + 1
@@ -228,17 +246,21 @@ class Campaigns:
             if is_due and campaign_id in self._refused:
                 name = self._specs[campaign_id].campaign
                 logger.info("import is tried again campaign=%s tries=%d", name, failed.tries)
-                self.refused.pop(name, None)
-                self._refused.discard(campaign_id)
+                self._accept(campaign_id, name)
 
 
 def _change_of(function: str, directory: str) -> Callable[[], bool]:
     """A question: whether the file of "module:function" is another one than at the first time."""
     stem = Path(directory, *function.partition(":")[0].split("."))
+    return _change_of_files(lambda: [stem.with_suffix(".py"), stem / "__init__.py"])
+
+
+def _change_of_files(files: Callable[[], Sequence[Path]]) -> Callable[[], bool]:
+    """A question: whether any of these files is another one than at the first time."""
     seen: list[object] = []
 
     def has_changed() -> bool:
-        seen.append([_stamp(file) for file in (stem.with_suffix(".py"), stem / "__init__.py")])
+        seen.append([_stamp(file) for file in files()])
         return seen[-1] != seen[0]
 
     return has_changed

@@ -12,6 +12,7 @@ from ambs_hpc import identity
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import DatabaseLocked, DatabaseUnreachable, NoSuchCampaign, nearest
 from ambs_hpc.launcher.account.slot_record import SlotRecord
+from ambs_hpc.launcher.allocation import allocation_around
 from ambs_hpc.launcher.database_calls import CallsBeside
 from ambs_hpc.launcher.executors.balsam.takeover import succeed
 from ambs_hpc.launcher.executors.names import ExecutorName
@@ -109,7 +110,8 @@ def _begin_on_nodes(
         lambda: _chosen_and_counted(engine, settings.executor, node_pool, only, packing)
     )
     cores = sum(len(node.cores) for node in node_pool.nodes)
-    introduction = _introduction(max(1, slots or settings.slots or cores), node_pool.allocation_id, only)
+    held = settings.once_it_answers(lambda: node_pool.allocation_id or allocation_around(engine, os.environ))
+    introduction = _introduction(max(1, slots or settings.slots or cores), held, only)
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     executor = make_executor(
         name, packing, node_pool, settings.grace_seconds, settings.slots, node_log, report_log := ReportLog()

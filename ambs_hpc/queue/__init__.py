@@ -139,6 +139,7 @@ from ambs_hpc.queue.verbs.allocations import (
     note_allocation_state,
     note_allocation_times,
     note_refused,
+    note_script_start,
     note_submitted,
     prepare_allocation,
 )
@@ -323,6 +324,7 @@ __all__ = [
     "note_nodes",
     "note_provenance",
     "note_refused",
+    "note_script_start",
     "note_sent",
     "note_submitted",
     "notice_counts",

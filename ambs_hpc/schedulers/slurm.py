@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 
 from ambs_hpc.errors import AllocationUnreadable, SubmissionRejected, SubmissionUnclear
+from ambs_hpc.held_parts import HeldPart
 from ambs_hpc.schedulers.node_lists import expand_hosts
 from ambs_hpc.schedulers.protocol import ReadText, RegisteredScheduler
 from ambs_hpc.schedulers.times import duration_seconds, utc_seconds
@@ -28,7 +30,7 @@ from ambs_hpc.schedulers.values import (
 
 # Its JSON changes shape between releases, these fields do not. The name is last: it alone may hold a bar.
 _FORMAT = "%i|%F|%K|%T|%r|%N|%D|%l|%S|%e|%P|%j"
-_FIELDS, _CHARGE_FIELDS = 12, 5
+_FIELDS, _CHARGE_FIELDS = 12, 6
 _LIST = ("squeue", "--noheader", "--states=all", "--array", f"--format={_FORMAT}")
 
 _QUEUED = {"PENDING", "REQUEUED", "REQUEUE_FED"}
@@ -236,24 +238,45 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
 def charges(ids: Sequence[str]) -> SchedulerCommand[Mapping[str, Charge]]:
     """One `sacct` for all ids; many sites have no accounting, so nothing else needs it."""
     asked = at_least_one(ids)
-    form = "--format=JobIDRaw,AllocNodes,ElapsedRaw,Start,End"
-    argv = ("sacct", "--noheader", "--parsable2", "--allocations", form, f"--jobs={','.join(asked)}")
-    return SchedulerCommand(argv, read_charges)
+    form = "--format=JobIDRaw,AllocNodes,ElapsedRaw,Start,End,NodeList"
+    # Without --duplicates only the last run of one that was requeued is told.
+    options = ("--noheader", "--parsable2", "--allocations", "--duplicates", form)
+    return SchedulerCommand(("sacct", *options, f"--jobs={','.join(asked)}"), read_charges)
 
 
 def read_charges(completed: Completed) -> Mapping[str, Charge] | CouldNotAsk:
-    """Charges by id; one that was requeued has a row for each time that it ran."""
+    """Charges by id.
+
+    One that was requeued has a row for each time that it ran, one that lost a node a row before and after.
+    """
     if completed.exit_code != 0:
         return CouldNotAsk("sacct", completed.words)
-    found: dict[str, Charge] = {}
+    seconds: dict[str, float] = {}
+    parts: dict[str, list[HeldPart]] = {}
     for line in completed.stdout.splitlines():
         fields = line.split("|")
-        if len(fields) == _CHARGE_FIELDS and fields[1].isdecimal() and fields[2].isdecimal():
-            before = found.get(fields[0])
-            seconds = float(int(fields[1]) * int(fields[2])) + (before.node_seconds if before else 0.0)
-            started_at = before.started_at if before else utc_seconds(fields[3])
-            found[fields[0]] = Charge(seconds, started_at, utc_seconds(fields[4]))
-    return found
+        if len(fields) != _CHARGE_FIELDS or not (fields[1].isdecimal() and fields[2].isdecimal()):
+            continue
+        number, nodes, started_at = fields[0], int(fields[1]), utc_seconds(fields[3])
+        seconds[number] = seconds.get(number, 0.0) + float(nodes * int(fields[2]))
+        mine = parts.setdefault(number, [])
+        if started_at is not None and nodes:
+            mine.append(HeldPart(started_at, utc_seconds(fields[4]), nodes, _names(fields[5])))
+    return {
+        number: _charge(sum_, sorted(parts[number], key=itemgetter(0))) for number, sum_ in seconds.items()
+    }
+
+
+def _charge(node_seconds: float, parts: Sequence[HeldPart]) -> Charge:
+    started_at, ended_at = (parts[0].started_at, parts[-1].ended_at) if parts else (None, None)
+    return Charge(node_seconds, started_at, ended_at, tuple(parts))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(expand_hosts(text))
+    except ValueError:
+        return ()
 
 
 REGISTERED = RegisteredScheduler(

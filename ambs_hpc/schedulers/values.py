@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.held_parts import HeldPart
 
 Answer = TypeVar("Answer")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}\Z")  # what all schedulers accept and print unchanged
@@ -70,11 +71,13 @@ class Charge:
     Args:
         node_seconds: nodes that it had, by the time that it had them.
         ended_at: None while it runs.
+        parts: oldest first; () where it does not tell them apart.
     """
 
     node_seconds: float
     started_at: float | None
     ended_at: float | None
+    parts: tuple[HeldPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,3 +139,15 @@ def test_only_what_is_asked_for_is_told() -> None:
     """`events` of ambs.yml."""
     reading = replace(QUIET, best=BEST, failures=[GROUP])
     assert [one.kind for one in due_notices(reading, {"failure"})] == ["failure"]
+
+
+def test_giving_up_is_told_at_once_and_once() -> None:
+    """After it nobody of ours may live who would tell it five minutes later."""
+    waiting = replace(QUIET, waiting=replace(NOBODY, ready=4), gave_up="the last 3 ran no launcher")
+    found = only(waiting)
+    assert found.keys == ("waiting/3",)
+    assert found.text == (
+        "net: 4 evaluations wait, and no more allocations are asked for: the last 3 ran no launcher"
+    )
+    assert kinds(replace(waiting, told={"waiting/3"})) == []
+    assert kinds(replace(waiting, waiting=replace(waiting.waiting, live_launchers=1))) == []

@@ -79,7 +79,7 @@ def test_an_evaluation_is_explained(campaign: Shell) -> None:
     text = campaign.ambs("why", "61")
     assert text.startswith("evaluation 61 of p: READY\nproposed because a person added it\n")
     assert "known then: 60 evaluations had ended, 0 were pending" in text
-    assert text.endswith("no allocation is to come\n    ambs launch, or: ambs submit\n")
+    assert text.endswith("no allocation is to come\n    ambs launch\n")
     told = json.loads(campaign.ambs("why", "61", "--json"))
     assert [one["code"] for one in told["waiting"]] == ["no_launcher"]
     results = json.loads(campaign.ambs("list", "--state", "DONE", "-n", "100", "--json"))

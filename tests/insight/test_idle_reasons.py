@@ -9,12 +9,21 @@ import pytest
 
 from ambs_hpc.insight.idle_reasons import CampaignSupply, SlotHolder, idle_reasons
 from ambs_hpc.insight.scheduler_words import remedy
+from ambs_hpc.insight.waiting_reasons import NO_FILE
 from ambs_hpc.queue import LauncherNode, WaitingShape
 from ambs_hpc.records import Resources
 from tests.insight.test_waiting_reasons import ALLOCATION
 
 SUPPLY = CampaignSupply(
-    "net", ready=0, running=1, proposed=50, most=100, searching=True, succeeded=True, problem="/home/me/net"
+    "net",
+    ready=0,
+    running=1,
+    proposed=50,
+    most=100,
+    searching=True,
+    succeeded=True,
+    problem="net/p.py",
+    allow="ambs allow net/p.py",
 )
 NODES = [LauncherNode(2, f"n{number}", 8, 2, 64.0, None) for number in (1, 2)]
 HOLDER = SlotHolder(2, "n1", 4, 1, "search_thinks", "no evaluation is ready", 1800.0, NODES, None)
@@ -36,20 +45,15 @@ def because(
 @pytest.mark.parametrize(
     ("supply", "code", "words", "command"),
     [
-        ({}, "search_thinks", "the search of net is at work and has 1 evaluations in flight", "--slots MORE"),
+        ({}, "search_thinks", "the search of net is at work and has 1 evaluations in flight", "ambs status"),
+        ({"proposed": 100}, "all_proposed", "all 100 evaluations of net are proposed", "ambs status"),
         (
-            {"proposed": 100},
-            "all_proposed",
-            "all 100 evaluations of net are proposed",
-            "--max-evaluations 200",
-        ),
-        (
-            {"proposed": 100, "running": 0, "paused": 7},
+            {"proposed": 100, "running": 0, "paused": 7, "searching": False},
             "all_proposed",
             "all others have ended than 7 that are paused at rungs",
-            "--max-evaluations 200",
+            "ambs search net/p.py --max-evaluations 200",
         ),
-        ({"searching": False}, "no_search", "net has proposed 50 of 100", "ambs search PROBLEM"),
+        ({"searching": False}, "no_search", "net has proposed 50 of 100", "ambs search net/p.py"),
         (
             {"searching": False, "succeeded": False},
             "no_search",
@@ -68,22 +72,28 @@ def test_nothing_waits(supply: dict[str, object], code: str, words: str, command
 @pytest.mark.parametrize(
     ("shape", "changes", "code", "words", "command"),
     [
-        (Resources(nodes=4), {}, "other_shapes", "needs 4 nodes, and it has 2", "--nodes 4"),
+        (
+            Resources(nodes=4),
+            {},
+            "other_shapes",
+            "needs 4 nodes, and it has 2",
+            "ambs submit --nodes 4 --time 15",
+        ),
         (
             Resources(cores=9),
             {},
             "other_shapes",
-            "needs 9 cores of a node, and its nodes have 8",
-            "ambs submit",
+            "needs 9 cores of a node, and its nodes have 8; ask with --queue or --site",
+            "ambs check --nodes 1 --time 15",
         ),
         (
             Resources(gpus=4),
             {},
             "other_shapes",
             "needs 4 GPUs of a node, and its nodes have 2",
-            "ambs submit",
+            "ambs check",
         ),
-        (Resources(memory_gib=65), {}, "other_shapes", "needs 65 GiB of memory", "ambs submit"),
+        (Resources(memory_gib=65), {}, "other_shapes", "needs 65 GiB of memory", "ambs check"),
         (Resources(cores=8), {}, "does_not_fit", "will not fit beside what runs", "ambs why 17"),
         (Resources(), {"running": 0}, "may_start", "about to start", "ambs status"),
         (
@@ -93,7 +103,13 @@ def test_nothing_waits(supply: dict[str, object], code: str, words: str, command
             "may run for 10 min 0 s, and it has 5 min 0 s left",
             "--time 15",
         ),
-        (Resources(), {"told": "too_little_time"}, "too_little_time", "has taken longer so far", "--time"),
+        (
+            Resources(),
+            {"told": "too_little_time"},
+            "too_little_time",
+            "has taken longer so far",
+            "ambs launch",
+        ),
         (
             Resources(),
             {"words": "room is kept for evaluation 9"},
@@ -114,7 +130,9 @@ def test_what_waits_does_not_start(
 def test_a_refusal_draining_and_nodes_in_trouble_are_told_in_the_launchers_words() -> None:
     """What it says itself is nearer than what rows let guess."""
     refused = because(waiting=WAITS, words="refuses net: not registered here; no evaluation is ready")
-    assert [(one[0], one[2][:10]) for one in refused] == [("refused", "ambs allow")]
+    assert [(one[0], one[2]) for one in refused] == [("refused", "ambs allow net/p.py")]
+    broken = because(waiting=WAITS, words="refuses net: No module named 'torch'; no evaluation is ready")
+    assert (broken[0][1][-19:], broken[0][2]) == ("; mend what it says", "ambs show 17")
     wide = [replace(SHAPE, resources=Resources(nodes=3))]
     ((code, told, _),) = because(waiting=wide, words="refuses net: Evaluation 7 asks for Resources(nodes=3)")
     assert (code, "cannot run net: what waits (5 of net) needs 3 nodes, and it has 2" in told) == (
@@ -131,6 +149,9 @@ def test_a_refusal_draining_and_nodes_in_trouble_are_told_in_the_launchers_words
     assert [one[0] for one in trouble] == ["node_trouble", "search_thinks"]
     assert trouble[0][1] == "launcher 2 on n1: n2 is given up: no answer"
     assert "ambs nodes" in trouble[0][2]
+    wide = [replace(SHAPE, resources=Resources(cores=8))]  # would fit on n2, which is given up
+    lost = because(waiting=wide, words="n2 is given up: no answer; what waits does not fit beside what runs")
+    assert [one[0] for one in lost] == ["node_trouble"]
     assert because(told="busy", words="", running=4) == [
         ("busy", "launcher 2 on n1: all 4 slots are busy", "ambs status")
     ]
@@ -168,7 +189,12 @@ def test_nobody_is_there() -> None:
         ALLOCATION, state="ENDED", detail="FAILED 127; no launcher started in it: conda: not found"
     )
     (found,) = idle_reasons([], [SUPPLY], WAITS, [], ended)
-    assert (found.code, found.command) == ("no_launcher", "ambs launch, or: ambs submit")
+    assert (found.code, found.command) == ("no_launcher", "ambs submit --nodes 4 --time 15")
+    longer = replace(ended, request={"nodes": 1, "minutes": 120.0})
+    assert idle_reasons([], [SUPPLY], WAITS, [], longer)[0].command == "ambs submit --nodes 1 --time 120"
+    assert idle_reasons([], [SUPPLY], WAITS, [], None)[0].command == "ambs launch"
+    (first,) = idle_reasons([], [SUPPLY], WAITS, [], None, can_submit=True)
+    assert first.command == "ambs submit --nodes 1 --time 15"
     assert "5 evaluations wait; the last allocation, 3, is over (ENDED): FAILED 127" in found.words
     assert because(None, replace(SUPPLY, proposed=100, searching=False))[0][0] == "all_done"
     assert because(None, None)[0][2].startswith("ambs search PROBLEM")
@@ -191,3 +217,26 @@ def test_a_schedulers_words_are_explained(words: str, meaning: str, command: str
     """Slurm's reasons and PBS's comments; what is not known is not guessed."""
     found = remedy(words, "7")
     assert (meaning in found.meaning, command in found.command) == (True, True)
+
+
+def test_no_command_has_words_that_a_shell_would_take_for_it() -> None:
+    """It is pasted; what a person has to know besides stands before it."""
+    silent = {
+        "silent_seconds": 200.0,
+        "allocation": replace(ALLOCATION, state="RUNNING", request={"nodes": 2}),
+    }
+    found = [
+        *because(fate="dead", **silent),
+        *because(fate="database_away", **silent),
+        *because(fate="", **silent),
+        *because(words="draining"),
+        *because(supply=replace(SUPPLY, searching=False, problem=NO_FILE, folder="/home/me/net")),
+    ]
+    assert [command for _, _, command in found] == [
+        "ambs allocations cancel 3 && ambs submit --nodes 2 --time 60",
+        "ambs db status",
+        "ambs why allocation 3",
+        "ambs launch",
+        "ambs search PROBLEM",
+    ]
+    assert found[-1][1].endswith("; PROBLEM is in /home/me/net")

@@ -33,14 +33,14 @@ ALLOCATION = Allocation(
 @pytest.mark.parametrize(
     ("changes", "code", "words", "command"),
     [
-        ({"running": 4}, "busy", "all 4 slots of launcher 2 on nid1 are busy; 3 evaluations", "ambs submit"),
+        ({"running": 4}, "busy", "all 4 slots of launcher 2 on nid1 are busy; 3 evaluations", "ambs status"),
         (
             {"idle": "refuses net: not registered here; no evaluation is ready"},
             "refused",
             "launcher 2 on nid1 refuses net: not registered here",
             "ambs allow",
         ),
-        ({"idle": "draining"}, "draining", "it leases nothing more", "ambs submit"),
+        ({"idle": "draining"}, "draining", "it leases nothing more", "ambs submit --nodes 4 --time 125"),
         ({"nodes": 2}, "too_few_nodes", "needs 4 nodes, and launcher 2 on nid1 has 2", "--nodes 4"),
         (
             {"nodes": 4, "seconds_left": 1800.0},
@@ -84,7 +84,9 @@ def test_the_schedulers_own_words_are_told_without_a_launcher() -> None:
 def test_nothing_to_come_is_said_with_what_the_last_allocation_left() -> None:
     """Whoever submitted one yesterday wants to know what became of it."""
     (reason,) = waiting_reasons(NEED, [], [], None)
-    assert (reason.code, reason.command) == ("no_launcher", "ambs launch, or: ambs submit")
+    assert (reason.code, reason.command) == ("no_launcher", "ambs launch")
+    (reason,) = waiting_reasons(NEED, [], [], None, can_submit=True)
+    assert reason.command == "ambs submit --nodes 4 --time 125"
     over = replace(ALLOCATION, state="REFUSED", detail="qsub: queue is full")
     last, nothing = waiting_reasons(NEED, [], [], over)
     assert (

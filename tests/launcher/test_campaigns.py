@@ -173,3 +173,17 @@ def test_a_refused_campaign_is_looked_at_again_when_it_was_revised(stage: Stage)
     stage.move_to(stage.folder)
     assert stage.is_served
     assert stage.campaigns.refused == {}
+
+
+def test_what_is_allowed_now_is_served_now(stage: Stage) -> None:
+    """`ambs why idle` says "ambs allow": a person must not have to end an allocation for it."""
+    there = stage.folder / "there"
+    stage.move_to(there)
+    stage.meet()
+    assert not stage.is_served
+    allow({"function": "model:other", "warm": True}, str(there))  # something else
+    look = stage.campaigns._unregistered[stage.id]
+    wait_until(lambda: not stage.is_served and stage.campaigns._unregistered[stage.id] is not look)
+    allow({"function": "model:measure", "warm": True}, str(there))
+    wait_until(lambda: stage.is_served)
+    assert stage.campaigns.refused == {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.insight.ledger.book import Ledger, ledger_of
 from ambs_hpc.insight.record_outlook import RecordOutlook, record_outlook
 from ambs_hpc.queue import (
+    OVER,
     AllocationTimes,
     ended_runs,
     goals_of_stored,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ambs_hpc.schedulers import Charge
 
 OUTLOOK_NODE_HOURS = 100.0
+CLOCKS_DIFFER_SECONDS = 3600.0  # of a scheduler and of the database, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +145,11 @@ def compare_with_schedulers(engine: Engine, user: str, now: float) -> tuple[Ledg
         group = [one for one in submitted if one.scheduler == name]
         charges |= _charges(name, group, user, now)
     with transaction(engine) as connection:
-        for number, (charge, _) in charges.items():
-            if charge is not None:
-                note_allocation_times(connection, number, charge.started_at, charge.ended_at)
+        for one in submitted:
+            if (charge := charges[one.id][0]) is not None:
+                # One that was put back into the queue has ended once already, and is not over.
+                ended_at = charge.ended_at if one.state in OVER else None
+                note_allocation_times(connection, one.id, charge.started_at, ended_at, charge.parts)
     ledger = read_ledger(engine)
     ours = {one.allocation_id: one.node_seconds for one in ledger.holdings}
     return ledger, [
@@ -178,7 +182,7 @@ def _charges(
     for one in group:
         charge = told.get(one.scheduler_id or "")
         if charge is not None:
-            found[one.id] = charge, f"{name}'s accounting"
+            found[one.id] = _since(charge, one.created_at), f"{name}'s accounting"
         else:
             why = str(answer) if isinstance(answer, CouldNotAsk) else f"{name}'s accounting does not know it"
             found[one.id] = None, why
@@ -186,6 +190,18 @@ def _charges(
     for one, charge in _from_status(name, missing, user, now):
         found[one.id] = charge, f"{name}'s status"
     return found
+
+
+def _since(charge: Charge, created_at: float) -> Charge:
+    """The charge without what an older allocation of the same number cost: numbers begin again."""
+    parts = tuple(part for part in charge.parts if part.started_at >= created_at - CLOCKS_DIFFER_SECONDS)
+    if len(parts) == len(charge.parts):
+        return charge
+    seconds = sum(
+        part.nodes * max(0.0, part.ended_at - part.started_at) for part in parts if part.ended_at is not None
+    )
+    first, last = (parts[0].started_at, parts[-1].ended_at) if parts else (None, None)
+    return replace(charge, node_seconds=seconds, started_at=first, ended_at=last, parts=parts)
 
 
 def _from_status(

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from ambs_hpc.api.reasons.problem_files import allow_command, can_submit, problem_file_of
 from ambs_hpc.api.reasons.scheduler_news import ask_schedulers
 from ambs_hpc.insight.idle_reasons import CampaignSupply, SlotHolder, idle_reasons
 from ambs_hpc.insight.waiting_reasons import WaitingReason
@@ -70,7 +71,8 @@ def why_slots_idle(engine: Engine, user: str, now: float) -> IdleSlots:
         waiting = waiting_shapes(connection)
         out = [one for one in node_verdicts(connection) if one.is_left_out]
     last_over = newest if newest is not None and newest.state in OVER else None
-    reasons = idle_reasons(holders, supplies, waiting, [*allocations.values()], last_over)
+    open_ones, able = [*allocations.values()], can_submit(Path.cwd())
+    reasons = idle_reasons(holders, supplies, waiting, open_ones, last_over, can_submit=able)
     return IdleSlots([*reasons, *map(_of_node, out)], unheard)
 
 
@@ -101,8 +103,10 @@ def _supply(connection: Connection, one: Campaign) -> CampaignSupply:
         one.definition.max_evaluations,
         is_search_alive(connection, one.id, STALE_AFTER_SECONDS),
         number.get(State.DONE, 0) > 0,
-        one.definition.directory,
+        problem_file_of(one),
         number.get(State.PAUSED, 0),
+        one.definition.directory,
+        allow_command(one),
     )
 
 

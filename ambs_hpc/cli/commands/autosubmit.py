@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time as clock
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from ambs_hpc.sites import Policy, ScriptSettings
 
-LOCK = "autosubmit.lock"
+LOCK, NOTHING = "autosubmit.lock", "nothing submitted: "
+TELLING_SECONDS = 45.0  # at the end of a pass; a command of `notify` may take 30
 
 
 def autosubmit(
@@ -74,7 +75,7 @@ def autosubmit(
     wanted = Wanted(min_nodes, time, queue, project, filesystems, attrs, 1, site)
     engine = open_engine(db)
     backoff = Backoff()
-    with _alone(Path.cwd()):
+    with _alone(Path.cwd()), _telling(engine, campaign) as gives_up:
         while True:
             try:
                 refreshed = refresh(engine, user_name(), clock.time())
@@ -89,6 +90,7 @@ def autosubmit(
                 words, gave_up = f"{error}", False
             echo(words)
             if gave_up:
+                gives_up(words.removeprefix(NOTHING))
                 raise typer.Exit(EXIT_ERROR)
             if not watch:
                 return
@@ -122,7 +124,7 @@ def one_pass(
     with queue.reading(engine) as connection:
         decision = decide(policy, backlog.ready, queue.list_allocations(connection, limit=100), retry=retry)
     if not decision.nodes:
-        return f"nothing submitted: {decision.reason}", decision.gave_up
+        return f"{NOTHING}{decision.reason}", decision.gave_up
     profile, request = request_of(replace(wanted, nodes=decision.nodes))
     report = check_request(profile, request, backlog)
     if report.problems:
@@ -145,3 +147,21 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise AmbsError("Another `ambs autosubmit` is at work in this folder. Let it end.") from error
         yield
+
+
+@contextmanager
+def _telling(engine: Engine, campaign: str | None) -> Iterator[Callable[[str], None]]:
+    """Send notices meanwhile, and once more at the end; what is yielded takes why we give up."""
+    from ambs_hpc.beside.companion import ABANDON_SECONDS, begin_notices
+    from ambs_hpc.queue import patient
+
+    companion, reasons = begin_notices(patient(engine), Path.cwd(), campaign), [""]
+    seconds = TELLING_SECONDS
+    try:
+        yield reasons.append
+    except KeyboardInterrupt:
+        seconds = ABANDON_SECONDS
+        raise
+    finally:
+        if companion is not None:
+            companion.close(seconds, gave_up=reasons[-1])

@@ -6,7 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ambs_hpc.insight.ledger.holdings import Holding, Life, background, period_of
+from ambs_hpc.insight.ledger.holdings import (
+    Holding,
+    Life,
+    background,
+    held_parts,
+    named_parts,
+    period_of,
+)
 from ambs_hpc.insight.ledger.node_places import Run, places
 from ambs_hpc.insight.ledger.node_time import Occupation, spent
 from ambs_hpc.insight.ledger.uses import Use, share_of_node, use_of_attempt
@@ -120,9 +127,11 @@ def _holdings(
             continue
         asked = int(str(one.request.get("nodes") or 1)) if counts_nodes(one) else 1
         start, end, is_told = period
-        nodes = _names(mine, attempts, asked)
+        parts = held_parts(one, mine)
+        nodes = _names(mine, attempts, max([asked, *(part.nodes for part in parts)]))
         name, is_over = f"allocation {one.id} on {one.site}", one.ended_at is not None
-        yield Holding(one.id, None, name, one.scheduler_id, nodes, start, end, is_over, is_told), one, mine
+        about = (one.id, None, name, one.scheduler_id)
+        yield Holding(*about, nodes, start, end, is_over, is_told, named_parts(parts, nodes, end)), one, mine
     for life in inside[None]:
         row = life.row
         name, is_over = f"launcher {row.id} on {row.host}, by hand", life.end < rows.now
@@ -169,9 +178,10 @@ def _entries(
                 occupations[node].append(Occupation(run.start, run.end, share, use, one.campaign))
     for node in holding.nodes:
         starts = sorted(one.start for one in occupations[node])
-        stretches = background(holding, node, lives, starts)
-        for (campaign, use), seconds in spent(stretches, occupations[node]).items():
-            yield Entry(holding, node, campaign, use, seconds)
+        for period in holding.periods(node):
+            stretches = background(period, node, lives, starts)
+            for (campaign, use), seconds in spent(stretches, occupations[node]).items():
+                yield Entry(holding, node, campaign, use, seconds)
 
 
 def _run(one: AttemptUse, life: Life) -> Run:

@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ambs_hpc.held_parts import HeldPart
 from ambs_hpc.insight.ledger.node_time import Stretch
 from ambs_hpc.insight.ledger.uses import Use, use_of_idleness
 from ambs_hpc.queue import OVER, AllocationTimes, IdleSince, LauncherLife
+
+REQUEUE_SECONDS = 30.0  # Slurm waits for longer before it starts one again; clocks differ by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Holding:
         end: seconds since 1970 UTC, as `start`; the present where it is not over.
         is_over: whether it has ended.
         is_end_told: whether the scheduler, or the launcher, said when; otherwise it is the last sign of it.
+        parts: of its time, oldest first, all with an end and their nodes' names among `nodes`; () where all
+            nodes were held all the time.
     """
 
     allocation_id: int | None
@@ -35,11 +40,26 @@ class Holding:
     end: float
     is_over: bool
     is_end_told: bool
+    parts: tuple[HeldPart, ...] = ()
 
     @property
     def node_seconds(self) -> float:
         """All that was held."""
-        return len(self.nodes) * (self.end - self.start)
+        return sum(end - start for node in self.nodes for start, end in self.periods(node))
+
+    def periods(self, node: str) -> list[tuple[float, float]]:
+        """From when to when the node was held, in order and apart from each other."""
+        if not self.parts:
+            return [(self.start, self.end)]
+        found: list[tuple[float, float]] = []
+        for start, ended_at, _, names in self.parts:
+            end = self.end if ended_at is None else ended_at
+            if node not in names:
+                continue
+            if found and found[-1][1] >= start:
+                start = found.pop()[0]
+            found.append((start, end))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +91,7 @@ def period_of(one: AllocationTimes, lives: Sequence[Life], now: float) -> tuple[
     started = one.started_at if one.started_at is not None else (lives[0].row.started_at if lives else None)
     if started is None:
         return None
+    started = min([started, *(part.started_at for part in held_parts(one, lives))])
     if one.state not in OVER:
         return started, max(started, min(now, one.ends_at or now)), True
     if one.told_ended_at is not None:
@@ -82,23 +103,67 @@ def period_of(one: AllocationTimes, lives: Sequence[Life], now: float) -> tuple[
     return started, max(started, seen), False
 
 
-def background(holding: Holding, node: str, lives: Sequence[Life], starts: Sequence[float]) -> list[Stretch]:
-    """What the node's time counts as where nothing occupies it, from the start of the holding to its end.
+def held_parts(one: AllocationTimes, lives: Sequence[Life]) -> list[HeldPart]:
+    """The parts of an allocation's time with other nodes in one than in another; [] where there is one.
+
+    Before the accounting was asked, launchers tell that it ran before: it was put back into the queue.
 
     Args:
+        lives: of its launchers, by their start.
+    """
+    if one.held:
+        return [HeldPart(start, end, nodes, tuple(names)) for start, end, nodes, names in one.held]
+    begin = one.started_at
+    if begin is None:
+        return []
+    asked = int(str(one.request.get("nodes") or 1))
+    before = [
+        HeldPart(life.row.started_at, life.end, len(life.nodes) or asked, tuple(life.nodes))
+        for life in lives
+        if life.end < begin - REQUEUE_SECONDS
+    ]
+    names = dict.fromkeys(name for life in lives if life.end >= begin for name in life.nodes)
+    return [*before, HeldPart(begin, None, len(names) or asked, tuple(names))] if before else []
+
+
+def named_parts(parts: Sequence[HeldPart], nodes: Sequence[str], end: float) -> tuple[HeldPart, ...]:
+    """The parts with an end, and with names of these nodes: where theirs are others, the first ones.
+
+    Args:
+        nodes: by name, at least as many as a part has.
+        end: of what still lasts.
+    """
+    found = []
+    for start, ended_at, number, names in parts:
+        known = [name for name in nodes if name in names or name.partition(".")[0] in names]
+        mine = known if len(known) == number else nodes[:number]
+        stop = end if ended_at is None else ended_at
+        found.append(HeldPart(start, max(start, stop), number, tuple(mine)))
+    return tuple(found)
+
+
+def background(
+    period: tuple[float, float], node: str, lives: Sequence[Life], starts: Sequence[float]
+) -> list[Stretch]:
+    """What the node's time counts as where nothing occupies it.
+
+    Args:
+        period: from when to when the node was held.
         lives: of the holding's launchers, by their start.
         starts: of attempts on this node, ascending.
     """
     found: list[Stretch] = []
-    at, gap = holding.start, Use.START_UP if lives else Use.NO_LAUNCHER
+    first, last = period
+    lives = [one for one in lives if one.end > first and one.row.started_at < last]
+    at, gap = first, Use.START_UP if lives else Use.NO_LAUNCHER
     for life in lives:
-        begin = min(max(at, life.row.started_at), holding.end)
-        end = min(max(begin, life.end), holding.end)
+        begin = min(max(at, life.row.started_at), last)
+        end = min(max(begin, life.end), last)
         _add(found, at, begin, gap)
         for stretch in _while_it_lives(life, node, begin, end, starts):
             _add(found, stretch.start, stretch.end, stretch.use)
         at, gap = end, life.after
-    _add(found, at, holding.end, gap)
+    _add(found, at, last, gap)
     return found
 
 

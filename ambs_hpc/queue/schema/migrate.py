@@ -29,6 +29,7 @@ REVISIONS = (
     "0013",
     "0014",
     "0015",
+    "0016",
 )
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs
 

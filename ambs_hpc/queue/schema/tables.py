@@ -152,6 +152,7 @@ allocation = Table(
     Column("detail", Text, nullable=False),
     Column("told_ended_at", Double),  # its end in the scheduler's words; `ended_at` may be when we looked
     Column("expected_start_at", Double),  # as the scheduler expected while it waited
+    Column("held", JSON(none_as_null=True)),  # parts with other nodes, as `held_parts.HeldPart`; NULL for one
     UniqueConstraint("scheduler", "scheduler_id"),
     CheckConstraint("state <> ''", name="state"),
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from ambs_hpc.errors import NotFound
+from ambs_hpc.held_parts import HeldPart
 from ambs_hpc.queue.reads.allocations import OVER, PREPARED, REFUSED
 from ambs_hpc.queue.schema.tables import allocation
 from ambs_hpc.queue.sql.clock import now, read_now
@@ -83,12 +84,29 @@ def note_allocation_state(
     _update(connection, allocation_id, values)
 
 
+def note_script_start(connection: Connection, allocation_id: int, started_at: float) -> None:
+    """Store when its script began, seconds since 1970 UTC, unless the scheduler has told its start."""
+    column = allocation.c
+    statement = update(allocation).where(column.id == allocation_id, column.started_at.is_(None))
+    connection.execute(statement.values(started_at=started_at))
+
+
 def note_allocation_times(
-    connection: Connection, allocation_id: int, started_at: float | None, ended_at: float | None
+    connection: Connection,
+    allocation_id: int,
+    started_at: float | None,
+    ended_at: float | None,
+    parts: Sequence[HeldPart] = (),
 ) -> None:
-    """Store what the scheduler's accounting says of its start and its end; None leaves what is known."""
-    values = {"started_at": started_at, "told_ended_at": ended_at, "ended_at": ended_at}
+    """Store what the scheduler's accounting says of its start and its end; None leaves what is known.
+
+    Args:
+        parts: of its time, where it had other nodes in one than in another.
+    """
+    values: dict[str, Any] = {"started_at": started_at, "told_ended_at": ended_at, "ended_at": ended_at}
     told = {name: value for name, value in values.items() if value is not None}
+    if len(parts) > 1:
+        told["held"] = json_value([list(one) for one in parts])
     if told:
         _update(connection, allocation_id, told)
 

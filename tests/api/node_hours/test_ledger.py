@@ -14,6 +14,7 @@ from ambs_hpc.api.node_hours import ledger_reader
 from ambs_hpc.api.node_hours.ledger_reader import compare_with_schedulers, outlooks, read_ledger
 from ambs_hpc.api.node_hours.ledger_totals import apportioned, as_json
 from ambs_hpc.api.node_hours.ledger_words import comparison_table, ledger_tables, remarks
+from ambs_hpc.held_parts import HeldPart
 from ambs_hpc.schedulers import Charge, Completed
 from ambs_hpc.schedulers.slurm import charges, read_charges
 from ambs_hpc.schedulers.values import CouldNotAsk
@@ -114,24 +115,39 @@ def test_the_schedulers_own_times_are_stored_and_compared(
     assert compared.difference == pytest.approx(0.0, abs=1e-4)
     shown = comparison_table([compared]).lines[0]
     assert [*shown[:4], shown[5]] == ["1", "41207", "200.0", "200.0", "slurm's accounting"]
+    parts = (HeldPart(before.end - 100.0, before.end - 60.0, 2), HeldPart(before.end - 60.0, before.end, 1))
+    lost = {"41207": Charge(140.0, before.end - 100.0, before.end, parts)}
+    monkeypatch.setattr("ambs_hpc.schedulers.ask", lambda _command: lost)
+    book, (compared,) = compare_with_schedulers(used, "me", 0.0)
+    assert (book.node_seconds, compared.theirs) == (pytest.approx(140.0, abs=1e-3), 140.0)
+    older = replace(lost["41207"], parts=(HeldPart(0.0, 9.0, 2), HeldPart(before.end - 60.0, before.end, 1)))
+    monkeypatch.setattr("ambs_hpc.schedulers.ask", lambda _command: {"41207": older})
+    _, (compared,) = compare_with_schedulers(used, "me", 0.0)
+    assert compared.theirs == pytest.approx(60.0)  # the other one had the number before
     monkeypatch.setattr("ambs_hpc.schedulers.ask", lambda _command: CouldNotAsk("sacct", "it is disabled"))
     _, (silent,) = compare_with_schedulers(used, "me", 0.0)
     assert (silent.theirs, silent.source) == (None, "sacct could not be asked: it is disabled")
 
 
 def test_slurms_accounting_is_read() -> None:
-    """A requeued one has two rows; one that has not begun has neither nodes nor an end."""
+    """A row for each run of a requeued one, and for before and after a node was lost."""
     command = charges(["6", "7"])
     assert command.argv[-1] == "--jobs=6,7"
+    assert "--duplicates" in command.argv
     text = (
-        "6|2|100|2026-11-23T08:04:10|2026-11-23T08:05:50\n"
-        "6|2|10|2026-11-23T08:10:00|2026-11-23T08:10:10\n"
-        "7|4|5|2026-11-23T08:10:00|Unknown\n8|0|0|Unknown|Unknown\n"
+        "6|2|100|2026-11-23T08:04:10|2026-11-23T08:05:50|n[1-2]\n"
+        "6|2|10|2026-11-23T08:10:00|2026-11-23T08:10:10|n[3-4]\n"
+        "7|3|5|2026-11-23T08:10:05|Unknown|n[1,3-4]\n7|4|5|2026-11-23T08:10:00|2026-11-23T08:10:05|n[1-4]\n"
+        "8|0|0|None|2026-11-23T08:10:05|None assigned\n"
     )
     told = command.read(Completed(0, text, ""))
+    at = 1795421400.0
+    first = HeldPart(at - 350.0, at - 250.0, 2, ("n1", "n2"))
+    again = HeldPart(at, at + 10.0, 2, ("n3", "n4"))
+    whole = HeldPart(at, at + 5.0, 4, ("n1", "n2", "n3", "n4"))
     assert told == {
-        "6": Charge(220.0, 1795421050.0, 1795421410.0),
-        "7": Charge(20.0, 1795421400.0, None),
+        "6": Charge(220.0, at - 350.0, at + 10.0, (first, again)),
+        "7": Charge(35.0, at, None, (whole, HeldPart(at + 5.0, None, 3, ("n1", "n3", "n4")))),
         "8": Charge(0.0, None, None),
     }
     disabled = read_charges(Completed(1, "", "Slurm accounting storage is disabled"))

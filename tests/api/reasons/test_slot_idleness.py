@@ -64,7 +64,7 @@ def test_reasons_follow_what_happens(any_engine: Engine, tmp_path: Path) -> None
     found = why_slots_idle(any_engine, "me", 0.0)
     assert [one.code for one in found.reasons] == ["other_shapes"]
     *_, last = idle_lines(found)
-    assert last.strip().startswith("ambs submit")
+    assert last.strip() == "ambs check --nodes 1 --time 60"
 
     with queue.transaction(any_engine) as connection:
         events = [NewNodeEvent(f"n{i}", NodeEventKind.PROBED) for i in range(9)]

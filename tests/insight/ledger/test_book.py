@@ -37,7 +37,10 @@ TIMES = {"started_at", "ends_at", "ended_at", "told_ended_at", "heartbeat_at", "
 def later(row: Row) -> Row:
     """The row with all its times in this century."""
     moved = {name: getattr(row, name) for name in TIMES & {*row._fields} if getattr(row, name) is not None}
-    return row._replace(**{name: value + T0 for name, value in moved.items()})
+    changed: dict[str, object] = {name: value + T0 for name, value in moved.items()}
+    if isinstance(row, AllocationTimes) and row.held:
+        changed["held"] = [[a + T0, b if b is None else b + T0, *rest] for a, b, *rest in row.held]
+    return row._replace(**changed)
 
 
 def book_of(rows: SlotAccount) -> Ledger:
@@ -195,3 +198,32 @@ def test_a_clock_that_was_set_back_takes_nothing_from_the_sum() -> None:
     assert book_of(SlotAccount(1000.0, [], [back], NODES, [], [], [])).node_seconds == 0.0
     silent = back._replace(ended_at=None)
     assert book_of(SlotAccount(1000.0, [], [silent], NODES, [], [], [])).node_seconds == 0.0
+
+
+def test_a_node_that_failed_is_not_held_any_longer() -> None:
+    """Slurm takes it from the allocation, and charges for the others alone."""
+    held = [[100.0, 200.0, 2, ["n1", "n2"]], [200.0, 400.0, 1, ["n1"]]]
+    book = book_of(replace(ROWS, allocations=[ALLOCATION._replace(held=held)]))
+    assert book.node_seconds == 2 * 100.0 + 200.0
+    by_node = {name: sum(one.seconds for one in book.entries if one.node == name) for name in ("n1", "n2")}
+    assert by_node == {"n1": 300.0, "n2": 100.0}
+    assert uses(book)[Use.USEFUL] == 100.0
+    other = [[100.0, 200.0, 2, ["nid1", "nid2"]], [200.0, None, 1, ["nid1"]]]  # names that no launcher told
+    assert book_of(replace(ROWS, allocations=[ALLOCATION._replace(held=other)])).node_seconds == 400.0
+
+
+def test_one_that_was_put_back_into_the_queue_held_nothing_meanwhile() -> None:
+    """It ran from 100 to 160 on n1 and n2, and from 300 on n3 and n4; each has a launcher."""
+    first = LAUNCHER._replace(started_at=110.0, heartbeat_at=160.0, ended_at=160.0)
+    again = LAUNCHER._replace(id=6, started_at=310.0)
+    nodes = [*NODES, *(LauncherNode(6, name, 4, 0, None, None) for name in ("n3", "n4"))]
+    attempt = ATTEMPT._replace(started_at=120.0, finished_at=150.0)
+    rows = replace(ROWS, launchers=[first, again], nodes=nodes, attempts=[attempt])
+    held = [[100.0, 160.0, 2, ["n1", "n2"]], [300.0, 400.0, 2, ["n3", "n4"]]]
+    told = book_of(replace(rows, allocations=[ALLOCATION._replace(held=held)]))
+    assert told.node_seconds == 2 * 60.0 + 2 * 100.0
+    assert uses(told)[Use.START_UP] == 20.0 + 60.0 + 2 * 90.0  # nothing ever began on n2, n3 and n4
+    assert (told.holdings[0].start, told.holdings[0].end) == (100.0, 400.0)
+    # Before the accounting was asked the scheduler's start is that of the second run.
+    heard = book_of(replace(rows, allocations=[ALLOCATION._replace(started_at=300.0)]))
+    assert heard.node_seconds == 2 * 50.0 + 2 * 100.0

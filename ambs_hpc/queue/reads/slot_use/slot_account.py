@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,7 +25,8 @@ class AllocationTimes(NamedTuple):
     """An allocation as it lay in time; times are seconds since 1970 UTC.
 
     `ended_at` may be when somebody looked, `told_ended_at` is the scheduler's word. `ends_at` is the end of
-    its walltime.
+    its walltime. `held` are rows of `held_parts.HeldPart`; None where the scheduler told of no
+    other than one.
     """
 
     id: int
@@ -39,6 +40,7 @@ class AllocationTimes(NamedTuple):
     ended_at: float | None
     told_ended_at: float | None
     expected_start_at: float | None
+    held: Sequence[Sequence[Any]] | None = None
 
 
 class LauncherLife(NamedTuple):
