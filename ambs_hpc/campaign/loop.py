@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ambs_hpc import identity
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.creation import goals_of_campaign, searcher_for
-from ambs_hpc.campaign.first_endings import FirstEndings
+from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
 from ambs_hpc.campaign.progress import Progress
 from ambs_hpc.campaign.rung_feed import RungFeed
 from ambs_hpc.clock import Clock
@@ -152,6 +152,27 @@ class SearchLoop:
     def _advance(self) -> Progress:
         if self._unsaved:
             self._save()
+        by_state, missing = self._read()
+        left = missing  # no more in one step: results may come as fast as proposals
+        while left > 0 and missing > 0 and not self._hopeless:
+            self._propose(min(ASKED_AT_ONCE, left, missing))
+            left -= ASKED_AT_ONCE
+            if left > 0:  # what has ended meanwhile, the rest is proposed with
+                by_state, missing = self._read()
+        budget = self._campaign.definition.max_evaluations
+        total = None if budget is None else budget + self._added
+        proposed = self._proposed + self._added
+        self._progress = Progress(
+            by_state, proposed, total, self._exhausted, self._dead_end, hopeless=self._hopeless
+        )
+        return self._progress
+
+    @property
+    def _hopeless(self) -> Hopeless | None:
+        return self._first_endings.verdict
+
+    def _read(self) -> tuple[Mapping[State, int], int]:
+        """Learn from what has ended; how many evaluations are in each state, and how many are wanted now."""
         with transaction(self._engine) as connection:
             is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
             self._check(connection, says_it_lives=is_due)
@@ -166,17 +187,7 @@ class SearchLoop:
         self._learn(finished)
         self._rungs.tell(self._searcher, rungs, self._carried)
         self._first_endings.note([one for one in finished if one.kind != IMPORTED])
-        hopeless = self._first_endings.verdict
-        missing = 0 if hopeless else missing
-        for first in range(0, missing, ASKED_AT_ONCE):
-            self._propose(min(ASKED_AT_ONCE, missing - first))
-        budget = self._campaign.definition.max_evaluations
-        total = None if budget is None else budget + self._added
-        proposed = self._proposed + self._added
-        self._progress = Progress(
-            by_state, proposed, total, self._exhausted, self._dead_end, hopeless=hopeless
-        )
-        return self._progress
+        return by_state, missing
 
     def _check(self, connection: Connection, *, says_it_lives: bool) -> None:
         """Make sure that the database knows all that we have seen in it, and that the campaign is ours.

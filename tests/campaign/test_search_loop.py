@@ -253,3 +253,27 @@ def test_nothing_is_proposed_where_the_first_have_failed_alike(any_engine: Engin
     again.open()
     assert again.step().hopeless is None
     assert len(ordinals(any_engine, campaign)) > len(proposed)
+
+
+def test_results_that_come_while_many_slots_are_filled_are_learned(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of hundreds of proposals came of what was known before the first of them."""
+    loop, campaign, _ = searching(any_engine, budget=60, slots=50)
+    told: list[int] = []
+    learn, ask = loop._searcher.tell, loop._searcher.ask
+
+    def asked(number: int) -> list[Proposal]:
+        proposals = ask(number)
+        if len(ordinals(any_engine, campaign)) == 16:
+            finish(any_engine, 3)
+        return proposals
+
+    monkeypatch.setattr(
+        loop._searcher, "tell", lambda observed: told.append(len(observed)) or learn(observed)
+    )
+    monkeypatch.setattr(loop._searcher, "ask", asked)
+    progress = loop.step()
+    assert told == [3]
+    assert progress.proposed == 56  # no more than was wanted at first: the rest comes with the next step
+    assert loop.step().proposed == 59
