@@ -34,12 +34,12 @@ from ambs_hpc.queue import (
     finished_since,
     get_campaign,
     leave_search,
-    live_launchers,
     marks_of,
     promote,
     proposals_of,
     reading,
     search_heartbeat,
+    slots_for,
     sources_of,
     take_search,
     transaction,
@@ -230,16 +230,18 @@ class SearchLoop:
         """The number of proposals wanted now: a few more than the slots can hold, never above the budget."""
         if self._exhausted or self._stopped:
             return 0
-        slots = self._slots or sum(
-            launcher.identity.slots
-            for launcher in live_launchers(connection, STALE_AFTER_SECONDS, self._campaign.id)
-        )
+        slots = self._slots or slots_for(connection, STALE_AFTER_SECONDS, self._campaign.id, self._shape)
         ahead = 1 + int(AHEAD_SHARE * slots) if slots else AHEAD_WITHOUT_LAUNCHERS
         in_flight = by_state.get(State.READY, 0) + by_state.get(State.RUNNING, 0)
         wanted = slots + ahead - in_flight
         budget = self._campaign.definition.max_evaluations
         left = wanted if budget is None else budget - self._proposed
         return max(0, min(wanted, left))
+
+    @property
+    def _shape(self) -> Resources:
+        """What one evaluation occupies."""
+        return Resources(**cast("dict[str, Any]", self._campaign.definition.problem["resources"]))
 
     def _learn(self, finished: Sequence[Finished]) -> None:
         if not finished:
@@ -297,7 +299,7 @@ class SearchLoop:
         return NewEvaluation(
             ordinal=self._proposed + index,
             proposal=replace(proposal, configuration=ordered),
-            resources=Resources(**cast("dict[str, Any]", problem["resources"])),
+            resources=self._shape,
             time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
             priority=self._campaign.definition.priority,
         )

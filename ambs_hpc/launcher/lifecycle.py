@@ -41,7 +41,7 @@ from ambs_hpc.queue import (
     register_launcher,
     transaction,
 )
-from ambs_hpc.records import NewLauncher, Resources
+from ambs_hpc.records import NewLauncher
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ def _begin_on_nodes(
         lambda: _chosen_and_counted(engine, settings.executor, node_pool, only, packing)
     )
     cores = sum(len(node.cores) for node in node_pool.nodes)
-    introduction = _introduction(max(1, slots or settings.slots or cores), node_pool.allocation_id, only)
+    # Not known: one. A search told of cores would spend its budget on its design, before any result.
+    introduction = _introduction(max(1, slots), node_pool.allocation_id, only)
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     executor = make_executor(
         name, packing, node_pool, settings.grace_seconds, settings.slots, node_log, report_log := ReportLog()
@@ -204,7 +205,7 @@ def _begin_on_balsam(
     site = settings.balsam_site
     report_log = ReportLog()
     executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots, report_log)
-    introduction = _introduction(executor.most(Resources()), None, only, survives_in=f"balsam {site}")
+    introduction = _introduction(1, None, only, survives_in=f"balsam {site}")
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
     loop = LauncherLoop(

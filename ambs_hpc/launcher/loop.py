@@ -173,14 +173,9 @@ class LauncherLoop:
             self.slots = most
             logger.info("evaluations at once slots=%d", most)
         now = self._clock.monotonic()
-        moment = Moment(
-            self.deadline - now,
-            self.bounds,
-            not (self._claiming or ended),
-            self._next,
-            self._executor.room() is not None,
-            self._executor.troubles,
-        )
+        is_draining = not (self._claiming or ended)
+        has_room, troubles = self._executor.room() is not None, self._executor.troubles
+        moment = Moment(self.deadline - now, self.bounds, is_draining, self._next, has_room, troubles)
         return Utilisation(self.slots or None, self._busy.total(now), moment, ended)
 
     def _take(self, ended: Sequence[Ended]) -> None:
@@ -314,6 +309,8 @@ class LauncherLoop:
         if reply.held is not None:
             self._heartbeat_at = asked_at + timing.LAUNCHER_HEARTBEAT_SECONDS
             self._compare(reply.held)
+        if reply.claims and not self.slots:
+            self._heartbeat_at = asked_at  # says how many run at once: a search waits to hear it
         self.pauses.end(reply.to_pause, self._held)
         self._start_waiting()
 
