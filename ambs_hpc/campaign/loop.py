@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ambs_hpc import identity
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.creation import goals_of_campaign, searcher_for
-from ambs_hpc.campaign.first_endings import FirstEndings
+from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
 from ambs_hpc.campaign.progress import Progress
 from ambs_hpc.campaign.rung_feed import RungFeed
 from ambs_hpc.clock import Clock
@@ -34,12 +34,12 @@ from ambs_hpc.queue import (
     finished_since,
     get_campaign,
     leave_search,
-    live_launchers,
     marks_of,
     promote,
     proposals_of,
     reading,
     search_heartbeat,
+    slots_for,
     sources_of,
     take_search,
     transaction,
@@ -153,6 +153,27 @@ class SearchLoop:
     def _advance(self) -> Progress:
         if self._unsaved:
             self._save()
+        by_state, missing = self._read()
+        left = missing  # no more in one step: results may come as fast as proposals
+        while left > 0 and missing > 0 and not self._hopeless:
+            self._propose(min(ASKED_AT_ONCE, left, missing))
+            left -= ASKED_AT_ONCE
+            if left > 0:  # what has ended meanwhile, the rest is proposed with
+                by_state, missing = self._read()
+        budget = self._campaign.definition.max_evaluations
+        total = None if budget is None else budget + self._added
+        proposed = self._proposed + self._added
+        self._progress = Progress(
+            by_state, proposed, total, self._exhausted, self._dead_end, hopeless=self._hopeless
+        )
+        return self._progress
+
+    @property
+    def _hopeless(self) -> Hopeless | None:
+        return self._first_endings.verdict
+
+    def _read(self) -> tuple[Mapping[State, int], int]:
+        """Learn from what has ended; how many evaluations are in each state, and how many are wanted now."""
         with transaction(self._engine) as connection:
             is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
             self._check(connection, says_it_lives=is_due)
@@ -167,17 +188,7 @@ class SearchLoop:
         self._learn(finished)
         self._rungs.tell(self._searcher, rungs, self._carried)
         self._first_endings.note([one for one in finished if one.kind != IMPORTED])
-        hopeless = self._first_endings.verdict
-        missing = 0 if hopeless else missing
-        for first in range(0, missing, ASKED_AT_ONCE):
-            self._propose(min(ASKED_AT_ONCE, missing - first))
-        budget = self._campaign.definition.max_evaluations
-        total = None if budget is None else budget + self._added
-        proposed = self._proposed + self._added
-        self._progress = Progress(
-            by_state, proposed, total, self._exhausted, self._dead_end, hopeless=hopeless
-        )
-        return self._progress
+        return by_state, missing
 
     def _check(self, connection: Connection, *, says_it_lives: bool) -> int:
         """Make sure that the database knows all that we have seen in it, and that the campaign is ours.
@@ -224,16 +235,18 @@ class SearchLoop:
         """The number of proposals wanted now: a few more than the slots can hold, never above the budget."""
         if self._exhausted or self._stopped:
             return 0
-        slots = self._slots or sum(
-            launcher.identity.slots
-            for launcher in live_launchers(connection, STALE_AFTER_SECONDS, self._campaign.id)
-        )
+        slots = self._slots or slots_for(connection, STALE_AFTER_SECONDS, self._campaign.id, self._shape)
         ahead = 1 + int(AHEAD_SHARE * slots) if slots else AHEAD_WITHOUT_LAUNCHERS
         in_flight = by_state.get(State.READY, 0) + by_state.get(State.RUNNING, 0)
         wanted = slots + ahead - in_flight
         budget = self._campaign.definition.max_evaluations
         left = wanted if budget is None else budget - self._proposed
         return max(0, min(wanted, left))
+
+    @property
+    def _shape(self) -> Resources:
+        """What one evaluation occupies."""
+        return Resources(**cast("dict[str, Any]", self._campaign.definition.problem["resources"]))
 
     def _learn(self, finished: Sequence[Finished]) -> None:
         if not finished:
@@ -292,7 +305,7 @@ class SearchLoop:
         return NewEvaluation(
             ordinal=self._proposed + index,
             proposal=replace(proposal, configuration=ordered),
-            resources=Resources(**cast("dict[str, Any]", problem["resources"])),
+            resources=self._shape,
             time_limit_seconds=cast("float | None", problem["time_limit_seconds"]),
             priority=self._campaign.definition.priority,
         )

@@ -36,7 +36,7 @@ from ambs_hpc.queue import (
     register_launcher,
     transaction,
 )
-from ambs_hpc.records import NewLauncher, Resources
+from ambs_hpc.records import NewLauncher
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def _begin_on_nodes(
     )
     cores = sum(len(node.cores) for node in node_pool.nodes)
     held = settings.once_it_answers(lambda: node_pool.allocation_id or allocation_around(engine, os.environ))
-    introduction = _introduction(max(1, slots or settings.slots or cores), held, only)
+    # Not known: one. A search told of cores would spend its budget on its design, before any result.
+    introduction = _introduction(max(1, slots), held, only)
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     executor = make_executor(
         name, packing, node_pool, settings.grace_seconds, settings.slots, node_log, report_log := ReportLog()
@@ -139,7 +140,7 @@ def _begin_on_balsam(
     site = settings.balsam_site
     report_log = ReportLog()
     executor, packing = balsam_executor(site, settings.grace_seconds, settings.slots, report_log)
-    introduction = _introduction(executor.most(Resources()), None, only, survives_in=f"balsam {site}")
+    introduction = _introduction(1, None, only, survives_in=f"balsam {site}")
     launcher_id = settings.once_it_answers(lambda: _registered(engine, introduction))
     logger.info("launcher started id=%d balsam_site=%s", launcher_id, site)
     loop = LauncherLoop(

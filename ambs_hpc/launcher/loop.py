@@ -223,6 +223,8 @@ class LauncherLoop:
         if reply.held is not None:
             self._pace.note_heartbeat(asked_at)
             self._compare(reply.held)
+        if reply.claims and not self.slots:
+            self._pace.hasten_heartbeat(asked_at)  # says how many run at once: a search waits to hear it
         self.pauses.end(reply.to_pause, self._leases.running)
         self._start_waiting()
 

@@ -21,6 +21,7 @@ ACCEPTED = (
     "[value, value, ...] for choices; one value for a constant; a ConfigSpace.ConfigurationSpace; or an "
     "ambs_hpc.spaces.Architecture, which may have Layers and Cells in it"
 )
+LARGEST_BOUND = 1e290  # ConfigSpace rounds to 13 decimals, by way of a number that much larger
 LARGEST_WHOLE = 2**53  # whole numbers up to here are exact in the search, in JSON and in every table
 STATED_ORDER = "_ambs_stated_order"  # attribute of a space: the names in the order of the problem's dict
 DECIMALS = 13  # that ConfigSpace keeps of a bound
@@ -208,8 +209,8 @@ def _check_parameter(parameter: Any) -> None:
         low, high = parameter.lower, parameter.upper
         if isinstance(low, int):
             _check_whole_bounds(field, low, high)
-        elif not (math.isfinite(low) and math.isfinite(high)):
-            raise ProblemError("problem", field, f"goes from {low} to {high}", "Both bounds must be finite")
+        else:
+            _check_bounds(field, low, high)
     else:
         for value in _listed_values(parameter):
             _check_value(field, _without_numpy(value), "has the choice")
@@ -246,6 +247,12 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+def _check_bounds(field: str, low: float, high: float) -> None:
+    if not (low >= -LARGEST_BOUND and high <= LARGEST_BOUND):
+        remedy = f"Numbers are searched from -{LARGEST_BOUND} to {LARGEST_BOUND}: search the exponent instead"
+        raise ProblemError("problem", field, f"goes from {low} to {high}", remedy)
+
+
 def _check_whole_bounds(field: str, low: int, high: int) -> None:
     if max(-low, high) > LARGEST_WHOLE:
         raise ProblemError(
@@ -265,6 +272,8 @@ def _bounds(field: str, choice: tuple[object, ...]) -> tuple[int | float, int | 
     if not _is_number(low) or not _is_number(high):
         raise ProblemError("problem", field, f"is {choice!r}", "Both bounds must be finite numbers")
     low, high = cast("int | float", low), cast("int | float", high)
+    if isinstance(low, float) or isinstance(high, float):
+        _check_bounds(field, low, high)
     if low >= high:
         raise ProblemError(
             "problem", field, f"has the low bound {low} and the high bound {high}", "Put the lower first"
@@ -272,7 +281,7 @@ def _bounds(field: str, choice: tuple[object, ...]) -> tuple[int | float, int | 
     if log and low <= 0:
         raise ProblemError("problem", field, f"is logarithmic from {low}", "A log range must start above 0")
     for bound in (low, high):
-        if abs(round(bound, DECIMALS) - bound) > 1e-6 * abs(bound):
+        if isinstance(bound, float) and abs(round(bound, DECIMALS) - bound) > 1e-6 * abs(bound):
             raise ProblemError(
                 "problem",
                 field,
@@ -295,7 +304,9 @@ def _is_rising(choices: list[object]) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _plain_json(value: object) -> object:

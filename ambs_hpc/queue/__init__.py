@@ -48,6 +48,7 @@ from ambs_hpc.queue.reads.launchers import (
     live_launchers,
     running_by_launcher,
     running_in,
+    slots_for,
 )
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
@@ -363,6 +364,7 @@ __all__ = [
     "silent_launchers",
     "site_of_allocation",
     "slot_account",
+    "slots_for",
     "source_summaries",
     "sources_of",
     "spare_checkpoints",

@@ -143,7 +143,7 @@ class HistorySearcher:
             return math.nan
         try:
             objective = math.nan if isinstance(observation.objective, str) else float(observation.objective)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             objective = math.nan
         if not math.isfinite(objective):
             raise ValueError(

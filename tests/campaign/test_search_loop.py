@@ -14,17 +14,33 @@ from ambs_hpc.campaign import loop as loop_module
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import CampaignConflict, DatabaseRefused, DatabaseUnreachable, NoLegalConfiguration
 from ambs_hpc.problem import Problem
-from ambs_hpc.queue import claim, complete, counts, fail, proposals_of, reading, transaction
-from ambs_hpc.records import Campaign, Observation, Proposal
+from ambs_hpc.queue import (
+    NodeCapacity,
+    claim,
+    complete,
+    counts,
+    fail,
+    note_capacity,
+    proposals_of,
+    reading,
+    transaction,
+)
+from ambs_hpc.records import Campaign, Observation, Proposal, Resources
 from ambs_hpc.search import Searcher
 from ambs_hpc.timing import SEARCH_HEARTBEAT_SECONDS
 from tests.queue import stock
 
 PROBLEM = Problem(name="digits", space={"lr": (0.0, 1.0), "layers": (1, 9)}, objective="model:train")
+ON_GPU = Problem(
+    name="digits",
+    space={"lr": (0.0, 1.0), "layers": (1, 9)},
+    objective="model:train",
+    resources=Resources(cores=1, gpus=1),
+)
 
 
-def campaign_of(connection: Connection, budget: int = 12) -> Campaign:
-    problem = {key: value for key, value in PROBLEM.to_json().items() if key != "name"}
+def campaign_of(connection: Connection, budget: int = 12, of: Problem = PROBLEM) -> Campaign:
+    problem = {key: value for key, value in of.to_json().items() if key != "name"}
     return stock.campaign(
         connection, problem=problem, method="random", method_options={}, max_evaluations=budget
     )
@@ -275,3 +291,42 @@ def test_proposals_whose_answer_was_lost_are_stored_once(
     stored = ordinals(any_engine, campaign)
     assert not loop.step().database_away
     assert ordinals(any_engine, campaign) == stored == list(range(5))
+
+
+def test_results_that_come_while_many_slots_are_filled_are_learned(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of hundreds of proposals came of what was known before the first of them."""
+    loop, campaign, _ = searching(any_engine, budget=60, slots=50)
+    told: list[int] = []
+    learn, ask = loop._searcher.tell, loop._searcher.ask
+
+    def asked(number: int) -> list[Proposal]:
+        proposals = ask(number)
+        if len(ordinals(any_engine, campaign)) == 16:
+            finish(any_engine, 3)
+        return proposals
+
+    monkeypatch.setattr(
+        loop._searcher, "tell", lambda observed: told.append(len(observed)) or learn(observed)
+    )
+    monkeypatch.setattr(loop._searcher, "ask", asked)
+    progress = loop.step()
+    assert told == [3]
+    assert progress.proposed == 56  # no more than was wanted at first: the rest comes with the next step
+    assert loop.step().proposed == 59
+
+
+@pytest.mark.parametrize(("nodes", "cores", "gpus", "asked"), [(1, 64, 4, 5), (10, 32, 4, 45)])
+def test_a_search_fills_the_slots_that_its_evaluations_find(
+    any_engine: Engine, nodes: int, cores: int, gpus: int, asked: int
+) -> None:
+    """Told of cores, or of smaller evaluations of another campaign, it spent its budget on its design."""
+    with transaction(any_engine) as connection:
+        campaign = campaign_of(connection, 60, ON_GPU)
+        launcher_id = stock.launcher(connection, slots=nodes * cores)
+        told = [NodeCapacity(f"n{index}", cores, gpus, 256.0) for index in range(nodes)]
+        note_capacity(connection, launcher_id, told)
+    loop = SearchLoop(any_engine, campaign, None, ManualClock())
+    loop.open()
+    assert loop.step().proposed == asked

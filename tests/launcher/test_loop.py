@@ -462,3 +462,14 @@ def test_idle_slots_are_explained(any_engine: Engine, tmp_path: Path) -> None:
     end = said()
     assert end.idle == "draining"
     assert 0 < end.busy_seconds < 2 * stage.clock.monotonic()
+
+
+def test_how_many_run_at_once_is_said_with_the_first_lease(any_engine: Engine, tmp_path: Path) -> None:
+    """A search beside the launcher proposes for one slot until it hears it: the others would stay idle."""
+    stage = Stage(any_engine, tmp_path, 1, Resources(cores=16))
+    loop, _ = stage.launcher(cores=64)
+    rounds(loop, 3)
+    with transaction(any_engine) as connection:
+        launcher = last_launcher(connection)
+    assert launcher is not None
+    assert launcher.identity.slots == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -80,6 +81,22 @@ def test_inactive_parameter_is_refused() -> None:
     check_configuration(space, {"d": "y"}, "point")
     with pytest.raises(ProblemError, match="inactive"):
         check_configuration(space, {"d": "y", "m": 0.5}, "point")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ((0.0, sys.float_info.max), "Numbers are searched from"),
+        ((-sys.float_info.max, 0.0, "log"), "Numbers are searched from"),
+        ((0.5, 10**400), "Numbers are searched from"),
+        ((0, 10**400), "exact up to"),
+    ],
+)
+def test_bounds_beyond_what_can_be_computed_with_are_refused(bounds: object, words: str) -> None:
+    """They ended in a traceback of ConfigSpace that names neither the file nor the parameter."""
+    with pytest.raises(ProblemError, match=words) as refused:
+        build_space({"penalty": bounds})
+    assert "'penalty'" in str(refused.value)
 
 
 @pytest.mark.parametrize(

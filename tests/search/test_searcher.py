@@ -131,7 +131,7 @@ def test_what_a_clause_forbids_is_not_learned() -> None:
     assert searcher.best() is None
 
 
-@pytest.mark.parametrize("objective", ["0.3", [0.3], object()])
+@pytest.mark.parametrize("objective", ["0.3", [0.3], object(), 10**400])
 def test_an_objective_of_another_type_is_refused_in_words(objective: object) -> None:
     """Not by a traceback from numpy."""
     searcher = create_searcher({"x": (0.0, 1.0)}, "random")

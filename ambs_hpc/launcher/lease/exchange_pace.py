@@ -66,6 +66,10 @@ class ExchangePace:
         """The database knows that the launcher lives."""
         self._heartbeat_at = said_at + timing.LAUNCHER_HEARTBEAT_SECONDS
 
+    def hasten_heartbeat(self, now: float) -> None:
+        """There is something that others wait to hear."""
+        self._heartbeat_at = min(self._heartbeat_at, now)
+
     def note_away(self, now: float) -> None:
         """The database gave no answer."""
         self._away_until = now + timing.DATABASE_RETRY_SECONDS

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
+from ambs_hpc.queue.schema.account_tables import launcher_node
 from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.row_mapping import launcher_value
-from ambs_hpc.records import Launcher, NewLauncher
+from ambs_hpc.records import Launcher, NewLauncher, Resources
 
 
 def running_in(connection: Connection, launcher_id: int) -> int:
@@ -47,6 +48,37 @@ def live_launchers(
     )
     found = [launcher_value(row) for row in connection.execute(statement)]
     return [one for one in found if campaign_id is None or _serves(one.identity, campaign_id)]
+
+
+def slots_for(connection: Connection, stale_after_seconds: float, campaign_id: int, shape: Resources) -> int:
+    """How many evaluations of this shape live launchers run at once, all of them together.
+
+    What a launcher says counts the smallest shape that it serves, of whatever campaign: no more than its
+    nodes have room for are taken of it, where it has told its nodes.
+    """
+    launchers = live_launchers(connection, stale_after_seconds, campaign_id)
+    node = launcher_node.c
+    kinds = (node.launcher_id, node.cores, node.gpus, node.memory_gib)
+    statement = (
+        select(*kinds, func.count().label("nodes"))
+        .where(node.launcher_id.in_([one.id for one in launchers]))
+        .group_by(*kinds)
+    )
+    room: dict[int, int] = {}
+    for row in connection.execute(statement) if launchers else ():
+        on_all = row.nodes * _on_one(shape, row.cores, row.gpus, row.memory_gib) // shape.nodes
+        room[row.launcher_id] = room.get(row.launcher_id, 0) + on_all
+    return sum(min(one.identity.slots, room.get(one.id, one.identity.slots)) for one in launchers)
+
+
+def _on_one(shape: Resources, cores: int, gpus: int, memory_gib: float | None) -> int:
+    """How many shares of evaluations of this shape an empty node has room for."""
+    room = [cores // shape.cores]
+    if shape.gpus:
+        room.append(gpus // shape.gpus)
+    if shape.memory_gib and memory_gib:
+        room.append(int(memory_gib // shape.memory_gib))
+    return min(*room, 1) if shape.takes_whole_nodes else min(room)
 
 
 def holders(connection: Connection) -> list[Launcher]:
