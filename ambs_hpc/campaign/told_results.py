@@ -13,7 +13,7 @@ from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit
 from ambs_hpc.problem.goals import OBJECTIVE, goals_of, named_objectives
-from ambs_hpc.problem.space import in_stored_order, space_from_json
+from ambs_hpc.problem.space import in_stored_order, space_from_json, stored_space
 from ambs_hpc.queue import EvaluationRow, import_results
 from ambs_hpc.records import IMPORTED, Configuration, ImportedResult, NewCampaign
 from ambs_hpc.states import FailureKind, State
@@ -75,8 +75,8 @@ def fit_results(
         UsageError: no row can be taken as things are: another direction, unknown or missing parameters,
             several campaigns.
     """
-    problem = cast("Mapping[str, Mapping[str, object]]", definition.problem)
-    fit = _LegalFit(SpaceFit(space_from_json(problem["space"]), _was(definition)))
+    space = stored_space(definition.problem, definition.name)
+    fit = _LegalFit(SpaceFit(space_from_json(space), _was(definition)))
     _check_campaigns(rows)
     if negate is None or not named_objectives(definition.problem):
         _check_direction(definition, rows, negate)
@@ -97,7 +97,7 @@ def fit_results(
             causes.append(row.words)
         else:
             try:
-                fitted = in_stored_order(fit.configuration(row), problem["space"])
+                fitted = in_stored_order(fit.configuration(row), space)
                 result = _result(row, fitted, bool(negate))
                 results.append(with_objectives(definition, row, result))
             except ProblemError as error:
@@ -135,7 +135,7 @@ def with_objectives(definition: NewCampaign, row: RawObservation, result: Import
 def _bounded(definition: NewCampaign) -> list[str]:
     """The metrics with bounds that a table may have by their names: no parameter is called so."""
     goals = goals_of(definition.problem, definition.direction)
-    space = cast("Mapping[str, list[Mapping[str, object]]]", definition.problem["space"])
+    space = stored_space(definition.problem, definition.name)
     others = {OBJECTIVE, *(str(one["name"]) for one in space["hyperparameters"])}
     return [name for name in goals.metrics if name not in others]
 

@@ -20,6 +20,7 @@ from ambs_hpc.launcher.exchange import (
     LauncherDatabase,
     Utilisation,
 )
+from ambs_hpc.launcher.executors.attempt_ends import without_configuration
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
 from ambs_hpc.launcher.rungs.rung_pauses import RungPauses
@@ -206,8 +207,6 @@ class LauncherLoop:
         if claimed is not None and outcome.failure is None:
             self._campaigns.note_run(claimed, seconds, outcome.error)
 
-    # -- what starts --------------------------------------------------------------------------------
-
     def _start_waiting(self) -> None:
         if not self._claiming:
             return
@@ -257,8 +256,6 @@ class LauncherLoop:
         if self._next == evaluation_id:
             self._next = None
             self._executor.cancel([evaluation_id], grace_seconds=0.0)
-
-    # -- the database -------------------------------------------------------------------------------
 
     def _begin_call(self) -> _UnderWay | None:
         """Begin the call that is due; None when none is."""
@@ -310,7 +307,7 @@ class LauncherLoop:
         if reply.claims:
             self._shape = reply.claims[-1].resources
         self._drop_former({one.id for one in reply.claims})
-        self._waiting += self._without_too_long(reply.claims, order.seconds_left)
+        self._waiting += self._startable(reply.claims, order.seconds_left)
         if reply.held is not None:
             self._heartbeat_at = asked_at + timing.LAUNCHER_HEARTBEAT_SECONDS
             self._compare(reply.held)
@@ -359,8 +356,10 @@ class LauncherLoop:
         """Whether the slots can go on for a while without the database."""
         return self._claiming and 2 * len(self._waiting) >= self._most_held
 
-    def _without_too_long(self, claims: Sequence[Claim], left: float) -> list[Claim]:
-        """Release those of campaigns seen for the first time that would hardly end in time."""
+    def _startable(self, claims: Sequence[Claim], left: float) -> list[Claim]:
+        """Release those that would hardly end in time, and fail those whose rows have no configuration."""
+        self._ended += [without_configuration(one) for one in claims if not one.configuration]
+        claims = [one for one in claims if one.configuration]
         too_long = self._campaigns.too_long(left, self.bounds)
         for one in claims:
             if one.campaign_id in too_long:
