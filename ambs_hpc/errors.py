@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_SEEN = 100  # characters of a wrong value that a message shows
+
 
 class AmbsError(Exception):
     """Anything this package raises on purpose; commands print it as one message, without a traceback."""
@@ -32,6 +34,42 @@ class NoSuchCampaign(NotFound):
 
 class CampaignConflict(AmbsError):
     """The campaign is another one, was revised meanwhile, or belongs to another live search."""
+
+
+class RowUnusable(AmbsError):
+    """A row holds what no version of ours stores there; nothing else of the database is wrong with it.
+
+    Args:
+        row: the id of the row, or what stands for it.
+        seen: the value.
+        accepted: what may stand there, in words.
+    """
+
+    lead = "Accepted: "
+
+    def __init__(self, table: str, row: object, field: str, seen: object, accepted: str) -> None:
+        shown = seen if isinstance(seen, str) and type(seen) is str else repr(seen)
+        words = shown if len(shown) <= LONGEST_SEEN else shown[:LONGEST_SEEN] + "..."
+        super().__init__(f"{table} {row} in the database: {field} is {words}. {self.lead}{accepted}")
+        self.table, self.row, self.field, self.seen, self.accepted = table, row, field, seen, accepted
+
+    @property
+    def group(self) -> str:
+        """What rows with the same fault have in common."""
+        return f"{self.table}.{self.field}"
+
+
+class OutsideOfSpace(RowUnusable):
+    """An evaluation's configuration is one, but not of the space of its campaign."""
+
+    lead = ""  # the space says what is wrong
+
+    def __init__(self, evaluation_id: int, configuration: object, accepted: str) -> None:
+        super().__init__("evaluation", evaluation_id, "configuration", configuration, accepted)
+
+    @property
+    def group(self) -> str:
+        return f"{super().group} outside of its space"
 
 
 class DatabaseError(AmbsError):

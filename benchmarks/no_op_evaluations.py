@@ -138,6 +138,9 @@ def stock_queue(engine: Engine, name: str, objective: dict[str, object], folder:
                 name, {}, objective, "minimize", folder, f"{folder}/runs", "random", {}, 0, number, 1, 3
             ),
         )
-        new = [NewEvaluation(ordinal, Proposal({}, "random"), Resources()) for ordinal in range(number)]
+        new = [
+            NewEvaluation(ordinal, Proposal({"number": ordinal}, "random"), Resources())
+            for ordinal in range(number)
+        ]
         enqueue(connection, campaign.id, new)
     return campaign.id

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ambs_hpc.api.choices import chosen_database, only_campaign
 from ambs_hpc.api.objectives.goal_summary import why_infeasible
@@ -288,7 +288,9 @@ class CampaignReader:
         return is_to_come or any(one.identity.allocation_id is not None for one in alive)
 
     def _parameters(self) -> list[str]:
-        space = cast("dict[str, Any]", self._stored.definition.problem["space"])
+        from ambs_hpc.problem.space import stored_space
+
+        space = stored_space(self._stored.definition.problem, self._stored.name)
         return [str(one["name"]) for one in space["hyperparameters"]]
 
 

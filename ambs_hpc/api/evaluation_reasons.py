@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+from ambs_hpc.api.learned_rows import LearnedRows
 from ambs_hpc.api.objectives.front_place import FrontStanding, front_standing
 from ambs_hpc.api.reasons.problem_files import allow_command, can_submit
+from ambs_hpc.errors import RowUnusable
 from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
 from ambs_hpc.insight.waiting_reasons import LivingLauncher, Need, WaitingReason, waiting_reasons
 from ambs_hpc.queue import (
@@ -25,6 +26,7 @@ from ambs_hpc.queue import (
     reading,
     running_in,
     show_evaluation,
+    tell_fault,
     waiting_ahead,
 )
 from ambs_hpc.states import State
@@ -86,11 +88,15 @@ def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
 def _known(story: EvaluationStory, ended: int, pending: int, results: list[StoredResult]) -> KnownThen:
     campaign = story.campaign
     own = StoredResult(story.row.id, story.row.configuration, 0.0, "")
-    within, others = in_newest_space(campaign, [own]), in_newest_space(campaign, results)
-    nearest = None
-    if within:
-        space = newest_space(campaign)
-        nearest = nearest_known(space, within[0].configuration, [one.configuration for one in others])
+    nearest, others = None, []
+    try:
+        learned = LearnedRows(campaign)
+    except RowUnusable as fault:  # all but the neighbour is known without the space
+        tell_fault(fault)
+    else:
+        within, others = learned.of([own]), learned.of(results)
+        known = [one.configuration for one in others]
+        nearest = nearest_known(learned.space, within[0].configuration, known) if within else None
     goals = goals_of_stored(campaign)  # of several there is a front, not a best one
     better = min if campaign.definition.direction == "minimize" else max
     return KnownThen(

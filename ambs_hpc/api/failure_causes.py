@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+from ambs_hpc.api.learned_rows import LearnedRows
 from ambs_hpc.insight.evaluation_columns import evaluation_columns
 from ambs_hpc.insight.failure_rules import FailureRule, failure_rules
 from ambs_hpc.insight.remedies import remedies, remedy_of_rule
@@ -15,11 +15,11 @@ from ambs_hpc.queue import failures, reading, sampled_results, stored_failures
 from ambs_hpc.threads import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Engine
 
-    from ambs_hpc.queue import FailureGroup, SampledResults, StoredFailure, StoredResult
+    from ambs_hpc.queue import FailureGroup, StoredFailure, StoredResult
     from ambs_hpc.records import Campaign
 
 MOST_FAILURES_READ, MOST_OF_A_SIGNATURE, MOST_RESULTS = 20_000, 1000, 2000
@@ -59,23 +59,29 @@ def failure_causes(engine: Engine, campaign: Campaign, most: int) -> list[Failur
         groups = failures(connection, campaign.id)[:most]
         failed = stored_failures(connection, campaign.id, MOST_FAILURES_READ)
         sampled = sampled_results(connection, campaign.id, MOST_RESULTS, imported=False)
-    found = []
+    if not groups:
+        return []
+    found, learned = [], LearnedRows(campaign)
+    failed, succeeded = learned.of(failed), learned.of(sampled.results)
     with one_thread():  # several spin on matrices this small, and on a login node they are others' cores
         for group in groups:
             alike = [row for row in failed if (row.kind, row.signature) == (group.kind, group.signature)]
-            found.append(_cause(campaign, group, alike[-MOST_OF_A_SIGNATURE:], sampled))
+            compared = _Compared(alike[-MOST_OF_A_SIGNATURE:], succeeded, sampled.number)
+            found.append(_cause(campaign.name, learned.space, group, compared))
     return found
 
 
-def _cause(
-    campaign: Campaign,
-    group: FailureGroup,
-    alike: Sequence[StoredFailure],
-    sampled: SampledResults,
-) -> FailureCause:
-    failed, succeeded = in_newest_space(campaign, alike), in_newest_space(campaign, sampled.results)
+class _Compared(NamedTuple):
+    """What one signature is looked for in: its failures, and successes out of `all_succeeded`."""
+
+    failed: Sequence[StoredFailure]
+    succeeded: Sequence[StoredResult]
+    all_succeeded: int
+
+
+def _cause(campaign: str, space: Mapping[str, Any], group: FailureGroup, compared: _Compared) -> FailureCause:
+    failed, succeeded, all_succeeded = compared
     rows: list[StoredFailure | StoredResult] = [*failed, *succeeded]
-    space = newest_space(campaign)
     columns = evaluation_columns(space, [row.configuration for row in rows], [row.node for row in rows])
     rules = failure_rules(columns, np.arange(len(rows)) < len(failed)) if succeeded else []
     return FailureCause(
@@ -83,7 +89,7 @@ def _cause(
         tuple(rules),
         len(failed),
         len(succeeded),
-        sampled.number,
-        tuple(remedy_of_rule(rule.conditions, space, campaign.name) for rule in rules),
-        tuple(remedies(group.kind, group.example_id, campaign.name)),
+        all_succeeded,
+        tuple(remedy_of_rule(rule.conditions, space, campaign) for rule in rules),
+        tuple(remedies(group.kind, group.example_id, campaign)),
     )

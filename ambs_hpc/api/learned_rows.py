@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from ambs_hpc.queue import StoredFailure, StoredResult
@@ -12,17 +12,24 @@ if TYPE_CHECKING:
     Stored = TypeVar("Stored", StoredResult, StoredFailure)
 
 
-def newest_space(campaign: Campaign) -> Mapping[str, Any]:
-    """The space as it is now, in its stored form."""
-    return cast("Mapping[str, Any]", campaign.definition.problem["space"])
+class LearnedRows:
+    """Takes those of a campaign's rows that lie in its space as it is now."""
 
+    def __init__(self, campaign: Campaign) -> None:
+        """
+        Raises:
+            RowUnusable: the campaign's own row has no space that can be read.
+        """
+        from ambs_hpc.campaign.legal_rows import LegalRows
 
-def in_newest_space(campaign: Campaign, rows: Sequence[Stored]) -> list[Stored]:
-    """Those of the rows that lie in the space as it is now, with their configurations in it."""
-    from ambs_hpc.campaign.carry_over import carry_over_of
+        self._legal = LegalRows(campaign)
 
-    carry_over = carry_over_of(campaign.definition.problem)
-    if carry_over is None:  # the space never was another one
-        return list(rows)
-    carried = [(row, carry_over.carried(row.configuration)) for row in rows]
-    return [row._replace(configuration=one) for row, one in carried if one is not None]
+    @property
+    def space(self) -> Mapping[str, Any]:
+        """The space as it is now, in its stored form."""
+        return self._legal.space
+
+    def of(self, rows: Sequence[Stored]) -> list[Stored]:
+        """Those of the rows that lie in it, with their configurations in it; others are told."""
+        carried = [(row, self._legal.carried(row.id, row.configuration)) for row in rows]
+        return [row._replace(configuration=one) for row, one in carried if one is not None]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from ambs_hpc import queue
 from ambs_hpc.bridges.exported_run import ExportedCampaign, ExportedRun, exported_run, run_key
@@ -16,6 +16,7 @@ from ambs_hpc.bridges.optuna_storage import OptunaStorage
 from ambs_hpc.bridges.tensorboard_files import TensorboardFiles
 from ambs_hpc.bridges.wandb_files import WandbFiles
 from ambs_hpc.errors import UsageError
+from ambs_hpc.problem.space import stored_space
 from ambs_hpc.states import State
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ def export_campaign(engine: Engine, campaign: Campaign, form: str, output: Path)
                 for row in queue.list_evaluations(connection, campaign.id, state, limit=None)
             ]
             revisions = queue.revisions_of(connection, campaign.id)
-        spaces = [one.definition.problem["space"] for one in revisions]
-        exported = ExportedCampaign.of(campaign, cast("Sequence[Mapping[str, object]]", spaces))
+        spaces = [stored_space(one.definition.problem, campaign.name) for one in revisions]
+        exported = ExportedCampaign.of(campaign, spaces)
         known = files.known(exported)
         rows.sort(key=lambda row: (row.finished_at or 0.0, row.id))
         new = [row for row in rows if files.run_id(run_key(row, exported)) not in known]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawPoint, SpaceFit
-from ambs_hpc.problem.space import in_stored_order, space_from_json
+from ambs_hpc.problem.space import in_stored_order, space_from_json, stored_space
 from ambs_hpc.queue import EvaluationRow, enqueue, get_campaign
 from ambs_hpc.records import MANUAL, Configuration, NewEvaluation, Proposal, Resources
 
@@ -41,8 +41,8 @@ def fit_points(
         ProblemError: names the point, the parameter, its value and what is accepted.
         UsageError: a point lacks parameters; the message names their defaults.
     """
-    problem = cast("Mapping[str, Mapping[str, object]]", definition.problem)
-    fit = SpaceFit(space_from_json(problem["space"]))
+    space = stored_space(definition.problem, definition.name)
+    fit = SpaceFit(space_from_json(space))
     return [_fitted(fit, point, with_defaults) for point in points]
 
 

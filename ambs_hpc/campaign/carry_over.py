@@ -10,12 +10,11 @@ A stored problem whose space was revised has two more entries:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, cast
 
-from ambs_hpc.problem.space import space_from_json
+from ambs_hpc.problem.space import space_from_json, stored_space
 from ambs_hpc.problem.space_differences import parameters_of
-from ambs_hpc.records import Configuration, Proposal, Value
+from ambs_hpc.records import Configuration, Value
 from ambs_hpc.search.encoding import Encoding
 
 WAS, STATED_SPACE = "was", "stated_space"
@@ -40,6 +39,8 @@ class CarryOver:
         Parameters that were added have the value that was in force before; those that were removed are gone,
         if they had the value that is in force since.
         """
+        if not configuration:  # a row that has none; it would be read as the default
+            return None
         given = dict(self._missing)
         for name, value in configuration.items():
             if name in given:
@@ -58,15 +59,6 @@ class CarryOver:
         """Those of the points that lie in the newest space."""
         return [carried for one in points if (carried := self.carried(one)) is not None]
 
-    def of_proposals(self, proposals: Iterable[Proposal]) -> list[Proposal | None]:
-        """All proposals in their order, as ones of the newest space; None for those outside.
-
-        Several may have become the same: of what they were told, the search keeps what it would of one that
-        was proposed several times.
-        """
-        carried = [(one, self.carried(one.configuration)) for one in proposals]
-        return [None if new is None else replace(one, configuration=new) for one, new in carried]
-
     def _is_still_in_force(self, name: str, value: Value) -> bool:
         if name not in self._was:
             return False
@@ -78,5 +70,5 @@ def carry_over_of(problem: Mapping[str, object]) -> CarryOver | None:
     """How a stored problem's earlier configurations are read; None where its space was never revised."""
     if WAS not in problem:
         return None
-    space = cast("Mapping[str, Any]", problem["space"])
+    space = stored_space(problem, str(problem.get("name")))
     return CarryOver(space, cast("Mapping[str, Value | None]", problem[WAS]))

@@ -14,7 +14,7 @@ from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.fidelity import fidelity_from_json
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.goals import Goals, goals_of
-from ambs_hpc.problem.space import space_from_json
+from ambs_hpc.problem.space import space_from_json, stored_space
 from ambs_hpc.queue import create_campaign, find_campaign, reading, revisions_of, transaction
 from ambs_hpc.records import Campaign, NewCampaign, Source
 from ambs_hpc.search import DEFAULT_METHOD, WARM, Searcher, create_searcher
@@ -128,12 +128,12 @@ def goals_of_campaign(definition: NewCampaign) -> Goals:
 def searcher_for(definition: NewCampaign, sources: Iterable[Source] = ()) -> Searcher:
     """A searcher at the beginning of the campaign, rebuilt from stored values alone."""
     problem = definition.problem
-    starting_points = cast("list[dict[str, bool | int | float | str]]", problem["starting_points"])
+    starting_points = cast("list[dict[str, bool | int | float | str]]", problem.get("starting_points", []))
     carry_over = carry_over_of(problem)
     fidelity = fidelity_from_json(problem.get("fidelity"))
     goals = goals_of_campaign(definition)
     return create_searcher(
-        space_from_json(cast("Mapping[str, object]", problem["space"])),
+        space_from_json(stored_space(problem, definition.name)),
         definition.method,
         goals.directions if goals.has_several else definition.direction,
         definition.seed,

@@ -12,6 +12,7 @@ from ambs_hpc.campaign.settings import SearchSettings
 from ambs_hpc.errors import CampaignConflict, UsageError, nearest
 from ambs_hpc.problem.checkpoint_policy import KEEP_ALL
 from ambs_hpc.problem.goals import goals_of
+from ambs_hpc.problem.space import space_from_json, stored_space
 from ambs_hpc.problem.space_differences import (
     StoredParameter,
     StoredSpace,
@@ -49,7 +50,7 @@ def wanted_after(found: Campaign, wanted: NewCampaign, settings: SearchSettings)
     before = found.definition
     _refuse_another(found, wanted, settings)
     space = _space_after(found, wanted, settings)
-    is_revised = space is not before.problem["space"]
+    is_revised = space is not stored_space(before.problem, found.name)
     problem: dict[str, object] = {**before.problem, **wanted.problem, "space": space}
     problem["direction"] = before.problem.get(
         "direction", before.direction
@@ -83,7 +84,7 @@ def definition_differences(before: NewCampaign, after: NewCampaign) -> list[Revi
     if before == after:
         return []
     found = space_differences(
-        cast("StoredSpace", before.problem["space"]), cast("StoredSpace", after.problem["space"])
+        stored_space(before.problem, before.name), stored_space(after.problem, after.name)
     )
     found += _was_differences(before.problem, after.problem)
     found += _constraint_differences(before, after)
@@ -138,7 +139,7 @@ def was_after(
 def _space_after(found: Campaign, wanted: NewCampaign, settings: SearchSettings) -> StoredSpace:
     """The stored space where the wanted one says nothing new, else the wanted one."""
     problem = cast("Mapping[str, StoredSpace]", found.definition.problem)
-    before, now = problem["space"], cast("StoredSpace", wanted.problem["space"])
+    before, now = stored_space(problem, found.name), stored_space(wanted.problem, wanted.name)
     differences = space_differences(before, now)
     if not differences or not space_differences(problem.get(STATED_SPACE, before), now):
         return before
@@ -155,10 +156,8 @@ def _refuse_another(found: Campaign, wanted: NewCampaign, settings: SearchSettin
     """Raise a CampaignConflict where it is not the same objective, direction and seed."""
     before, told = found.definition, []
     problem = cast("Mapping[str, StoredSpace]", before.problem)
-    names = [
-        parameters_of(one).keys()
-        for one in (problem.get(STATED_SPACE, problem["space"]), cast("StoredSpace", wanted.problem["space"]))
-    ]
+    stated = problem.get(STATED_SPACE, stored_space(problem, found.name))
+    names = [parameters_of(one).keys() for one in (stated, stored_space(wanted.problem, wanted.name))]
     for key in ("function", "command"):
         old, new = before.objective.get(key), wanted.objective.get(key)
         # A command names the parameters, so that it changes with them.
@@ -288,7 +287,7 @@ def edited_space(found: Campaign, edits: Mapping[str, Sequence[str]], was: Mappi
         UsageError: an edit cannot be made.
     """
     problem = cast("Mapping[str, Any]", found.definition.problem)
-    space = problem["space"]
+    space = stored_space(problem, found.name)
     for option, texts in edits.items():
         for text in texts:
             space = EDITS[option](space, text)
@@ -315,7 +314,8 @@ EDITS: Mapping[str, Callable[[StoredSpace, str], StoredSpace]] = {
 
 def space_lines(found: Campaign) -> list[str]:
     """A campaign's parameters, conditions and forbidden clauses, a line each."""
-    space = cast("StoredSpace", found.definition.problem["space"])
+    space = stored_space(found.definition.problem, found.name)
+    space_from_json(space)  # raises what else is wrong with it
     lines = [f"{name}: {domain_words(one)}" for name, one in parameters_of(space).items()]
     lines += [f"{one['child']} only if {clause_words(one)}" for one in space["conditions"]]
     return lines + [f"forbidden: {clause_words(one)}" for one in space["forbiddens"]]

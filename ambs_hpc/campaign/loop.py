@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ambs_hpc import identity
-from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.creation import goals_of_campaign, searcher_for
 from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
+from ambs_hpc.campaign.legal_rows import LegalRows
 from ambs_hpc.campaign.progress import Progress
 from ambs_hpc.campaign.rung_feed import RungFeed
 from ambs_hpc.clock import Clock
@@ -100,7 +100,7 @@ class SearchLoop:
         self._has_goals = False  # several objectives, or constraints: then metrics are read
         self._has_rungs = False  # a fidelity: then values on rungs are read, and what is paused is promoted
         self._database_uid = ""
-        self._carry_over: CarryOver | None = None  # where the space was revised
+        self._legal: LegalRows = LegalRows(campaign)
         self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
         self._is_rebuilt = False
         self._cursor = 0
@@ -254,7 +254,7 @@ class SearchLoop:
         observed: list[Observation] = []
         cancelled: list[Configuration] = []
         for one in finished:
-            carried = self._carried(one)
+            carried = self._carried(one.id, one)
             if carried is None:
                 self._uncounted.add(one.ordinal)
             elif one.state is State.CANCELLED:
@@ -266,13 +266,11 @@ class SearchLoop:
             self._searcher.discard(cancelled)
         self._cursor = finished[-1].sequence
 
-    def _carried(self, one: Finished | RungResult) -> Configuration | None:
+    def _carried(self, evaluation_id: int, one: Finished | RungResult) -> Configuration | None:
         """Its configuration as one of the newest space; None where it does not count."""
         if one.ordinal in self._uncounted:
             return None
-        if self._carry_over is None:
-            return one.configuration
-        return self._carry_over.carried(one.configuration)
+        return self._legal.carried(evaluation_id, one.configuration)
 
     def _propose(self, wanted: int) -> None:
         if self._exhausted:
@@ -342,7 +340,7 @@ class SearchLoop:
             rungs = self._rungs.read(connection)
         before, self._sources = self._first_endings, len(sources)
         self._searcher = searcher_for(self._campaign.definition, sources)
-        self._carry_over = carry_over_of(self._campaign.definition.problem)
+        self._legal = LegalRows(self._campaign)
         self._proposed, self._cursor, self._unsaved, self._exhausted = 0, 0, [], False
         self._added, self._uncounted = 0, set()
         self._dead_end = ""
@@ -365,9 +363,7 @@ class SearchLoop:
         self._has_rungs = campaign.definition.problem.get("fidelity") is not None
 
     def _restore(self, rows: Sequence[Proposed]) -> None:
-        proposals: list[Proposal | None] = [row.proposal for row in rows]
-        if self._carry_over is not None:
-            proposals = self._carry_over.of_proposals([row.proposal for row in rows])
+        proposals = self._legal.of_proposals(rows)
         counted = {
             row.ordinal: one.configuration
             for row, one in zip(rows, proposals, strict=True)

@@ -32,13 +32,13 @@ class RungFeed:
         self,
         searcher: Searcher,
         results: Sequence[RungResult],
-        carried: Callable[[RungResult], Configuration | None],
+        carried: Callable[[int, RungResult], Configuration | None],
     ) -> None:
         """The searcher learns them, if it can, as configurations of the newest space."""
         if not results:
             return
         if isinstance(searcher, LearnsRungs):
-            found = [(carried(one), one) for one in results]
+            found = [(carried(one.evaluation_id, one), one) for one in results]
             searcher.tell_rungs(
                 [RungValue(fits, one.rung, one.value) for fits, one in found if fits is not None]
             )

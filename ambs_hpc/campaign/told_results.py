@@ -6,14 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ambs_hpc.campaign.carry_over import WAS
 from ambs_hpc.campaign.given_rows import GivenRows, configuration_key
 from ambs_hpc.errors import ProblemError, UsageError, nearest
 from ambs_hpc.observations import RawObservation, RowEnding, SpaceFit
-from ambs_hpc.problem.goals import OBJECTIVE, goals_of, named_objectives
-from ambs_hpc.problem.space import in_stored_order, space_from_json
+from ambs_hpc.problem.goals import OBJECTIVE, Goals, goals_of, named_objectives
+from ambs_hpc.problem.space import in_stored_order, space_from_json, stored_space
 from ambs_hpc.queue import EvaluationRow, import_results
 from ambs_hpc.records import IMPORTED, Configuration, ImportedResult, NewCampaign
 from ambs_hpc.states import FailureKind, State
@@ -75,13 +75,10 @@ def fit_results(
         UsageError: no row can be taken as things are: another direction, unknown or missing parameters,
             several campaigns.
     """
-    problem = cast("Mapping[str, Mapping[str, object]]", definition.problem)
-    fit = _LegalFit(SpaceFit(space_from_json(problem["space"]), _was(definition)))
+    space = stored_space(definition.problem, definition.name)
+    fit = _LegalFit(SpaceFit(space_from_json(space), _was(definition)))
     _check_campaigns(rows)
-    if negate is None or not named_objectives(definition.problem):
-        _check_direction(definition, rows, negate)
-    else:
-        raise UsageError("--negate turns one objective; turn the columns of several before they are told.")
+    _check_direction(definition, rows, negate)
     names = _check_names(definition, fit.space_fit, rows, set(ignored))
     taken = {*named_objectives(definition.problem), *_bounded(definition)}
     left_out = [name for name in names if name not in taken]
@@ -97,7 +94,7 @@ def fit_results(
             causes.append(row.words)
         else:
             try:
-                fitted = in_stored_order(fit.configuration(row), problem["space"])
+                fitted = in_stored_order(fit.configuration(row), space)
                 result = _result(row, fitted, bool(negate))
                 results.append(with_objectives(definition, row, result))
             except ProblemError as error:
@@ -121,21 +118,23 @@ def with_objectives(definition: NewCampaign, row: RawObservation, result: Import
     result = replace(result, metrics={**row.metrics, **known})
     if not names:
         return result
-    numbers = {
-        name: _number(cells.get(name, result.objective if name == names[0] else None)) for name in names
-    }
+    # The first one is that of the column that was chosen, and has the sign that was wanted.
+    numbers = {name: _number(cells.get(name)) for name in names} | {names[0]: result.objective}
     missing = [name for name, number in numbers.items() if number is None]
     if missing:
-        raise ProblemError(
-            row.place, missing[0], f"is {cells.get(missing[0])!r}", f"Give a number for {', '.join(names)}"
-        )
+        name, there = missing[0], ", ".join(map(str, cells))
+        remedy = f"Give a number for {', '.join(names)}"
+        if name in cells:
+            raise ProblemError(row.place, name, f"is {cells[name]!r}", remedy)
+        remedy += f"; --map OLD={name} if it has another name there"
+        raise ProblemError(row.place, name, f"is missing: there is {there}", remedy)
     return replace(result, objective=numbers[names[0]], metrics={**result.metrics, **numbers})
 
 
 def _bounded(definition: NewCampaign) -> list[str]:
     """The metrics with bounds that a table may have by their names: no parameter is called so."""
     goals = goals_of(definition.problem, definition.direction)
-    space = cast("Mapping[str, list[Mapping[str, object]]]", definition.problem["space"])
+    space = stored_space(definition.problem, definition.name)
     others = {OBJECTIVE, *(str(one["name"]) for one in space["hyperparameters"])}
     return [name for name in goals.metrics if name not in others]
 
@@ -161,38 +160,64 @@ def tell_results(engine: Engine, campaign: Campaign, results: Sequence[ImportedR
         CampaignConflict: somebody has changed its space since; nothing was stored.
     """
     return GivenRows(engine, campaign.id).store(
-        lambda rows: unknown_results(rows, results),
+        lambda rows: unknown_results(rows, results, campaign.definition),
         lambda connection, _, new: import_results(connection, campaign.id, new),
         campaign,
     )
 
 
-def unknown_results(rows: Iterable[EvaluationRow], results: Sequence[ImportedResult]) -> list[ImportedResult]:
+def unknown_results(
+    rows: Iterable[EvaluationRow], results: Sequence[ImportedResult], definition: NewCampaign
+) -> list[ImportedResult]:
     """Those of the results that say something new about a configuration.
 
-    What this campaign has measured itself stands, whatever was measured elsewhere.
+    What this campaign has measured itself stands, whatever was measured elsewhere. Elsewhere, results are
+    the same where all objectives and all metrics with bounds are.
     """
-    known: dict[str, list[tuple[bool, float | None]]] = {}
+    goals = goals_of(definition.problem, definition.direction)
+    known: dict[str, list[_Said]] = {}
     for row in rows:
         if row.state in (State.DONE, State.FAILED):
-            is_own = row.proposal_kind != IMPORTED
-            known.setdefault(configuration_key(row.configuration), []).append((is_own, row.objective))
+            said = _said(goals, row.objective, row.metrics)
+            own = said._replace(is_own=row.proposal_kind != IMPORTED)
+            known.setdefault(configuration_key(row.configuration), []).append(own)
     new: list[ImportedResult] = []
     for result in results:
-        said = known.setdefault(configuration_key(result.configuration), [])
-        if not any(_covers(is_own, objective, result) for is_own, objective in said):
-            said.append((False, result.objective))
+        before = known.setdefault(configuration_key(result.configuration), [])
+        says = _said(goals, result.objective, result.metrics)
+        if not any(_covers(one, says) for one in before):
+            before.append(says)
             new.append(result)
     return new
 
 
-def _covers(is_own: bool, objective: float | None, result: ImportedResult) -> bool:
-    """Whether a stored result makes another one superfluous."""
-    if result.objective is None:
+class _Said(NamedTuple):
+    """What is known of a configuration: its objectives and its metrics with bounds; none of a failure."""
+
+    objective: float | None
+    numbers: tuple[float | None, ...]
+    is_own: bool = False
+
+
+def _said(goals: Goals, objective: float | None, metrics: Mapping[str, object]) -> _Said:
+    names = (*goals.names[1:], *goals.metrics)
+    return _Said(objective, tuple(goals.value(name, objective, metrics) for name in names))
+
+
+def _covers(known: _Said, said: _Said) -> bool:
+    """Whether what is known makes another result superfluous."""
+    if said.objective is None:
         return True  # it is known with a value, or as a failure
-    if objective is None:
+    if known.objective is None:
         return False
-    return is_own or math.isclose(objective, result.objective, rel_tol=SAME_OBJECTIVE, abs_tol=0.0)
+    pairs = zip((known.objective, *known.numbers), (said.objective, *said.numbers), strict=True)
+    return known.is_own or all(_is_same(one, other) for one, other in pairs)
+
+
+def _is_same(known: float | None, said: float | None) -> bool:
+    if said is None or known is None:
+        return said is None
+    return math.isclose(known, said, rel_tol=SAME_OBJECTIVE, abs_tol=0.0)
 
 
 class _LegalFit:
@@ -239,11 +264,23 @@ def _check_campaigns(rows: Sequence[RawObservation]) -> None:
 
 def _check_direction(definition: NewCampaign, rows: Sequence[RawObservation], negate: bool | None) -> None:
     others = {row.direction for row in rows if row.direction} - {definition.direction}
-    if negate is None and others:
+    names = named_objectives(definition.problem)
+    has_several = len(names) > 1
+    if negate and has_several:
         raise UsageError(
-            f"The results were {others.pop()}d, campaign {definition.name!r} is {definition.direction}d. "
-            "Give --negate to turn the sign of every objective (0.9 becomes -0.9), or --no-negate to take "
-            "them as they are."
+            f"--negate turns the sign of one objective, and campaign {definition.name!r} has "
+            f"{', '.join(names)}. Turn the columns that are meant in the table, and give --no-negate."
+        )
+    if negate is None and others:
+        which = f"{names[0]} of " if names else ""
+        turn = (
+            "Turn the columns that are meant in the table, and give"
+            if has_several
+            else "Give --negate to turn the sign of every objective (0.9 becomes -0.9), or"
+        )
+        raise UsageError(
+            f"The results were {others.pop()}d, {which}campaign {definition.name!r} is "
+            f"{definition.direction}d. {turn} --no-negate to take them as they are."
         )
 
 

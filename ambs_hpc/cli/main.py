@@ -141,6 +141,16 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 (the border of the process)
         write_traceback(error)  # Python's own would print a stored text raw
         sys.exit(EXIT_ERROR)
+    finally:
+        _tell_left_out()
+
+
+def _tell_left_out() -> None:
+    """Say how many rows were left out, where the database was read at all."""
+    read = sys.modules.get("ambs_hpc.queue.sql.stored_values")
+    words = read.left_out_words() if read is not None else ""
+    if words:
+        write(f"ambs: left out, because the database holds there what cannot be used: {words}\n", err=True)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambs_hpc.clock import Clock, SystemClock
-from ambs_hpc.errors import ObjectiveNotAllowed
+from ambs_hpc.errors import ObjectiveNotAllowed, RowUnusable
 from ambs_hpc.launcher.evaluation_spec import EvaluationSpec
 from ambs_hpc.launcher.executors.lookout import Lookout
 from ambs_hpc.launcher.executors.protocol import Unloadable
@@ -124,8 +125,11 @@ class Campaigns:
 
     def meet(self, connection: Connection, claims: Sequence[Claim]) -> None:
         """Find out how to run the campaigns of claims; refuse objectives that are not registered here."""
-        for campaign_id in {one.campaign_id for one in claims}:
-            self._meet(connection, campaign_id)
+        for campaign_id, name in {(one.campaign_id, one.campaign) for one in claims}:
+            try:
+                self._meet(connection, campaign_id)
+            except RowUnusable as error:  # somebody wrote to the database; other campaigns are served
+                self._refuse(campaign_id, name, str(error))
 
     def _meet(self, connection: Connection, campaign_id: int, *, again: bool = False) -> None:
         version = campaign_version(connection, campaign_id)
@@ -168,7 +172,8 @@ class Campaigns:
         for campaign_id in left_out & self._versions.keys():
             version = campaign_version(connection, campaign_id)
             if version is not None and version != self._versions[campaign_id]:
-                self._meet(connection, campaign_id)
+                with suppress(RowUnusable):  # it stays left out
+                    self._meet(connection, campaign_id)
 
     def is_refused(self, claim: Claim) -> bool:
         """Whether evaluations of its campaign are not run here."""

@@ -18,6 +18,7 @@ from ambs_hpc.launcher.exchange import (
     LauncherDatabase,
     Utilisation,
 )
+from ambs_hpc.launcher.executors.attempt_ends import without_configuration
 from ambs_hpc.launcher.executors.protocol import Ended, Executor, Interrupted, Unloadable
 from ambs_hpc.launcher.idle_reason import Moment
 from ambs_hpc.launcher.lease.exchange_pace import FIRST_ASK_SECONDS, ExchangePace
@@ -233,9 +234,13 @@ class LauncherLoop:
         # Of some a former attempt may run here: it was taken from us, and we had not heard.
         self._end_taken(self._leases.withdraw({one.id for one in claims}))
         self._demand.note_leased(claims)
-        self._leases.add(claims)
+        startable = [one for one in claims if one.configuration]  # rows are written by others as well
+        for one in claims:
+            if not one.configuration:
+                self._leases.report(without_configuration(one))
+        self._leases.add(startable)
         too_long = self._campaigns.too_long(seconds_left, self.bounds)
-        late = [one for one in claims if one.campaign_id in too_long]
+        late = [one for one in startable if one.campaign_id in too_long]
         self._starter.give_back(late, "too little time left")
 
     def _compare(self, held: set[tuple[int, int]]) -> None:

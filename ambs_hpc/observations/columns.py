@@ -28,7 +28,7 @@ def table_observations(
     columns = list(dict.fromkeys(name for row in rows for name in row.cells))
     if not columns:
         raise UsageError(f"{where} has no row below its header: there is nothing to tell.")
-    column = _objective_column(where, columns, objective)
+    column = _objective_column(where, columns, objective, renamed)
     names = list(dict.fromkeys(name for row in rows for name in _parameter_names(row, column)))
     _check_renamed(where, [*names, *columns], renamed)
     return [_observation(row, column, renamed) for row in rows]
@@ -48,9 +48,11 @@ def table_points(where: str, rows: Sequence[TableRow]) -> list[RawPoint]:
     return [RawPoint(row.place, _values(row, None, {})[0]) for row in rows]
 
 
-def _objective_column(where: str, columns: Sequence[str], objective: str | None) -> str:
+def _objective_column(
+    where: str, columns: Sequence[str], objective: str | None, renamed: Mapping[str, str]
+) -> str:
     wanted = objective or OBJECTIVE
-    for name in (wanted, METRIC + wanted):
+    for name in (wanted, METRIC + wanted, *(old for old, new in renamed.items() if new == wanted)):
         if name in columns:
             return name
     several = [name for name in columns if name.startswith(f"{OBJECTIVE}_")]
@@ -119,7 +121,7 @@ def _values(
     by_plain_name = {old.removeprefix(PARAMETER): new for old, new in renamed.items()}
     values = {by_plain_name.get(name, name): value for name, value in found.items()}
     for old, new in renamed.items():  # a column that was not marked as a parameter is one by its new name
-        if old in row.cells:
+        if old in row.cells and old != objective:
             values[new] = row.cells[old]
     return values, isinstance(nested, Mapping) or is_marked
 

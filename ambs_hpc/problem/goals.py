@@ -15,6 +15,8 @@ MOST_OBJECTIVES = 6  # beyond them nearly all results are on the front, and the 
 OBJECTIVE = "objective"  # the name of the one objective that has none of its own
 METRIC = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,99}")
 BOUND = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*")
+COMPARISONS = ("<", "<=", ">", ">=")
+STORED_BOUND = '["latency_ms", "<=", 20.0]'
 HOW_BOUND = 'Write a comparison and a number: "<= 20", "< 40", ">= 0.9" or "> 0", or a list of such texts'
 
 
@@ -154,13 +156,28 @@ def goals_of(problem: Mapping[str, object], direction: str) -> Goals:
     Args:
         problem: as JSON values.
         direction: the campaign's, of its first objective.
+
+    Raises:
+        ProblemError: somebody wrote other values there.
     """
     stated = problem.get("direction")
-    directions = (
-        cast("dict[str, str]", dict(stated)) if isinstance(stated, Mapping) else {OBJECTIVE: direction}
-    )
-    stored = cast("Sequence[tuple[str, str, float]]", problem.get("constraints") or ())
-    return Goals(directions, tuple(Constraint(*one) for one in stored))
+    directions = checked_direction(stated) if isinstance(stated, Mapping) else {OBJECTIVE: direction}
+    stored = problem.get("constraints") or ()
+    if not isinstance(stored, list | tuple):
+        raise _wrong("constraints", stored, f"It is a list of {STORED_BOUND}")
+    return Goals(cast("dict[str, str]", directions), tuple(map(_stored_constraint, stored)))
+
+
+def _stored_constraint(stored: object) -> Constraint:
+    if not isinstance(stored, list | tuple) or len(stored) != 3 or stored[1] not in COMPARISONS:
+        raise _wrong("constraints", stored, f"Each is {STORED_BOUND}")
+    if not isinstance(stored[0], str) or not _is_bound(stored[2]):
+        raise _wrong("constraints", stored, f"Each is {STORED_BOUND}")
+    return Constraint(*stored)
+
+
+def _is_bound(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def named_objectives(problem: Mapping[str, object]) -> list[str]:

@@ -22,6 +22,10 @@ ACCEPTED = (
     "ambs_hpc.spaces.Architecture, which may have Layers and Cells in it"
 )
 LARGEST_BOUND = 1e290  # ConfigSpace rounds to 13 decimals, by way of a number that much larger
+HOW_STORED = (
+    "Accepted: what ConfigSpace writes of a space; without it the campaign can be neither searched nor "
+    "learned from"
+)
 LARGEST_WHOLE = 2**53  # whole numbers up to here are exact in the search, in JSON and in every table
 STATED_ORDER = "_ambs_stated_order"  # attribute of a space: the names in the order of the problem's dict
 DECIMALS = 13  # that ConfigSpace keeps of a bound
@@ -112,10 +116,43 @@ def in_stored_order(configuration: Configuration, serialised: Mapping[str, objec
 
 
 def space_from_json(serialised: Mapping[str, object]) -> ConfigurationSpace:
-    """The inverse of `space_to_json`."""
+    """The inverse of `space_to_json`.
+
+    Raises:
+        ProblemError: ConfigSpace cannot read it: it is of another version, or of somebody else.
+    """
+    try:
+        return space_as_written(serialised)
+    except Exception as error:  # each type has a decoder, with errors of its own
+        seen = f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise ProblemError("stored problem", "space", seen, HOW_STORED) from error
+
+
+def space_as_written(serialised: Mapping[str, object]) -> ConfigurationSpace:
+    """The same with whatever ConfigSpace raises, for those who try what it accepts."""
     from ConfigSpace import ConfigurationSpace
 
     return ConfigurationSpace.from_serialized_dict(copy.deepcopy(dict(serialised)))  # it consumes them
+
+
+def stored_space(problem: Mapping[str, object], campaign: str) -> Mapping[str, Any]:
+    """The space of a stored problem, in its stored form.
+
+    Args:
+        campaign: its name, for an error.
+
+    Raises:
+        ProblemError: it has none; rows are written by others as well.
+    """
+    space = problem.get("space")
+    parameters = space.get("hyperparameters") if isinstance(space, Mapping) else None
+    are_named = isinstance(parameters, list) and all(
+        isinstance(one, Mapping) and isinstance(one.get("name"), str) for one in parameters
+    )
+    if not are_named or not parameters:
+        seen = f"is {space!r}"[:200] if "space" in problem else "is missing"
+        raise ProblemError(f"stored problem of campaign {campaign!r}", "space", seen, HOW_STORED)
+    return cast("Mapping[str, Any]", space)
 
 
 def check_configuration(space: ConfigurationSpace, configuration: Configuration, field: str) -> None:

@@ -134,6 +134,7 @@ from ambs_hpc.queue.reads.sql_console import run_read_only_sql
 from ambs_hpc.queue.sql.clock import read_now
 from ambs_hpc.queue.sql.engine import database_url, forbid_writes, open_database, upgrade_database
 from ambs_hpc.queue.sql.notify import NotifyChannel, close_waits, wait_for_change
+from ambs_hpc.queue.sql.stored_values import forget_left_out, left_out_words, tell_fault, usable
 from ambs_hpc.queue.sql.transactions import patient, reading, transaction
 from ambs_hpc.queue.verbs.allocations import (
     lock_allocations,
@@ -280,6 +281,7 @@ __all__ = [
     "first_launches",
     "first_proposal",
     "forbid_writes",
+    "forget_left_out",
     "forgive_node",
     "freed_space",
     "front",
@@ -306,6 +308,7 @@ __all__ = [
     "launcher_nodes",
     "launchers_of",
     "leave_search",
+    "left_out_words",
     "list_allocations",
     "list_campaigns",
     "list_evaluations",
@@ -372,11 +375,13 @@ __all__ = [
     "stored_failures",
     "sweep",
     "take_search",
+    "tell_fault",
     "throughput",
     "to_be_paused",
     "transaction",
     "unfreed_checkpoints",
     "upgrade_database",
+    "usable",
     "wait_for_change",
     "waiting_ahead",
     "waiting_shapes",

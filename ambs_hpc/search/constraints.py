@@ -52,6 +52,11 @@ class Constraints:
         return not self._conditions
 
     @property
+    def forbids_nothing(self) -> bool:
+        """There is no forbidden clause."""
+        return not self._forbidden
+
+    @property
     def has_clauses(self) -> bool:
         """Whether anything is forbidden."""
         return bool(self._forbidden)

@@ -60,6 +60,11 @@ class Encoding:
         ]
         self._low, self._high = np.array(bounds, dtype=float).T
         self.sizes = np.where(self._is_whole, self._high - self._low + 1, np.inf)  # (d,) legal values
+        margins = map(self._margin, range(self.dimensions))
+        # As Python's own numbers: each comparison with one of numpy's costs as much as all of these.
+        self._ranges = list(
+            zip(self._low.tolist(), self._high.tolist(), margins, self._is_whole.tolist(), strict=True)
+        )
         self._places = [_places(choices) for choices in self._choices]
         weights = {j: p.probabilities for j, p in enumerate(parameters) if hasattr(p, "probabilities")}
         self._cumulative = {j: np.cumsum(shares) for j, shares in weights.items()}
@@ -125,6 +130,19 @@ class Encoding:
             name = self.names[missing[0]]
             raise ValueError(f"{dict(configuration)}: the active parameter {name!r} is missing")
         return np.asarray(canonical[0] + 0.0)  # no negative zero: equal values have equal bytes
+
+    def check(self, configuration: Configuration) -> None:
+        """Make sure that a configuration lies in the space; mostly in a part of the time of `encode`.
+
+        Raises:
+            ValueError: as `encode` does, or a forbidden clause excludes it.
+        """
+        has_all = len(configuration) == self.dimensions and all(map(configuration.__contains__, self.names))
+        if has_all and self.constraints.is_flat and self.constraints.forbids_nothing:
+            for j, name in enumerate(self.names):
+                self._number(j, configuration[name])
+        elif not self.constraints.allowed(self.encode(configuration)[None])[0]:
+            raise ValueError(f"{dict(configuration)}: a forbidden clause of the space excludes it")
 
     def configuration(self, row: Floats) -> dict[str, Value]:
         """The active parameters of one row of V, as plain Python values."""
@@ -279,13 +297,12 @@ class Encoding:
         return float(place)
 
     def _in_range(self, column: int, value: Value) -> float:
-        low, high = self._low[column], self._high[column]
+        low, high, margin, is_whole = self._ranges[column]
         if not isinstance(value, bool | str):
-            margin = self._margin(column)
             is_inside = low - margin <= value <= high + margin  # false for what is not a number
-            if is_inside and (not self._is_whole[column] or value == int(value)):
+            if is_inside and (not is_whole or value == int(value)):
                 return float(min(max(value, low), high))
-        kind = "whole numbers" if self._is_whole[column] else "numbers"
+        kind = "whole numbers" if is_whole else "numbers"
         raise ValueError(
             f"parameter {self.names[column]!r}: {value!r} is none of its {kind} from {low:g} to {high:g}"
         )

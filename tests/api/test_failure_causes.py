@@ -9,6 +9,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from ambs_hpc.api import failure_causes as module
+from ambs_hpc.problem import build_space
+from ambs_hpc.problem.space import space_to_json
 from ambs_hpc.queue import claim, fail, open_database, transaction
 from tests.queue import stock
 
@@ -16,8 +18,9 @@ from tests.queue import stock
 def test_rules_are_looked_for_in_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that spin on small matrices took a fifth of a report's time, on cores of others."""
     engine = open_database(f"sqlite:///{tmp_path}/q.db")
+    space = space_to_json(build_space({"lr": (0.0, 1.0), "layers": (0, 9)}))
     with transaction(engine) as connection:
-        campaign = stock.campaign(connection, max_failures=1)
+        campaign = stock.campaign(connection, max_failures=1, problem={"space": space})
         stock.evaluations(connection, campaign.id, 1)
         launcher = stock.launcher(connection)
         fail(connection, launcher, [stock.failure(one) for one in claim(connection, launcher, 1)])

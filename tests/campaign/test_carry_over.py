@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ambs_hpc.campaign.carry_over import CarryOver
+from ambs_hpc.campaign.legal_rows import LegalRows
 from ambs_hpc.problem import build_space
 from ambs_hpc.problem.space import space_to_json
-from ambs_hpc.records import Configuration, Proposal, Value
+from ambs_hpc.queue import Proposed
+from ambs_hpc.records import Campaign, Configuration, Proposal, Value
+from ambs_hpc.states import State
+from tests.queue.stock import CAMPAIGN
 
 OLD = {"x": 0.5, "n": 3, "kind": "a", "gone": 2}
 
@@ -56,6 +62,13 @@ def test_forbidden_configurations_are_outside() -> None:
 def test_those_that_have_become_the_same_all_count() -> None:
     """Which one was proposed first says nothing: it may have been cancelled, and the other measured."""
     proposals = [Proposal({**OLD, "gone": number}, "design") for number in (4, 5)]
+    rows = [Proposed(1 + i, i, one, State.DONE, 0.0, 1 + i) for i, one in enumerate(proposals)]
     same = Proposal({"x": 0.5, "n": 3, "kind": "a"}, "design")
-    assert carry_over({"gone": None}).of_proposals(proposals) == [same, same]
-    assert carry_over({"gone": 4}).of_proposals(proposals) == [same, None]
+    assert legal_rows({"gone": None}).of_proposals(rows) == [same, same]
+    assert legal_rows({"gone": 4}).of_proposals(rows) == [same, None]
+
+
+def legal_rows(was: dict[str, Value | None]) -> LegalRows:
+    space = build_space({"x": (0.0, 1.0), "n": (1, 9), "kind": ["a", "b"]})
+    problem = {"space": space_to_json(space), "was": was}
+    return LegalRows(Campaign(1, 0.0, replace(CAMPAIGN, problem=problem), 2))

@@ -244,9 +244,9 @@ def test_two_people_who_tell_the_same_tell_it_once(
     campaign = campaign_of(any_engine)
     looked = told_results.unknown_results
 
-    def slow(rows: object, results: object) -> list[ImportedResult]:
+    def slow(rows: object, results: object, definition: object) -> list[ImportedResult]:
         monkeypatch.setattr(told_results, "unknown_results", looked)
-        new = looked(rows, results)  # type: ignore[arg-type]
+        new = looked(rows, results, definition)  # type: ignore[arg-type]
         with transaction(any_engine) as connection:
             import_results(connection, campaign.id, new)
         return new

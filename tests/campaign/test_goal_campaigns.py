@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from ambs_hpc.campaign import SearchLoop, SearchSettings, plan, revise
 from ambs_hpc.campaign.creation import checked_after
-from ambs_hpc.campaign.told_results import fit_results
+from ambs_hpc.campaign.told_results import fit_results, tell_results
 from ambs_hpc.campaign.warm_start import find_sources
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import CampaignConflict, UsageError
@@ -32,10 +32,11 @@ def problem_json(**changes: Any) -> dict[str, object]:
     return {key: value for key, value in problem.to_json().items() if key != "name"}
 
 
-def made(engine: Engine, **changes: Any) -> Campaign:
+def made(engine: Engine, called: str = "digits", **changes: Any) -> Campaign:
     with transaction(engine) as connection:
         return stock.campaign(
             connection,
+            name=called,
             problem=problem_json(**changes),
             direction="maximize",
             method_options=SMALL,
@@ -119,7 +120,56 @@ def test_results_of_elsewhere_need_all_objectives(any_engine: Engine) -> None:
     part = RawObservation("row 2", {"x": 0.6}, RowEnding.DONE, objective=0.8)
     fitted = fit_results(definition, [whole, part])
     assert [one.metrics for one in fitted.results] == [{"accuracy": 0.7, "latency": 3.0}]
-    assert fitted.refused == ("row 2: latency: is None. Give a number for accuracy, latency",)
+    assert fitted.refused == (
+        "row 2: latency: is missing: there is x. Give a number for accuracy, latency; --map OLD=latency if "
+        "it has another name there",
+    )
+
+
+def result(x: float, accuracy: float, **metrics: float) -> RawObservation:
+    return RawObservation(f"x={x}", {"x": x}, RowEnding.DONE, objective=accuracy, metrics=metrics)
+
+
+def test_results_that_differ_in_any_goal_are_told_apart(any_engine: Engine) -> None:
+    """In the second objective, or in a metric with a bound; the same one is told once, from any file."""
+    campaign = made(any_engine)
+    rows = [
+        *(result(0.1, 0.5, latency=3), result(0.1, 0.5, latency=4), result(0.1, 0.5, latency=3)),
+        *(result(0.2, 0.5, latency=3), result(0.2, 0.6, latency=3)),
+    ]
+    results = fit_results(campaign.definition, rows).results
+    assert len(tell_results(any_engine, campaign, results)) == 4
+    assert tell_results(any_engine, campaign, results) == []
+    more = fit_results(campaign.definition, [result(0.1, 0.5, latency=5)]).results
+    assert len(tell_results(any_engine, campaign, more)) == 1
+
+
+def test_a_metric_with_a_bound_is_told_where_it_was_not_known(any_engine: Engine) -> None:
+    """A result without it says nothing new about one that has it, but the other way round."""
+    campaign = made(any_engine, direction="maximize", constraints={"memory": "< 4"})
+    with_bound, without = result(0.1, 0.5, memory=2.0), result(0.1, 0.5)
+    for rows, new in (([without], 1), ([with_bound], 1), ([without, with_bound], 0)):
+        results = fit_results(campaign.definition, rows).results
+        assert len(tell_results(any_engine, campaign, results)) == new
+
+
+def test_the_sign_of_the_only_objective_may_be_turned(any_engine: Engine) -> None:
+    """Also where it has a name: its number stands in the row and among its metrics."""
+    definition = made(any_engine, direction={"accuracy": "maximize"}, constraints={}).definition
+    rows = [
+        RawObservation("row 1", {"x": 0.5, "accuracy": -0.7}, RowEnding.DONE, objective=-0.7, is_exact=False)
+    ]
+    (turned,) = fit_results(definition, rows, negate=True).results
+    assert (turned.objective, turned.metrics) == (0.7, {"accuracy": 0.7})
+    several = made(any_engine, called="several").definition
+    whole = [replace(rows[0], metrics={"latency": 1.0}, direction="minimize")]
+    with pytest.raises(UsageError, match=r"has accuracy, latency\. Turn the columns"):
+        fit_results(several, whole, negate=True)
+    with pytest.raises(
+        UsageError, match=r"accuracy of campaign 'several' is maximized\. Turn the"
+    ):
+        fit_results(several, whole)
+    assert fit_results(several, whole, negate=False).results[0].objective == -0.7
 
 
 def test_a_warm_start_is_refused_and_not_forgotten(any_engine: Engine) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.errors import DatabaseUnreachable, ShapeNeverFits
@@ -23,6 +23,7 @@ from ambs_hpc.queue import (
     counts,
     create_campaign,
     enqueue,
+    failures,
     last_launcher,
     list_evaluations,
     register_launcher,
@@ -182,6 +183,22 @@ def test_everything_ends_once(any_engine: Engine, tmp_path: Path) -> None:
     assert stage.states() == {State.DONE: 7}
     assert sorted(seen) == stage.ids
     assert all(loop.is_idle for loop, _ in pairs)
+
+
+def test_what_has_no_configuration_fails_and_the_others_run(any_engine: Engine, tmp_path: Path) -> None:
+    """Somebody wrote to the database: no launcher may die of it, of which each in turn would lease it."""
+    stage = Stage(any_engine, tmp_path, 4)
+    with transaction(any_engine) as connection:
+        for number, value in zip(stage.ids[1:3], ("{}", '[{"x": 1.0}]'), strict=True):
+            words = "UPDATE evaluation SET configuration = :value WHERE id = :number"
+            connection.execute(text(words), {"value": value, "number": number})
+    loop, executor = stage.launcher(cores=4)
+    rounds(loop)
+    assert sorted(executor.running) == [stage.ids[0], stage.ids[3]]
+    assert stage.states() == {State.RUNNING: 2, State.FAILED: 2}
+    with transaction(any_engine) as connection:
+        (group,) = failures(connection, stage.campaign_id)
+    assert group.signature.startswith("ValueError: nothing was run: the row of this evaluation has no conf")
 
 
 def test_long_evaluations_are_never_hoarded(any_engine: Engine, tmp_path: Path) -> None:

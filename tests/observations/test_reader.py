@@ -114,3 +114,11 @@ def test_a_map_that_matches_nothing_is_refused(tmp_path: Path) -> None:
         read_observations(source, renamed={"unit": "width"})
     with pytest.raises(UsageError, match="has a column 'lr' as well"):
         read_observations(source, renamed={"units": "lr"})
+
+
+def test_the_column_of_the_objective_may_be_mapped_as_others_are(tmp_path: Path) -> None:
+    """It is the first thing that a person tries; it is no parameter by that, also where these are marked."""
+    for x in ("x", "p:x"):
+        source = written(tmp_path, f"{x},top1\n1,0.5\n")
+        (row,) = read_observations(source, objective="accuracy", renamed={"top1": "accuracy"})
+        assert (row.objective, dict(row.values)) == (0.5, {"x": "1"})

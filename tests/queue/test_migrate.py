@@ -186,7 +186,7 @@ OLD_QUEUE = (
     "INSERT INTO evaluation (campaign_id, ordinal, configuration, proposal_kind, cores, gpus, memory_gib, "
     "nodes, ranks_per_node, whole_node, priority, state, attempt, failures, interruptions, created_at, "
     "error, signature, node) "
-    "VALUES (1, 0, '{}', 'design', 1, 0, 0, 1, 1, false, 0, 'READY', 0, 0, 0, 1.0, '', '', '')",
+    "VALUES (1, 0, '{\"lr\": 0.2}', 'design', 1, 0, 0, 1, 1, false, 0, 'READY', 0, 0, 0, 1.0, '', '', '')",
     "INSERT INTO evaluation_event (evaluation_id, at, move, attempt) "
     "SELECT id, 1.0, 'enqueue', 0 FROM evaluation",
 )

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, update
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
+    OUTSIDE_OF_SPACE,
     PROMOTED_AT_ONCE,
     Evidence,
     NewReport,
@@ -28,6 +29,7 @@ from ambs_hpc.queue import (
     reading,
     release,
     rerun,
+    revise_waiting,
     rung_results_since,
     rungs_of,
     show_evaluation,
@@ -247,6 +249,52 @@ def test_people_cancel_and_promote_what_is_paused(any_engine: Engine) -> None:
     assert (by_state[State.READY], by_state[State.CANCELLED], by_state[State.PAUSED]) == (1, 1, 0)
     trial.report(again, [0.9])
     assert trial.to_end() == set()
+
+
+@pytest.mark.parametrize("ending", ["failed", "cancelled", "cancelled_paused"])
+def test_what_ended_while_it_was_held_is_judged_again(any_engine: Engine, ending: str) -> None:
+    """A rerun of all that failed promotes nobody: it would run past its rung whatever its value is."""
+    trial = Trial(any_engine, 3, max_failures=1)
+    best, other, _ = trial.claims
+    trial.report(best, [0.1])
+    trial.report(other, [0.2])
+    if ending == "cancelled_paused":
+        trial.pause(other)
+    with transaction(any_engine) as connection:
+        if ending == "failed":
+            assert fail(connection, trial.launcher, [stock.failure(other)]) == [(other.id, State.FAILED)]
+        else:
+            assert cancel(connection, ids=[other.id]) == [other.id]
+        campaign_id = trial.campaign.id
+        assert rerun(connection, campaign_id=campaign_id, failed=ending == "failed") == [other.id]
+        (again,) = claim(connection, trial.launcher, 1)
+    assert (again.id, again.attempt, trial.moves(other)[-2]) == (other.id, 2, (Move.RERUN, None))
+    assert trial.to_end() == set()
+    trial.report(again, [0.3])
+    assert trial.to_end() == {other.id}
+    trial.pause(again)
+    assert trial.states()[1] == "PAUSED"
+    with reading(any_engine) as connection:
+        assert [(row.rung, row.kept, row.promoted_at) for row in rungs_of(connection, other.id)] == [
+            (1, False, None)
+        ]
+
+
+def test_what_lies_outside_of_a_revised_space_is_not_promoted(any_engine: Engine) -> None:
+    """It was running when the space was revised, and nothing that it gives would count."""
+    trial = Trial(any_engine, 3)
+    best, second, third = trial.claims
+    with transaction(any_engine) as connection:
+        revise_waiting(connection, {second.id: OUTSIDE_OF_SPACE})
+    for one, value in ((best, 0.1), (second, 0.2), (third, 0.3)):
+        trial.report(one, [value])
+    trial.pause(second, third)
+    with transaction(any_engine) as connection:
+        stock.evaluations(connection, trial.campaign.id, 6, first=EXEMPT + 3)
+        more = claim(connection, trial.launcher, 6)
+    for one in more:
+        trial.report(one, [0.9])
+    assert trial.states()[:3] == ["RUNNING", "PAUSED", "READY"]
 
 
 def test_a_repeated_decision_changes_nothing(any_engine: Engine) -> None:

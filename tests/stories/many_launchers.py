@@ -46,7 +46,8 @@ def tell(folder: Path, url: str, *, launchers: int, evaluations: int) -> Story:
     engine = open_database(url)
     with transaction(engine) as connection:
         campaign_id = create_campaign(connection, campaign).id
-        new = [NewEvaluation(number, Proposal({}, "random"), Resources()) for number in range(evaluations)]
+        proposals = [Proposal({"number": number}, "random") for number in range(evaluations)]
+        new = [NewEvaluation(number, one, Resources()) for number, one in enumerate(proposals)]
         enqueue(connection, campaign_id, new)
     began = time.monotonic()
     command = [sys.executable, "-m", "ambs_hpc.cli.main", "launch", "--slots", "2", "--idle-exit", "0"]

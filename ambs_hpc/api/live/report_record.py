@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ambs_hpc import queue
 from ambs_hpc.api.failure_causes import FailureCause, failure_causes
-from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+from ambs_hpc.api.learned_rows import LearnedRows
+from ambs_hpc.errors import RowUnusable
 from ambs_hpc.insight.functional_anova import MOST_ROWS, importance_of
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord, ExplainedFailure, read_campaign
 from ambs_hpc.reporting.html.document import report_html
@@ -38,17 +39,13 @@ def report_record(engine: Engine, campaign: Campaign) -> CampaignRecord:
         with queue.reading(engine) as connection:
             record = read_campaign(connection, campaign)
         newest = record.campaign
-        if not _has_space(newest):
+        try:
+            causes = failure_causes(engine, newest, EXPLAINED_SIGNATURES) if record.failures else []
+            importance = _importance(engine, newest)
+        except RowUnusable as fault:  # no space that can be built: somebody may have stored another
+            queue.tell_fault(fault)
             return record
-        causes = failure_causes(engine, newest, EXPLAINED_SIGNATURES) if record.failures else []
-        importance = _importance(engine, newest)
     return replace(record, importance=importance, explained=tuple(map(_explained, causes)))
-
-
-def _has_space(campaign: Campaign) -> bool:
-    """Whether the stored problem has a space that can be built: a program may have stored another."""
-    space = campaign.definition.problem.get("space")
-    return isinstance(space, Mapping) and "format_version" in space
 
 
 @contextmanager
@@ -85,11 +82,12 @@ def _importance(engine: Engine, campaign: Campaign) -> Importance | None:
     """None where too little is known."""
     with queue.reading(engine) as connection:
         sampled = queue.sampled_results(connection, campaign.id, MOST_ROWS)
-    rows = in_newest_space(campaign, sampled.results)
+    learned = LearnedRows(campaign)
+    rows = learned.of(sampled.results)
     if len(rows) < FEWEST_RESULTS:
         return None
     configurations, objectives = [row.configuration for row in rows], [row.objective for row in rows]
-    return importance_of(newest_space(campaign), configurations, objectives, top=INTERACTIONS_OF)
+    return importance_of(learned.space, configurations, objectives, top=INTERACTIONS_OF)
 
 
 def _explained(cause: FailureCause) -> ExplainedFailure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,7 +69,7 @@ def export(
         known = queue.list_campaigns(connection)
     directions = {one.id: one.definition.direction for one in known}
     order = _parameter_order([one for one in known if only is None or one.id == only.id])
-    flat = [flattened(row, directions[row.campaign_id]) for row in rows]
+    flat = [flattened(row, directions.get(row.campaign_id, "")) for row in rows]
     if form == "parquet":
         assert output is not None
         write_parquet(flat, output, order)
@@ -135,8 +135,10 @@ def flattened(row: EvaluationRow, direction: str) -> dict[str, Any]:
 
 def _parameter_order(campaigns: Sequence[Campaign]) -> list[str]:
     """Columns of parameters in their problems' order."""
-    spaces = [cast("dict[str, Any]", one.definition.problem["space"]) for one in campaigns]
-    named = (one["name"] for space in spaces for one in space.get("hyperparameters", []))
+    from ambs_hpc.campaign.legal_rows import space_of
+    from ambs_hpc.queue import usable
+
+    named = (one["name"] for space in usable(campaigns, space_of) for one in space["hyperparameters"])
     return list(dict.fromkeys(f"p:{name}" for name in named))
 
 

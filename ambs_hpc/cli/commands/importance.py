@@ -47,7 +47,7 @@ def importance(
 
     from ambs_hpc import queue
     from ambs_hpc.api.choices import only_campaign
-    from ambs_hpc.api.learned_rows import in_newest_space, newest_space
+    from ambs_hpc.api.learned_rows import LearnedRows
     from ambs_hpc.cli.shared.options import open_engine
     from ambs_hpc.cli.shared.output import print_json
     from ambs_hpc.insight.functional_anova import MOST_ROWS, importance_of
@@ -63,12 +63,13 @@ def importance(
         known = [(row, goals.value(name, None, row.metrics)) for row in sampled.results]
         results = [row._replace(objective=value) for row, value in known if value is not None]
         sampled = sampled._replace(results=results)
-    rows = in_newest_space(chosen, sampled.results)
+    learned = LearnedRows(chosen)
+    rows = learned.of(sampled.results)
     objectives = [row.objective for row in rows]
     if best is not None:
         objectives = _capped(objectives, best, goals.directions[name])
     configurations = [row.configuration for row in rows]
-    found = importance_of(newest_space(chosen), configurations, objectives, top=top)
+    found = importance_of(learned.space, configurations, objectives, top=top)
     outside = len(sampled.results) - len(rows)
     if as_json:
         told = {"campaign": chosen.name, "results": sampled.number, "outside_space": outside, "best": best}

@@ -82,9 +82,11 @@ def space(
 def _as_dict(found: Campaign, revisions: list[CampaignRevision]) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from ambs_hpc.problem.space import stored_space
+
     return {
         "campaign": found.name,
-        "space": found.definition.problem["space"],
+        "space": stored_space(found.definition.problem, found.name),
         "was": found.definition.problem.get("was", {}),
         "revisions": [
             {

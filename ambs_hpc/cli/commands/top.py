@@ -10,6 +10,7 @@ def top(campaign: CampaignName = None, db: Database = None) -> None:
 
     It reads, and changes nothing but what you cancel or rerun there after a question.
     """
+    import logging
     import sys
 
     from ambs_hpc.api.choices import named_campaign
@@ -27,5 +28,6 @@ def top(campaign: CampaignName = None, db: Database = None) -> None:
     engine = open_engine(db)
     with reading(engine) as connection:
         named_campaign(connection, campaign)
+    logging.disable(logging.WARNING)  # the screen is its own; what was left out is told at its end
     shown = engine.url.render_as_string(hide_password=True)
     TopApplication(patient(engine), shown, campaign or "").run()

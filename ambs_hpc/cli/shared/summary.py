@@ -66,7 +66,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         broken = [why_infeasible(goals_of_stored(campaign), one) for one in leading]
         standing = standing_of(connection, campaign)
         first = None
-        if definition.problem["starting_points"]:
+        if definition.problem.get("starting_points"):
             first = first_proposal(connection, campaign.id)
     return Summary(
         campaign=campaign.name,

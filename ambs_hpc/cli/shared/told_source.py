@@ -17,7 +17,7 @@ from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseRefused, NotFound, UsageError
 from ambs_hpc.observations import read_observations
 from ambs_hpc.problem import load_problem
-from ambs_hpc.problem.goals import named_objectives
+from ambs_hpc.problem.goals import goals_of, named_objectives
 from ambs_hpc.queue import find_campaign, list_campaigns, reading
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ToldSource:
             raise UsageError(_refusal(fitted))
         if dry_run:
             stored = GivenRows(engine, found.id).rows() if engine and found else []
-            number = len(unknown_results(stored, fitted.results))
+            number = len(unknown_results(stored, fitted.results, definition))
         else:
             if wanted is not None:
                 engine = open_engine(db, create=True)
@@ -78,7 +78,7 @@ class ToldSource:
             assert engine is not None
             assert found is not None
             number = len(tell_results(engine, found, fitted.results))
-        _print(definition.name, fitted, number, dry_run=dry_run, as_json=as_json)
+        _print(definition, fitted, number, dry_run=dry_run, as_json=as_json)
 
 
 def _first_of(definition: NewCampaign) -> str | None:
@@ -112,6 +112,14 @@ def _found(
         return engine, named_campaign(connection, campaign)
 
 
+def _unknown_metrics(definition: NewCampaign, fitted: FittedResults) -> Counter[str]:
+    """How many results have no number of each metric that has a bound."""
+    goals = goals_of(definition.problem, definition.direction)
+    results = [one for one in fitted.results if one.objective is not None]
+    feasible = [goals.feasibility(one.objective, one.metrics) for one in results]
+    return Counter(name for one in feasible for name in one.unknown)
+
+
 def _refusal(fitted: FittedResults) -> str:
     shown = "\n  ".join(_refused_lines(fitted))
     others = f", or give --skip-refused to tell the other {len(fitted.results)}" if fitted.results else ""
@@ -129,12 +137,14 @@ def _refused_lines(fitted: FittedResults) -> list[str]:
     return [*lines, f"and {rest} for other reasons: --json lists all"] if rest else lines
 
 
-def _print(name: str, fitted: FittedResults, number: int, *, dry_run: bool, as_json: bool) -> None:
+def _print(
+    definition: NewCampaign, fitted: FittedResults, number: int, *, dry_run: bool, as_json: bool
+) -> None:
     known = len(fitted.results) - number
     if as_json:
         print_json(
             {
-                "campaign": name,
+                "campaign": definition.name,
                 "dry_run": dry_run,
                 "told": number,
                 "known": known,
@@ -150,9 +160,11 @@ def _print(name: str, fitted: FittedResults, number: int, *, dry_run: bool, as_j
     parts += [f"{known} known already"] if known else []
     parts += [f"{len(fitted.skipped)} skipped"] if fitted.skipped else []
     parts += [f"{len(fitted.refused)} refused"] if fitted.refused else []
-    write(f"{cell(name)}: {', '.join(parts)}\n")
+    write(f"{cell(definition.name)}: {', '.join(parts)}\n")
     if failed:
         write(f"  {failed} of the {len(fitted.results)} failed there\n")
+    for metric, times in _unknown_metrics(definition, fitted).items():
+        write(f"  {times} of them have no {cell(metric)}: whether they keep its bound is not known\n")
     for why, times in Counter(why for _, why in fitted.skipped).most_common(MOST_SHOWN):
         place = next(place for place, said in fitted.skipped if said == why)
         write(f"  skipped {times} x: {cell(why)} ({cell(place)})\n")

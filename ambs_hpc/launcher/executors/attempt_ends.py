@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ambs_hpc.launcher.supervisor.messages import AttemptReport, StartRequest
-from ambs_hpc.records import Outcome
+from ambs_hpc.records import Claim, Outcome
 from ambs_hpc.states import FailureKind
 
 BLAMED = (
@@ -29,6 +29,14 @@ def outcome_of(report: AttemptReport) -> Outcome:
         error=report.error,
         exit_status=report.exit_status,
     )
+
+
+def without_configuration(claim: Claim) -> Outcome:
+    """The end of an attempt that cannot start: its row in the database has no configuration."""
+    now = time.time()
+    error = "ValueError: nothing was run: the row of this evaluation has no configuration that can be run"
+    failure = FailureKind.ERROR
+    return Outcome(claim.id, claim.attempt, claim.token, now, now, "", failure=failure, error=error)
 
 
 def blamed(request: StartRequest, node: str) -> Outcome:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.schema.tables import allocation, evaluation, is_running, launcher
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.sql.stored_values import request_in
 from ambs_hpc.records import Allocation
 
 # States that are stored beside those of `schedulers.AllocationState`.
@@ -89,7 +90,7 @@ def _value(row: DatabaseRow) -> Allocation:
         site=row.site,
         scheduler=row.scheduler,
         scheduler_id=row.scheduler_id,
-        request=row.request,
+        request=request_in(row.request, row.id),
         state=row.state,
         detail=row.detail,
         created_at=row.created_at,

@@ -10,11 +10,16 @@ from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.schema.tables import campaign, campaign_progress
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.row_mapping import campaign_value
+from ambs_hpc.queue.sql.stored_values import usable
 from ambs_hpc.records import Campaign
 
 
 def find_campaign(connection: Connection, name: str) -> Campaign | None:
-    """The campaign of that name; None when there is none."""
+    """The campaign of that name; None when there is none.
+
+    Raises:
+        RowUnusable: what is stored under that name is none.
+    """
     row = connection.execute(select(campaign).where(campaign.c.name == name)).one_or_none()
     return None if row is None else campaign_value(row)
 
@@ -24,6 +29,7 @@ def get_campaign(connection: Connection, campaign_id: int) -> Campaign:
 
     Raises:
         NotFound: there is none.
+        RowUnusable: what is stored under that id is none.
     """
     row = connection.execute(select(campaign).where(campaign.c.id == campaign_id)).one_or_none()
     if row is None:
@@ -32,8 +38,8 @@ def get_campaign(connection: Connection, campaign_id: int) -> Campaign:
 
 
 def list_campaigns(connection: Connection) -> list[Campaign]:
-    """All campaigns, oldest first."""
-    return [campaign_value(row) for row in connection.execute(select(campaign).order_by(campaign.c.id))]
+    """All campaigns, oldest first; what is stored in place of one is told and left out."""
+    return usable(connection.execute(select(campaign).order_by(campaign.c.id)), campaign_value)
 
 
 def is_search_alive(connection: Connection, campaign_id: int | None, stale_after_seconds: float) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 from ambs_hpc.queue.schema.tables import evaluation, is_done, is_failed, is_finished, is_from_here, is_ready
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.sql.stored_values import configuration_in, number_in_row, object_in, usable, word_in
 from ambs_hpc.records import Configuration
 from ambs_hpc.states import FailureKind
 
@@ -71,15 +72,14 @@ def sampled_results(
     )
     if with_metrics:
         statement = statement.add_columns(column.metrics)
-    found = [
-        StoredResult(row.id, row.configuration, row.objective, row.node, _metrics(row, with_metrics))
-        for row in connection.execute(statement)
-    ]
-    return SampledResults(len(ids), found)
+    return SampledResults(len(ids), usable(connection.execute(statement), _result))
 
 
-def _metrics(row: DatabaseRow, are_read: bool) -> Mapping[str, object]:
-    return (row.metrics or {}) if are_read else {}
+def _result(row: DatabaseRow) -> StoredResult:
+    number_in_row(row.objective, "evaluation", row.id, "objective")
+    metrics = object_in(row[4], "evaluation", row.id, "metrics") if len(row) > 4 else {}
+    configuration = configuration_in(row.configuration, row.id)
+    return StoredResult(row.id, configuration, row.objective, row.node, metrics)
 
 
 def stored_failures(connection: Connection, campaign_id: int, most: int) -> list[StoredFailure]:
@@ -92,10 +92,12 @@ def stored_failures(connection: Connection, campaign_id: int, most: int) -> list
         .limit(most)
     )
     rows = connection.execute(statement).all()
-    return [
-        StoredFailure(row.id, row.configuration, FailureKind(row.failure_kind), row.signature, row.node)
-        for row in reversed(rows)
-    ]
+    return usable(reversed(rows), _failure)
+
+
+def _failure(row: DatabaseRow) -> StoredFailure:
+    kind = word_in(FailureKind, row.failure_kind, "evaluation", row.id, "failure_kind")
+    return StoredFailure(row.id, configuration_in(row.configuration, row.id), kind, row.signature, row.node)
 
 
 def ended_before(
@@ -111,7 +113,7 @@ def ended_before(
         .order_by(column.finish_sequence.desc())
         .limit(most)
     )
-    return int(number), [StoredResult(*row) for row in connection.execute(statement)]
+    return int(number), usable(connection.execute(statement), _result)
 
 
 def pending_before(connection: Connection, evaluation_id: int) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, and_, case, func, select
 from ambs_hpc.queue.schema.tables import allocation, launcher, node_event
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.sql.stored_values import object_in, usable, word_in
 from ambs_hpc.states import NodeEventKind
 
 MOST_FAILURES = 3  # of a node within
@@ -116,7 +117,7 @@ def node_events(
     if failures_only:
         statement = statement.where(node_event.c.kind.not_in(WELL))
     by_uid = {row.uid: row for row in connection.execute(statement)}
-    return [_value(row) for row in by_uid.values()]
+    return usable(by_uid.values(), _value)
 
 
 def _counting(connection: Connection, site: str | None) -> Select[Any]:
@@ -147,10 +148,10 @@ def _value(row: DatabaseRow) -> StoredNodeEvent:
         at=row.at,
         site=row.site,
         node=row.node,
-        kind=NodeEventKind(row.kind),
+        kind=word_in(NodeEventKind, row.kind, "node_event", row.id, "kind"),
         is_failure=row.is_failure,
         detail=row.detail,
-        facts=row.facts,
+        facts=dict(object_in(row.facts, "node_event", row.id, "facts")),
         launcher_id=row.launcher_id,
         host=row.host,
         scheduler=row.scheduler,

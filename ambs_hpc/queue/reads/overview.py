@@ -20,6 +20,9 @@ from ambs_hpc.queue.schema.tables import (
     unindexed,
 )
 from ambs_hpc.queue.sql.clock import now
+from ambs_hpc.queue.sql.metric_numbers import json_or_null
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.sql.stored_values import usable
 from ambs_hpc.states import State
 
 _COUNTED = ("enqueued", "done", "failed", "cancelled", "paused", "added", "imported")
@@ -76,19 +79,19 @@ def campaign_lines(connection: Connection, limit: int | None = None) -> list[Cam
                 for name in ("enqueued", "done", "failed", "cancelled", "paused", "added", "imported")
             ),
             _BEST.label("best"),
-            campaign.c.problem["constraints"].label("constraints"),
+            json_or_null(connection, campaign.c.problem)["constraints"].label("constraints"),
             (now(connection) - progress.search_heartbeat_at).label("silence"),
         )
         .join(campaign_progress, progress.campaign_id == campaign.c.id)
         .order_by(campaign.c.id.desc())
         .limit(limit)
     )
-    return [
-        _line(
-            row, running.get(row.id, 0), _best_feasible(connection, row.id) if row.constraints else row.best
-        )
-        for row in connection.execute(statement).all()
-    ]
+
+    def line(row: DatabaseRow) -> CampaignLine:
+        best = _best_feasible(connection, row.id) if row.constraints else row.best
+        return _line(row, running.get(row.id, 0), best)
+
+    return usable(connection.execute(statement).all(), line)
 
 
 def last_event_id(connection: Connection) -> int:

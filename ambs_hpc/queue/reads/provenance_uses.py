@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from ambs_hpc.queue.schema.watch_tables import provenance, provenance_use
+from ambs_hpc.queue.sql.stored_values import object_or_empty
 
 MOST_USES = 2000  # of a campaign that are read, the newest
 
@@ -45,5 +46,8 @@ def provenance_of(connection: Connection, campaign_id: int, most: int = MOST_USE
     facts: dict[str, Mapping[str, object]] = {}
     for first in range(0, len(digests), 500):
         some = provenance.c.digest.in_(digests[first : first + 500])
-        facts |= {row.digest: row.facts for row in connection.execute(select(provenance).where(some))}
+        facts |= {
+            row.digest: object_or_empty(row.facts, "provenance", row.digest, "facts")
+            for row in connection.execute(select(provenance).where(some))
+        }
     return [ProvenanceUse(**row._asdict(), facts=facts.get(row.digest, {})) for row in reversed(rows)]

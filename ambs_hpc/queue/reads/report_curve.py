@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, func, select
 
 from ambs_hpc.queue.schema.tables import report
+from ambs_hpc.queue.sql.stored_values import object_or_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,14 @@ def reports_of(connection: Connection, evaluation_id: int, last: int | None = No
         .limit(last)
     )
     return [
-        Report(row.step, row.objective, row.attempt, row.at, row.metrics or {}, row.thinned)
+        Report(
+            row.step,
+            row.objective,
+            row.attempt,
+            row.at,
+            object_or_empty(row.metrics, "report", f"{evaluation_id}, {row.step}", "metrics"),
+            row.thinned,
+        )
         for row in reversed(connection.execute(statement).all())
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from ambs_hpc.errors import NotFound, UsageError, nearest
 from ambs_hpc.queue.reads.campaigns import get_campaign
-from ambs_hpc.queue.reads.revisions import revisions_of
+from ambs_hpc.queue.reads.revisions import revision_under
 from ambs_hpc.queue.schema.tables import (
     allocation,
     campaign,
@@ -23,6 +23,7 @@ from ambs_hpc.queue.schema.tables import (
     launcher,
 )
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value, resources_value
+from ambs_hpc.queue.sql.stored_values import configuration_in, number_in_row, object_in, usable, word_in
 from ambs_hpc.records import Campaign, CampaignRevision, Configuration, Proposal, Resources
 from ambs_hpc.states import FailureKind, Move, State
 
@@ -150,6 +151,8 @@ def list_evaluations(
 
     Raises:
         UsageError: there is no such order.
+
+    What cannot be used is told and left out, here and in the other lists.
     """
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}: no such order. {nearest(sort, SORTS)}")
@@ -160,14 +163,14 @@ def list_evaluations(
         # As text where few are in it: SQLite uses its index then, and does not read what has ended.
         is_rare = state is State.RUNNING
         statement = statement.where(is_running if is_rare else evaluation.c.state == state.value)
-    return [_row(row) for row in connection.execute(statement)]
+    return usable(connection.execute(statement), _row)
 
 
 def first_proposal(connection: Connection, campaign_id: int) -> EvaluationRow | None:
     """What the campaign's search proposed first; None before that."""
     where = (evaluation.c.campaign_id == campaign_id, evaluation.c.ordinal == 0)
     row = connection.execute(_rows().where(*where)).one_or_none()
-    return None if row is None else _row(row)
+    return None if row is None else next(iter(usable([row], _row)), None)
 
 
 # Lower is better, whatever the direction.
@@ -190,6 +193,7 @@ def show_evaluation(connection: Connection, evaluation_id: int) -> EvaluationSto
 
     Raises:
         NotFound: there is none of that id.
+        RowUnusable: it cannot be read, or its campaign.
     """
     extra = [evaluation.c[name] for name in _ONLY_IN_STORY]
     row = connection.execute(
@@ -197,14 +201,16 @@ def show_evaluation(connection: Connection, evaluation_id: int) -> EvaluationSto
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no evaluation {evaluation_id}; `ambs list` shows those there are.")
+    known = _row(row)
+    found = get_campaign(connection, known.campaign_id)
     return EvaluationStory(
-        _row(row),
-        get_campaign(connection, row.campaign_id),
+        known,
+        found,
         proposal_value(row),
         resources_value(row),
         row.time_limit_seconds,
         tuple(_events(connection, evaluation_id)),
-        revisions_of(connection, row.campaign_id)[row.revision - 1],
+        revision_under(connection, found, row.revision),
     )
 
 
@@ -218,7 +224,7 @@ def evaluation_rows(
     connection: Connection, *where: ColumnElement[bool], order: Sequence[Any] = (), limit: int | None = None
 ) -> list[EvaluationRow]:
     """Evaluations under these conditions, in this order."""
-    return [_row(row) for row in connection.execute(_rows().where(*where).order_by(*order).limit(limit))]
+    return usable(connection.execute(_rows().where(*where).order_by(*order).limit(limit)), _row)
 
 
 def result_note(connection: Connection, evaluation_id: int) -> str:
@@ -253,9 +259,12 @@ def failures(connection: Connection, campaign_id: int | None = None) -> list[Fai
     )
     if campaign_id is not None:
         statement = statement.where(column.campaign_id == campaign_id)
-    return [
-        FailureGroup(name, FailureKind(kind), *rest) for name, kind, *rest in connection.execute(statement)
-    ]
+    return usable(connection.execute(statement), _failure_group)
+
+
+def _failure_group(row: DatabaseRow) -> FailureGroup:
+    name, kind, *rest = row
+    return FailureGroup(name, word_in(FailureKind, kind, "evaluation", rest[-1], "failure_kind"), *rest)
 
 
 def throughput(connection: Connection, campaign_id: int) -> Throughput:
@@ -323,17 +332,17 @@ def _row(stored: Sequence[Any]) -> EvaluationRow:
         campaign_id,
         name,
         ordinal,
-        State(state),
-        _kind(kind),
+        word_in(State, state, "evaluation", number, "state"),
+        _kind(kind, "evaluation", number),
         attempt,
-        objective,
-        configuration,
-        metrics or {},
+        number_in_row(objective, "evaluation", number, "objective"),
+        configuration_in(configuration, number),
+        object_in(metrics, "evaluation", number, "metrics"),
         *stored[10 : len(EvaluationRow.__slots__)],
     )
 
 
-def _events(connection: Connection, evaluation_id: int) -> Iterator[Event]:
+def _events(connection: Connection, evaluation_id: int) -> list[Event]:
     event = evaluation_event
     statement = (
         select(event, launcher.c.host, allocation.c.scheduler_id)
@@ -342,23 +351,26 @@ def _events(connection: Connection, evaluation_id: int) -> Iterator[Event]:
         .where(event.c.evaluation_id == evaluation_id)
         .order_by(event.c.id)
     )
-    for row in connection.execute(statement):
-        yield Event(
-            at=row.at,
-            move=Move(row.move),
-            attempt=row.attempt,
-            launcher_id=row.launcher_id,
-            host=row.host,
-            allocation=row.scheduler_id,
-            node=row.node,
-            failure_kind=_kind(row.failure_kind),
-            exit_status=row.exit_status,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            detail=row.detail,
-            revision=(row.revision or 1) if row.move == Move.CLAIM.value else None,
-        )
+    return usable(connection.execute(statement), _event)
 
 
-def _kind(text: str | None) -> FailureKind | None:
-    return None if text is None else FailureKind(text)
+def _event(row: DatabaseRow) -> Event:
+    return Event(
+        at=row.at,
+        move=word_in(Move, row.move, "evaluation_event", row.id, "move"),
+        attempt=row.attempt,
+        launcher_id=row.launcher_id,
+        host=row.host,
+        allocation=row.scheduler_id,
+        node=row.node,
+        failure_kind=_kind(row.failure_kind, "evaluation_event", row.id),
+        exit_status=row.exit_status,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        detail=row.detail,
+        revision=(row.revision or 1) if row.move == Move.CLAIM.value else None,
+    )
+
+
+def _kind(text: str | None, table: str, row: int) -> FailureKind | None:
+    return None if text is None else word_in(FailureKind, text, table, row, "failure_kind")

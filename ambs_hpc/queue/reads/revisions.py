@@ -6,9 +6,18 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, or_, select
 
+from ambs_hpc.errors import RowUnusable
 from ambs_hpc.queue.schema.tables import campaign, campaign_revision, evaluation
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value
-from ambs_hpc.records import CampaignRevision, Configuration, NewCampaign, RevisedField
+from ambs_hpc.queue.sql.stored_values import (
+    UNUSABLE,
+    check_problem,
+    configuration_or_none,
+    object_in,
+    usable,
+    word_in,
+)
+from ambs_hpc.records import Campaign, CampaignRevision, Configuration, NewCampaign, RevisedField
 from ambs_hpc.states import State
 
 
@@ -31,14 +40,22 @@ _VERSION = select(campaign.c.uid, campaign.c.revision).where(campaign.c.id == bi
 def revisions_of(connection: Connection, campaign_id: int) -> list[CampaignRevision]:
     """All revisions of a campaign, the first one, which it was made as, at the beginning."""
     rows = connection.execute(_REVISIONS, {"campaign": campaign_id}).all()
-    return [_revision(row) for row in rows]
+    return usable(rows, _revision)
+
+
+def revision_under(connection: Connection, found: Campaign, number: int) -> CampaignRevision:
+    """One revision of a campaign; where it cannot be read that is told, and it has the newest definition."""
+    where = campaign_revision.c.number == number
+    rows = connection.execute(_REVISIONS.where(where), {"campaign": found.id}).all()
+    unknown = CampaignRevision(number, found.created_at, "", [], {}, found.definition)
+    return next(iter(usable(rows, _revision)), unknown)
 
 
 def last_revision(connection: Connection, campaign_id: int) -> CampaignRevision | None:
     """The newest revision of a campaign; None when there is no such campaign."""
     newest = _REVISIONS.order_by(None).order_by(campaign_revision.c.number.desc()).limit(1)
     row = connection.execute(newest, {"campaign": campaign_id}).one_or_none()
-    return None if row is None else _revision(row)
+    return None if row is None else next(iter(usable([row], _revision)), None)
 
 
 _REVISIONS = (
@@ -77,10 +94,20 @@ def configurations_of(
         .where(column.campaign_id == campaign_id, or_(column.ordinal < lowest, column.ordinal > highest))
         .order_by(column.ordinal)
     )
-    return [
-        StoredConfiguration(row.id, row.ordinal, State(row.state), row.configuration, row.next_configuration)
-        for row in connection.execute(statement)
-    ]
+    return usable(connection.execute(statement), _stored_configuration)
+
+
+def _stored_configuration(row: DatabaseRow) -> StoredConfiguration:
+    following = row.next_configuration
+    if following is not None and following != UNUSABLE:
+        following = configuration_or_none(following, row.id)
+    return StoredConfiguration(
+        row.id,
+        row.ordinal,
+        word_in(State, row.state, "evaluation", row.id, "state"),
+        configuration_or_none(row.configuration, row.id),
+        following,
+    )
 
 
 def definition_values(definition: NewCampaign) -> dict[str, Any]:
@@ -102,6 +129,14 @@ def definition_values(definition: NewCampaign) -> dict[str, Any]:
 
 
 def _revision(row: DatabaseRow) -> CampaignRevision:
-    changes = [RevisedField(**one) for one in row.changes]
-    definition = NewCampaign(name=row.name, uid=row.uid, **row.definition)
-    return CampaignRevision(row.number, row.at, row.who, changes, row.effects, definition)
+    which = f"{row.campaign_id}, {row.number}"
+    try:
+        changes = [RevisedField(**one) for one in row.changes]
+        definition = NewCampaign(name=row.name, uid=row.uid, **row.definition)
+    except TypeError as error:
+        seen = f"{row.definition!r} by the changes {row.changes!r}"
+        accepted = f"the fields of a campaign ({error})"
+        raise RowUnusable("campaign_revision", which, "definition", seen, accepted) from error
+    check_problem(row.campaign_id, definition.problem, definition.direction)
+    effects = object_in(row.effects, "campaign_revision", which, "effects")
+    return CampaignRevision(row.number, row.at, row.who, changes, effects, definition)

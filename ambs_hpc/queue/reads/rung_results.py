@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Integer, bindparam, select
 
 from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import evaluation, is_running
+from ambs_hpc.queue.sql.stored_values import configuration_or_none, usable, word_in
 from ambs_hpc.records import Configuration
 from ambs_hpc.states import State
 
@@ -66,7 +67,7 @@ def rung_results_since(
         limit: at most this many; the next call continues after them.
     """
     parameters = {"campaign": campaign_id, "cursor": sequence, "max_rows": limit}
-    return [_result(row) for row in connection.execute(_SINCE, parameters)]
+    return usable(connection.execute(_SINCE, parameters), _result)
 
 
 _SINCE = (
@@ -79,7 +80,7 @@ _SINCE = (
 def rungs_of(connection: Connection, evaluation_id: int) -> list[RungResult]:
     """The evaluation's results at rungs, the lowest first."""
     statement = _RESULTS.where(rung_result.c.evaluation_id == evaluation_id).order_by(rung_result.c.rung)
-    return [_result(row) for row in connection.execute(statement)]
+    return usable(connection.execute(statement), _result)
 
 
 def to_be_paused(connection: Connection, launcher_id: int) -> set[tuple[int, int]]:
@@ -95,4 +96,7 @@ _TO_BE_PAUSED = select(evaluation.c.id, evaluation.c.attempt).where(
 
 def _result(row: tuple[object, ...]) -> RungResult:
     found = RungResult(*row)  # type: ignore[arg-type]  # as the columns are above
-    return found._replace(state=State(found.state))
+    return found._replace(
+        configuration=configuration_or_none(found.configuration, found.evaluation_id),
+        state=word_in(State, found.state, "evaluation", found.evaluation_id, "state"),
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, func, select
 
+from ambs_hpc.errors import RowUnusable
 from ambs_hpc.queue.schema.tables import (
     campaign,
     campaign_progress,
@@ -15,7 +17,16 @@ from ambs_hpc.queue.schema.tables import (
     is_from_here,
     source,
 )
-from ambs_hpc.queue.sql.row_mapping import proposal_value
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value
+from ambs_hpc.queue.sql.stored_values import (
+    UNUSABLE,
+    configuration_or_none,
+    number_in_row,
+    object_or_empty,
+    tell_fault,
+    usable,
+    word_in,
+)
 from ambs_hpc.records import Finished, Proposal
 from ambs_hpc.states import State
 
@@ -23,8 +34,12 @@ EVERY_ORDINAL = -(2**31)
 
 
 class Proposed(NamedTuple):
-    """A proposal and its state; `sequence` is its finish sequence, 0 while it has not ended."""
+    """A proposal and its state; `sequence` is its finish sequence, 0 while it has not ended.
 
+    Its configuration is UNUSABLE where its row has none.
+    """
+
+    id: int
     ordinal: int
     proposal: Proposal
     state: State
@@ -43,7 +58,8 @@ def finished_since(
 ) -> list[Finished]:
     """Evaluations that ended after the cursor, in order; the last one's `sequence` is the next cursor.
 
-    An evaluation that ends again (rerun, late result) is listed again, with a new sequence.
+    An evaluation that ends again (rerun, late result) is listed again, with a new sequence. The configuration
+    is UNUSABLE where its row has none.
 
     Args:
         sequence: 0 for the beginning.
@@ -51,21 +67,22 @@ def finished_since(
         with_metrics: read their metrics, which may be long.
     """
     parameters = {"campaign": campaign_id, "cursor": sequence, "max_rows": limit}
-    return [
-        Finished(
-            row[0],
-            row.id,
-            row.ordinal,
-            row.configuration,
-            State(row.state),
-            row.objective,
-            row.failure_kind,
-            row.signature,
-            row.proposal_kind,
-            (row.metrics or {}) if with_metrics else {},
-        )
-        for row in connection.execute(_MEASURED if with_metrics else _FINISHED, parameters)
-    ]
+    return usable(connection.execute(_MEASURED if with_metrics else _FINISHED, parameters), _ended)
+
+
+def _ended(row: DatabaseRow) -> Finished:
+    return Finished(
+        row[0],
+        row.id,
+        row.ordinal,
+        configuration_or_none(row.configuration, row.id),
+        word_in(State, row.state, "evaluation", row.id, "state"),
+        number_in_row(row.objective, "evaluation", row.id, "objective"),
+        row.failure_kind,
+        row.signature,
+        row.proposal_kind,
+        object_or_empty(row[9], "evaluation", row.id, "metrics") if len(row) > 9 else {},
+    )
 
 
 _FINISHED = (
@@ -158,6 +175,7 @@ def proposals_of(
     column = evaluation.c
     statement = (
         select(
+            column.id,
             column.ordinal,
             column.configuration,
             column.proposal_kind,
@@ -173,14 +191,18 @@ def proposals_of(
     )
     if with_metrics:
         statement = statement.add_columns(column.metrics)
-    return [
-        Proposed(
-            row.ordinal,
-            proposal_value(row),
-            State(row.state),
-            row.objective,
-            row.finish_sequence or 0,
-            (row.metrics or {}) if with_metrics else {},
-        )
-        for row in connection.execute(statement)
-    ]
+    return [_proposed(row) for row in connection.execute(statement)]
+
+
+def _proposed(row: DatabaseRow) -> Proposed:
+    """The proposal; one that cannot be used is here nevertheless, as if it had not ended, for its ordinal."""
+    proposal = proposal_value(row)
+    try:
+        state = word_in(State, row.state, "evaluation", row.id, "state")
+        number_in_row(row.objective, "evaluation", row.id, "objective")
+    except RowUnusable as fault:
+        tell_fault(fault)
+        unknown = replace(proposal, configuration=UNUSABLE)
+        return Proposed(row.id, row.ordinal, unknown, State.READY, None, 0)
+    metrics = object_or_empty(row[10], "evaluation", row.id, "metrics") if len(row) > 10 else {}
+    return Proposed(row.id, row.ordinal, proposal, state, row.objective, row.finish_sequence or 0, metrics)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from ambs_hpc.queue.schema.tables import evaluation, source, source_observation
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.sql.stored_values import configuration_in, usable
 from ambs_hpc.records import Observation, Source
 
 PROPOSED_FROM_SOURCES = "source"  # the kind of a proposal, see `records.Proposal`
@@ -57,8 +60,13 @@ def proposed_from_sources(connection: Connection, campaign_id: int, newest: int)
 def _observations(connection: Connection, source_id: int) -> tuple[Observation, ...]:
     column = source_observation.c
     statement = (
-        select(column.configuration, column.objective)
+        select(column.ordinal, column.configuration, column.objective)
         .where(column.source_id == source_id)
         .order_by(column.ordinal)
     )
-    return tuple(Observation(row.configuration, row.objective) for row in connection.execute(statement))
+    return tuple(usable(connection.execute(statement), partial(_observation, source_id)))
+
+
+def _observation(source_id: int, row: DatabaseRow) -> Observation:
+    which = f"{source_id}, {row.ordinal}"
+    return Observation(configuration_in(row.configuration, which, "source_observation"), row.objective)

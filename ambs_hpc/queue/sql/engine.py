@@ -16,6 +16,7 @@ from ambs_hpc.errors import DatabaseRefused, DatabaseUnreachable, NetworkFileSys
 from ambs_hpc.file_systems import network_file_system
 from ambs_hpc.queue.sql import schema_version
 from ambs_hpc.queue.sql.driver_errors import shown, translated
+from ambs_hpc.queue.sql.stored_values import read_json
 from ambs_hpc.queue.sql.transactions import WRITES
 
 VARIABLE = "AMBS_DB"
@@ -125,12 +126,15 @@ def _sqlite_engine(url: URL, create: bool, allow_network: bool) -> Engine:
             f"This Python's SQLite is {sqlite3.sqlite_version}; 3.35 is needed. Use another, or PostgreSQL."
         )
     if url.database in (None, "", ":memory:"):
-        memory = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        same_thread = {"check_same_thread": False}
+        memory = create_engine(
+            url, poolclass=StaticPool, connect_args=same_thread, json_deserializer=read_json
+        )
         _begin_by_hand(memory, journal_mode="memory")
         return memory
     network = _checked_file(Path(str(url.database)), create, allow_network)
     waits = {} if "timeout" in url.query else {"timeout": LOCK_WAIT_SECONDS}
-    engine = create_engine(url, connect_args=waits)
+    engine = create_engine(url, connect_args=waits, json_deserializer=read_json)
     # WAL shares memory between the processes of one host, which a network file system does not give.
     _begin_by_hand(engine, journal_mode="delete" if network else "wal")
     _watch_file(engine, Path(str(url.database)))
@@ -248,6 +252,7 @@ def _postgresql_engine(url: URL) -> Engine:
         connect_args={name: value for name, value in defaults.items() if name not in url.query},
         pool_size=2,
         insertmanyvalues_page_size=1000,
+        json_deserializer=read_json,
     )
 
     @event.listens_for(engine, "connect")

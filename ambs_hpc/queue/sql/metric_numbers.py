@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, and_, case, cast, func
 
@@ -25,10 +26,16 @@ def goal_number(connection: Connection, goals: Goals, name: str) -> ColumnElemen
         return column.objective
     if connection.dialect.name == "sqlite":
         path = f'$."{name}"'  # of the characters that METRIC accepts
-        kind = func.json_type(column.metrics, path)
-        return case((kind.in_(["integer", "real"]), cast(func.json_extract(column.metrics, path), Double)))
+        metrics = json_or_null(connection, column.metrics)  # or one unreadable text ends the statement
+        kind = func.json_type(metrics, path)
+        return case((kind.in_(["integer", "real"]), cast(func.json_extract(metrics, path), Double)))
     kind = func.json_typeof(column.metrics[name])
     return case((kind == "number", column.metrics[name].as_float()))
+
+
+def json_or_null(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A JSON column, NULL where it holds something else: SQLite lets anybody write any text there."""
+    return case((func.json_valid(column) == 1, column)) if connection.dialect.name == "sqlite" else column
 
 
 def is_feasible(connection: Connection, goals: Goals) -> ColumnElement[bool]:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ambs_hpc.errors import RowUnusable
+from ambs_hpc.queue.sql.stored_values import check_problem, configuration_or_none, object_in, tell_fault
 from ambs_hpc.records import Campaign, Launcher, NewCampaign, NewLauncher, Proposal, Resources
 
 # A row with the columns of its statement; SQLAlchemy 2.0 and 2.1 spell its type differently.
@@ -52,9 +54,16 @@ def signature(error: str) -> str:
 
 
 def campaign_value(row: DatabaseRow) -> Campaign:
-    """A row of `campaign`."""
+    """A row of `campaign`.
+
+    Raises:
+        RowUnusable: it is no campaign of ours.
+    """
     fields = row._asdict()
     revision = fields.pop("revision")
+    check_problem(row.id, row.problem, row.direction)
+    for name in ("objective", "method_options"):
+        object_in(fields[name], "campaign", row.id, name)
     return Campaign(fields.pop("id"), fields.pop("created_at"), NewCampaign(**fields), revision)
 
 
@@ -68,12 +77,20 @@ def launcher_value(row: DatabaseRow) -> Launcher:
         row.allocation_id,
         row.survives_in,
         row.namespace,
-        None if row.serves is None else tuple(row.serves),
+        _serves(row),
     )
     seconds = row.heartbeat_at - row.started_at
     return Launcher(
         row.id, identity, row.heartbeat_age, row.ended_at is not None, seconds, row.busy_seconds, row.idle
     )
+
+
+def _serves(row: DatabaseRow) -> tuple[int, ...] | None:
+    """The campaigns that a launcher serves; all where that cannot be read."""
+    if row.serves is None or (isinstance(row.serves, list) and all(type(one) is int for one in row.serves)):
+        return None if row.serves is None else tuple(row.serves)
+    tell_fault(RowUnusable("launcher", row.id, "serves", row.serves, "a JSON list of the ids of campaigns"))
+    return None
 
 
 def resources_value(row: DatabaseRow) -> Resources:
@@ -83,7 +100,11 @@ def resources_value(row: DatabaseRow) -> Resources:
 
 
 def proposal_value(row: DatabaseRow) -> Proposal:
-    """The configuration and proposal columns of a row of `evaluation`."""
+    """The configuration and proposal columns of a row of `evaluation`; UNUSABLE where it has none."""
     return Proposal(
-        row.configuration, row.proposal_kind, row.proposal_mean, row.proposal_std, row.proposal_acquisition
+        configuration_or_none(row.configuration, row.id),
+        row.proposal_kind,
+        row.proposal_mean,
+        row.proposal_std,
+        row.proposal_acquisition,
     )

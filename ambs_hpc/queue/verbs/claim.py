@@ -31,6 +31,7 @@ from ambs_hpc.queue.sql.bulk import insert_rows, listed, listed_value, update_ro
 from ambs_hpc.queue.sql.clock import clock_of, present
 from ambs_hpc.queue.sql.notify import NotifyChannel, notify
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, json_value, resources_value, text_value
+from ambs_hpc.queue.sql.stored_values import configuration_or_none
 from ambs_hpc.queue.verbs.counters import add_enqueued
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.records import Claim, NewEvaluation, Resources
@@ -230,7 +231,10 @@ def _is_of_campaigns(dialect: str) -> ColumnElement[bool]:
 
 
 def claim_value(row: DatabaseRow) -> Claim:
-    """A row with the columns LEASED and its campaign's name as `campaign`."""
+    """A row with the columns LEASED and its campaign's name as `campaign`.
+
+    What has no configuration that could be run has UNUSABLE: whoever leased it is to end it as failed.
+    """
     return Claim(
         row.id,
         row.campaign_id,
@@ -238,7 +242,7 @@ def claim_value(row: DatabaseRow) -> Claim:
         row.ordinal,
         row.attempt,
         row.claim_token,
-        row.configuration,
+        configuration_or_none(row.configuration, row.id),
         resources_value(row),
         None if row.time_limit_seconds is None else float(row.time_limit_seconds),
     )

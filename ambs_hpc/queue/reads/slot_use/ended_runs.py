@@ -6,10 +6,13 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection, case, func, select
 
 from ambs_hpc.queue.schema.tables import allocation, evaluation, evaluation_event, is_from_here, launcher
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.sql.stored_values import number_in_row, object_in, request_in, usable
 from ambs_hpc.states import State
 
 
@@ -45,10 +48,13 @@ def ended_runs(connection: Connection, campaign_id: int, *, with_metrics: bool =
         )
         .order_by(column.finish_sequence)
     )
-    return [
-        EndedRun(row.objective, costs.get(row.id, 0.0), (row.metrics or {}) if with_metrics else {})
-        for row in rows
-    ]
+    return usable(rows, partial(_ended_run, costs))
+
+
+def _ended_run(costs: Mapping[int, float], row: DatabaseRow) -> EndedRun:
+    objective = number_in_row(row.objective, "evaluation", row.id, "objective")
+    metrics = object_in(row[2], "evaluation", row.id, "metrics") if len(row) > 2 else {}
+    return EndedRun(objective, costs.get(row.id, 0.0), metrics)
 
 
 def ended_node_seconds(connection: Connection, campaign_id: int) -> float:
@@ -95,10 +101,10 @@ def _node_seconds(connection: Connection, campaign_id: int) -> dict[int, float]:
 
 def _shares(connection: Connection) -> dict[int, float]:
     """Nodes for each slot of a launcher; one that was started by hand has one node."""
-    statement = select(launcher.c.id, launcher.c.slots, allocation.c.request).outerjoin(
-        allocation, allocation.c.id == launcher.c.allocation_id
-    )
+    statement = select(
+        launcher.c.id, launcher.c.allocation_id, launcher.c.slots, allocation.c.request
+    ).outerjoin(allocation, allocation.c.id == launcher.c.allocation_id)
     return {
-        row.id: int((row.request or {}).get("nodes") or 1) / row.slots
+        row.id: request_in(row.request, row.allocation_id).get("nodes", 1) / max(row.slots, 1)
         for row in connection.execute(statement)
     }

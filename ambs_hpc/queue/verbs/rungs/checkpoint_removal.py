@@ -24,6 +24,8 @@ from ambs_hpc.queue.schema.tables import (
 )
 from ambs_hpc.queue.sql.bulk import id_in, insert_rows
 from ambs_hpc.queue.sql.clock import now
+from ambs_hpc.queue.sql.row_mapping import DatabaseRow
+from ambs_hpc.queue.sql.stored_values import configuration_in, usable
 from ambs_hpc.queue.verbs.release import lock_rows_of
 from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.records import Campaign, Configuration
@@ -76,7 +78,12 @@ def spare_checkpoints(
         .order_by(column.id)
         .limit(limit)
     )
-    return [SpareCheckpoint(*row) for row in connection.execute(statement)]
+    return usable(connection.execute(statement), _spare)
+
+
+def _spare(row: DatabaseRow) -> SpareCheckpoint:
+    """Its folder is named by its configuration: what is none has none."""
+    return SpareCheckpoint(row[0], row[1], row[2], configuration_in(row[3], row[0]))
 
 
 def never_promoted(connection: Connection, campaign: Campaign) -> set[int]:
@@ -144,7 +151,7 @@ def unfreed_checkpoints(connection: Connection, campaign_id: int, limit: int) ->
         .order_by(column.id)
         .limit(limit)
     )
-    return [SpareCheckpoint(*row) for row in connection.execute(statement)]
+    return usable(connection.execute(statement), _spare)
 
 
 def note_freed(connection: Connection, freed: Sequence[SpareCheckpoint]) -> None:

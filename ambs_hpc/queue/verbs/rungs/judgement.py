@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, rule_of
 from ambs_hpc.queue.reads.campaigns import get_campaign
@@ -17,6 +17,7 @@ from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import (
     campaign,
     evaluation,
+    is_outside,
     is_paused,
     is_running,
 )
@@ -252,8 +253,15 @@ class _Bench:
             renew_waiting(self._connection, [row.campaign_id])
 
     def _held_at(self, rung: int) -> list[int]:
-        """Ids of those that are paused there, or to be: that changes under the campaign's lock alone."""
-        at = (evaluation.c.campaign_id == self._campaign.id, evaluation.c.paused_rung == rung)
+        """Ids of those that are paused there, or to be: that changes under the campaign's lock alone.
+
+        What lies outside of a space that was revised is left out: no result of it would count.
+        """
+        at = (
+            evaluation.c.campaign_id == self._campaign.id,
+            evaluation.c.paused_rung == rung,
+            or_(evaluation.c.next_configuration.is_(None), ~is_outside),
+        )
         statements = [select(evaluation.c.id).where(state, *at) for state in (is_paused, is_running)]
         return [one for each in statements for one in self._connection.execute(each).scalars()]
 

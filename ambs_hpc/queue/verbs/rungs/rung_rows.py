@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
 
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint, rung_result
 from ambs_hpc.queue.schema.tables import evaluation_event, report
@@ -45,6 +45,14 @@ def note_promotions(connection: Connection, rungs: Mapping[int, int], reason: st
         .values(promoted_at=promoted_at, reason=text_value(reason))
     )
     connection.execute(statement, [{"of": one, "at_rung": rung} for one, rung in rungs.items()])
+
+
+def forget_rungs(connection: Connection, rungs: Mapping[int, int]) -> None:
+    """Evaluations have no results any more at the rungs, by their ids, from which they may not run on."""
+    result = rung_result.c
+    for one, rung in rungs.items():
+        statement = delete(rung_result).where(result.evaluation_id == one, result.rung == rung)
+        connection.execute(statement.where(~result.kept, result.promoted_at.is_(None)))
 
 
 def beginning(connection: Connection, evaluation_id: int, attempt: int) -> str:
