@@ -48,9 +48,10 @@ def compare(
 
     Campaigns whose names differ only in the number of a seed at their end (net-1, net-2; net_seed3) are one
     line: the median over them, with the range. Imported results are left out. A node-hour is an hour of a
-    whole node, or of the share of one that a slot of the launcher is.
+    whole node, or of the share of one that a slot of the launcher is. A figure needs the extra `figures`.
     """
     from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.cli.shared.written_file import writing
     from ambs_hpc.reporting.comparison import compare_campaigns, comparison_json
     from ambs_hpc.reporting.comparison_figure import draw_comparison
 
@@ -59,7 +60,8 @@ def compare(
     differences = _differences(found)
     groups = compare_campaigns([compared for _, compared in found], direction)
     if output is not None:
-        draw_comparison(groups, direction, output)
+        with writing(output):
+            draw_comparison(groups, direction, output)
     if as_json:
         print_json({"direction": direction, "differences": differences, "groups": comparison_json(groups)})
         return

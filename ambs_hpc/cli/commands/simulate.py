@@ -243,19 +243,18 @@ def _print(results: list[SimulationResult], *, as_json: bool) -> None:
 
 
 def _draw(title: str, results: list[SimulationResult], file: Path) -> None:
+    from ambs_hpc.cli.shared.written_file import writing
     from ambs_hpc.reporting.simulation_figure import Curves, draw_simulations
 
-    draw_simulations(
-        title,
-        [
-            Curves(
-                f"{one.slots} slots: {100 * one.utilisation:.1f} %",
-                one.slots,
-                one.busy,
-                one.best_so_far,
-                [(cost.observations, cost.cpu_seconds / cost.proposals) for cost in one.ask_costs],
-            )
-            for one in results
-        ],
-        file,
-    )
+    curves = [
+        Curves(
+            f"{one.slots} slots: {100 * one.utilisation:.1f} %",
+            one.slots,
+            one.busy,
+            one.best_so_far,
+            [(cost.observations, cost.cpu_seconds / cost.proposals) for cost in one.ask_costs],
+        )
+        for one in results
+    ]
+    with writing(file, "--figure"):
+        draw_simulations(title, curves, file)
