@@ -119,7 +119,7 @@ def test_an_unchanged_problem_file_keeps_what_was_edited_since(desk: Desk) -> No
     assert desk.words() == []
     assert desk.words({"space": {"x": (0.0, 0.5), "n": (1, 9)}}) == []
     changed = {"space": {"x": (0.0, 1.0), "n": (1, 12)}}
-    with pytest.raises(CampaignConflict, match=r"n 1\.\.9 -> 1\.\.12; x 0\.\.0\.5 -> 0\.\.1"):
+    with pytest.raises(CampaignConflict, match=r"x 0\.\.0\.5 -> 0\.\.1; n 1\.\.9 -> 1\.\.12"):
         desk.after(changed)
     assert "stated_space" not in desk.after(changed, revise=True).problem
 

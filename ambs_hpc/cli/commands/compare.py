@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,7 +29,7 @@ Databases = Annotated[
 Figure = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Draw it: .png, .pdf or .svg.")
 ]
-
+SHOWN_DIFFERENCES = 3  # of two spaces, in a line
 
 Objective = Annotated[
     str | None,
@@ -181,9 +181,28 @@ def _differences(found: Found) -> list[str]:
             ("objective", "the values may mean something else"),
         ):
             one, two = first.definition.problem.get(what), other.definition.problem.get(what)
-            if json.dumps(one, sort_keys=True) != json.dumps(two, sort_keys=True):
-                differences.append(f"{first.name} and {other.name} have different {what}s: {remedy}.")
+            told = _space_words(one, two) if what == "space" else _words(one, two)
+            if told is not None:
+                both = f"{first.name} and {other.name} have different {what}s"
+                differences.append(f"{both}{told and f' ({told})'}: {remedy}.")
     return differences
+
+
+def _space_words(one: Any, two: Any) -> str | None:
+    """How two spaces differ; None where the order of parameters, a default or a note is all."""
+    from ambs_hpc.problem.space_differences import space_differences
+
+    try:
+        differences = space_differences(one, two)
+    except (KeyError, TypeError):  # none that we have written
+        return _words(one, two)
+    told = [change.words for change in differences]
+    more = [f"{len(told) - SHOWN_DIFFERENCES} more"] if len(told) > SHOWN_DIFFERENCES else []
+    return "; ".join([*told[:SHOWN_DIFFERENCES], *more]) if told else None
+
+
+def _words(one: object, two: object) -> str | None:
+    return None if json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True) else ""
 
 
 def _print(groups: Sequence[ComparedGroup]) -> None:
