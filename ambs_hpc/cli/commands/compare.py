@@ -50,8 +50,7 @@ def compare(
     line: the median over them, with the range. Imported results are left out. A node-hour is an hour of a
     whole node, or of the share of one that a slot of the launcher is. A figure needs the extra `figures`.
     """
-    from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.cli.shared.written_file import writing
+    from ambs_hpc.cli.shared.output import print_json, writing
     from ambs_hpc.reporting.comparison import compare_campaigns, comparison_json
     from ambs_hpc.reporting.comparison_figure import draw_comparison
 

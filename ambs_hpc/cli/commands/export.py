@@ -51,7 +51,7 @@ def export(
     """
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
-    from ambs_hpc.cli.shared.written_file import writing
+    from ambs_hpc.cli.shared.output import writing
     from ambs_hpc.errors import UsageError, nearest
     from ambs_hpc.reporting.table_export import csv_text, write_parquet
 
@@ -95,8 +95,7 @@ def _export_runs(
     from ambs_hpc import queue
     from ambs_hpc.bridges.export_targets import TARGETS, export_campaign
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
-    from ambs_hpc.cli.shared.output import cell, print_json
-    from ambs_hpc.cli.shared.written_file import writing
+    from ambs_hpc.cli.shared.output import cell, print_json, writing
 
     target = TARGETS[form]
     place = Path(target.output) if output is None else output

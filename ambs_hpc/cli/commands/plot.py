@@ -34,7 +34,7 @@ def plot(
     """
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import one_campaign, open_engine
-    from ambs_hpc.cli.shared.written_file import writing
+    from ambs_hpc.cli.shared.output import writing
     from ambs_hpc.records import IMPORTED
     from ambs_hpc.reporting.figure import draw_campaign
     from ambs_hpc.reporting.front_figure import draw_front

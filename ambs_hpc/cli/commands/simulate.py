@@ -243,7 +243,7 @@ def _print(results: list[SimulationResult], *, as_json: bool) -> None:
 
 
 def _draw(title: str, results: list[SimulationResult], file: Path) -> None:
-    from ambs_hpc.cli.shared.written_file import writing
+    from ambs_hpc.cli.shared.output import writing
     from ambs_hpc.reporting.simulation_figure import Curves, draw_simulations
 
     curves = [
