@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ambs_hpc.launcher.paths import attempt_folder
@@ -26,7 +27,7 @@ def why_nothing_succeeded(engine: Engine, campaign: Campaign, hopeless: Hopeless
             return ""
         example_id = hopeless.example_id if hopeless else failures(connection, campaign.id)[0].example_id
         story = show_evaluation(connection, example_id)
-    return "\n".join([_verdict(failed, hopeless), *_example(story), *_remedy(hopeless)])
+    return "\n".join([_verdict(failed, hopeless), *_example(story), *_remedy(campaign, hopeless)])
 
 
 def _verdict(failed: int, hopeless: Hopeless | None) -> str:
@@ -56,7 +57,8 @@ def _example(story: EvaluationStory) -> list[str]:
     ]
 
 
-def _remedy(hopeless: Hopeless | None) -> list[str]:
-    mended = "When the cause is mended: ambs rerun --failed, then the same command again."
+def _remedy(campaign: Campaign, hopeless: Hopeless | None) -> list[str]:
+    again = f"ambs rerun --failed --campaign {quote(campaign.name)}"
+    mended = f"When the cause is mended: {again}, then the same command again."
     goes_on = " With --keep-going the search goes on whatever fails."
     return [mended + (goes_on if hopeless else "")]

@@ -37,6 +37,7 @@ ANY = "*"  # on the command line: with whatever value
 OWN_CHECKS = ("space", "objective", "direction", CONSTRAINTS)
 FIDELITY = "fidelity"
 LATER: Mapping[str, object] = {FIDELITY: None, "checkpoints": KEEP_ALL}  # fields, and what was without them
+UNDONE = "this undoes what `ambs space` changed"
 LONGEST = 60  # characters of a value in a message
 
 
@@ -97,7 +98,27 @@ def definition_differences(before: NewCampaign, after: NewCampaign) -> list[Revi
         found += _value_differences(name, before.objective.get(name), after.objective.get(name))
     for name in ("directory", "run_directory", "method", "method_options", "max_evaluations", "priority"):
         found += _value_differences(name, getattr(before, name), getattr(after, name))
-    return found
+    is_stated_anew = STATED_SPACE not in after.problem
+    return with_undone(before.problem, found) if is_stated_anew else found
+
+
+def with_undone(problem: Mapping[str, Any], changes: Sequence[RevisedField]) -> list[RevisedField]:
+    """The changes, with a word at each that takes back what `ambs space` had changed of the stated space.
+
+    Args:
+        problem: as it is stored before them.
+    """
+    edits = space_differences(problem[STATED_SPACE], problem["space"]) if STATED_SPACE in problem else []
+
+    def undoes(change: RevisedField, edit: RevisedField) -> bool:
+        is_named = edit.field == change.field and edit.after == change.before
+        # Clauses have one name in common: one that is new is not one that was taken away.
+        return is_named and (change.before is not None or edit.before is None or edit.before == change.after)
+
+    return [
+        replace(one, words=f"{one.words} ({UNDONE})") if any(undoes(one, edit) for edit in edits) else one
+        for one in changes
+    ]
 
 
 def was_after(
@@ -144,7 +165,7 @@ def _space_after(found: Campaign, wanted: NewCampaign, settings: SearchSettings)
     if not differences or not space_differences(problem.get(STATED_SPACE, before), now):
         return before
     if not settings.revise:
-        told = "; ".join(one.words for one in differences)
+        told = "; ".join(one.words for one in with_undone(problem, differences))
         raise CampaignConflict(
             f"The space of campaign {found.name!r} is another one: {told}. Take the new one over with "
             "--revise (results that fit are kept; --dry-run says how many), or start a new one with --name."

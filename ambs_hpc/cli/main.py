@@ -138,6 +138,13 @@ def main() -> None:
     except BrokenPipeError:  # `ambs list | head` is not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            write_traceback(error)
+        else:  # a folder that a person has named is missing, full or another one's
+            write(f"ambs: {error.filename}: {error.strerror}. AMBS_LOG=DEBUG tells where.\n", err=True)
+            logging.getLogger(__name__).debug("raised here", exc_info=True)
+        sys.exit(EXIT_ERROR)
     except Exception as error:  # noqa: BLE001 (the border of the process)
         write_traceback(error)  # Python's own would print a stored text raw
         sys.exit(EXIT_ERROR)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ambs_hpc.cli.shared.output import print_json, print_table
+from ambs_hpc.cli.shared.output import print_json, print_table, writing
 from ambs_hpc.cli.shared.terminal import echo
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def draw_simulations_of(
                 front,
             )
         )
-    draw_simulations(title, curves, file)
+    with writing(file, "--figure"):
+        draw_simulations(title, curves, file)
 
 
 def _plain(one: GoalOutcome) -> dict[str, object]:

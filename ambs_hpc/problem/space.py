@@ -83,13 +83,25 @@ def build_parameter(name: object, choice: object, field: str = "") -> Hyperparam
 
 def space_notes(space: ConfigurationSpace) -> list[str]:
     """What a person may not have meant, a sentence each."""
-    bounds = {name: (getattr(one, "lower", None), getattr(one, "upper", None)) for name, one in space.items()}
-    return [
-        f"{name!r} is one of the two whole numbers {low} and {high}; for all numbers between them write "
-        f"({low}.0, {high}.0)"
-        for name, (low, high) in bounds.items()
-        if isinstance(low, int) and isinstance(high, int) and high - low == 1
-    ]
+    return [note for name, one in space.items() if (note := _note(name, one))]
+
+
+def _note(name: str, parameter: Any) -> str:
+    low, high = getattr(parameter, "lower", None), getattr(parameter, "upper", None)
+    if isinstance(low, int) and isinstance(high, int) and high - low == 1:
+        return (
+            f"{name!r} is one of the two whole numbers {low} and {high}; for all numbers between them write "
+            f"({low}.0, {high}.0)"
+        )
+    values = [_without_numpy(one) for one in _listed_values(parameter)] if low is None else []
+    numbers = [one for one in values if one != "log"]
+    has_log = len(numbers) < len(values)
+    is_range = has_log or (len(numbers) == 2 and all(isinstance(one, float) for one in numbers))
+    if len(numbers) == 2 and is_range and all(map(_is_number, numbers)):
+        wanted = (*sorted(cast("list[float]", numbers)), *["log"] * has_log)
+        listed = f"{', '.join(map(repr, values[:-1]))} and {values[-1]!r}"
+        return f"{name!r} is one of the {len(values)} values {listed}; for a range write {wanted}"
+    return ""
 
 
 def space_to_json(space: ConfigurationSpace) -> dict[str, object]:
@@ -302,12 +314,14 @@ def _check_whole_bounds(field: str, low: int, high: int) -> None:
 
 
 def _bounds(field: str, choice: tuple[object, ...]) -> tuple[int | float, int | float, bool]:
-    log = len(choice) == 3
+    log, as_list = len(choice) == 3, f"a choice is a list: {list(choice)!r}"
     if len(choice) not in (2, 3) or (log and choice[2] != "log"):
-        raise ProblemError("problem", field, f"is {choice!r}", ACCEPTED)
+        remedy = f"A range is (low, high) or (low, high, 'log'); {as_list}"
+        raise ProblemError("problem", field, f"is {choice!r}", remedy)
     low, high = choice[0], choice[1]
     if not _is_number(low) or not _is_number(high):
-        raise ProblemError("problem", field, f"is {choice!r}", "Both bounds must be finite numbers")
+        remedy = f"The bounds of a range are finite numbers; {as_list}"
+        raise ProblemError("problem", field, f"is {choice!r}", remedy)
     low, high = cast("int | float", low), cast("int | float", high)
     if isinstance(low, float) or isinstance(high, float):
         _check_bounds(field, low, high)

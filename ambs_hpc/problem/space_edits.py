@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from ambs_hpc.errors import ProblemError, UsageError, nearest
-from ambs_hpc.problem.space import build_space, space_as_written, space_to_json
+from ambs_hpc.problem.space import STATED_ORDER, build_space, space_as_written, space_to_json
 from ambs_hpc.problem.space_differences import StoredSpace, choices_of, domain_words, parameters_of
 from ambs_hpc.records import Value
 
@@ -252,7 +252,9 @@ def _checked(space: StoredSpace, option: str) -> StoredSpace:
     try:
         for candidate in _with_defaults(space):
             try:
-                return space_to_json(build_space(space_as_written(candidate)))
+                built = build_space(space_as_written(candidate))
+                setattr(built, STATED_ORDER, list(parameters_of(candidate)))  # the reader sorts by names
+                return space_to_json(built)
             except ForbiddenValueError:
                 continue
     except ProblemError as error:

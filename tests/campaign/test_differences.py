@@ -119,9 +119,26 @@ def test_an_unchanged_problem_file_keeps_what_was_edited_since(desk: Desk) -> No
     assert desk.words() == []
     assert desk.words({"space": {"x": (0.0, 0.5), "n": (1, 9)}}) == []
     changed = {"space": {"x": (0.0, 1.0), "n": (1, 12)}}
-    with pytest.raises(CampaignConflict, match=r"n 1\.\.9 -> 1\.\.12; x 0\.\.0\.5 -> 0\.\.1"):
+    with pytest.raises(CampaignConflict, match=r"x 0\.\.0\.5 -> 0\.\.1 .*; n 1\.\.9 -> 1\.\.12"):
         desk.after(changed)
     assert "stated_space" not in desk.after(changed, revise=True).problem
+
+
+def test_what_a_stated_space_undoes_is_said(desk: Desk) -> None:
+    """Whoever edits the file has forgotten, or never known, what somebody has narrowed since."""
+    edited = edited_campaign(desk.stored, {"--narrow": ["x=0..0.5"], "--forbid": ["x=0.25,n=3"]}, {})
+    desk.stored = replace(desk.stored, definition=edited)
+    undone = "(this undoes what `ambs space` changed)"
+    told = ["x 0..0.5 -> 0..1", "n 1..9 -> 1..12", "allowed again: x=0.25, n=3"]
+    assert desk.words({"space": {"x": (0.0, 1.0), "n": (1, 12)}}, revise=True) == [
+        f"{told[0]} {undone}",
+        told[1],
+        f"{told[2]} {undone}",
+    ]
+    with pytest.raises(CampaignConflict, match=r"x 0\.\.0\.5 -> 0\.\.1 \(this undoes what .* changed\); n 1"):
+        desk.after({"space": {"x": (0.0, 1.0), "n": (1, 12)}})
+    desk.stored = replace(desk.stored, definition=edited_campaign(desk.stored, {"--widen": ["x=0..0.8"]}, {}))
+    assert desk.words() == []
 
 
 def test_a_command_follows_parameters_that_come_and_go(desk: Desk) -> None:

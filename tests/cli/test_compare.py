@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from ambs_hpc.cli.main import app
 from ambs_hpc.errors import NotFound, UsageError
+from ambs_hpc.problem.space import build_space, space_to_json
+from ambs_hpc.problem.space_edits import narrowed
 from ambs_hpc.queue import claim, complete, open_database, transaction
 from tests.queue import stock
 
@@ -80,3 +82,20 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
         compared("a", "up", "--db", str(database))
     with pytest.raises(NotFound, match=r"There is no campaign 'bb'\. Did you mean 'b'"):
         compared("bb", "--db", str(database))
+
+
+def test_spaces_that_differ_in_a_default_or_an_order_are_one(tmp_path: Path) -> None:
+    """A space that was narrowed and one that was written so are searched alike."""
+    database = tmp_path / "ambs.db"
+    wide, narrow = ({"x": (0.0, high), "c": ["a", "b"]} for high in (1.0, 0.5))
+    stored = space_to_json(build_space(wide))
+    edited = dict(narrowed(stored, "x=0..0.5"))
+    edited["hyperparameters"] = edited["hyperparameters"][::-1]  # as earlier versions stored it
+    make(database, "a", [1.0], problem={"space": edited})
+    make(database, "b", [1.0], problem={"space": space_to_json(build_space(narrow))})
+    make(database, "c", [1.0], problem={"space": stored})
+    assert compared("a", "b", "--db", str(database))[1] == ""
+    assert (
+        "a and c have different spaces (x 0..0.5 -> 0..1): the best"
+        in compared("a", "c", "--db", str(database))[1]
+    )

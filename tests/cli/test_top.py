@@ -209,7 +209,7 @@ def test_changes_are_made_after_a_yes_alone(engine: Engine, tmp_path: Path) -> N
         await pilot.press("r")
         await shown(pilot, application, "Run again all 1 OUT_OF_MEMORY failures of digits?")
         await pilot.press("y")
-        await shown(pilot, application, "1 evaluations are READY again")
+        await shown(pilot, application, "1 evaluation is READY again")
         assert (state(ids[3]), state(ids[4])) == (State.FAILED, State.READY)
 
     played(engine, steps, "digits")

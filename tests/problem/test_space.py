@@ -206,3 +206,20 @@ def test_two_whole_numbers_are_pointed_out() -> None:
     assert notes == [
         "'dropout' is one of the two whole numbers 0 and 1; for all numbers between them write (0.0, 1.0)"
     ]
+
+
+def test_a_range_that_was_written_as_a_list_is_pointed_out() -> None:
+    """A search of three values looks like one that cannot find anything."""
+    rates = {"lr": [1e-5, 1e-1, "log"], "decay": [0.5, 0.1], "act": ["relu", "log"], "units": [16, 32]}
+    assert space_notes(build_space({**rates, "power": [0.5, 1.0, 2.0]})) == [
+        "'decay' is one of the 2 values 0.5 and 0.1; for a range write (0.1, 0.5)",
+        "'lr' is one of the 3 values 1e-05, 0.1 and 'log'; for a range write (1e-05, 0.1, 'log')",
+    ]
+
+
+@pytest.mark.parametrize("choices", [("relu", "tanh"), ("a", "b", "c"), (16, 32, 64), (True, False)])
+def test_choices_that_were_written_as_a_range_are_told_how(choices: tuple[object, ...]) -> None:
+    """Round brackets and square ones are easily taken for each other."""
+    with pytest.raises(ProblemError) as told:
+        build_space({"act": choices})
+    assert str(told.value).endswith(f"; a choice is a list: {list(choices)!r}")

@@ -61,6 +61,12 @@ def test_something_must_be_named(any_engine: Engine, verb: object) -> None:
         verb(connection)  # type: ignore[operator]
 
 
+def test_a_rerun_of_failures_names_whose(any_engine: Engine) -> None:
+    """One database holds many campaigns; another one's hundreds of failures would run again unasked."""
+    with pytest.raises(UsageError, match="or a campaign"), transaction(any_engine) as connection:
+        rerun(connection, failed=True)
+
+
 def test_rerun_gives_new_budgets_and_tells_the_search_again(any_engine: Engine) -> None:
     """After the fix, the evaluation is as good as new, but its attempts go on counting."""
     with transaction(any_engine) as connection:
@@ -70,7 +76,7 @@ def test_rerun_gives_new_budgets_and_tells_the_search_again(any_engine: Engine) 
         (one,) = claim(connection, launcher_id, 1)
         fail(connection, launcher_id, [stock.failure(one)])
         (seen,) = finished_since(connection, campaign_id, 0)
-        assert rerun(connection, failed=True) == [new_id]
+        assert rerun(connection, campaign_id=campaign_id, failed=True) == [new_id]
         assert finished_since(connection, campaign_id, 0) == []
         row = connection.execute(select(evaluation)).one()
         assert (row.state, row.failures, row.interruptions, row.error) == ("READY", 0, 0, "")
@@ -95,6 +101,6 @@ def test_rerun_chooses_by_state_kind_and_campaign(any_engine: Engine) -> None:
         cancel(connection, ids=[ids[4]])
         assert rerun(connection, ids=[done.id, running.id]) == []
         assert rerun(connection, campaign_id=campaign_id + 1, failed=True) == []
-        assert rerun(connection, kind=FailureKind.TIMEOUT) == [timeout.id]
+        assert rerun(connection, campaign_id=campaign_id, kind=FailureKind.TIMEOUT) == [timeout.id]
         assert rerun(connection, campaign_id=campaign_id, failed=True) == [error.id]
         assert rerun(connection, campaign_id=campaign_id) == [ids[4]]

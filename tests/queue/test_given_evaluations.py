@@ -80,7 +80,7 @@ def test_what_failed_elsewhere_is_not_run_again(any_engine: Engine) -> None:
     with transaction(any_engine) as connection:
         campaign_id = stock.campaign(connection).id
         ids = import_results(connection, campaign_id, RESULTS)
-        assert rerun(connection, failed=True) == []
+        assert rerun(connection, campaign_id=campaign_id, failed=True) == []
         assert rerun(connection, ids=ids) == []
         assert cancel(connection, campaign_id=campaign_id) == []
 

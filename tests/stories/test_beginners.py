@@ -96,7 +96,7 @@ def test_a_forgotten_return_stops_a_search_of_thousands(tmp_path: Path) -> None:
     assert "The first 10 evaluations have all failed alike" in message
     assert "the objective None is not a number: is a `return` missing?" in message
     assert "ambs logs 10, which is" in message
-    assert "ambs rerun --failed" in message
+    assert "ambs rerun --failed --campaign" in message
     [counted] = shell.rows("select count(*) as n from v_evaluations where state = 'FAILED'")
     assert 10 <= int(str(counted["n"])) <= 12
     shell.write("model.py", GOOD)

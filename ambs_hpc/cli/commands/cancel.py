@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ambs_hpc.cli.commands.rerun import Ids
-from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
-from ambs_hpc.cli.shared.terminal import echo
+from ambs_hpc.cli.commands.rerun import DryRun, Ids, OfCampaign, evaluations_of
+from ambs_hpc.cli.shared.options import AsJson, Database
+from ambs_hpc.cli.shared.terminal import write
 
 
 def cancel(
@@ -16,7 +16,8 @@ def cancel(
     every: Annotated[
         bool, typer.Option("--all", help="All evaluations of --campaign that wait, run or are paused.")
     ] = False,
-    campaign: CampaignName = None,
+    campaign: OfCampaign = None,
+    dry_run: DryRun = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
@@ -31,10 +32,13 @@ def cancel(
     with queue.transaction(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
         moved = queue.cancel(connection, ids=ids or None, campaign_id=only.id if only else None)
+        if dry_run:
+            connection.rollback()
     if as_json:
-        print_json({"cancelled": moved})
+        print_json({"cancelled": moved, "dry_run": dry_run})
     else:
-        echo(f"{len(moved)} evaluations cancelled")
+        verb = "would be " if dry_run else ""
+        write(f"{evaluations_of(len(moved), only)} {verb}cancelled\n")
     missing = sorted(set(ids or ()) - set(moved))
     if missing:
         raise NotFound(f"Ended already, or not there: {', '.join(map(str, missing))}.")

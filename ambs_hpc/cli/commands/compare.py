@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,7 +29,7 @@ Databases = Annotated[
 Figure = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Draw it: .png, .pdf or .svg.")
 ]
-
+SHOWN_DIFFERENCES = 3  # of two spaces, in a line
 
 Objective = Annotated[
     str | None,
@@ -53,9 +53,9 @@ def compare(
 
     Campaigns whose names differ only in the number of a seed at their end (net-1, net-2; net_seed3) are one
     line: the median over them, with the range. Imported results are left out. A node-hour is an hour of a
-    whole node, or of the share of one that a slot of the launcher is.
+    whole node, or of the share of one that a slot of the launcher is. A figure needs the extra `figures`.
     """
-    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.cli.shared.output import print_json, writing
     from ambs_hpc.reporting.comparison import compare_campaigns, comparison_json, with_volumes
     from ambs_hpc.reporting.comparison_figure import draw_comparison
 
@@ -69,7 +69,8 @@ def compare(
         differences.insert(0, _reference_words(found, reference.tolist()))
     groups = compare_campaigns(compared, direction)
     if output is not None:
-        draw_comparison(groups, direction, output)
+        with writing(output):
+            draw_comparison(groups, direction, output)
     if as_json:
         print_json({"direction": direction, "differences": differences, "groups": comparison_json(groups)})
         return
@@ -234,9 +235,28 @@ def _differences(found: Found, *, of_one: bool) -> list[str]:
             ("objective", "the values may mean something else"),
         ):
             one, two = first.definition.problem.get(what), other.definition.problem.get(what)
-            if json.dumps(one, sort_keys=True) != json.dumps(two, sort_keys=True):
-                differences.append(f"{first.name} and {other.name} have different {what}s: {remedy}.")
+            told = _space_words(one, two) if what == "space" else _words(one, two)
+            if told is not None:
+                both = f"{first.name} and {other.name} have different {what}s"
+                differences.append(f"{both}{told and f' ({told})'}: {remedy}.")
     return differences
+
+
+def _space_words(one: Any, two: Any) -> str | None:
+    """How two spaces differ; None where the order of parameters, a default or a note is all."""
+    from ambs_hpc.problem.space_differences import space_differences
+
+    try:
+        differences = space_differences(one, two)
+    except (KeyError, TypeError):  # none that we have written
+        return _words(one, two)
+    told = [change.words for change in differences]
+    more = [f"{len(told) - SHOWN_DIFFERENCES} more"] if len(told) > SHOWN_DIFFERENCES else []
+    return "; ".join([*told[:SHOWN_DIFFERENCES], *more]) if told else None
+
+
+def _words(one: object, two: object) -> str | None:
+    return None if json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True) else ""
 
 
 def _print(groups: Sequence[ComparedGroup]) -> None:

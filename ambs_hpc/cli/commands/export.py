@@ -51,6 +51,7 @@ def export(
     """
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
+    from ambs_hpc.cli.shared.output import writing
     from ambs_hpc.errors import UsageError, nearest
     from ambs_hpc.reporting.table_export import csv_text, write_parquet
 
@@ -72,11 +73,13 @@ def export(
     flat = [flattened(row, directions.get(row.campaign_id, "")) for row in rows]
     if form == "parquet":
         assert output is not None
-        write_parquet(flat, output, order)
+        with writing(output):
+            write_parquet(flat, output, order)
         return
     text = csv_text(flat, order) if form == "csv" else _json(flat)
     if output is not None:
-        output.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        with writing(output):
+            output.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     elif sys.stdout.isatty():
         write(text)
     else:
@@ -92,7 +95,7 @@ def _export_runs(
     from ambs_hpc import queue
     from ambs_hpc.bridges.export_targets import TARGETS, export_campaign
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
-    from ambs_hpc.cli.shared.output import cell, print_json
+    from ambs_hpc.cli.shared.output import cell, print_json, writing
 
     target = TARGETS[form]
     place = Path(target.output) if output is None else output
@@ -100,7 +103,8 @@ def _export_runs(
     with queue.reading(engine) as connection:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else queue.list_campaigns(connection)
-    done = [export_campaign(engine, one, form, place) for one in chosen]
+    with writing(place):
+        done = [export_campaign(engine, one, form, place) for one in chosen]
     if as_json:
         print_json({"format": form, "output": str(place), "campaigns": [asdict(one) for one in done]})
         return

@@ -33,8 +33,8 @@ def plot(
     It needs the extra `figures`. `ambs report` needs none, and shows more.
     """
     from ambs_hpc import queue
-    from ambs_hpc.cli.shared.options import named_campaign, open_engine
-    from ambs_hpc.errors import UsageError, nearest
+    from ambs_hpc.cli.shared.options import one_campaign, open_engine
+    from ambs_hpc.cli.shared.output import writing
     from ambs_hpc.records import IMPORTED
     from ambs_hpc.reporting.figure import draw_campaign
     from ambs_hpc.reporting.front_figure import draw_front
@@ -42,17 +42,13 @@ def plot(
     from ambs_hpc.reporting.series import EndedEvaluation
 
     with queue.reading(open_engine(db)) as connection:
-        only = named_campaign(connection, campaign)
-        known = queue.list_campaigns(connection)
-        if only is None and len(known) != 1:
-            names = [one.name for one in known]
-            raise UsageError(f"Say which campaign: --campaign NAME. {nearest('', names)}")
-        chosen = only or known[0]
+        chosen = one_campaign(connection, campaign)
         rows = queue.list_evaluations(connection, chosen.id, limit=None)
     goals, file = queue.goals_of_stored(chosen), output or Path(f"{chosen.name}.png")
     name = goals.chosen(objective)
     if goals.has_several and objective is None:
-        draw_front(chosen.name, goals, front_points(goals, rows), file)
+        with writing(file):
+            draw_front(chosen.name, goals, front_points(goals, rows), file)
         echo(f"Wrote {file}")
         return
     values = {row.id: goals.value(name, row.objective, row.metrics) for row in rows}
@@ -64,5 +60,6 @@ def plot(
     ]
     elsewhere = [values[row.id] for row in rows if row.proposal_kind == IMPORTED and row.id not in broken]
     imported = [one for one in elsewhere if one is not None]
-    draw_campaign(chosen.name, goals.directions[name], ended, file, imported)
+    with writing(file):
+        draw_campaign(chosen.name, goals.directions[name], ended, file, imported)
     echo(f"Wrote {file}")

@@ -70,19 +70,14 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
     """
     from ambs_hpc import queue
     from ambs_hpc.api.live.report_record import report_record, without_collector
-    from ambs_hpc.cli.shared.options import named_campaign
-    from ambs_hpc.errors import UsageError, nearest
+    from ambs_hpc.cli.shared.options import one_campaign
     from ambs_hpc.reporting.html.document import report_html
     from ambs_hpc.reporting.html.report_file import default_name, write_whole
 
     with queue.reading(engine) as connection:
-        chosen = named_campaign(connection, campaign)
-        known = queue.list_campaigns(connection)
-        if chosen is None and len(known) != 1:
-            names = [one.name for one in known]
-            raise UsageError(f"Say which campaign: --campaign NAME. {nearest('', names)}")
+        chosen = one_campaign(connection, campaign)
     with without_collector():
-        record = report_record(engine, chosen or known[0])
+        record = report_record(engine, chosen)
         content = report_html(record)
     file = output or Path(default_name(record.campaign.name))
     write_whole(file, content)

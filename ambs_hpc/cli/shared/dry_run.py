@@ -54,6 +54,8 @@ def print_dry_run(
         print_json({**plan, **({} if revised is None else {"revision": revised_json(revised)})})
         return
     lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in plan.items()]
+    if definition.max_evaluations is None and settings.max_minutes is None:
+        lines.append("it runs until Ctrl-C: neither evaluations nor minutes are limited")
     lines += [f"from {cell(one.line)}" for one in found]
     lines += ["parameters", *(f"  {text}" for text in parameters.values())]
     lines += [f"note: {note}" for note in notes]

@@ -12,7 +12,9 @@ from ambs_hpc.api.choices import known_campaign as known_campaign
 from ambs_hpc.api.choices import named_campaign as named_campaign
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
+
+    from ambs_hpc.records import Campaign
 
 ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="Python file that defines `problem`.")]
 Database = Annotated[
@@ -37,3 +39,22 @@ def open_engine(db: str | None, *, create: bool = False) -> Engine:
     from ambs_hpc.queue import open_database
 
     return open_database(chosen_database(db), create=create)
+
+
+def one_campaign(connection: Connection, name: str | None) -> Campaign:
+    """The campaign of `--campaign`; without it the only one that there is.
+
+    What is true of all campaigns may be shown without a name, but no other campaign is changed unasked.
+
+    Raises:
+        UsageError: several and none named; the message lists them.
+        NotFound: there is none, or none of that name.
+    """
+    from ambs_hpc.api.choices import only_campaign
+    from ambs_hpc.errors import UsageError, nearest
+    from ambs_hpc.queue import list_campaigns
+
+    names = [one.name for one in list_campaigns(connection)] if name is None else []
+    if len(names) > 1:
+        raise UsageError(f"Say which campaign: --campaign NAME. {nearest('', names)}")
+    return only_campaign(connection, name)

@@ -1,11 +1,14 @@
-"""Output of results: tables for people, JSON for scripts."""
+"""Output of results: tables for people, JSON for scripts, files that either asked for."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ambs_hpc.cli.shared.terminal import harmless, write
 from ambs_hpc.shown_text import cell as cell
@@ -51,3 +54,22 @@ def iso_utc(seconds: float | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@contextmanager
+def writing(file: Path, option: str = "--output") -> Iterator[None]:
+    """The block writes `file`, a file or a folder.
+
+    Args:
+        option: with which another one is given.
+
+    Raises:
+        UsageError: it cannot be written: no such folder, no right to it, a full disk.
+    """
+    from ambs_hpc.errors import UsageError
+
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise UsageError(f"{file} cannot be written: {why}. Give another {option}.") from error

@@ -9,7 +9,7 @@ from ambs_hpc.api.search_and_launcher import SearchAndLauncher
 from ambs_hpc.campaign import SearchSettings
 from ambs_hpc.cli.shared.hopeless_end import SearchWatch, tell_end
 from ambs_hpc.cli.shared.options import chosen_database
-from ambs_hpc.cli.shared.stored_campaign import begin_campaign
+from ambs_hpc.cli.shared.stored_campaign import begin_campaign, tell_endless
 
 
 def run_campaign(
@@ -25,6 +25,7 @@ def run_campaign(
             found before the budget was spent, or nothing succeeded, of all or of the first that should tell.
     """
     engine, campaign = begin_campaign(problem_file, settings, db, tries=watch.tries, is_elsewhere=False)
+    tell_endless(campaign, settings, "Ctrl-C")
     pair = SearchAndLauncher(engine, campaign, settings, hopeless_after=watch.hopeless_after)
     end = pair.run(chosen_database(db), open_display(campaign.name, quiet=as_json))
     return tell_end(engine, campaign, end.progress, watch, is_over=end.is_done, as_json=as_json)

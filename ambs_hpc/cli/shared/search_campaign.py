@@ -11,7 +11,7 @@ from ambs_hpc.api.progress_display import open_display
 from ambs_hpc.beside.companion import ABANDON_SECONDS, LAST_SECONDS, begin_companion
 from ambs_hpc.campaign import SearchLoop, SearchSettings
 from ambs_hpc.cli.shared.hopeless_end import SearchWatch, tell_end
-from ambs_hpc.cli.shared.stored_campaign import begin_campaign
+from ambs_hpc.cli.shared.stored_campaign import begin_campaign, tell_endless
 from ambs_hpc.clock import SystemClock
 from ambs_hpc.queue import NotifyChannel, patient, wait_for_change
 
@@ -27,6 +27,7 @@ def search_campaign(
         AmbsError: it could not begin; or nothing succeeded, of all or of the first that should tell.
     """
     engine, campaign = begin_campaign(problem_file, settings, db, tries=watch.tries, is_elsewhere=True)
+    tell_endless(campaign, settings, "a signal")
     engine = patient(engine)
     search = SearchLoop(engine, campaign, settings.slots, SystemClock(), hopeless_after=watch.hopeless_after)
     search.open()

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ambs_hpc.api.reasons.changed_sources import changed_sources
 from ambs_hpc.campaign import (
     Revised,
     SearchSettings,
@@ -19,10 +20,13 @@ from ambs_hpc.cli.shared.source_lines import tell_sources
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.cli.shared.tried_objective import try_objective
 from ambs_hpc.problem import load_problem
+from ambs_hpc.problem.space import space_notes
+from ambs_hpc.queue import counts, reading
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from ambs_hpc.problem.problem_file import LoadedProblem
     from ambs_hpc.records import Campaign, NewCampaign
 
 
@@ -48,7 +52,29 @@ def begin_campaign(
     campaign = told_campaign(engine, wanted, settings)
     keep_sources(engine, campaign, sources)
     tell_sources(sources)
+    for words in (*_first_notes(engine, campaign, loaded), changed_sources(engine, campaign, loaded)):
+        if words:
+            write(f"ambs: {words}\n", err=True)
     return engine, campaign
+
+
+def _first_notes(engine: Engine, campaign: Campaign, loaded: LoadedProblem) -> list[str]:
+    """What may not be meant of the space, a sentence each; of a campaign that has begun nothing any more."""
+    with reading(engine) as connection:
+        if any(counts(connection, campaign.id).values()):
+            return []
+    return [f"note: {one}" for one in space_notes(loaded.problem.configuration_space)]
+
+
+def tell_endless(campaign: Campaign, settings: SearchSettings, end: str) -> None:
+    """Say on stderr that nothing but a person ends the search, where that is so.
+
+    Args:
+        end: what ends it.
+    """
+    if campaign.definition.max_evaluations is None and settings.max_minutes is None:
+        told = f"no --max-evaluations and no --max-minutes: it runs until {end}, and keeps what it has found"
+        write(f"ambs: {told}\n", err=True)
 
 
 def told_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings) -> Campaign:

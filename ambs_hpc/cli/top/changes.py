@@ -45,7 +45,8 @@ class Change:
                 found = queue.find_campaign(connection, self.campaign)
                 only = None if found is None else found.id
                 moved = queue.rerun(connection, campaign_id=only, failed=True, kind=self.kind) if only else []
-                return f"{len(moved)} evaluations are READY again"
+                are = "evaluation is" if len(moved) == 1 else "evaluations are"
+                return f"{len(moved)} {are} READY again"
             verb = queue.cancel if self.verb == "cancel" else queue.rerun
             moved = verb(connection, ids=[self.evaluation_id])
         if moved:

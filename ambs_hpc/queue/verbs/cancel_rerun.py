@@ -75,15 +75,15 @@ def rerun(
     When they end again they get new finish sequences, so that a search that polls reads them again.
 
     Args:
-        ids, campaign_id: only these, only of that campaign, or both.
-        failed: only FAILED ones; given alone, those of all campaigns.
+        ids, campaign_id: only these, only of that campaign, or both; one of them is needed, so that no
+            other campaign's are run again unasked.
+        failed: only FAILED ones.
         kind: only FAILED ones of this kind.
 
     Raises:
         UsageError: nothing is named.
     """
-    if not failed and kind is None:
-        _named("rerun", ids, campaign_id)
+    _named("rerun", ids, campaign_id)
     only_failed = failed or kind is not None
     meant = [state for state in _RERUNNABLE if state is not State.PAUSED or ids is not None]
     condition = is_failed if only_failed else or_(*(is_in[state] for state in meant))

@@ -37,5 +37,5 @@ def write_whole(file: Path, content: str) -> None:
             raise
     except OSError as error:
         raise UsageError(
-            f"{file} cannot be written: {error.strerror or error}. Give another --output FILE."
+            f"{file} cannot be written: {error.strerror or error}. Give another --output."
         ) from error
