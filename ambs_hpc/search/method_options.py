@@ -80,7 +80,7 @@ class AmbsOptions:
         local_points: observations that the process is conditioned on, >= 2.
         local_kappa: weight of its standard deviation, >= 0.
         explored_share: largest share of the proposals that lie where the best is not, in [0, 1]: other
-            choices, far numbers, points of the design. See docs/searching.md for when it is.
+            choices, far numbers, points of the design; 0 fills no holes either. See docs/searching.md.
     """
 
     design: str = "sobol"

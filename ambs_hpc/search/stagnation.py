@@ -23,7 +23,7 @@ class Stagnation:
     def __init__(self, dimensions: int) -> None:
         self._patience = PATIENCE + dimensions
         self._state = (-1, -1)
-        self._since = 0
+        self._since, self._least, self._effort = 0, 0.0, 1.0
 
     def level(self, history: History) -> float:
         """How much is to be looked for elsewhere, in [0, 1]: 0 while there is progress.
@@ -33,12 +33,30 @@ class Stagnation:
         """
         state = (history.generation, history.count)
         if state != self._state:
-            self._since = history.count - 1 - last_progress(history.current_objectives)
+            y = history.current_objectives
+            self._least = least_progress(y)
+            self._since = history.count - 1 - last_progress(y)
             self._state = state
         waited = (self._since - len(history.pending)) / self._patience
-        return float(np.clip((waited - CALM) / CALM_TO_FULL, 0.0, 1.0)) * (
-            1.0 if waited < EFFORT else LEFT_OF_IT
-        )
+        self._effort = 1.0 if waited < EFFORT else LEFT_OF_IT
+        return float(np.clip((waited - CALM) / CALM_TO_FULL, 0.0, 1.0)) * self._effort
+
+    def effort(self, history: History, expected: float) -> float:
+        """How much of what a model proposes is to be looked for elsewhere instead, in [0, 1].
+
+        Args:
+            expected: the best that the model hopes for, to be minimised, in the objective's units. Where
+                that is no progress, its optimum is found, long before as many evaluations have shown it.
+        """
+        self.level(history)
+        best = float(history.objectives[history.best(1)[0]])
+        return self._effort if best - expected < self._least else 0.0
+
+
+def least_progress(y: Floats) -> float:
+    """By how much an observation must improve on the best to count; `y` as for `last_progress`."""
+    early = y[int(np.flatnonzero(np.isfinite(y))[0]) :][:LOOKED_AT]
+    return TOLERANCE * (usual(early[np.isfinite(early)]) - float(np.nanmin(y)))
 
 
 def last_progress(y: Floats) -> int:
@@ -49,10 +67,8 @@ def last_progress(y: Floats) -> int:
     """
     best = np.fmin.accumulate(y)
     records = np.flatnonzero(best[1:] < best[:-1]) + 1
-    first = int(np.flatnonzero(np.isfinite(y))[0])
-    early = y[first : first + LOOKED_AT]
-    least = TOLERANCE * (usual(early[np.isfinite(early)]) - float(best[-1]))
-    found = first
+    least = least_progress(y)
+    found = int(np.flatnonzero(np.isfinite(y))[0])
     for place in records:
         if best[place] < best[found] - least:
             found = int(place)

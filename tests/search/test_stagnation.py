@@ -11,9 +11,11 @@ from ambs_hpc.records import Observation
 from ambs_hpc.search import create_searcher
 from ambs_hpc.search.encoding import Encoding
 from ambs_hpc.search.history import History
+from ambs_hpc.search.sampling.holes import distances_to_known
 from ambs_hpc.search.sampling.niches import draw_niche
 from ambs_hpc.search.stagnation import PATIENCE, Stagnation, last_progress
 
+LARGEST_GAP = 0.2
 SPACE = {"kernel": ["flat", "deep"], "x": (0.0, 1.0)}
 
 
@@ -48,6 +50,45 @@ def test_level_rises_and_falls_again() -> None:
     for index in range(2 * PATIENCE):
         waiting.propose(np.array([0.5 + index / 1000.0]), None)
     assert stagnation.level(waiting) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("tried", "expected", "effort"), [(0, 0.5, 0.0), (0, 0.999, 1.0), (100, 0.999, pytest.approx(0.3))]
+)
+def test_a_model_that_expects_no_progress_is_left_at_once(tried: int, expected: float, effort: float) -> None:
+    """Its optimum is found: waiting for the results that show it would cost a small budget."""
+    history = history_of([3.0, 2.0, 1.0, *[2.0] * tried])
+    assert Stagnation(1).effort(history, expected) == effort
+
+
+def test_holes_are_far_from_what_was_tried_and_from_what_is_pending() -> None:
+    """Else all slots of a large machine would fill the same hole."""
+    encoding = Encoding(build_space({"x": (0.0, 1.0)}))
+    history = history_of([1.0, 2.0])  # near 0
+    history.propose(encoding.encode({"x": 1.0}), None)
+    far = distances_to_known(encoding, history, np.array([[0.1], [0.5], [0.9]]))
+    assert far == pytest.approx([0.099, 0.499, 0.1])
+
+
+def test_in_two_parameters_no_large_hole_is_left_beside_a_basin() -> None:
+    """A broad basin took nearly all of fifty evaluations, where random points found the deeper one."""
+    searcher = create_searcher({"x": (0.0, 1.0), "y": (0.0, 1.0)}, "ambs", "minimize", 1)
+    tried = []
+    for _ in range(12):
+        proposals = searcher.ask(4)
+        tried += [(one.configuration["x"], one.configuration["y"]) for one in proposals]
+        searcher.tell(
+            [
+                Observation(one.configuration, (one.configuration["x"] - 0.8) ** 2 + one.configuration["y"])
+                for one in proposals
+            ]
+        )
+    grid = np.stack(np.meshgrid(*[np.linspace(0.1, 0.9, 9)] * 2), axis=-1).reshape(-1, 1, 2)
+    gaps = np.linalg.norm(grid - np.array(tried, dtype=np.float64), axis=2).min(axis=1)
+    assert gaps.max() < LARGEST_GAP
+    best = searcher.best()
+    assert best is not None
+    assert best.objective < 1e-3
 
 
 def test_niches_are_what_was_seen_least() -> None:

@@ -23,6 +23,7 @@ from ambs_hpc.search.objective_transform import Scale
 from ambs_hpc.search.protocol import Searcher, SearchSpec
 from ambs_hpc.search.rungs.rung_searcher import rung_searcher
 from ambs_hpc.search.sampling.candidates import FINE_STEP, WIDE_STEP, Candidates
+from ambs_hpc.search.sampling.holes import distances_to_known
 from ambs_hpc.search.sampling.niches import Niche, draw_niche, draw_other_choice
 from ambs_hpc.search.sampling.refinement import Score, best_first, refined
 from ambs_hpc.search.sampling.sampler import ConfigurationSampler
@@ -38,6 +39,10 @@ LOCAL_STEPS = (0.15, 0.04)  # of the refinement around the best candidates of a 
 LARGEST_DESIGN = 20  # completions after which a model is asked, however many parameters there are
 NEAR_SUCCESSES = 64  # candidates near the few that succeeded
 FILLED_WITH_CHOICES, FILLED = 0.33, 0.6  # share of what is looked for elsewhere that fills the space evenly
+HOLES = 64  # random candidates of which the one farthest from all that is known fills a hole
+# Share of the proposals of a local process that expects nothing more which fill holes instead, with two
+# parameters, and what each further one leaves of it, as of the space that a basin of such a width fills.
+FILLED_WHERE_FLAT, BASIN_WIDTH = 0.7, 0.25
 NICHES, IN_NICHE = 2, 40  # other choices among the candidates of the local process, and candidates of each
 NICHE_KAPPA = 1.5  # in a niche, of which little is known, uncertainty weighs more than near the best
 
@@ -173,7 +178,23 @@ class AmbsStrategy:
         score = self._local_score(history, model, near, kappa)
         V = self._around(history, rng, near)
         scored = refined(self._candidates, rng, V, score, LOCAL_STEPS, self._options.candidates // 3)
-        return self._best(history, rng, scored, model.scale)
+        draft = self._best(history, rng, scored, model.scale)
+        return self._in_a_hole(draft, history, rng) or draft
+
+    def _in_a_hole(self, draft: Draft, history: History, rng: np.random.Generator) -> Draft | None:
+        """What is tried in place of a local draft that promises nothing: another basin may lie there."""
+        if draft.mean is None or draft.std is None or not self._options.explored_share:
+            return None
+        effort = self._stagnation.effort(history, draft.mean - draft.std)
+        share = FILLED_WHERE_FLAT * BASIN_WIDTH ** max(0, self._encoding.dimensions - 2)
+        if rng.random() >= share * effort:
+            return None
+        V = self._candidates.anywhere(rng, HOLES, history.count)
+        far = distances_to_known(self._encoding, history, V)
+        if history.failures:
+            far = far * (1.0 - self._forest.failure_rate(V))
+        place = first_unknown(V, best_first(-far, len(V)), history.known)
+        return None if place is None else Draft(V[place], "design")
 
     def _local_score(self, history: History, model: LocalModel, near: Neighbourhood, kappa: float) -> Score:
         """The lower confidence bound of a local process, with the forest's rate of failures."""
