@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ambs_hpc import identity
 from ambs_hpc.campaign.creation import goals_of_campaign, searcher_for
 from ambs_hpc.campaign.first_endings import FirstEndings, Hopeless
 from ambs_hpc.campaign.legal_rows import LegalRows
+from ambs_hpc.campaign.ownership import BehindDatabase, Ownership, SeenMarks
 from ambs_hpc.campaign.progress import Progress
 from ambs_hpc.campaign.rung_feed import RungFeed
 from ambs_hpc.clock import Clock
 from ambs_hpc.errors import (
-    CampaignConflict,
     DatabaseLocked,
-    DatabaseRefused,
     DatabaseUnreachable,
     NoLegalConfiguration,
     SpaceExhausted,
@@ -27,21 +25,15 @@ from ambs_hpc.queue import (
     PROMOTED_AT_ONCE,
     Proposed,
     RungResult,
-    campaign_uid,
     counts,
-    database_uid,
     enqueue,
     finished_since,
     get_campaign,
-    leave_search,
-    marks_of,
     promote,
     proposals_of,
     reading,
-    search_heartbeat,
     slots_for,
     sources_of,
-    take_search,
     transaction,
 )
 from ambs_hpc.records import (
@@ -55,7 +47,7 @@ from ambs_hpc.records import (
     Resources,
 )
 from ambs_hpc.states import State
-from ambs_hpc.timing import DATABASE_RETRY_SECONDS, SEARCH_HEARTBEAT_SECONDS, STALE_AFTER_SECONDS
+from ambs_hpc.timing import DATABASE_RETRY_SECONDS, STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -65,14 +57,6 @@ logger = logging.getLogger(__name__)
 ASKED_AT_ONCE = 16  # launchers start on the first proposals of a large batch while the rest is made
 AHEAD_SHARE = 0.1  # ready evaluations per slot, so that a slot does not wait for the search
 AHEAD_WITHOUT_LAUNCHERS = 8
-
-
-class _BehindUs(Exception):
-    """What the search knows is not what the database has; `level` is how much that matters to a person."""
-
-    def __init__(self, message: str, level: int = logging.WARNING) -> None:
-        super().__init__(message)
-        self.level = level
 
 
 class SearchLoop:
@@ -94,12 +78,11 @@ class SearchLoop:
         """`hopeless_after`: so many first evaluations that fail alike end the proposing; None for never."""
         self._hopeless_after, self._first_endings = hopeless_after, FirstEndings(None)
         self._engine, self._campaign, self._slots, self._clock = engine, campaign, slots, clock
-        self._owner = str(identity.this_process())
+        self._ownership = Ownership(clock)
         self._searcher = searcher_for(campaign.definition)
         self._rungs = RungFeed(campaign.id)
         self._has_goals = False  # several objectives, or constraints: then metrics are read
         self._has_rungs = False  # a fidelity: then values on rungs are read, and what is paused is promoted
-        self._database_uid = ""
         self._legal: LegalRows = LegalRows(campaign)
         self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
         self._is_rebuilt = False
@@ -110,7 +93,6 @@ class SearchLoop:
         self._exhausted, self._dead_end = False, ""
         self._stopped = False
         self._promotes_on = False  # what was promoted last is not all
-        self._last_heartbeat = float("-inf")
         self._progress = Progress({}, 0, campaign.definition.max_evaluations)
 
     def open(self) -> None:
@@ -138,14 +120,14 @@ class SearchLoop:
     def close(self) -> None:
         """Release the ownership of the campaign, so that another search can take it at once."""
         with transaction(self._engine) as connection:
-            leave_search(connection, self._campaign.id, self._owner)
+            self._ownership.leave(connection, self._campaign)
 
     def _step(self) -> Progress:
         if not self._is_rebuilt:
             self._rebuild()
         try:
             return self._advance()
-        except _BehindUs as error:
+        except BehindDatabase as error:
             logger.log(error.level, "%s; the search is rebuilt from what the database has", error)
             self._rebuild()
             return self._progress
@@ -175,8 +157,8 @@ class SearchLoop:
     def _read(self) -> tuple[Mapping[State, int], int]:
         """Learn from what has ended; how many evaluations are in each state, and how many are wanted now."""
         with transaction(self._engine) as connection:
-            is_due = self._clock.monotonic() - self._last_heartbeat >= SEARCH_HEARTBEAT_SECONDS
-            self._check(connection, says_it_lives=is_due)
+            is_due = self._ownership.is_heartbeat_due
+            self._ownership.check(connection, self._campaign, self._seen, says_it_lives=is_due)
             if self._has_rungs and (is_due or self._promotes_on):
                 self._promotes_on = promote(connection, self._campaign.id) >= PROMOTED_AT_ONCE
             finished = finished_since(
@@ -190,46 +172,11 @@ class SearchLoop:
         self._first_endings.note([one for one in finished if one.kind != IMPORTED])
         return by_state, missing
 
-    def _check(self, connection: Connection, *, says_it_lives: bool) -> int:
-        """Make sure that the database knows all that we have seen in it, and that the campaign is ours.
-
-        Returns:
-            how many proposals the campaign has.
-
-        Raises:
-            _BehindUs: it went back to an older copy, or the campaign was revised or another search's.
-            DatabaseRefused: another database stands at its address.
-        """
-        if says_it_lives:
-            self._refuse_another_database(connection)
-            # It locks what a revision locks: what is enqueued after it is of the revision that is seen below.
-            if not search_heartbeat(connection, self._campaign.id, self._owner):
-                raise _BehindUs("the campaign is not this search's any more")
-        marks = marks_of(connection, self._campaign.id)
-        own = marks.enqueued - marks.added
-        if own < self._proposed or marks.sequence < self._cursor:
-            raise _BehindUs(f"the database went back: it has {own} of {self._proposed} proposals")
-        if marks.revision != self._campaign.revision:
-            raise _BehindUs(f"the campaign is at revision {marks.revision} now")
-        # It begins again as a search that starts now would: with them before its own proposals.
-        if marks.sources != self._sources:
-            raise _BehindUs(f"the campaign has {marks.sources} sources now", level=logging.INFO)
-        if marks.added != self._added:
-            said = f"people have added {marks.added} evaluations, {self._added} before"
-            raise _BehindUs(said, level=logging.INFO)
-        if says_it_lives:
-            self._last_heartbeat = self._clock.monotonic()
-        return own
-
-    def _refuse_another_database(self, connection: Connection) -> None:
-        uid = database_uid(connection)
-        self._database_uid = self._database_uid or uid
-        is_ours = campaign_uid(connection, self._campaign.id) == self._campaign.definition.uid
-        if uid != self._database_uid or not is_ours:
-            raise DatabaseRefused(
-                f"Another database, or one without campaign {self._campaign.name!r}, stands where its own "
-                "stood. Put that one back; nothing was written to this one."
-            )
+    @property
+    def _seen(self) -> SeenMarks:
+        """How far the campaign was when this search read it last."""
+        revision = self._campaign.revision
+        return SeenMarks(self._proposed, self._cursor, revision, self._added, self._sources)
 
     def _missing(self, connection: Connection, by_state: Mapping[State, int]) -> int:
         """The number of proposals wanted now: a few more than the slots can hold, never above the budget."""
@@ -290,7 +237,8 @@ class SearchLoop:
         """Enqueue the unsaved proposals; after a lost commit, only those that the database does not have."""
         new = [self._evaluation(index, proposal) for index, proposal in enumerate(self._unsaved)]
         with transaction(self._engine) as connection:
-            has_more = self._check(connection, says_it_lives=True) > self._proposed
+            own = self._ownership.check(connection, self._campaign, self._seen, says_it_lives=True)
+            has_more = own > self._proposed
             rows = proposals_of(connection, self._campaign.id, self._proposed) if has_more else []
             stored = {row.ordinal for row in rows}
             enqueue(connection, self._campaign.id, [one for one in new if one.ordinal not in stored])
@@ -318,19 +266,7 @@ class SearchLoop:
         """
         self._is_rebuilt = False  # until all of it is done: what follows may fail half-way
         with transaction(self._engine) as connection:
-            self._refuse_another_database(connection)
-            taken = take_search(
-                connection,
-                self._campaign.id,
-                self._owner,
-                stale_after_seconds=STALE_AFTER_SECONDS,
-                is_gone=lambda owner: identity.is_gone(identity.ProcessIdentity.parse(owner)),
-            )
-            if not taken:
-                raise CampaignConflict(
-                    f"Another search of campaign {self._campaign.name!r} is alive. Wait for it or stop it; "
-                    "any number of launchers may serve it: `ambs launch`."
-                )
+            self._ownership.take(connection, self._campaign)
         revision = self._campaign.revision
         with reading(self._engine) as connection:
             self._take_up(get_campaign(connection, self._campaign.id))
