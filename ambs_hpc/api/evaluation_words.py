@@ -57,7 +57,7 @@ def predicted_what(goals: Goals) -> str:
 def _kind_words(kind: str, goals: Goals) -> str:
     if kind != "model" or not goals.has_several:
         return _KINDS.get(kind, cell(kind))
-    bounds = f" within {', '.join(one.words for one in goals.constraints)}" if goals.constraints else ""
+    bounds = " within the constraints of then" if goals.constraints else ""  # they may have been revised
     names = " and ".join(goals.names)
     return cell(f"the models of {names} found it the most promising addition to the front{bounds}")
 

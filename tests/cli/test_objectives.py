@@ -131,7 +131,7 @@ def test_a_proposal_by_the_models_of_several_objectives_names_them() -> None:
     goals = Goals(TWO, (Constraint("memory", "<", 4.0),))
     assert _kind_words("model", goals) == (
         "the models of accuracy and latency found it the most promising addition to the front "
-        "within memory < 4"
+        "within the constraints of then"
     )
     assert predicted_what(goals) == "predicted accuracy"
 
