@@ -142,10 +142,11 @@ class ObjectiveUnloadable(AmbsError):
 
 
 class SubmissionRejected(AmbsError):
-    """The scheduler refused a batch script; its own words are in `output`."""
+    """The scheduler refused a batch script; its own words are in `output`, the advice is for a person."""
 
-    def __init__(self, command: str, output: str) -> None:
-        super().__init__(f"{command} refused the script: {output.strip() or 'no output'}")
+    def __init__(self, command: str, output: str, advice: str = "") -> None:
+        words = f"{command} refused the script: {output.strip() or 'no output'}"
+        super().__init__(f"{words}. {advice}" if advice else words)
         self.command, self.output = command, output
 
 

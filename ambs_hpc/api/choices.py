@@ -70,7 +70,7 @@ def only_campaign(connection: Connection, name: str | None) -> Campaign:
     campaigns = list_campaigns(connection)
     if len(campaigns) == 1:
         return campaigns[0]
+    if not campaigns:
+        raise NotFound("There is no campaign in this database yet. Begin one: ambs search PROBLEM")
     names = ", ".join(repr(one.name) for one in campaigns)
-    raise NotFound(
-        f"Which campaign? There are {names}." if campaigns else "There is no campaign in this database yet."
-    )
+    raise NotFound(f"Which campaign? There are {names}: name one, in commands by --campaign NAME.")

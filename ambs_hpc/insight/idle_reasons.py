@@ -356,20 +356,22 @@ def _nobody(
     *,
     can_submit: bool,
 ) -> WaitingReason:
-    number = sum(shape.number for shape in waiting)
+    number, held = sum(shape.number for shape in waiting), sum(one.running for one in supplies)
     words = f"no launcher lives and no allocation is to come; {number} evaluations wait"
+    if held:
+        words += f", and {held} that a launcher held until it died go back with the next command that looks"
     if last_over is not None and last_over.detail:
         words += (
             f"; the last allocation, {last_over.id}, is over ({last_over.state}): {cell(last_over.detail)}"
         )
     open_ones = [one for one in supplies if one.most is None or one.proposed < one.most]
-    if not number and supplies and not open_ones:
+    if not (number or held) and supplies and not open_ones:
         paused = sum(one.paused for one in supplies)
         words = "nothing is left to do: no launcher lives, and all that was to be proposed has ended"
         words += f" or is paused ({paused}: ambs list --state PAUSED)" if paused else ""
         words += f"; to go on: {supplies[-1].twice}{supplies[-1].where}"
         return WaitingReason("all_done", words, "ambs best")
-    if not number and not any(one.searching for one in open_ones):
+    if not (number or held) and not any(one.searching for one in open_ones):
         one = open_ones[-1] if open_ones else None
         words += f"; then: {'ambs submit' if can_submit else 'ambs launch'}{one.where if one else ''}"
         return WaitingReason("no_launcher", words, one.search if one else f"ambs search {NO_FILE}")

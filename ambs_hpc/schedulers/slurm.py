@@ -83,6 +83,18 @@ _MAYBE_DELIVERED = (
     "Message receive failure",
 )
 _PROCESSORS = re.compile(r"(\d{1,6})(?:\(x(\d{1,6})\))?\Z")
+_QUEUES = "`sinfo -o '%P %l %D'` shows queues (partitions), their longest time and their nodes"
+_ADVICE = (
+    ("time limit is invalid", f"Ask for less by --time, or for another queue by --queue: {_QUEUES}."),
+    ("invalid partition", f"Name another one by --queue: {_QUEUES}."),
+    ("node count specification invalid", f"Ask for fewer nodes by --nodes, or for another queue: {_QUEUES}."),
+    ("node configuration is not available", f"No node of this queue has that: {_QUEUES}."),
+    (
+        "invalid account",
+        "Name your project by --project: `sacctmgr show associations user=$USER format=account,qos` lists "
+        "yours.",
+    ),
+)
 _UNKNOWN_ID = "Invalid job id specified"
 _REFUSED_ID = re.compile(r"error: Kill job error on job id (\S+): (.*)")
 
@@ -167,7 +179,8 @@ def read_submission(completed: Completed) -> Submission | CouldNotAsk:
         return CouldNotAsk("sbatch", completed.words)
     if any(words in completed.stderr for words in _MAYBE_DELIVERED):
         raise SubmissionUnclear("sbatch", completed.words)
-    raise SubmissionRejected("sbatch", completed.words)
+    advice = next((told for words, told in _ADVICE if words in completed.stderr.lower()), "")
+    raise SubmissionRejected("sbatch", completed.words, advice)
 
 
 def read_status(

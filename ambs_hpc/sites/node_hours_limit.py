@@ -56,7 +56,9 @@ def node_hours_of(
             promised, open_ones = promised + asked, open_ones + 1
         elif (start := launches.get(one.id) if one.started_at is None else one.started_at) is not None:
             end = min(filter(None, (one.told_ended_at, one.ended_at, one.ends_at)), default=now)
-            used += nodes * max(0.0, end - start) / 3600.0
+            parts = [(part[0], end if part[1] is None else part[1], part[2]) for part in one.held or ()]
+            for begin, stop, number in parts or [(start, end, nodes)]:
+                used += number * max(0.0, stop - begin) / 3600.0
     return NodeHours(used, promised, open_ones)
 
 

@@ -195,8 +195,11 @@ def test_nobody_is_there() -> None:
     assert idle_reasons([], [SUPPLY], WAITS, [], None)[0].command == "ambs launch"
     (first,) = idle_reasons([], [SUPPLY], WAITS, [], None, can_submit=True)
     assert first.command == "ambs submit --nodes 1 --time 15"
-    assert "5 evaluations wait; the last allocation, 3, is over (ENDED): FAILED 127" in found.words
-    assert because(None, replace(SUPPLY, proposed=100, searching=False))[0][0] == "all_done"
+    assert "wait, and 1 that a launcher held until it died go back" in found.words
+    assert "; the last allocation, 3, is over (ENDED): FAILED 127" in found.words
+    over = replace(SUPPLY, proposed=100, searching=False)
+    assert because(None, over)[0][::2] == ("no_launcher", "ambs launch")
+    assert because(None, replace(over, running=0))[0][0] == "all_done"
     assert because(None, None)[0][2].startswith("ambs search PROBLEM")
 
 

@@ -146,7 +146,9 @@ def test_postgresql_problems_are_told() -> None:
     assert "certificate" in refused(strange, DatabaseRefused)
     message = refused(changed(port=9, password="secret"), DatabaseUnreachable)
     assert "ambs db status" in message
-    assert "127.0.0.1:9" in message
+    assert "127.0.0.1:9/" in message
+    assert "sslrootcert" not in message  # where, not how: that fills a screen
+    assert message.count("Is the server running") == 1  # libpq asks, too
 
 
 def test_an_old_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -280,3 +280,13 @@ def test_nodes_that_cannot_be_read_are_an_error(text: str) -> None:
     """Better no launcher than one on guessed nodes."""
     with pytest.raises(AllocationUnreadable, match="allocation 6"):
         SLURM.current_allocation({"SLURM_JOB_ID": "6", "SLURM_JOB_NODELIST": text}, {}.__getitem__)
+
+
+def test_a_refusal_says_what_to_do_next() -> None:
+    """Slurm's words name neither the option nor where limits are found; what is not known is not guessed."""
+    words = "sbatch: error: Batch job submission failed: "
+    limit = f"{words}Requested time limit is invalid (missing or exceeds some limit)"
+    with pytest.raises(SubmissionRejected, match=r"some limit\). Ask for less by --time, .* `sinfo -o"):
+        read_submission(Completed(1, "", limit))
+    with pytest.raises(SubmissionRejected, match=r"something else$"):
+        read_submission(Completed(1, "", f"{words}something else"))

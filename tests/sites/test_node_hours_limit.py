@@ -103,3 +103,12 @@ def test_a_wrong_limit_is_told_with_its_line(tmp_path: Path, text: str) -> None:
         read_folder(tmp_path)
     (tmp_path / "ambs.yml").write_text("site: slurm\nmax_node_hours: 500\n")
     assert read_folder(tmp_path).max_node_hours == 500.0
+
+
+def test_a_lost_node_and_a_requeue_count_as_they_were_charged(tmp_path: Path) -> None:
+    """Its accounting told that three nodes ran for half an hour, and two for half an hour later."""
+    request = {"folder": str(tmp_path), "nodes": 3, "minutes": 600.0}
+    row = queue.AllocationTimes(1, "s", "slurm", "7", request, "ENDED", 0.0, None, 9000.0, 9000.0, None)
+    assert node_hours_of([row], {}, str(tmp_path), 9999.0).used == 7.5
+    held = [[0.0, 1800.0, 3, []], [7200.0, None, 2, []]]
+    assert node_hours_of([row._replace(held=held)], {}, str(tmp_path), 9999.0).used == 1.5 + 1.0

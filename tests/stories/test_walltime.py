@@ -111,7 +111,9 @@ def test_status_tells_what_the_last_launcher_said(shell: Shell) -> None:
     shell.ambs("search", "large.py", "--max-evaluations", "3", "--slots", "3", "--max-minutes", "0.05")
     assert "cores=4096" in shell.rejected("launch", "--campaign", "p")
     text = shell.ambs("status")
-    assert "3 evaluations wait and no launcher is alive" in text
+    assert "3 evaluations wait and no launcher is alive: ambs launch\n" in text
+    shell.write("ambs.yml", "site: slurm\n")  # there an allocation may be queued, or be asked for
+    assert "no launcher is alive: ambs why idle\n" in shell.ambs("status")
     assert "ended (idle); refuses p: " in text
     assert "Correct `resources`" in text
     last = json.loads(shell.ambs("status", "--json"))["last_launcher"]

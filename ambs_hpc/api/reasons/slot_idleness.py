@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,16 @@ def _fate(one: Launcher, inside: Allocation | None, states: dict[int, str]) -> s
     if inside is None:
         return ""
     log = Path(str(inside.request.get("folder", "."))) / FOLDER / f"{inside.id}.error"
-    return "database_away" if DATABASE_AWAY in _last_lines(log) else ""
+    # It says so again and again; what it said before its last heartbeat was of another time.
+    is_of_now = _changed_at(log) >= time.time() - one.heartbeat_age_seconds
+    return "database_away" if is_of_now and DATABASE_AWAY in _last_lines(log) else ""
+
+
+def _changed_at(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _last_lines(file: Path) -> str:

@@ -112,5 +112,7 @@ def _tell(seen: ServerStatus, *, as_json: bool) -> None:
         return
     echo(f"{'running' if seen.running else 'not running'}: {seen.url}")
     echo(f"for SQLAlchemy and pandas: {seen.sqlalchemy_url}")
+    if not seen.running:
+        echo("its data are there; to go on: ambs db start")
     for note in seen.notes:
         write(f"note: {note}\n", err=True)

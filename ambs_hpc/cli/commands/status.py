@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
@@ -20,6 +21,7 @@ LATELY = 20  # evaluations whose share from sources says how far these are trust
 
 def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson = False) -> None:
     """Show counts, best objective, rate, failures by cause, live launchers and searches."""
+    from ambs_hpc.api.reasons.problem_files import can_submit
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.cli.shared.output import print_json
     from ambs_hpc.queue import holders, last_launcher, list_campaigns, live_launchers, reading
@@ -53,7 +55,8 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
         _write_silent(told_of)
     waiting = sum(one["counts"]["READY"] for one in told)
     if waiting and not launchers:
-        write(f"{waiting} evaluations wait and no launcher is alive: ambs launch\n")
+        next_step = "ambs why idle" if can_submit(Path.cwd()) else "ambs launch"  # one may be queued
+        write(f"{waiting} evaluations wait and no launcher is alive: {next_step}\n")
         if last is not None:
             _write_launcher(last, last=True)
         if failed:

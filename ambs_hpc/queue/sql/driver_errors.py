@@ -16,6 +16,7 @@ _COMING_BACK = re.compile(
     r"starting up|shutting down|recovery mode|too many clients|connection slots|not yet accepting",
     re.IGNORECASE,
 )
+_ASKED_BY_LIBPQ = re.compile(r"\s*Is the server running on that host and accepting TCP/IP connections\?")
 _WRONG_SETTINGS = re.compile(
     r"FATAL:|no password supplied|does not support SSL|certificate|SSL error|channel binding|"
     r"invalid (sslmode|connection option|port)|could not translate host name",
@@ -98,7 +99,8 @@ def _from_sqlite(url: URL, said: str) -> DatabaseError | None:
 
 
 def _from_postgresql(url: URL, said: str, code: str | None, invalidated: bool) -> DatabaseError | None:
-    where = shown(url)
+    where = shown(url.set(query={}))  # how it is reached, with all files of certificates, fills a screen
+    said = _ASKED_BY_LIBPQ.sub("", said)
     if code in _BUSY_CODES:
         return DatabaseLocked(f"{where}: {_BUSY_CODES[code]} ({said}). Try again.")
     if code == "25006":

@@ -24,10 +24,9 @@ def check_or_create(engine: Engine, *, create: bool) -> None:
         revision = migrate.stored_revision(connection)
     if revision is None:
         if not create:
-            raise DatabaseRefused(
-                f"{shown(engine.url)} holds no campaigns yet (no tables). Start one, or correct --db.",
-                passes=True,
-            )
+            place = shown(engine.url.set(query={}))  # where it is; how it is reached fills a screen
+            words = f"{place} holds no campaigns yet (no tables). Start one, or correct --db."
+            raise DatabaseRefused(words, passes=True)
         upgrade(engine)
     elif revision != migrate.REVISIONS[-1]:
         raise SchemaMismatch(migrate.mismatch_message(shown(engine.url), revision))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from ambs_hpc import identity, queue
 from ambs_hpc.api.reasons import scheduler_news
 from ambs_hpc.api.reasons.allocation_story import allocation_lines, allocation_story
 from ambs_hpc.api.reasons.slot_idleness import idle_lines, why_slots_idle
 from ambs_hpc.errors import DatabaseRefused
+from ambs_hpc.queue.schema.tables import launcher
 from ambs_hpc.records import LauncherStats, NewNodeEvent, Resources
 from ambs_hpc.schedulers import CouldNotAsk
 from ambs_hpc.sites.allocations import Refreshed
@@ -152,3 +154,22 @@ def test_who_may_only_read_is_told_what_is_stored(
     for lines in (idle, told):
         assert lines[0].startswith("note: you may only read this database")
         assert "allocation 1 (7) on s" in lines[1]
+
+
+def test_a_launcher_that_lost_the_database_once_may_hang_now(any_engine: Engine, tmp_path: Path) -> None:
+    """What it logged before its last heartbeat is over; what it logged since says why it is silent."""
+    with queue.transaction(any_engine) as connection:
+        stock.campaign(connection)
+        number = queue.prepare_allocation(connection, "s", "slurm", {"nodes": 1, "folder": str(tmp_path)})
+        queue.note_submitted(connection, number, "7")
+        queue.note_allocation_state(connection, number, "RUNNING")
+        launcher_id = stock.launcher(connection, allocation_id=number, host="n1")
+        silent = update(launcher).where(launcher.c.id == launcher_id)
+        connection.execute(silent.values(heartbeat_at=queue.read_now(connection) - 200.0))
+    log = tmp_path / "ambs-allocations" / f"{number}.error"
+    log.parent.mkdir()
+    log.write_text("WARNING database away, evaluations run on: refused\n")
+    assert codes(any_engine) == ["database_away"]
+    long_ago = time.time() - 300.0
+    os.utime(log, (long_ago, long_ago))
+    assert codes(any_engine) == ["launcher_silent"]
