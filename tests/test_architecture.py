@@ -20,6 +20,7 @@ FLOORS = {
     "clock": 0,
     "identity": 0,
     "file_systems": 0,
+    "hints": 0,
     "threads": 0,
     "timing": 0,
     "shown_text": 0,

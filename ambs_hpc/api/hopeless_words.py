@@ -26,7 +26,7 @@ def why_nothing_succeeded(engine: Engine, campaign: Campaign, hopeless: Hopeless
             return ""
         example_id = hopeless.example_id if hopeless else failures(connection, campaign.id)[0].example_id
         story = show_evaluation(connection, example_id)
-    return "\n".join([_verdict(failed, hopeless), *_example(story), *_remedy(hopeless)])
+    return "\n".join([_verdict(failed, hopeless), *_example(story), *_remedy(campaign.name, hopeless)])
 
 
 def _verdict(failed: int, hopeless: Hopeless | None) -> str:
@@ -56,7 +56,8 @@ def _example(story: EvaluationStory) -> list[str]:
     ]
 
 
-def _remedy(hopeless: Hopeless | None) -> list[str]:
-    mended = "When the cause is mended: ambs rerun --failed, then the same command again."
+def _remedy(campaign: str, hopeless: Hopeless | None) -> list[str]:
+    again = f"ambs rerun --failed --campaign {campaign}"
+    mended = f"When the cause is mended: {again}, then the same command again."
     goes_on = " With --keep-going the search goes on whatever fails."
     return [mended + (goes_on if hopeless else "")]

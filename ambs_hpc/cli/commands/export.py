@@ -78,7 +78,7 @@ def export(
     if output is not None:
         output.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     elif sys.stdout.isatty():
-        write(text)
+        write(text, is_stored=True)
     else:
         sys.stdout.write(text)  # exact: another program reads it
 
