@@ -237,7 +237,7 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
         return WaitingReason("no_campaign", f"{who}: there is no campaign", "ambs search PROBLEM")
     if not open_ones:
         one = max(supplies, key=lambda each: each.running)
-        runs = f"{one.running} of them still run" if one.running else _ended(one.paused)
+        runs = _still_running(one) if one.running else _ended(one.paused)
         words = f"{who}: nothing waits; all {one.most} evaluations of {one.name} are proposed, and {runs}"
         more = (
             f"ambs search PROBLEM --max-evaluations {2 * (one.most or 1)}; PROBLEM is in {quote(one.problem)}"
@@ -255,7 +255,12 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
 
 
 def _ended(paused: int) -> str:
-    return f"all others have ended than {paused} that are paused at rungs" if paused else "all have ended"
+    return f"all have ended but {paused} that are paused at rungs" if paused else "all have ended"
+
+
+def _still_running(one: CampaignSupply) -> str:
+    paused = f", {one.paused} are paused at rungs" if one.paused else ""
+    return f"{one.running} of them still run{paused}"
 
 
 def _silent(one: SlotHolder) -> WaitingReason:
@@ -308,7 +313,11 @@ def _nobody(
     if not number and supplies and not open_ones:
         paused = sum(one.paused for one in supplies)
         words = "nothing is left to do: no launcher lives, and all that was to be proposed has ended"
-        words += f" or is paused ({paused}: ambs list --state PAUSED)" if paused else ""
+        if paused:
+            words += (
+                f" or is paused at a rung, where it waits for others that are proposed ({paused}: "
+                "ambs list --state PAUSED)"
+            )
         more = f"ambs best; to go on: ambs search PROBLEM --max-evaluations {2 * (supplies[-1].most or 1)}"
         return WaitingReason("all_done", words, more)
     if not number and not any(one.searching for one in open_ones):

@@ -46,7 +46,13 @@ def because(
         (
             {"proposed": 100, "running": 0, "paused": 7},
             "all_proposed",
-            "all others have ended than 7 that are paused at rungs",
+            "all have ended but 7 that are paused at rungs",
+            "--max-evaluations 200",
+        ),
+        (
+            {"proposed": 100, "running": 3, "paused": 7},
+            "all_proposed",
+            "3 of them still run, 7 are paused at rungs",
             "--max-evaluations 200",
         ),
         ({"searching": False}, "no_search", "net has proposed 50 of 100", "ambs search PROBLEM"),
@@ -171,6 +177,11 @@ def test_nobody_is_there() -> None:
     assert (found.code, found.command) == ("no_launcher", "ambs launch, or: ambs submit")
     assert "5 evaluations wait; the last allocation, 3, is over (ENDED): FAILED 127" in found.words
     assert because(None, replace(SUPPLY, proposed=100, searching=False))[0][0] == "all_done"
+    paused = replace(SUPPLY, proposed=100, searching=False, paused=2)
+    assert (
+        "or is paused at a rung, where it waits for others that are proposed (2: "
+        in because(None, paused)[0][1]
+    )
     assert because(None, None)[0][2].startswith("ambs search PROBLEM")
 
 
