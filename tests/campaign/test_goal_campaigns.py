@@ -165,9 +165,7 @@ def test_the_sign_of_the_only_objective_may_be_turned(any_engine: Engine) -> Non
     whole = [replace(rows[0], metrics={"latency": 1.0}, direction="minimize")]
     with pytest.raises(UsageError, match=r"has accuracy, latency\. Turn the columns"):
         fit_results(several, whole, negate=True)
-    with pytest.raises(
-        UsageError, match=r"accuracy of campaign 'several' is maximized\. Turn the"
-    ):
+    with pytest.raises(UsageError, match=r"accuracy of campaign 'several' is maximized\. Turn the"):
         fit_results(several, whole)
     assert fit_results(several, whole, negate=False).results[0].objective == -0.7
 
