@@ -21,6 +21,7 @@ FLOORS = {
     "identity": 0,
     "file_systems": 0,
     "held_parts": 0,
+    "hints": 0,
     "threads": 0,
     "timing": 0,
     "shown_text": 0,

@@ -24,6 +24,7 @@ from ambs_hpc.api.progress_display import NoProgress, open_display
 from ambs_hpc.api.search_and_launcher import PairEnd, SearchAndLauncher
 from ambs_hpc.campaign import SearchSettings, define_campaign
 from ambs_hpc.errors import CampaignConflict, NoLegalConfiguration, NothingSucceeded, UsageError, nearest
+from ambs_hpc.hints import pasteable
 from ambs_hpc.launcher.trial.objective_trial import TrialWords, try_function
 from ambs_hpc.launcher.trial.trial_import import TRIAL_VARIABLE
 from ambs_hpc.queue import cancel, open_database, rerun, transaction
@@ -81,7 +82,8 @@ class Campaign(CampaignReader):
             name, method, dict(options or {}), _whole("seed", seed, at_least=0), run_root=Path(runs)
         )
         self._loaded, wanted = loaded, define_campaign(loaded, self._settings)
-        self._url = chosen_database(None if db is None else os.fspath(db))
+        self._given = None if db is None else os.fspath(db)
+        self._url = chosen_database(self._given)
         self._pair: SearchAndLauncher | None = None
         engine = open_database(self._url)
         try:
@@ -298,7 +300,7 @@ class Campaign(CampaignReader):
         if end.is_done or end.progress.hopeless:
             trouble = why_nothing_succeeded(self._engine, self._stored, end.progress.hopeless)
             if trouble:
-                raise NothingSucceeded(trouble)
+                raise NothingSucceeded(pasteable(trouble, self._given))
         if not end.is_done:
             raise RunInterrupted(f"campaign {self.name!r} was stopped before it was done; run(...) goes on")
 

@@ -1,7 +1,8 @@
 """Many trials in one transaction, by the tables of Optuna's own storage; its interface stores one at a time.
 
-That costs some thirty milliseconds a trial, most of it for statements that ask what is known here. The tables
-are written through Optuna's own classes, which know how a time, a value or a state is kept.
+That costs thirty-five times as much, most of it for statements that ask what is known here. The tables are
+written through Optuna's own classes, which know how a time, a value or a state is kept. Where Optuna's tables
+are not those that are known here, its public interface is used, which is slow and does the same.
 """
 
 from __future__ import annotations
@@ -13,14 +14,30 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
+KNOWN_SCHEMA = 12  # of Optuna 3, 4 and 5: the version that it gives its tables
 
-def store_trials(storage: Any, study_id: int, trials: Sequence[Any], optuna: Any) -> None:
-    """Add trials that have ended to a study, all of them or none.
+
+def has_known_tables(storage: Any, optuna: Any) -> bool:
+    """Whether Optuna's tables, which are its own matter, are those that are written here."""
+    rdb = getattr(optuna.storages, "_rdb", None)
+    schema = getattr(getattr(rdb, "models", None), "SCHEMA_VERSION", None)
+    return schema == KNOWN_SCHEMA and hasattr(storage, "scoped_session")
+
+
+def store_trials(storage: Any, study: Any, trials: Sequence[Any], optuna: Any) -> None:
+    """Add trials that have ended to a study: all of them or none where its tables are known.
 
     Args:
         storage: Optuna's RDBStorage on SQLite.
         trials: of `optuna.trial.create_trial`, checked against the study's ranges.
     """
+    if has_known_tables(storage, optuna):
+        _store_at_once(storage, study._study_id, trials, optuna)
+    else:
+        study.add_trials(trials)
+
+
+def _store_at_once(storage: Any, study_id: int, trials: Sequence[Any], optuna: Any) -> None:
     models = optuna.storages._rdb.models
     study, trial = models.StudyModel, models.TrialModel
     session = storage.scoped_session()
@@ -51,24 +68,30 @@ def store_trials(storage: Any, study_id: int, trials: Sequence[Any], optuna: Any
         session.close()
 
 
-def stored_keys(storage: Any, study_id: int, key: str, optuna: Any) -> set[str]:
+def stored_keys(storage: Any, study: Any, key: str, optuna: Any) -> set[str]:
     """The values of one attribute of a study's trials, without the trials."""
+    if not has_known_tables(storage, optuna):
+        attributes = [one.user_attrs for one in study.get_trials(deepcopy=False)]
+        return {str(one[key]) for one in attributes if key in one}
     models = optuna.storages._rdb.models
     trial, attribute = models.TrialModel, models.TrialUserAttributeModel
     asked = select(attribute.value_json).join(trial, trial.trial_id == attribute.trial_id)
     with contextlib.closing(storage.scoped_session()) as session:
-        found = session.scalars(asked.where(trial.study_id == study_id, attribute.key == key))
+        found = session.scalars(asked.where(trial.study_id == study._study_id, attribute.key == key))
         return {str(json.loads(one)) for one in found}
 
 
-def stored_ranges(storage: Any, study_id: int, optuna: Any) -> dict[str, Any]:
+def stored_ranges(storage: Any, study: Any, optuna: Any) -> dict[str, Any]:
     """The range of each parameter in the first of a study's trials that has it."""
+    if not has_known_tables(storage, optuna):
+        trials = study.get_trials(deepcopy=False)
+        return {name: known for one in reversed(trials) for name, known in one.distributions.items()}
     models = optuna.storages._rdb.models
     trial, parameter = models.TrialModel, models.TrialParamModel
     firsts = (
         select(func.min(parameter.param_id))
         .join(trial, trial.trial_id == parameter.trial_id)
-        .where(trial.study_id == study_id)
+        .where(trial.study_id == study._study_id)
         .group_by(parameter.param_name)
     )
     asked = select(parameter.param_name, parameter.distribution_json).where(parameter.param_id.in_(firsts))

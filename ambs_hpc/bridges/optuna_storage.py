@@ -51,7 +51,7 @@ class OptunaStorage:
             raise UsageError(
                 f"The file has a study {campaign.name!r} that is not this campaign's. Give another file."
             )
-        return stored_keys(self._storage, study._study_id, KEY, self._optuna)
+        return stored_keys(self._storage, study, KEY, self._optuna)
 
     def run_id(self, key: str) -> str:
         """The key of a trial."""
@@ -73,10 +73,10 @@ class OptunaStorage:
                     warnings.simplefilter("ignore")  # Optuna calls it experimental
                     study.set_metric_names(campaign.goals.names)
         self._ranges = distributions(campaign.spaces, self._optuna)
-        self._stored = stored_ranges(self._storage, study._study_id, self._optuna)
+        self._stored = stored_ranges(self._storage, study, self._optuna)
 
     def add(self, campaign: ExportedCampaign, runs: Sequence[ExportedRun]) -> None:
-        """Store trials, in one transaction.
+        """Store trials, in one transaction where Optuna's tables are known.
 
         Raises:
             UsageError: the file's earlier trials have another kind of range for a parameter.
@@ -87,7 +87,7 @@ class OptunaStorage:
             for name, known in trial.distributions.items():
                 self._check(run, self._stored.setdefault(name, known), known)
             trials.append(trial)
-        store_trials(self._storage, self._study._study_id, trials, self._optuna)
+        store_trials(self._storage, self._study, trials, self._optuna)
 
     def _trial(self, campaign: ExportedCampaign, run: ExportedRun) -> Any:
         states = self._optuna.trial.TrialState

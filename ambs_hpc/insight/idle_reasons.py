@@ -293,7 +293,7 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
         return WaitingReason("no_campaign", f"{who}: there is no campaign", "ambs search PROBLEM")
     if not open_ones:
         one = max(supplies, key=lambda each: each.running)
-        runs = f"{one.running} of them still run" if one.running else _ended(one.paused)
+        runs = _still_running(one) if one.running else _ended(one.paused)
         words = f"{who}: nothing waits; all {one.most} evaluations of {one.name} are proposed, and {runs}"
         if one.searching:
             words += "; for more of them begin the search again, with a larger --max-evaluations"
@@ -308,7 +308,12 @@ def _nothing_waits(who: str, supplies: Sequence[CampaignSupply]) -> WaitingReaso
 
 
 def _ended(paused: int) -> str:
-    return f"all others have ended than {paused} that are paused at rungs" if paused else "all have ended"
+    return f"all have ended but {paused} that are paused at rungs" if paused else "all have ended"
+
+
+def _still_running(one: CampaignSupply) -> str:
+    paused = f", {one.paused} are paused at rungs" if one.paused else ""
+    return f"{one.running} of them still run{paused}"
 
 
 def _silent(one: SlotHolder) -> WaitingReason:
@@ -368,7 +373,11 @@ def _nobody(
     if not (number or held) and supplies and not open_ones:
         paused = sum(one.paused for one in supplies)
         words = "nothing is left to do: no launcher lives, and all that was to be proposed has ended"
-        words += f" or is paused ({paused}: ambs list --state PAUSED)" if paused else ""
+        if paused:
+            words += (
+                f" or is paused at a rung, where it waits for others that are proposed ({paused}: "
+                "ambs list --state PAUSED)"
+            )
         words += f"; to go on: {supplies[-1].twice}{supplies[-1].where}"
         return WaitingReason("all_done", words, "ambs best")
     if not (number or held) and not any(one.searching for one in open_ones):

@@ -13,6 +13,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 from sqlalchemy import Engine, event
 
+from ambs_hpc.bridges import optuna_rows
 from ambs_hpc.bridges.export_targets import export_campaign
 from ambs_hpc.bridges.exported_run import ExportedCampaign, ExportedRun
 from ambs_hpc.bridges.optuna_storage import OptunaStorage, distributions
@@ -68,6 +69,22 @@ def test_optuna_has_what_the_campaign_has(engine: Engine, tmp_path: Path) -> Non
     assert first.duration.total_seconds() == pytest.approx(1.0, abs=0.01)
     proposed = study.ask(fixed_distributions={"lr": RANGES["lr"], "layers": RANGES["layers"]})
     assert set(proposed.params) == {"lr", "layers"}
+
+
+def test_other_tables_of_optuna_are_left_to_optuna(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later Optuna may have others: its public interface then stores the same, and twice adds nothing."""
+    campaign, _ = campaigns.ended(engine)
+    found = []
+    for schema in (optuna_rows.KNOWN_SCHEMA, -1):
+        monkeypatch.setattr(optuna_rows, "KNOWN_SCHEMA", schema)
+        file = tmp_path / f"optuna{schema}.db"
+        assert export_campaign(engine, campaign, "optuna", file).added == 3
+        assert export_campaign(engine, campaign, "optuna", file).added == 0
+        trials = optuna.load_study(study_name="digits", storage=f"sqlite:///{file}").trials
+        found.append([(one.state, one.values, one.params, one.user_attrs, one.duration) for one in trials])
+    assert found[0] == found[1]
 
 
 def test_all_revisions_of_a_space_have_one_range() -> None:

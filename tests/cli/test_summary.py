@@ -32,7 +32,7 @@ def test_best_so_far_waits_for_the_database(tmp_path: Path) -> None:
         ("", ""),
         (
             "3 x ERROR: bad \x1b[2J",
-            "Failed: 3 x ERROR: bad \\x1b[2J (under which configurations: ambs why failed)",
+            "Failed: 3 x ERROR: bad \\x1b[2J (under which configurations: ambs why failed --campaign p)",
         ),
     ],
 )
@@ -61,7 +61,8 @@ def test_end_of_a_run_names_its_database_without_options(capsys: pytest.CaptureF
     leading = replace(best, id=3, configuration={"x": 1}, objective=0.5)
     write_summary(Summary("p", "minimize", url, {"DONE": 1}, leading, None), as_json=False)
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "In postgresql+psycopg2://ambs@h:1/ambs: ambs list, ambs show 3, ambs report"
+        "In postgresql+psycopg2://ambs@h:1/ambs: ambs list --campaign p, ambs show 3, "
+        "ambs report --campaign p"
     )
 
 

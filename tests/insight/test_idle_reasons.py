@@ -50,8 +50,14 @@ def because(
         (
             {"proposed": 100, "running": 0, "paused": 7, "searching": False},
             "all_proposed",
-            "all others have ended than 7 that are paused at rungs",
+            "all have ended but 7 that are paused at rungs",
             "ambs search net/p.py --max-evaluations 200",
+        ),
+        (
+            {"proposed": 100, "running": 3, "paused": 7},
+            "all_proposed",
+            "3 of them still run, 7 are paused at rungs",
+            "ambs status",
         ),
         ({"searching": False}, "no_search", "net has proposed 50 of 100", "ambs search net/p.py"),
         (
@@ -200,6 +206,8 @@ def test_nobody_is_there() -> None:
     over = replace(SUPPLY, proposed=100, searching=False)
     assert because(None, over)[0][::2] == ("no_launcher", "ambs launch")
     assert because(None, replace(over, running=0))[0][0] == "all_done"
+    (paused,) = because(None, replace(over, running=0, paused=2))
+    assert "or is paused at a rung, where it waits for others that are proposed (2: " in paused[1]
     assert because(None, None)[0][2].startswith("ambs search PROBLEM")
 
 

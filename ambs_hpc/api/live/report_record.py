@@ -12,6 +12,7 @@ from ambs_hpc import queue
 from ambs_hpc.api.failure_causes import FailureCause, failure_causes
 from ambs_hpc.api.learned_rows import LearnedRows
 from ambs_hpc.errors import RowUnusable
+from ambs_hpc.hints import pasteable
 from ambs_hpc.insight.functional_anova import MOST_ROWS, importance_of
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord, ExplainedFailure, read_campaign
 from ambs_hpc.reporting.html.document import report_html
@@ -93,7 +94,7 @@ def _importance(engine: Engine, campaign: Campaign) -> Importance | None:
 def _explained(cause: FailureCause) -> ExplainedFailure:
     group = cause.group
     rules = [
-        (rule.words, rule.failed, rule.all_failed, rule.precision, command or "")
+        (rule.words, rule.failed, rule.all_failed, rule.precision, pasteable(command or ""))
         for rule, command in zip(cause.rules, cause.rule_commands, strict=True)
     ]
-    return ExplainedFailure(group.kind, group.signature, tuple(rules), cause.steps)
+    return ExplainedFailure(group.kind, group.signature, tuple(rules), tuple(map(pasteable, cause.steps)))

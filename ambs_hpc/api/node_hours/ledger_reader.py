@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ambs_hpc.errors import DatabaseRefused
 from ambs_hpc.insight.ledger.book import Ledger, ledger_of
 from ambs_hpc.insight.record_outlook import RecordOutlook, record_outlook
 from ambs_hpc.queue import (
@@ -132,19 +134,21 @@ def _results(connection: Connection, campaign: Campaign, goals: Goals) -> list[f
 def compare_with_schedulers(engine: Engine, user: str, now: float) -> tuple[Ledger, list[Comparison]]:
     """Ask each scheduler what it charged, store starts and ends that it tells, and compare.
 
+    A user who may only read the database compares with what is stored of starts and ends.
+
     Args:
         now: seconds since 1970 UTC.
     """
-    from ambs_hpc.sites import refresh
+    from ambs_hpc.api.reasons.scheduler_news import ask_schedulers
 
-    refresh(engine, user, now)
+    ask_schedulers(engine, user, now)
     with reading(engine) as connection:
         submitted = [one for one in list_allocations(connection) if one.scheduler_id is not None]
     charges: dict[int, tuple[Charge | None, str]] = {}
     for name in sorted({one.scheduler for one in submitted}):
         group = [one for one in submitted if one.scheduler == name]
         charges |= _charges(name, group, user, now)
-    with transaction(engine) as connection:
+    with suppress(DatabaseRefused), transaction(engine) as connection:
         for one in submitted:
             if (charge := charges[one.id][0]) is not None:
                 # One that was put back into the queue has ended once already, and is not over.

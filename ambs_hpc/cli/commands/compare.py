@@ -10,6 +10,7 @@ import typer
 
 from ambs_hpc.cli.shared.options import AsJson
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.hints import call_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +22,21 @@ if TYPE_CHECKING:
 
     Found = Sequence[tuple[Campaign, ComparedCampaign]]
 
+
+def _note_databases(databases: list[str] | None) -> list[str] | None:
+    call_with(databases[0] if databases and len(databases) == 1 else None)
+    return databases
+
+
 Names = Annotated[list[str] | None, typer.Argument(metavar="[CAMPAIGN]...", help="By default all.")]
 Databases = Annotated[
     list[str] | None,
-    typer.Option("--db", metavar="URL", help="Database, a file or a URL; repeat it for several."),
+    typer.Option(
+        "--db",
+        metavar="URL",
+        callback=_note_databases,
+        help="Database, a file or a URL; repeat it for several.",
+    ),
 ]
 Figure = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Draw it: .png, .pdf or .svg.")

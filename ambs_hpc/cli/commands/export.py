@@ -81,7 +81,7 @@ def export(
         with writing(output):
             output.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     elif sys.stdout.isatty():
-        write(text)
+        write(text, is_stored=True)
     else:
         sys.stdout.write(text)  # exact: another program reads it
 

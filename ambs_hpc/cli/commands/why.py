@@ -8,10 +8,12 @@ import typer
 
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.hints import pasteable
 
 if TYPE_CHECKING:
     from ambs_hpc.api.failure_causes import FailureCause
     from ambs_hpc.insight.failure_rules import FailureRule
+    from ambs_hpc.insight.waiting_reasons import WaitingReason
 
 SIGNATURES = 10  # explained at once
 
@@ -85,15 +87,21 @@ def _why_evaluation(evaluation_id: int, db: str | None, *, as_json: bool) -> Non
                 "nearest": known.nearest_result and known.nearest_result._asdict(),
                 "distance": known.nearest and known.nearest.distance,
             },
-            "waiting": [asdict(one) for one in reasons.waiting],
+            "waiting": list(map(_reason_json, reasons.waiting)),
             "front": None if reasons.front is None else asdict(reasons.front),
         }
     )
 
 
+def _reason_json(reason: WaitingReason) -> dict[str, Any]:
+    """The reason with its command as it can be pasted."""
+    from dataclasses import asdict
+
+    return {**asdict(reason), "command": pasteable(reason.command)}
+
+
 def _why_idle(db: str | None, *, as_json: bool) -> None:
     import time
-    from dataclasses import asdict
 
     from ambs_hpc.api.reasons.slot_idleness import idle_lines, why_slots_idle
     from ambs_hpc.cli.shared.options import open_engine
@@ -102,7 +110,7 @@ def _why_idle(db: str | None, *, as_json: bool) -> None:
 
     found = why_slots_idle(open_engine(db), user_name(), time.time())
     if as_json:
-        print_json({"reasons": [asdict(one) for one in found.reasons], "unheard": list(found.unheard)})
+        print_json({"reasons": list(map(_reason_json, found.reasons)), "unheard": list(found.unheard)})
         return
     for line in idle_lines(found):
         write(f"{line}\n")
@@ -128,9 +136,9 @@ def _why_allocation(number: int, db: str | None, *, as_json: bool) -> None:
             "expected_start_at": story.times.expected_start_at,
             "meaning": story.remedy.meaning,
             "ahead": story.ahead,
-            "waiting": [asdict(one) for one in story.waiting],
+            "waiting": list(map(_reason_json, story.waiting)),
             "unheard": list(story.unheard),
-            "command": story.command,
+            "command": pasteable(story.command),
         }
     )
 
@@ -150,15 +158,17 @@ def _why_failed(campaign: str | None, db: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"campaign": chosen.name, "signatures": signatures, "causes": list(map(_as_dict, causes))})
         return
+    name = cell(chosen.name)
     if not causes:
-        write(f"campaign {cell(chosen.name)}: nothing has failed. See: ambs status\n")
+        write(f"campaign {name}: nothing has failed. See: ambs status --campaign {name}\n")
         return
-    write(f"campaign {cell(chosen.name)}\n")
+    write(f"campaign {name}\n")
     for cause in causes:
         _write_cause(cause)
     if signatures > len(causes):
         rarer = signatures - len(causes)
-        write(f"\n{rarer} rarer signatures are not explained; they are in: ambs status --json\n")
+        where = f"ambs status --campaign {name} --json"
+        write(f"\n{rarer} rarer signatures are not explained; they are in: {where}\n")
 
 
 def _as_dict(cause: FailureCause) -> dict[str, Any]:
@@ -177,11 +187,11 @@ def _as_dict(cause: FailureCause) -> dict[str, Any]:
                 "words": rule.words,
                 "precision": rule.precision,
                 "recall": rule.recall,
-                "command": command,
+                "command": None if command is None else pasteable(command),
             }
             for rule, command in zip(cause.rules, cause.rule_commands, strict=True)
         ],
-        "steps": list(cause.steps),
+        "steps": list(map(pasteable, cause.steps)),
     }
 
 

@@ -10,17 +10,28 @@ import typer
 from ambs_hpc.api.choices import chosen_database as chosen_database
 from ambs_hpc.api.choices import known_campaign as known_campaign
 from ambs_hpc.api.choices import named_campaign as named_campaign
+from ambs_hpc.hints import call_with
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ambs_hpc.records import Campaign
 
+
+def note_database(db: str | None) -> str | None:
+    """Remember the database for the commands in hints; returns it."""
+    call_with(db)
+    return db
+
+
 ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="Python file that defines `problem`.")]
 Database = Annotated[
     str | None,
     typer.Option(
-        "--db", metavar="URL", help="Database, a file or a URL; by default $AMBS_DB or ambs.db here."
+        "--db",
+        metavar="URL",
+        callback=note_database,
+        help="Database, a file or a URL; by default $AMBS_DB or ambs.db here.",
     ),
 ]
 CampaignName = Annotated[

@@ -27,7 +27,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """Print aligned columns on a terminal, tab-separated lines into a pipe."""
     if not sys.stdout.isatty():
         for line in (columns, *rows):
-            write("\t".join(cell(value) for value in line) + "\n")
+            write("\t".join(cell(value) for value in line) + "\n", is_stored=True)
         return
     from rich.console import Console
     from rich.table import Table

@@ -91,7 +91,8 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     numbers = ", ".join(f"{number} {state.lower()}" for state, number in summary.counts.items() if number)
     write(f"\nCampaign {cell(summary.campaign)}: {numbers or 'nothing yet'}\n")
     if summary.failed:
-        write(f"Failed: {cell(summary.failed)} (under which configurations: ambs why failed)\n")
+        why = f"ambs why failed --campaign {summary.campaign}"
+        write(f"Failed: {cell(summary.failed)} (under which configurations: {why})\n")
     if summary.best is None:
         return
     leading = summary.best
@@ -111,4 +112,5 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
         told = cell(first.objective) if first.objective is not None else first.state.value.lower()
         write(f"The first starting point, evaluation {first.id}: {told}\n")
     where = summary.database.partition("?")[0]  # of a private server's URL the rest is a screenful
-    write(f"In {where}: ambs list, ambs show {summary.best.id}, ambs report\n")
+    name = summary.campaign
+    write(f"In {where}: ambs list --campaign {name}, ambs show {leading.id}, ambs report --campaign {name}\n")

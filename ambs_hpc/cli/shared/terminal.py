@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 
+from ambs_hpc.hints import pasteable
 from ambs_hpc.shown_text import harmless as harmless  # also for those who write by other means
 
 _COLOUR = re.compile("(\x1b\\[[0-9;:]{0,32}m)")  # SGR: colours, bold, underlined
@@ -53,9 +54,13 @@ class HarmlessOutput:
         return "".join(parts if self._colours else parts[0::2])
 
 
-def write(text: str, *, err: bool = False) -> None:
-    """Write the text on stdout or stderr, harmless."""
-    (sys.stderr if err else sys.stdout).write(harmless(text))
+def write(text: str, *, err: bool = False, is_stored: bool = False) -> None:
+    """Write the text on stdout or stderr, harmless, its commands completed by what this one was called with.
+
+    Args:
+        is_stored: it is a value from the database, which is shown as it stands there.
+    """
+    (sys.stderr if err else sys.stdout).write(harmless(text if is_stored else pasteable(text)))
 
 
 def echo(line: str, *, err: bool = False) -> None:

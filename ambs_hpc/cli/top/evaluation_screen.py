@@ -20,6 +20,7 @@ from ambs_hpc.cli.shared.terminal import harmless
 from ambs_hpc.cli.top.followed_log import FollowedLog
 from ambs_hpc.cli.top.shown_rows import story_lines
 from ambs_hpc.cli.top.snapshot import Snapshot, ViewQuery, read_snapshot
+from ambs_hpc.hints import pasteable
 from ambs_hpc.records import IMPORTED
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class EvaluationScreen(Screen[None]):
         assert story is not None
         why, stamp = None, (story.row.state, story.row.attempt, len(story.events))
         if stamp != self._stamp:
-            why = [harmless(line) for line in reason_lines(evaluation_reasons(engine, self.evaluation_id))]
+            reasons = evaluation_reasons(engine, self.evaluation_id)
+            why = [harmless(pasteable(line)) for line in reason_lines(reasons)]
             self._stamp = stamp
         is_new = self._look_for_files(story)
         logs = {name: log.more() for name, log in self._logs.items()}

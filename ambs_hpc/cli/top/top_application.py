@@ -25,6 +25,7 @@ from ambs_hpc.cli.top.row_table import RowTable
 from ambs_hpc.cli.top.shown_rows import shown_table, totals_line
 from ambs_hpc.cli.top.snapshot import MOST_EVALUATIONS, ORDERS, VIEWS, Snapshot, ViewQuery, read_snapshot
 from ambs_hpc.errors import AmbsError, DatabaseLocked, DatabaseUnreachable
+from ambs_hpc.hints import pasteable
 from ambs_hpc.states import State
 
 if TYPE_CHECKING:
@@ -189,11 +190,11 @@ class TopApplication(App[None]):
             first = f"; the first {MOST_EVALUATIONS}" if snapshot.is_cut else ""
             return f"{words}{whose}; {state}; by {query.order}{first}"
         if query.view == "failures":
-            return f"{words}{whose}; what they have in common: ambs why failed"
+            return f"{words}{whose}; what they have in common: {pasteable('ambs why failed')}"
         if query.view == "launchers" and snapshot.is_cut:
             return f"{words}the first {MOST_EVALUATIONS} that run"
         rows = self._table.row_count
-        return f"{words}{rows} shown" if rows else shown_table(snapshot, self._words).empty
+        return f"{words}{rows} shown" if rows else pasteable(shown_table(snapshot, self._words).empty)
 
     @property
     def _table(self) -> RowTable:

@@ -16,7 +16,7 @@ class Use(str, Enum):
 
     USEFUL = "useful"  # attempts with a result
     RUNNING = "running"  # attempts that still run
-    PAUSED = "paused"  # attempts that paused, their work kept by a checkpoint
+    PAUSED = "paused"  # attempts that paused; those that left a checkpoint go on from it
     RETRIED = "retried"  # attempts that failed and were tried again
     FAILED = "failed"  # attempts that failed for good
     CANCELLED = "cancelled"  # attempts that were cancelled
@@ -53,7 +53,7 @@ class Use(str, Enum):
 WORDS_OF_ATTEMPTS = {
     Use.USEFUL: "useful",
     Use.RUNNING: "running now",
-    Use.PAUSED: "paused, kept by a checkpoint",
+    Use.PAUSED: "paused at rungs",
     Use.RETRIED: "failed and tried again",
     Use.FAILED: "failed",
     Use.CANCELLED: "cancelled",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ambs_hpc.hints import pasteable
 from ambs_hpc.insight.functional_anova import VarianceShare
 from ambs_hpc.queue import goals_of_stored
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord, ExplainedFailure
@@ -21,6 +22,7 @@ def importance(record: CampaignRecord) -> str:
         return "<p class=quiet>The importance of the parameters is told once there are enough results.</p>"
     pairs = [one for one in found.pairs if one.share >= LEAST_SHARE]
     rows = "".join(map(_bar, [*found.parameters[:MOST_BARS], *pairs[:MOST_BARS]]))
+    more = text(pasteable("ambs importance"))
     explained = f"The forest explains {max(found.explained, 0.0):.0%} of results that it has not seen"
     doubt = ": these shares mean little yet." if found.explained < POORLY_EXPLAINED else "."
     goals = goals_of_stored(record.campaign)
@@ -29,7 +31,7 @@ def importance(record: CampaignRecord) -> str:
     return (
         f"<table class=pairs id=importance><caption>{text(caption)}</caption><tbody>{rows}</tbody></table>"
         f"<p class=quiet>{text(explained + doubt)} Interactions of the most important ones are those with "
-        f"a share of at least {LEAST_SHARE:.0%}. <code>ambs importance</code> tells more.</p>"
+        f"a share of at least {LEAST_SHARE:.0%}. <code>{more}</code> tells more.</p>"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from shlex import quote
 from typing import Any
 
+from ambs_hpc.hints import pasteable
 from ambs_hpc.insight.provenance_words import departures
 from ambs_hpc.provenance.comparison_words import facts_words
 from ambs_hpc.queue import EvaluationRow, ProvenanceUse, goals_of_stored
@@ -74,19 +75,15 @@ def failures(record: CampaignRecord) -> str:
             one.signature or "(said nothing)",
             utc(one.first_at),
             utc(one.last_at),
-            logs_command(one.example_id, one.kind),
+            pasteable(logs_command(one.example_id, one.kind)),
         )
         for one in groups
     ]
     columns = ("kind", "evaluations", "the error without its numbers", "first", "last", "read one")
     left = len(record.failures) - len(groups)
     more = f"<p class=quiet>{left} rarer kinds are left out.</p>" if left else ""
-    name = record.campaign.name
-    mend = (
-        f"<p>Run them again: <code>{text(f'ambs rerun --failed --campaign {quote(name)}')}</code></p>"
-        if rows
-        else ""
-    )
+    again = pasteable(f"ambs rerun --failed --campaign {quote(record.campaign.name)}")
+    mend = f"<p>Run them again: <code>{text(again)}</code></p>" if rows else ""
     return table(columns, rows, "Failures by signature", empty="Nothing failed.") + more + mend
 
 

@@ -129,6 +129,18 @@ def test_the_schedulers_own_times_are_stored_and_compared(
     assert (silent.theirs, silent.source) == (None, "sacct could not be asked: it is disabled")
 
 
+def test_who_may_only_read_compares_without_storing(used: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colleagues look through the reader: what the scheduler charged is theirs to see."""
+    before = read_ledger(used).holdings[0]
+    charge = Charge(2 * 100.0, before.end - 100.0, before.end)
+    monkeypatch.setattr("ambs_hpc.schedulers.ask", lambda _command: {"41207": charge})
+    reader = queue.forbid_writes(used)
+    book, (compared,) = compare_with_schedulers(reader, "me", 0.0)
+    assert (compared.theirs, compared.source) == (200.0, "slurm's accounting")
+    assert book.holdings[0].end == before.end
+    assert compared.ours == before.node_seconds
+
+
 def test_slurms_accounting_is_read() -> None:
     """A row for each run of a requeued one, and for before and after a node was lost."""
     command = charges(["6", "7"])
