@@ -179,7 +179,7 @@ def _find_launch_command(site: Site, others: int) -> None:
         raise AmbsError(
             f"The launch command {program!r} is not found by the script, which has to reach "
             f"{others} other nodes. Load its module in `preamble` of ambs.yml or of the site, or name "
-            "it as `launch.program` in a site of your own (see docs/sites.md)."
+            "it as `launch.program` in a site of your own (`ambs site schema`)."
         )
 
 

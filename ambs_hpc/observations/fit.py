@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ambs_hpc.errors import ProblemError, nearest
-from ambs_hpc.problem.space import check_configuration, plain_value
+from ambs_hpc.problem.space import check_configuration, plain_value, space_to_json
+from ambs_hpc.problem.space_differences import clause_words
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -126,8 +127,9 @@ class SpaceFit:
         )
 
     def _why_inactive(self, name: str) -> str:
-        conditions = "; ".join(str(one) for one in self.space.parent_conditions_of[name])
-        return f"Leave it out: it is active only where {conditions}"
+        stored: Any = space_to_json(self.space)["conditions"]
+        words = " and ".join(clause_words(one) for one in stored if one["child"] == name)
+        return f"Leave it out: it is active only where {words}"
 
 
 def accepted(parameter: Any) -> str:

@@ -41,7 +41,8 @@ class Problem:
 
     Args:
         name: the campaign's name unless the command line gives another: letters, digits, `_`, `.`, `-`.
-        space: a ConfigSpace.ConfigurationSpace, or a dict (see `ambs_hpc.problem.build_space`).
+        space: a dict from a name to (low, high), (low, high, "log"), a list of choices or one value, a
+            ConfigSpace.ConfigurationSpace, or an Architecture. The page "The space" has each form.
         objective: "module:function", called with a dict of the active parameters, or with each by its name
             if its arguments have their names, and returning a number or a dict with `objective` and other
             metrics; or the function itself, where it is a module's or a notebook's; or a `Command`.

@@ -47,7 +47,7 @@ def create_searcher(
     """A searcher at its beginning.
 
     Args:
-        space: a ConfigSpace.ConfigurationSpace, or a dict as `problem.space.build_space` takes it.
+        space: a ConfigSpace.ConfigurationSpace, or a dict, as `Problem` takes it.
         method: "ambs" (the default), "classic" (the method as its authors published it), or without a model
             "random", "lhs", "sobol"; "optuna:<Sampler>", such as "optuna:TPE", is one of Optuna's samplers.
         direction: "minimize" or "maximize" the objective; of several a dict, as `Problem` takes it.
@@ -57,10 +57,10 @@ def create_searcher(
         starting_points: configurations to be proposed first.
         sources: observations of other problems, from which the method "ambs" starts warm.
         maximum_step: the step at which evaluations are complete, of a problem with a fidelity: methods with
-            a model then learn from values on rungs, see `protocol.LearnsRungs`.
+            a model then learn from values on rungs.
         constraints: bounds on metrics as `Problem` takes them, {"latency_ms": "<= 20"}, or `Constraint`s.
-        options: options of the method, see `AmbsOptions` and `LatinOptions`; for an Optuna sampler those of
-            its constructor.
+        options: options of the method, which the page "Methods of the search" lists; for an Optuna sampler
+            those of its constructor.
 
     Raises:
         UsageError: the method, the direction or an option does not exist; the message lists what does.

@@ -162,8 +162,15 @@ def test_a_person_walks_from_campaign_to_log(engine: Engine, tmp_path: Path) -> 
         await pilot.press("enter")
         listed = await shown(pilot, application, "of digits (Escape: of all); every state; by newest")
         assert listed.index("FAILED OUT_OF_MEMORY") < listed.index("FAILED ERROR")
-        await pilot.press("s")
+        await pilot.press("down", "down", "s")
         assert await shown(pilot, application, "by objective")
+        await pilot.press("question_mark")
+        await shown(pilot, application, "Right    what is cut off at the edge")
+        await pilot.press("escape")
+        best = await shown(pilot, application, "of digits (Escape: of all); every state; by objective")
+        chosen = application._table.chosen
+        assert chosen is not None
+        assert (chosen.evaluation_id, best.splitlines()[4].split()[0]) == (ids[0], str(ids[0]))
         await pilot.press("f", "f")
         running = await shown(pilot, application, "only RUNNING")
         assert "DONE" not in running.splitlines()[4]
@@ -176,6 +183,11 @@ def test_a_person_walks_from_campaign_to_log(engine: Engine, tmp_path: Path) -> 
         with (folder / "stdout").open("a") as log:
             log.write("epoch 2 \x1b[31mred\n")
         await shown(pilot, application, "epoch 2 red")
+        await pilot.press("4")
+        empty = await shown(pilot, application, "(nothing is in it)")
+        assert f"{folder}/stderr)" in "".join(empty.splitlines()[1:4])
+        (folder / "stderr").write_text("a warning\n")
+        assert "(nothing is in it)" not in await shown(pilot, application, "a warning")
         await pilot.press("escape", "g", "9", "9", "9", "enter")
         await shown(pilot, application, "evaluation 999: There is no evaluation 999")
         await pilot.press("escape", "5")
@@ -253,3 +265,12 @@ def test_it_says_what_it_needs() -> None:
     """In a script or a pipe there is nothing to draw on."""
     done = CliRunner().invoke(app, ["top"])
     assert "needs a terminal" in str(done.exception)
+
+
+def test_rows_of_all_campaigns_say_of_which(engine: Engine, tmp_path: Path) -> None:
+    """Beside the number, within 80 columns; in the list of one campaign it would only take room."""
+    filled(engine, tmp_path)
+    every = shown_table(read_snapshot(engine, ViewQuery("evaluations")))
+    assert (every.columns[:3], every.rows[0].cells[1]) == (("id", "campaign", "state"), "digits")
+    one = shown_table(read_snapshot(engine, ViewQuery("evaluations", "digits")))
+    assert one.columns == ("id", "state", "objective", "ran", "configuration", "node")

@@ -11,18 +11,20 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from ambs_hpc.cli.main import app
-from ambs_hpc.errors import UsageError
+from ambs_hpc.errors import NotFound, UsageError
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.queue import (
     NewNotice,
     claim_notice,
     get_campaign,
+    import_results,
     note_provenance,
     note_sent,
     open_database,
     reading,
     transaction,
 )
+from ambs_hpc.records import ImportedResult
 from tests.bridges import campaigns
 from tests.queue import stock
 
@@ -102,3 +104,15 @@ def test_an_empty_log_names_the_other_one(engine: Engine, tmp_path: Path) -> Non
     (folder / "stderr").write_text("ValueError: 3\n")
     assert said("logs", "3") == "Its stdout is empty; its stderr is not: ambs logs 3 --stderr\n"
     assert said("logs", "3", "--stderr") == "ValueError: 3\n"
+
+
+def test_a_log_that_nobody_will_write_is_not_followed(engine: Engine) -> None:
+    """Neither for ever nor with an end that looks like an empty log."""
+    campaign, _ = campaigns.ended(engine)
+    with transaction(engine) as connection:
+        (imported,) = import_results(connection, campaign.id, [ImportedResult({"lr": 0.1}, 0.25)])
+    for words in ([], ["-f"]):
+        with pytest.raises(NotFound, match="it was imported and ran elsewhere"):
+            said("logs", str(imported), *words)
+        with pytest.raises(NotFound, match="nothing was started, or the files were removed"):
+            said("logs", "3", *words)

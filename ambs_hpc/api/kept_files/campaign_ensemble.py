@@ -151,7 +151,8 @@ def _read(
         raise NotFound(
             f"None of the {number} best evaluations has left predictions that can be used. "
             f"{words_of(reasons)}. Let the objective write {FILE} where it works: "
-            "numpy.savez('predictions.npz', validation=..., validation_labels=...); docs/architectures.md."
+            "numpy.savez('predictions.npz', validation=..., validation_labels=...); "
+            "`ambs ensemble --help` says what belongs into it."
         )
     return found
 

@@ -42,6 +42,9 @@ def ensemble(
 
     Greedy selection with replacement on the validation examples. The file that is written holds the chosen
     evaluations, their weights, configurations and folders.
+
+    predictions.npz lies where the evaluation works: arrays `validation` and `validation_labels`, and, to
+    see what it is worth on examples that decided nothing, `test` and `test_labels`.
     """
     from ambs_hpc import queue
     from ambs_hpc.api.choices import only_campaign

@@ -48,9 +48,10 @@ def logs(
     number = attempt or story.row.attempt
     folder = Path(folder_of(story, number))
     file = folder / ("stderr" if stderr else "stdout")
-    if not file.exists() and not follow:
+    is_imported = story.proposal.kind == IMPORTED
+    if not file.exists() and (is_imported or story.row.state.is_final or not follow):
         why = "it has not started yet" if number == 0 else "nothing was started, or the files were removed"
-        if story.proposal.kind == IMPORTED:
+        if is_imported:
             why = "it was imported and ran elsewhere"
         raise NotFound(f"Evaluation {evaluation_id} has no {file}: {why}.")
 

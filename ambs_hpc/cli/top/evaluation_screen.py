@@ -64,6 +64,7 @@ class EvaluationScreen(Screen[None]):
         self._stamp: object = None
         self._folder: str | None = None  # not looked for yet
         self._logs: dict[str, FollowedLog] = {}
+        self._empty: set[str] = set()  # streams of which nothing is shown yet
 
     def compose(self) -> ComposeResult:
         yield Static(f"evaluation {self.evaluation_id}", id="title", markup=False)
@@ -114,14 +115,27 @@ class EvaluationScreen(Screen[None]):
         if seen.why is not None:
             self.query_one("#text-why", Static).update(Text("\n".join(seen.why)))
         for name in STREAMS:
-            log = self.query_one(f"#part-{name}", Log)
-            if seen.is_new_attempt:
-                log.clear()
-                place = f"({self._folder}/{name})" if self._folder else "(it has not started here)"
-                log.write(harmless(f"{place}\n"))
-            if seen.logs.get(name):
-                is_at_end = log.scroll_offset.y >= log.max_scroll_y
-                log.write(seen.logs[name], scroll_end=is_at_end)
+            self._show_log(name, seen.logs.get(name, ""), is_new=seen.is_new_attempt)
+
+    def _show_log(self, name: str, more: str, *, is_new: bool) -> None:
+        log = self.query_one(f"#part-{name}", Log)
+        if is_new or (more and name in self._empty):
+            log.clear()
+            lines = [harmless(line) for line in self._place_lines(name)]
+            if not more:
+                self._empty.add(name)
+                lines += ["(nothing is in it)"] if self._folder else []
+            log.write("\n".join([*lines, ""]))
+        if more:
+            self._empty.discard(name)
+            log.write(more, scroll_end=log.scroll_offset.y >= log.max_scroll_y)
+
+    def _place_lines(self, name: str) -> list[str]:
+        """Where the log lies, in lines that are not cut: the name of the file is at the end."""
+        if not self._folder:
+            return ["(it has not started here)"]
+        words, width = f"({self._folder}/{name})", max(20, self.size.width - 2)
+        return [words[first : first + width] for first in range(0, len(words), width)]
 
     def tell(self, words: str) -> None:
         """Say in the title what keeps it from being read."""

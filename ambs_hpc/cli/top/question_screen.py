@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -53,6 +54,7 @@ class KeysScreen(ModalScreen[None]):
         with Vertical():
             yield Static(self._words, markup=False, id="keys")
 
-    def on_key(self) -> None:
-        """Close it."""
+    def on_key(self, event: Key) -> None:
+        """Close it, and nothing else: the key is none of the screen below."""
+        event.stop()
         self.dismiss(None)

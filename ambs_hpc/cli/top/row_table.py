@@ -22,9 +22,14 @@ class RowTable(DataTable[Text]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Open")]
 
     def __init__(self, table_id: str) -> None:
-        super().__init__(id=table_id, cursor_type="row", zebra_stripes=True, cell_padding=1)
+        super().__init__(id=table_id, cursor_type="row", zebra_stripes=True, cell_padding=1, fixed_columns=1)
         self._columns: tuple[str, ...] = ()
         self._rows: list[ShownRow] = []
+        self._begins_at_top = False
+
+    def begin_at_top(self) -> None:
+        """What is shown next is another list: the cursor begins at its first row."""
+        self._begins_at_top = True
 
     @property
     def chosen(self) -> ShownRow | None:
@@ -33,6 +38,10 @@ class RowTable(DataTable[Text]):
 
     def show(self, table: ShownTable) -> None:
         """Show these rows, with the cursor on the row where it was, as far as it is still there."""
+        if self._begins_at_top:
+            self._begins_at_top = False
+            self.clear()
+            self._rows = []
         if table.columns == self._columns and table.rows == self._rows:
             return
         if table.columns != self._columns:

@@ -78,24 +78,26 @@ def _search(silence: float | None) -> str:
 
 
 def _evaluations(snapshot: Snapshot) -> ShownTable:
+    """Of all campaigns each row says of which it is; what is widest is last."""
+    is_of_all = not snapshot.query.campaign
     rows = [
         ShownRow(
             str(row.id),
             (
                 str(row.id),
+                *[row.campaign] * is_of_all,
                 _state(row),
                 cell(row.objective),
                 _seconds(row, snapshot.at),
-                row.node,
                 cell(dict(row.configuration)),
-                row.campaign,
+                row.node,
             ),
             campaign=row.campaign,
             evaluation_id=row.id,
         )
         for row in snapshot.evaluations
     ]
-    columns = ("id", "state", "objective", "ran", "node", "configuration", "campaign")
+    columns = ("id", *["campaign"] * is_of_all, "state", "objective", "ran", "configuration", "node")
     return ShownTable(columns, rows, "No such evaluation.")
 
 

@@ -45,7 +45,8 @@ f        only evaluations of one state, the next at each key
 s        order: newest, objective, finished, duration, id
 /        only rows that hold these words; Escape gives it up
 g        go to an evaluation by its number
-Escape   of all campaigns again
+Right    what is cut off at the edge; Left goes back
+Escape   back; of all campaigns again
 x        cancel the evaluation, after a question
 r        run the failed or cancelled one again; in failures: all of this kind
 q        quit
@@ -73,7 +74,7 @@ class TopApplication(App[None]):
     #views { height: 1; }
     #note { height: 1; color: $text-muted; }
     ContentSwitcher { height: 1fr; }
-    RowTable { height: 1fr; }
+    RowTable { height: 1fr; scrollbar-size-horizontal: 0; }
     #words { dock: bottom; display: none; height: 1; border: none; padding: 0; margin-bottom: 1; }
     """
 
@@ -210,8 +211,10 @@ class TopApplication(App[None]):
         """Look at something else; it is read at once."""
         if query.view != self._query_now.view:
             self._words = ""
-        self._query_now = query
+        former, self._query_now = self._query_now, query
         self.screen_stack[0].query_one(ContentSwitcher).current = f"table-{query.view}"
+        if (former.order, former.state, former.campaign) != (query.order, query.state, query.campaign):
+            self._table.begin_at_top()
         self._table.focus()
         self._draw()
         self._wanted.set()

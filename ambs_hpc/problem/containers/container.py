@@ -25,7 +25,8 @@ class Container:
             that the program knows, such as "docker://python:3.12".
         binds: further folders of the node, "SOURCE", "SOURCE:TARGET" or "SOURCE:TARGET:ro", absolute. The
             runs folder and the problem's own folder are always there, under their own paths.
-        program: which one starts it, see `registry.PROGRAMS`; "" takes the site's, or the first on PATH.
+        program: which one starts it: "apptainer", "singularity", "podman-hpc", "shifter", "podman";
+            "" takes the site's, or the first of them on PATH.
         gpus: whose driver libraries are brought in: "nvidia" or "amd", "none"; "" those of the node's GPUs.
         flags: further options of the program, before the image.
         python: the interpreter in the image, 3.10 or newer, in which one supervising process for many
