@@ -136,7 +136,7 @@ def _why_allocation(number: int, db: str | None, *, as_json: bool) -> None:
             "expected_start_at": story.times.expected_start_at,
             "meaning": story.remedy.meaning,
             "ahead": story.ahead,
-            "waiting": list(map(_reason_json, story.waiting)),
+            "waiting": [asdict(one) for one in story.waiting],
             "unheard": list(story.unheard),
             "command": pasteable(story.command),
         }
