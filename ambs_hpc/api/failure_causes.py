@@ -9,7 +9,7 @@ import numpy as np
 
 from ambs_hpc.api.learned_rows import in_newest_space, newest_space
 from ambs_hpc.insight.evaluation_columns import evaluation_columns
-from ambs_hpc.insight.failure_rules import FailureRule, failure_rules
+from ambs_hpc.insight.failure_rules import FailureRule, failure_rules, suspicion
 from ambs_hpc.insight.remedies import remedies, remedy_of_rule
 from ambs_hpc.queue import failures, reading, sampled_results, stored_failures
 from ambs_hpc.threads import one_thread
@@ -31,15 +31,18 @@ class FailureCause:
 
     Args:
         rules: the one that explains most first; none where configurations explain nothing.
+        suspicion: where there is no rule, what all failures share and no success has, which is not sure.
         failed, succeeded: evaluations that were compared, all within the space as it is now.
         all_succeeded: those that there are; where they are more, rates among those compared are not those of
             the campaign.
-        rule_commands: for each rule the command that takes it out of the space; None where there is none.
+        rule_commands: for each rule the command that takes it out of the space; None where there is none,
+            and where too much of it succeeds.
         steps: what to do, the commands among them.
     """
 
     group: FailureGroup
     rules: tuple[FailureRule, ...]
+    suspicion: FailureRule | None
     failed: int
     succeeded: int
     all_succeeded: int
@@ -77,13 +80,15 @@ def _cause(
     rows: list[StoredFailure | StoredResult] = [*failed, *succeeded]
     space = newest_space(campaign)
     columns = evaluation_columns(space, [row.configuration for row in rows], [row.node for row in rows])
-    rules = failure_rules(columns, np.arange(len(rows)) < len(failed)) if succeeded else []
+    is_failed = np.arange(len(rows)) < len(failed)
+    rules = failure_rules(columns, is_failed) if succeeded else []
     return FailureCause(
         group,
         tuple(rules),
+        suspicion(columns, is_failed) if succeeded and not rules else None,
         len(failed),
         len(succeeded),
         sampled.number,
-        tuple(remedy_of_rule(rule.conditions, space, campaign.name) for rule in rules),
+        tuple(remedy_of_rule(rule, space, campaign.name) for rule in rules),
         tuple(remedies(group.kind, group.example_id, campaign.name)),
     )

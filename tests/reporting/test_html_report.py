@@ -339,7 +339,15 @@ def test_partial_dependence_knows_what_matters(direction: str) -> None:
 
 def test_importance_and_rules_are_told_with_their_commands() -> None:
     """What one would do next stands beside what failed, and no name becomes markup."""
-    rule = ("batch >= 512 and layers > 6", 37, 41, 0.9, f"ambs space net --forbid '{HOSTILE}'")
+    rule = (
+        "batch >= 512 and layers > 6",
+        37,
+        41,
+        0.9,
+        HOSTILE,
+        HOSTILE,
+        f"ambs space net --forbid '{HOSTILE}'",
+    )
     told = record(
         ROWS,
         importance=Importance(
@@ -350,6 +358,7 @@ def test_importance_and_rules_are_told_with_their_commands() -> None:
         ),
         explained=(
             ExplainedFailure(FailureKind.OUT_OF_MEMORY, HOSTILE, (rule,), (f"ambs rerun {HOSTILE}",)),
+            ExplainedFailure(FailureKind.ERROR, "", (), (), f"too few to be sure: {HOSTILE}"),
         ),
     )
     page = report_html(told)
@@ -360,6 +369,7 @@ def test_importance_and_rules_are_told_with_their_commands() -> None:
         "explains 20% of results that it has not seen: these shares mean little yet.",
         "<b>batch &gt;= 512 and layers &gt; 6</b>: 37 of 41 such failures, and 90% of all that ran there",
         "ambs rerun",
+        "too few to be sure: ",
     ):
         assert words in page
     assert page.count("class=bar") == 3  # an interaction of next to nothing is left out
