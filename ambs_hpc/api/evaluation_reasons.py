@@ -10,6 +10,7 @@ from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
 from ambs_hpc.insight.waiting_reasons import LivingLauncher, Need, WaitingReason, waiting_reasons
 from ambs_hpc.queue import (
     OVER,
+    StoredFailure,
     StoredResult,
     ended_before,
     get_allocation,
@@ -21,6 +22,7 @@ from ambs_hpc.queue import (
     reading,
     running_in,
     show_evaluation,
+    stored_failures,
     waiting_ahead,
 )
 from ambs_hpc.states import State
@@ -45,6 +47,7 @@ class KnownThen:
         nearest: the nearest one of those read; None before the first, or where the configuration is outside
             of the space as it is now.
         nearest_result: of that one.
+        nearest_failed, nearest_failure: likewise of those that had failed.
     """
 
     ended: int
@@ -52,6 +55,8 @@ class KnownThen:
     best: StoredResult | None
     nearest: NearestKnown | None
     nearest_result: StoredResult | None
+    nearest_failed: NearestKnown | None = None
+    nearest_failure: StoredFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +77,28 @@ def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
     with reading(engine) as connection:
         story = show_evaluation(connection, evaluation_id)
         ended, results = ended_before(connection, story.row.campaign_id, story.row.created_at, MOST_KNOWN)
+        failed = stored_failures(connection, story.row.campaign_id, MOST_KNOWN, story.row.created_at)
         pending = pending_before(connection, evaluation_id)
         waiting = _waiting(connection, story) if story.row.state is State.READY else []
-    return EvaluationReasons(story, _known(story, ended, pending, results), tuple(waiting))
+    return EvaluationReasons(story, _known(story, ended, pending, results, failed), tuple(waiting))
 
 
-def _known(story: EvaluationStory, ended: int, pending: int, results: list[StoredResult]) -> KnownThen:
+def _known(
+    story: EvaluationStory,
+    ended: int,
+    pending: int,
+    results: list[StoredResult],
+    failed: list[StoredFailure],
+) -> KnownThen:
     campaign = story.campaign
     own = StoredResult(story.row.id, story.row.configuration, 0.0, "")
     within, others = in_newest_space(campaign, [own]), in_newest_space(campaign, results)
-    nearest = None
+    failures = in_newest_space(campaign, [one for one in failed if one.id != story.row.id])
+    nearest = nearest_failed = None
     if within:
-        space = newest_space(campaign)
-        nearest = nearest_known(space, within[0].configuration, [one.configuration for one in others])
+        space, configuration = newest_space(campaign), within[0].configuration
+        nearest = nearest_known(space, configuration, [one.configuration for one in others])
+        nearest_failed = nearest_known(space, configuration, [one.configuration for one in failures])
     goals = goals_of_stored(campaign)  # of several there is a front, not a best one
     better = min if campaign.definition.direction == "minimize" else max
     return KnownThen(
@@ -93,6 +107,8 @@ def _known(story: EvaluationStory, ended: int, pending: int, results: list[Store
         better(results, key=lambda one: one.objective) if results and goals.is_plain else None,
         nearest,
         None if nearest is None else others[nearest.place],
+        nearest_failed,
+        None if nearest_failed is None else failures[nearest_failed.place],
     )
 
 

@@ -20,8 +20,8 @@ LEAST_PRECISION = 0.9  # of a rule that a command leaves out: below it costs too
 DIGITS = 3  # of a bound beside the nearest value that failed
 
 _CHANGES = {
-    FailureKind.OUT_OF_MEMORY: "raise resources.memory_gib in the problem file",
-    FailureKind.TIMEOUT: "raise time_limit_seconds in the problem file",
+    FailureKind.OUT_OF_MEMORY: "raise resources.memory_gib in the problem file, which ambs run takes over",
+    FailureKind.TIMEOUT: "raise time_limit_seconds in the problem file, which ambs run takes over",
     FailureKind.ERROR: "mend what it says",
     FailureKind.BAD_RESULT: "let the objective return a finite number",
     FailureKind.LOST: "look which nodes lost it",
@@ -35,14 +35,22 @@ def remedies(kind: FailureKind, example_id: int, campaign: str) -> list[str]:
     look = {
         FailureKind.LOST: f"ambs show {example_id}; ambs nodes",
     }.get(kind, logs_command(example_id, kind))
-    change = f"{change_words(kind)}; then"
-    return [look, change, f"ambs rerun --failed --kind {kind.value} --campaign {name}"]
+    rerun = f"ambs rerun --failed --kind {kind.value} --campaign {name}"
+    return [look, *change_lines(kind, "them"), rerun]
 
 
-def change_words(kind: FailureKind) -> str:
-    """What to change before evaluations that failed so run again; not to run them again may be as good."""
-    left = "do nothing: the search avoids where evaluations fail; or " if kind in _AVOIDED else ""
-    return f"{left}{_CHANGES[kind]}"
+def change_lines(kind: FailureKind, which: str) -> list[str]:
+    """What to change before evaluations that failed so are run again, which may not be wanted at all.
+
+    Args:
+        which: is run again, as in "to run them again".
+    """
+    if kind not in _AVOIDED:
+        return [f"{_CHANGES[kind]}; then"]
+    return [
+        "nothing has to be done: the search avoids where evaluations fail",
+        f"to run {which} again: {_CHANGES[kind]}; then",
+    ]
 
 
 def remedy_of_rule(rule: FailureRule, space: Mapping[str, object], campaign: str) -> str | None:

@@ -82,12 +82,19 @@ def _metrics(row: DatabaseRow, are_read: bool) -> Mapping[str, object]:
     return (row.metrics or {}) if are_read else {}
 
 
-def stored_failures(connection: Connection, campaign_id: int, most: int) -> list[StoredFailure]:
-    """The newest failures of a campaign, those of elsewhere left out, in the order of their ids."""
+def stored_failures(
+    connection: Connection, campaign_id: int, most: int, ended_by: float | None = None
+) -> list[StoredFailure]:
+    """The newest failures of a campaign, those of elsewhere left out, in the order of their ids.
+
+    Args:
+        ended_by: only those that had ended by this time.
+    """
     column = evaluation.c
+    ended = [] if ended_by is None else [column.finished_at <= ended_by]
     statement = (
         select(column.id, column.configuration, column.failure_kind, column.signature, column.node)
-        .where(is_failed, is_from_here, column.campaign_id == campaign_id)
+        .where(is_failed, is_from_here, column.campaign_id == campaign_id, *ended)
         .order_by(column.id.desc())
         .limit(most)
     )
