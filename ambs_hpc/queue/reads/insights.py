@@ -7,11 +7,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select
 
+from ambs_hpc.queue.reads.reports import FailureGroup
 from ambs_hpc.queue.schema.tables import evaluation, is_done, is_failed, is_finished, is_from_here, is_ready
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.records import Configuration
 from ambs_hpc.states import FailureKind
+
+LONGEST_NUMBERS = 100  # that stand in the place of a signature's marks
 
 
 class StoredResult(NamedTuple):
@@ -103,6 +106,23 @@ def stored_failures(
         StoredFailure(row.id, row.configuration, FailureKind(row.failure_kind), row.signature, row.node)
         for row in reversed(rows)
     ]
+
+
+def common_words(connection: Connection, campaign_id: int, group: FailureGroup) -> str:
+    """What failures of one signature said last, with its numbers where these agree in all of them."""
+    if "#" not in group.signature:
+        return group.signature
+    column = evaluation.c
+    statement = select(func.min(column.error), func.max(column.error)).where(
+        is_failed,
+        is_from_here,
+        column.campaign_id == campaign_id,
+        column.failure_kind == group.kind.value,
+        column.signature == group.signature,
+    )
+    first, last = connection.execute(statement).one()
+    lines = [line.strip() for line in (first or "").splitlines() if line.strip()]
+    return lines[-1][: len(group.signature) + LONGEST_NUMBERS] if lines and first == last else group.signature
 
 
 def ended_before(
