@@ -25,6 +25,8 @@ class CampaignReading:
         budget: proposals of its search at most; None without one.
         best: None too where nothing keeps the constraints.
         is_exhausted: its search says that nothing more can be proposed.
+        told_from: what ended before this time, in seconds since 1970 UTC, is not called new: notices were
+            asked for later.
         told: keys of notices that were claimed before.
         best_told_seconds: since a new best was told; infinity for never.
     """
@@ -39,6 +41,7 @@ class CampaignReading:
     told: Collection[str] = ()
     best_told_seconds: float = float("inf")
     is_exhausted: bool = False
+    told_from: float = 0.0
 
     @property
     def is_done(self) -> bool:
@@ -91,7 +94,9 @@ def _best(reading: CampaignReading) -> Iterator[DueNotice]:
         return
     configuration = cell(dict(best.configuration))
     name = f"{cell(reading.objective)} " if reading.objective else ""
-    text = f"{reading.name}: new best {name}{cell(best.objective)}, evaluation {best.id}: {configuration}"
+    is_old = best.finished_at is not None and best.finished_at < reading.told_from
+    which = "best before notices were asked for" if is_old else "new best"
+    text = f"{reading.name}: {which} {name}{cell(best.objective)}, evaluation {best.id}: {configuration}"
     details = {"evaluation": best.id, "objective": best.objective, "configuration": dict(best.configuration)}
     yield DueNotice((f"best/{best.id}",), "best", _line(text), details)
 
@@ -105,7 +110,9 @@ def _failures(reading: CampaignReading) -> Iterator[DueNotice]:
         for one in new[:SIGNATURES_AT_ONCE]
     ]
     more = f"; and {len(new) - SIGNATURES_AT_ONCE} more kinds" if len(new) > SIGNATURES_AT_ONCE else ""
-    text = f"{reading.name}: fails for the first time with {'; '.join(words)}{more}"
+    are_old = all(one.first_at < reading.told_from for one in new)
+    how = "had failed before notices were asked for" if are_old else "fails for the first time"
+    text = f"{reading.name}: {how} with {'; '.join(words)}{more}"
     details = {
         "failures": [
             {"kind": one.kind.value, "signature": one.signature, "evaluation": one.example_id} for one in new
