@@ -27,7 +27,7 @@ from ambs_hpc.reporting.html.progress_series import beyond_limits, shown_limits,
 from ambs_hpc.reporting.html.report_file import default_name, write_whole
 from ambs_hpc.reporting.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
 from ambs_hpc.shown_text import harmless
-from ambs_hpc.states import FailureKind
+from ambs_hpc.states import FailureKind, Move
 from tests.queue import stock
 from tests.reporting.records import HOSTILE, SPACE, T0, evaluation, record
 
@@ -75,6 +75,18 @@ def test_the_summary_counts_and_names_the_best() -> None:
         "allocated": "1",
     }
     assert Elements(report_html(record(ROWS, "maximize"))).texts["n-best"] == "6"
+
+
+def test_failures_that_were_run_again_are_not_denied() -> None:
+    """The slots show them, and "Nothing failed." beside them would be a lie."""
+    good = [evaluation(1, 0.5)]
+    assert "Nothing failed." in report_html(replace(record(good), failures=[], attempts=[]))
+    spans = [
+        AttemptSpan(1, place, 1, "n1", T0, T0 + 5, move) for place, move in enumerate(["FAIL", "COMPLETE"])
+    ]
+    spans = [one._replace(move=Move[one.move].value) for one in spans]
+    page = report_html(replace(record(good), failures=[], attempts=spans))
+    assert "Nothing is failed now; 1 attempts failed, and their evaluations were run again." in page
 
 
 def test_progress_has_every_improvement_in_order_of_ending() -> None:
