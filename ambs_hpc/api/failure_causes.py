@@ -11,7 +11,7 @@ from ambs_hpc.api.learned_rows import in_newest_space, newest_space
 from ambs_hpc.insight.evaluation_columns import evaluation_columns
 from ambs_hpc.insight.failure_rules import FailureRule, failure_rules, suspicion
 from ambs_hpc.insight.remedies import remedies, remedy_of_rule
-from ambs_hpc.queue import failures, reading, sampled_results, stored_failures
+from ambs_hpc.queue import common_words, failures, reading, sampled_results, stored_failures
 from ambs_hpc.threads import one_thread
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class FailureCause:
     """Failures that look alike, and under which configurations they come.
 
     Args:
+        said: their last line, with its numbers where these agree.
         rules: the one that explains most first; none where configurations explain nothing.
         suspicion: where there is no rule, what all failures share and no success has, which is not sure.
         failed, succeeded: evaluations that were compared, all within the space as it is now.
@@ -41,6 +42,7 @@ class FailureCause:
     """
 
     group: FailureGroup
+    said: str
     rules: tuple[FailureRule, ...]
     suspicion: FailureRule | None
     failed: int
@@ -60,19 +62,21 @@ def failure_causes(engine: Engine, campaign: Campaign, most: int) -> list[Failur
     """
     with reading(engine) as connection:
         groups = failures(connection, campaign.id)[:most]
+        said = [common_words(connection, campaign.id, group) for group in groups]
         failed = stored_failures(connection, campaign.id, MOST_FAILURES_READ)
         sampled = sampled_results(connection, campaign.id, MOST_RESULTS, imported=False)
     found = []
     with one_thread():  # several spin on matrices this small, and on a login node they are others' cores
-        for group in groups:
+        for group, words in zip(groups, said, strict=True):
             alike = [row for row in failed if (row.kind, row.signature) == (group.kind, group.signature)]
-            found.append(_cause(campaign, group, alike[-MOST_OF_A_SIGNATURE:], sampled))
+            found.append(_cause(campaign, group, words, alike[-MOST_OF_A_SIGNATURE:], sampled))
     return found
 
 
 def _cause(
     campaign: Campaign,
     group: FailureGroup,
+    said: str,
     alike: Sequence[StoredFailure],
     sampled: SampledResults,
 ) -> FailureCause:
@@ -84,6 +88,7 @@ def _cause(
     rules = failure_rules(columns, is_failed) if succeeded else []
     return FailureCause(
         group,
+        said,
         tuple(rules),
         suspicion(columns, is_failed) if succeeded and not rules else None,
         len(failed),

@@ -35,7 +35,7 @@ def why(
 ) -> None:
     """Say why an evaluation stands as it does, why evaluations fail, why slots are idle.
 
-    Or how an allocation stands, in its scheduler's words. Every answer ends with the command that mends it.
+    Or how an allocation stands, in its scheduler's words. Every answer ends with what to do about it.
     """
     from ambs_hpc.errors import UsageError
 
@@ -188,7 +188,7 @@ def _write_cause(cause: FailureCause) -> None:
     from ambs_hpc.insight.rule_words import rule_lines
 
     group = cause.group
-    write(f"\n{group.number} x {group.kind.value}: {cell(group.signature)}\n")
+    write(f"\n{group.number} x {group.kind.value}: {cell(cause.said)}\n")
     if cause.failed < group.number or cause.succeeded < cause.all_succeeded:
         write(
             f"  compared: {cause.failed} of them with {cause.succeeded} of {cause.all_succeeded} successes\n"
