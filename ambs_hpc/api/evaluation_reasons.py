@@ -14,6 +14,7 @@ from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
 from ambs_hpc.insight.waiting_reasons import LivingLauncher, Need, WaitingReason, waiting_reasons
 from ambs_hpc.queue import (
     OVER,
+    StoredFailure,
     StoredResult,
     ended_before,
     get_allocation,
@@ -26,6 +27,7 @@ from ambs_hpc.queue import (
     reading,
     running_in,
     show_evaluation,
+    stored_failures,
     tell_fault,
     waiting_ahead,
 )
@@ -51,6 +53,7 @@ class KnownThen:
         nearest: the nearest one of those read; None before the first, or where the configuration is outside
             of the space as it is now.
         nearest_result: of that one.
+        nearest_failed, nearest_failure: likewise of those that had failed.
     """
 
     ended: int
@@ -58,6 +61,8 @@ class KnownThen:
     best: StoredResult | None
     nearest: NearestKnown | None
     nearest_result: StoredResult | None
+    nearest_failed: NearestKnown | None = None
+    nearest_failure: StoredFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +84,35 @@ def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
     with reading(engine) as connection:
         story = show_evaluation(connection, evaluation_id)
         ended, results = ended_before(connection, story.row.campaign_id, story.row.created_at, MOST_KNOWN)
+        failed = stored_failures(connection, story.row.campaign_id, MOST_KNOWN, story.row.created_at)
         pending = pending_before(connection, evaluation_id)
         waiting = _waiting(connection, story) if story.row.state is State.READY else []
         front = front_standing(connection, story.campaign, evaluation_id)
-    return EvaluationReasons(story, _known(story, ended, pending, results), tuple(waiting), front)
+    return EvaluationReasons(story, _known(story, ended, pending, results, failed), tuple(waiting), front)
 
 
-def _known(story: EvaluationStory, ended: int, pending: int, results: list[StoredResult]) -> KnownThen:
+def _known(
+    story: EvaluationStory,
+    ended: int,
+    pending: int,
+    results: list[StoredResult],
+    failed: list[StoredFailure],
+) -> KnownThen:
     campaign = story.campaign
     own = StoredResult(story.row.id, story.row.configuration, 0.0, "")
-    nearest, others = None, []
+    nearest = nearest_failed = None
+    others, failures = [], []
     try:
         learned = LearnedRows(campaign)
-    except RowUnusable as fault:  # all but the neighbour is known without the space
+    except RowUnusable as fault:  # all but the neighbours is known without the space
         tell_fault(fault)
     else:
         within, others = learned.of([own]), learned.of(results)
-        known = [one.configuration for one in others]
-        nearest = nearest_known(learned.space, within[0].configuration, known) if within else None
+        failures = learned.of([one for one in failed if one.id != story.row.id])
+        if within:
+            space, configuration = learned.space, within[0].configuration
+            nearest = nearest_known(space, configuration, [one.configuration for one in others])
+            nearest_failed = nearest_known(space, configuration, [one.configuration for one in failures])
     goals = goals_of_stored(campaign)  # of several there is a front, not a best one
     better = min if campaign.definition.direction == "minimize" else max
     return KnownThen(
@@ -105,6 +121,8 @@ def _known(story: EvaluationStory, ended: int, pending: int, results: list[Store
         better(results, key=lambda one: one.objective) if results and goals.is_plain else None,
         nearest,
         None if nearest is None else others[nearest.place],
+        nearest_failed,
+        None if nearest_failed is None else failures[nearest_failed.place],
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from ambs_hpc.api.objectives.goal_summary import why_infeasible
+from ambs_hpc.insight.remedies import change_lines
+from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.queue import goals_of_stored
 from ambs_hpc.records import IMPORTED, MANUAL
 from ambs_hpc.shown_text import cell, logs_command
@@ -15,6 +18,7 @@ from ambs_hpc.states import FailureKind, Move, State
 if TYPE_CHECKING:
     from ambs_hpc.api.evaluation_reasons import EvaluationReasons, KnownThen
     from ambs_hpc.api.objectives.front_place import FrontStanding
+    from ambs_hpc.insight.nearest_known import NearestKnown
     from ambs_hpc.problem.goals import Goals
 
 MOST_DIFFERENCES = 6  # parameters that are listed
@@ -66,21 +70,29 @@ def _of_knowledge(known: KnownThen, goals: Goals) -> Iterator[str]:
     yield f"  known then: {known.ended} evaluations had ended, {known.pending} were pending"
     if known.best is not None:
         yield f"  best then: {cell(known.best.objective)} (evaluation {known.best.id})"
-    if known.nearest is None or known.nearest_result is None:
-        return
-    told = known.nearest_result
-    names = list(known.nearest.differences.items())
+    near, failed = known.nearest, known.nearest_failed
+    if near is not None and known.nearest_result is not None:
+        which = f"{cell(goals.names[0])} " if goals.has_several else ""
+        told = f"{which}{cell(known.nearest_result.objective)} (evaluation {known.nearest_result.id})"
+        yield f"  nearest result then: {told}, at {_apart(near)}"
+    if failed is not None and known.nearest_failure is not None and _is_nearer(failed, near):
+        told = f"{known.nearest_failure.kind.value} (evaluation {known.nearest_failure.id})"
+        yield f"  nearer to it a failure then: {told}, at {_apart(failed)}"
+
+
+def _is_nearer(one: NearestKnown, other: NearestKnown | None) -> bool:
+    return other is None or one.distance < other.distance
+
+
+def _apart(nearest: NearestKnown) -> str:
+    names = list(nearest.differences.items())
     changes = [
         f"{name} {_value(there)} -> {_value(here)}" for name, (there, here) in names[:MOST_DIFFERENCES]
     ]
     if len(names) > MOST_DIFFERENCES:
         changes.append(f"{len(names) - MOST_DIFFERENCES} more")
     differs = cell(", ".join(changes)) or "nothing differs"
-    which = f"{cell(goals.names[0])} " if goals.has_several else ""
-    yield (
-        f"  nearest result then: {which}{cell(told.objective)} (evaluation {told.id}), at a distance of "
-        f"{known.nearest.distance:.2g}: {differs}"
-    )
+    return f"a distance of {nearest.distance:.2g}: {differs}"
 
 
 def _value(value: object) -> str:
@@ -110,11 +122,25 @@ def _of_state(reasons: EvaluationReasons) -> Iterator[str]:
                 yield f"  ambs nodes; ambs show {row.id}; then: ambs rerun {row.id}"
                 return
             yield f"  whether its configuration is to blame: ambs why failed --campaign {quote(row.campaign)}"
-            yield f"  {logs_command(row.id, row.failure_kind)}; then: ambs rerun {row.id}"
+            yield f"  {_log_with_words(reasons)}"
+            lines = change_lines(row.failure_kind or FailureKind.ERROR, "it")
+            yield from (f"  {line}" for line in lines[:-1])
+            yield f"  {lines[-1]}: ambs rerun {row.id}"
         case State.CANCELLED:
             detail = reasons.story.events[-1].detail if reasons.story.events else ""
             yield f"cancelled{': ' + cell(detail) if detail else ''}"
             yield f"  ambs rerun {row.id}"
+
+
+def _log_with_words(reasons: EvaluationReasons) -> str:
+    """The command for the stream of a failure; what was silent on stderr may have spoken on stdout."""
+    row, run_directory = reasons.story.row, reasons.story.campaign.definition.run_directory
+    stderr = Path(attempt_folder(run_directory, row.ordinal, row.attempt), "stderr")
+    try:
+        is_silent = stderr.stat().st_size == 0
+    except OSError:  # on a file system of elsewhere
+        is_silent = False
+    return logs_command(row.id, None if is_silent else row.failure_kind)
 
 
 def _of_waiting(reasons: EvaluationReasons) -> Iterator[str]:

@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 def describe(progress: Progress, best: float | None) -> str:
     """The counts and the best objective in one line."""
     counts = progress.counts
-    parts = [_described_done(progress), f"{counts.get(State.RUNNING, 0)} running"]
-    parts += [
-        f"{counts[state]} {state.value.lower()}"
-        for state in (State.PAUSED, State.FAILED, State.CANCELLED)
-        if counts.get(state)
-    ]
+    running = counts.get(State.RUNNING, 0)
+    # A launcher leases more than it has slots for, so that none is empty between two.
+    parts = [_described_ended(progress), f"{running} running or next" if running else "0 running"]
+    if counts.get(State.PAUSED):
+        parts.append(f"{counts[State.PAUSED]} paused")
     if best is not None:
         parts.append(f"best {best:.6g}")
     if progress.database_away:
@@ -31,11 +30,20 @@ def shown_ended(progress: Progress) -> int:
     return progress.settled if progress.budget is None else min(progress.settled, progress.budget)
 
 
-def _described_done(progress: Progress) -> str:
-    done, budget = progress.counts.get(State.DONE, 0), progress.budget
+def _described_ended(progress: Progress) -> str:
+    """All that the budget counts, the failed among them: else it would seem to end before its end."""
+    ended, budget = progress.ended, progress.budget
+    badly = [
+        f"{progress.counts[state]} {state.value.lower()}"
+        for state in (State.FAILED, State.CANCELLED)
+        if progress.counts.get(state)
+    ]
+    among = f" ({', '.join(badly)})" if badly else ""
     if budget is None:
-        return f"{done} done"
-    return f"{done}/{budget} done" if done <= budget else f"{done} done, budget of {budget} spent"
+        return f"{ended} ended{among}"
+    if ended > budget:
+        return f"{ended} ended{among}, budget of {budget} spent"
+    return f"{ended}/{budget} ended{among}"
 
 
 class RemainingTime:

@@ -27,6 +27,8 @@ class CampaignReading:
         is_exhausted: its search says that nothing more can be proposed.
         is_bounded: whether there are constraints.
         gave_up: why `ambs autosubmit` asks for no more allocations; "" if it does.
+        told_from: what ended before this time, in seconds since 1970 UTC, is not called new: notices were
+            asked for later.
         told: keys of notices that were claimed before.
         best_told_seconds: since a new best was told; infinity for never.
     """
@@ -43,6 +45,7 @@ class CampaignReading:
     is_exhausted: bool = False
     is_bounded: bool = False
     gave_up: str = ""
+    told_from: float = 0.0
 
     @property
     def is_done(self) -> bool:
@@ -94,7 +97,9 @@ def _best(reading: CampaignReading) -> Iterator[DueNotice]:
     if best is None or (reading.best_told_seconds < BEST_PAUSE_SECONDS and not reading.is_done):
         return
     configuration = cell(dict(best.configuration))
-    text = f"{reading.name}: new best {_best_value(reading, best)}: {configuration}"
+    is_old = best.finished_at is not None and best.finished_at < reading.told_from
+    which = "best before notices were asked for" if is_old else "new best"
+    text = f"{reading.name}: {which} {_best_value(reading, best)}: {configuration}"
     details = {"evaluation": best.id, "objective": best.objective, "configuration": dict(best.configuration)}
     yield DueNotice((f"best/{best.id}",), "best", _line(text), details)
 
@@ -113,7 +118,9 @@ def _failures(reading: CampaignReading) -> Iterator[DueNotice]:
         for one in new[:SIGNATURES_AT_ONCE]
     ]
     more = f"; and {len(new) - SIGNATURES_AT_ONCE} more kinds" if len(new) > SIGNATURES_AT_ONCE else ""
-    text = f"{reading.name}: fails for the first time with {'; '.join(words)}{more}"
+    are_old = all(one.first_at < reading.told_from for one in new)
+    how = "had failed before notices were asked for" if are_old else "fails for the first time"
+    text = f"{reading.name}: {how} with {'; '.join(words)}{more}"
     details = {
         "failures": [
             {"kind": one.kind.value, "signature": one.signature, "evaluation": one.example_id} for one in new

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER_FILE = "ambs.yml"
+OLD_SECONDS = 60.0  # before the first look at a campaign of which nothing was told
 MOST_TRIES = 3  # to claim a whole notice; after that the next look has it
 
 
@@ -42,6 +43,7 @@ class Notifier:
         self._has_failed = False
         # What was found at the last look; nothing of it changes while these counts do not.
         self._seen: dict[int, tuple[NoticeCounts, EvaluationRow | None]] = {}
+        self._told_from: dict[int, float] = {}
 
     def look(self, campaign_ids: Sequence[int], exhausted: Collection[int] = (), gave_up: str = "") -> None:
         """Tell what is due of these campaigns.
@@ -85,6 +87,9 @@ class Notifier:
         if counts is None:
             return None
         told = queue.notices_of(connection, campaign_id, self._audience)
+        now = queue.read_now(connection)
+        # Without a notice of it so far, what has ended long ago is no news to anybody.
+        told_from = self._told_from.setdefault(campaign_id, 0.0 if told else now - OLD_SECONDS)
         seen, best = self._seen.get(campaign_id, (None, None))
         is_new = seen != counts
         goals = queue.goals_of_stored(campaign)
@@ -98,9 +103,10 @@ class Notifier:
             failures=failures,
             waiting=queue.waiting_work(connection, campaign_id, STALE_AFTER_SECONDS),
             told={one.key for one in told},
-            best_told_seconds=_seconds_since_best(told, queue.read_now(connection)),
+            best_told_seconds=_seconds_since_best(told, now),
             is_exhausted=is_exhausted,
             is_bounded=bool(goals.constraints),
+            told_from=told_from,
         )
 
     def _tell(self, campaign: Campaign, due: DueNotice) -> None:

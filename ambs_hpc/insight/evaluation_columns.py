@@ -23,12 +23,15 @@ def evaluation_columns(
         space: in its serialised form; all configurations lie in it.
         nodes: of each evaluation; "" where it is not known.
     """
-    encoding = Encoding(space_from_json(space))
+    built = space_from_json(space)
+    encoding, parents_of = Encoding(built), built.parents_of
     V = np.array([encoding.encode(one) for one in configurations]).reshape(-1, encoding.dimensions)
     columns = []
     for j, name in enumerate(encoding.names):
         values = encoding.range(j)
-        columns.append(RuleColumn(name, V[:, j], encoding.choices(j), not values.is_choice, values.is_whole))
+        parents = tuple(one.name for one in parents_of[name])
+        listed = encoding.choices(j)
+        columns.append(RuleColumn(name, V[:, j], listed, not values.is_choice, values.is_whole, parents))
     names: list[Value] = [*sorted(set(nodes) - {""})]
     places = {node: float(place) for place, node in enumerate(names)}
     of_nodes = np.array([places.get(node, np.nan) for node in nodes])

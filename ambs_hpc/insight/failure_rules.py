@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, factorial, log
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ambs_hpc.insight.contingency import likelihood_gains, log_p_value
+from ambs_hpc.insight.exact_rules import exact_literals, surprise
 from ambs_hpc.insight.rule_conditions import (
     Condition,
     Literal,
+    Rows,
     RuleColumn,
     condition_of,
     literals_of,
+    log_tried,
     thresholds,
 )
 from ambs_hpc.search.constraints import Floats, Mask
@@ -31,10 +34,9 @@ MOST_RULES = 3  # of one signature
 MOST_LITERALS = 3  # of one rule
 CHANCE = 0.01  # a rule that chance makes more often than this is none
 HELD_OUT_CHANCE = 0.05
+SUSPICIOUS_CHANCE = 0.5  # chance makes a suspicion at most so often
 FOLDS = 5
 WIDTH = 30  # pairs that a third condition is tried with
-
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class FailureRule:
         held_out_precision: of rules found without a fifth of the evaluations: the share of those inside in
             that fifth that failed. None where there are too few failures to do this.
         held_out_recall: likewise, the share of the failures in that fifth that were inside.
+        exact: with one condition more the rule may hold for the same failures and for no success: all
+            conditions of this narrower rule. () where there is none, or where chance has one as easily.
     """
 
     conditions: tuple[Condition, ...]
@@ -59,11 +63,17 @@ class FailureRule:
     p_value: float
     held_out_precision: float | None
     held_out_recall: float | None
+    exact: tuple[Condition, ...] = ()
 
     @property
     def words(self) -> str:
         """The conditions as people write them."""
-        return " and ".join(one.words for one in self.conditions)
+        return words_of(self.conditions)
+
+    @property
+    def succeeded(self) -> int:
+        """Of the evaluations inside those that did not fail."""
+        return self.inside - self.failed
 
     @property
     def precision(self) -> float:
@@ -76,6 +86,11 @@ class FailureRule:
         return self.failed / self.all_failed
 
 
+def words_of(conditions: Sequence[Condition]) -> str:
+    """Conditions as people write them."""
+    return " and ".join(one.words for one in conditions)
+
+
 def failure_rules(columns: Sequence[RuleColumn], failed: Mask) -> list[FailureRule]:
     """The rules that explain failures of one signature, the one that explains most first; often none.
 
@@ -85,58 +100,97 @@ def failure_rules(columns: Sequence[RuleColumn], failed: Mask) -> list[FailureRu
     """
     found: list[FailureRule] = []
     rows = np.arange(len(failed))
-    all_failed = int(failed.sum())
     while len(found) < MOST_RULES and failed[rows].sum() >= LEAST_FAILURES and not failed[rows].all():
         literals = _best_rule(columns, failed, rows)
-        inside = _inside(literals, columns, rows)
-        rule = _judged(literals, columns, failed, rows)
-        if rule is None:
+        evidence = _judged(literals, columns, failed, rows)
+        if evidence is None:
             break
-        everywhere = _inside(literals, columns, np.arange(len(failed)))
-        found.append(
-            FailureRule(
-                rule.conditions,
-                int((everywhere & failed).sum()),
-                int(everywhere.sum()),
-                all_failed,
-                len(failed),
-                rule.p_value,
-                rule.held_out_precision,
-                rule.held_out_recall,
-            )
-        )
+        inside = _inside(literals, columns, rows)
+        further = _further(literals, columns, failed, rows[inside])
+        found.append(_rule(literals, further, columns, failed, evidence))
         rows = rows[~(inside & failed[rows])]  # what succeeded inside speaks against further rules, too
     return found
 
 
-def _judged(
-    literals: Sequence[Literal], columns: Sequence[RuleColumn], failed: Mask, rows: Rows
-) -> FailureRule | None:
-    """The rule with what speaks for it; None where that is too little."""
+def suspicion(columns: Sequence[RuleColumn], failed: Mask) -> FailureRule | None:
+    """What all failures share and no success has, though it is not sure; None where chance has it as easily.
+
+    Args:
+        columns, failed: as for `failure_rules`, which found none.
+    """
+    if failed.sum() < LEAST_FAILURES or failed.all() or not columns:
+        return None
+    failing, others = np.flatnonzero(failed), np.flatnonzero(~failed)
+    literals = exact_literals(columns, failing, others, range(1, MOST_LITERALS + 1))
     if not literals:
         return None
-    inside = _inside(literals, columns, rows)
-    counts = int((inside & failed[rows]).sum()), int(inside.sum()), int(failed[rows].sum()), len(rows)
-    p_value = exp(min(log_p_value(*counts) + _log_tried(literals, columns), 0.0))
+    p_value = _p_value(literals, columns, failed, np.arange(len(failed)))
+    if p_value > SUSPICIOUS_CHANCE:
+        return None
+    return _rule(literals, [], columns, failed, (p_value, None, None))
+
+
+def _rule(
+    literals: Sequence[Literal],
+    further: Sequence[Literal],
+    columns: Sequence[RuleColumn],
+    failed: Mask,
+    evidence: tuple[float, float | None, float | None],
+) -> FailureRule:
+    everywhere = _inside(literals, columns, np.arange(len(failed)))
+    return FailureRule(
+        _conditions(literals, columns),
+        int((everywhere & failed).sum()),
+        int(everywhere.sum()),
+        int(failed.sum()),
+        len(failed),
+        *evidence,
+        exact=_conditions([*literals, *further], columns) if further else (),
+    )
+
+
+def _conditions(literals: Sequence[Literal], columns: Sequence[RuleColumn]) -> tuple[Condition, ...]:
+    every = np.arange(len(columns[0].values))
+    ordered = sorted(literals, key=lambda one: one.column)
+    return tuple(
+        condition_of(one, columns, _inside([other for other in ordered if other is not one], columns, every))
+        for one in ordered
+    )
+
+
+def _judged(
+    literals: Sequence[Literal], columns: Sequence[RuleColumn], failed: Mask, rows: Rows
+) -> tuple[float, float | None, float | None] | None:
+    """What speaks for the rule: chance, precision and recall held out; None where that is too little."""
+    if not literals:
+        return None
+    p_value = _p_value(literals, columns, failed, rows)
     if p_value > CHANCE:
         return None
-    conditions = tuple(condition_of(one, columns) for one in sorted(literals, key=lambda one: one.column))
-    if counts[2] < FOLDS:
-        return FailureRule(conditions, *counts, p_value, None, None)
+    if failed[rows].sum() < FOLDS:
+        return p_value, None, None
     held = _held_out(columns, failed, rows)
     if log_p_value(*held) > log(HELD_OUT_CHANCE):
         return None
-    return FailureRule(conditions, *counts, p_value, held[0] / max(held[1], 1), held[0] / held[2])
+    return p_value, held[0] / max(held[1], 1), held[0] / held[2]
 
 
-def _log_tried(literals: Sequence[Literal], columns: Sequence[RuleColumn]) -> float:
-    """Logarithm of how many rules like this one there are, as far as chance is concerned.
+def _p_value(literals: Sequence[Literal], columns: Sequence[RuleColumn], failed: Mask, rows: Rows) -> float:
+    """At most so probable is it that chance makes a rule as good, among all those that were possible."""
+    inside = _inside(literals, columns, rows)
+    counts = int((inside & failed[rows]).sum()), int(inside.sum()), int(failed[rows].sum()), len(rows)
+    return exp(min(log_p_value(*counts) + log_tried(literals, columns), 0.0))
 
-    Chance is shared out among the columns first and among the conditions on each of them then: a choice among
-    three must not pay for the thousand thresholds of a number beside it.
-    """
-    each = [log(len(columns) * 2 * len(np.unique(columns[one.column].values))) for one in literals]
-    return max(sum(each) - log(factorial(len(literals))), 0.0)
+
+def _further(
+    literals: Sequence[Literal], columns: Sequence[RuleColumn], failed: Mask, inside: Rows
+) -> list[Literal]:
+    """The condition that only the failures inside of a rule have; [] where chance has one as easily."""
+    failing, others = inside[failed[inside]], inside[~failed[inside]]
+    if not len(others) or len(literals) >= MOST_LITERALS:
+        return []
+    found = exact_literals(columns, failing, others, [1])
+    return found if found and surprise(found, columns, len(failing), len(others)) > 0.0 else []
 
 
 def _held_out(columns: Sequence[RuleColumn], failed: Mask, rows: Rows) -> tuple[int, int, int, int]:
@@ -168,7 +222,11 @@ def _best_rule(columns: Sequence[RuleColumn], failed: Mask, rows: Rows) -> list[
     for members, gain in _candidates(C, fails):
         if gain - price * len(members) > score + 1e-9:
             best, score = members, gain - price * len(members)
-    return _refined([literals[i] for i in best], columns, failed, rows)
+    refined = _refined([literals[i] for i in best], columns, failed, rows)
+    further = _further(refined, columns, failed, rows[_inside(refined, columns, rows)]) if refined else []
+    narrower = [*refined, *further]
+    is_surer = _p_value(narrower, columns, failed, rows) < _p_value(refined, columns, failed, rows)
+    return narrower if is_surer else refined
 
 
 def _candidates(C: NDArray[np.float32], fails: Mask) -> list[tuple[list[int], float]]:

@@ -22,6 +22,8 @@ class RecordOutlook:
         bound: passed by the best after them with a chance of 5 % at most, the estimate's error counted.
         chance: of any new best, in [0, 1].
         compared: results that it was estimated from.
+        passes_zero: the bound lies beyond zero, which none of all results has passed: errors, times and sizes
+            cannot, and their tail does not know.
     """
 
     further: int
@@ -30,6 +32,7 @@ class RecordOutlook:
     bound: float
     chance: float
     compared: int
+    passes_zero: bool = False
 
 
 def record_outlook(objectives: Sequence[float], further: int, *, minimise: bool) -> RecordOutlook | None:
@@ -73,6 +76,7 @@ def record_outlook(objectives: Sequence[float], further: int, *, minimise: bool)
         sign * bound,
         chance,
         len(recent),
+        passes_zero=max(values) <= 0.0 < bound,
     )
 
 

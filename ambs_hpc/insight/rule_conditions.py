@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import factorial, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ LEAST_THRESHOLDS, MOST_THRESHOLDS = 6, 24  # of one column
 MOST_CHOICES = 40  # of one column without order, such as nodes: those that failed most often
 MOST_DIGITS = 17  # tell any two floating-point numbers apart
 
+Rows = NDArray[np.intp]
+
 
 @dataclass(frozen=True, slots=True)
 class RuleColumn:
@@ -27,6 +30,7 @@ class RuleColumn:
         choices: the values of the places; None for numbers.
         is_ordered: whether "at least" means something.
         is_whole: numbers without fractions.
+        parents: names of the parameters on whose values it depends whether it is active.
     """
 
     name: str
@@ -34,6 +38,7 @@ class RuleColumn:
     choices: Sequence[Value] | None
     is_ordered: bool
     is_whole: bool
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,14 @@ class Condition:
         name: what it is about.
         relation: ">=", "<=", "=", "!=", "active" or "inactive".
         value: with what it is compared; None for the last two.
+        untried: of a bound on numbers the nearest that were tried outside and inside: it lies between them.
+            None where nothing lies between, and for all else.
     """
 
     name: str
     relation: str
     value: Value | None = None
+    untried: tuple[float, float] | None = None
 
     @property
     def words(self) -> str:
@@ -67,7 +75,7 @@ class Literal:
     relation: str
     value: float = 0.0
 
-    def holds(self, columns: Sequence[RuleColumn], rows: NDArray[np.intp]) -> Mask:
+    def holds(self, columns: Sequence[RuleColumn], rows: Rows) -> Mask:
         """(r,) whether it holds in each of the rows; comparisons never hold for what is inactive."""
         x = columns[self.column].values[rows]
         match self.relation:
@@ -84,7 +92,7 @@ class Literal:
         return np.asarray(np.isnan(x))
 
 
-def literals_of(columns: Sequence[RuleColumn], rows: NDArray[np.intp], fails: Mask) -> list[Literal]:
+def literals_of(columns: Sequence[RuleColumn], rows: Rows, fails: Mask) -> list[Literal]:
     """The conditions to try on these rows, each true for some of them and false for others.
 
     Args:
@@ -96,8 +104,6 @@ def literals_of(columns: Sequence[RuleColumn], rows: NDArray[np.intp], fails: Ma
     for j, column in enumerate(columns):
         x = column.values[rows]
         values = np.unique(x[~np.isnan(x)])
-        if len(values) < len(np.unique(x)):
-            found += [Literal(j, "active"), Literal(j, "inactive")]
         if len(values) < 2:
             continue
         if column.is_ordered:
@@ -107,6 +113,24 @@ def literals_of(columns: Sequence[RuleColumn], rows: NDArray[np.intp], fails: Ma
             failing = [float(value) for value in values[np.argsort(-often, kind="stable")]]
             found += [Literal(j, "=", value) for value in failing[:MOST_CHOICES]]
             found += [Literal(j, "!=", value) for value in failing if 2 < len(values) <= MOST_CHOICES]
+    return found + activities(found, columns, rows)
+
+
+def activities(others: Sequence[Literal], columns: Sequence[RuleColumn], rows: Rows) -> list[Literal]:
+    """Whether parameters are active, but where one of the other conditions, on a parent, says the same.
+
+    "kernel = linear" is what a person has chosen; that gamma is inactive only follows from it.
+    """
+    found = []
+    for j, column in enumerate(columns):
+        is_inactive = np.isnan(column.values[rows])
+        if is_inactive.all() or not is_inactive.any():
+            continue
+        of_parents = [one for one in others if columns[one.column].name in column.parents]
+        told = [one.holds(columns, rows) for one in of_parents]
+        for relation, mask in (("active", ~is_inactive), ("inactive", is_inactive)):
+            if not any(np.array_equal(mask, one) for one in told):
+                found.append(Literal(j, relation))
     return found
 
 
@@ -116,21 +140,48 @@ def thresholds(column: int, values: Floats) -> list[Literal]:
     return at_least + [Literal(column, "<=", float(value)) for value in values[:-1]]
 
 
-def condition_of(literal: Literal, columns: Sequence[RuleColumn]) -> Condition:
-    """The condition in the values of the problem, with the shortest threshold that tells the rows apart."""
+def log_tried(literals: Sequence[Literal], columns: Sequence[RuleColumn]) -> float:
+    """Logarithm of how many rules like this one there are, as far as chance is concerned.
+
+    Chance is shared out among the columns first and among the conditions on each of them then: a choice among
+    three must not pay for the thousand thresholds of a number beside it.
+    """
+    each = [log(len(columns) * 2 * len(np.unique(columns[one.column].values))) for one in literals]
+    return max(sum(each) - log(factorial(len(literals))), 0.0)
+
+
+def condition_of(literal: Literal, columns: Sequence[RuleColumn], beside: Mask) -> Condition:
+    """The condition in the values of the problem, with the shortest threshold that tells the rows apart.
+
+    Args:
+        beside: (n,) where all other conditions of the rule hold; True everywhere without others.
+    """
     column = columns[literal.column]
     if literal.relation in ("active", "inactive"):
         return Condition(column.name, literal.relation)
     if column.choices is not None:
         return Condition(column.name, literal.relation, column.choices[int(literal.value)])
     if column.is_whole:
-        return Condition(column.name, literal.relation, int(literal.value))
+        untried = _untried(literal, column.values[beside])
+        has_between = untried is not None and abs(untried[0] - untried[1]) > 1
+        return Condition(column.name, literal.relation, int(literal.value), untried if has_between else None)
     x = column.values[~np.isnan(column.values)]
     if literal.relation == ">=":
         beyond = x[x < literal.value].max(initial=-np.inf)
-        return Condition(column.name, ">=", _short_between(float(beyond), literal.value, is_upper=True))
-    beyond = x[x > literal.value].min(initial=np.inf)
-    return Condition(column.name, "<=", _short_between(literal.value, float(beyond), is_upper=False))
+        bound = _short_between(float(beyond), literal.value, is_upper=True)
+    else:
+        beyond = x[x > literal.value].min(initial=np.inf)
+        bound = _short_between(literal.value, float(beyond), is_upper=False)
+    return Condition(column.name, literal.relation, bound, _untried(literal, column.values[beside]))
+
+
+def _untried(literal: Literal, x: Floats) -> tuple[float, float] | None:
+    """The nearest values that were tried outside and inside of a bound."""
+    if literal.relation == ">=":
+        outside, inside = x[x < literal.value].max(initial=-np.inf), x[x >= literal.value].min(initial=np.inf)
+    else:
+        outside, inside = x[x > literal.value].min(initial=np.inf), x[x <= literal.value].max(initial=-np.inf)
+    return (float(outside), float(inside)) if np.isfinite(outside) and np.isfinite(inside) else None
 
 
 def _thinned(values: Floats, x: Floats, most: int) -> Floats:

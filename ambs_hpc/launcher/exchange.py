@@ -79,7 +79,11 @@ class Utilisation:
     def stats(self, connection: Connection, campaigns: Campaigns) -> tuple[LauncherStats, IdleReason]:
         """The same with the reasons why slots are idle, in words, and the one that counts."""
         idle = why_idle(connection, campaigns, self.moment)
-        words = "; ".join(filter(None, (self.ended and f"ended ({self.ended})", idle.words)))
+        words = idle.words
+        if self.ended:  # what fitted beside what ran is past; what it refused and which nodes it lost is not
+            no_room = replace(self.moment, has_room=False, next_id=None)
+            lasting = why_idle(connection, campaigns, no_room).words
+            words = "; ".join(filter(None, (f"ended ({self.ended})", lasting)))
         return LauncherStats(self.slots, self.busy_seconds, words), idle.reason
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import Engine
 
 from ambs_hpc import queue
 from ambs_hpc.api.evaluation_reasons import evaluation_reasons
+from ambs_hpc.api.evaluation_words import reason_lines
+from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.problem.space import build_space, space_to_json
 from ambs_hpc.records import LauncherStats
+from ambs_hpc.states import FailureKind
 from tests.queue import stock
 
 
@@ -48,6 +53,36 @@ def test_reasons_follow_the_life_of_an_allocation(any_engine: Engine) -> None:
     assert "1 evaluations are leased before it" in busy.waiting[0].words
     assert (busy.known.ended, busy.known.pending, busy.known.nearest) == (0, 2, None)
     assert evaluation_reasons(any_engine, first).waiting == ()
+
+
+def test_a_failure_that_was_nearer_is_told_with_what_to_change(any_engine: Engine, tmp_path: Path) -> None:
+    """A rerun with the same limit fails again; what it said is on the stream that is not empty."""
+    space = space_to_json(build_space({"lr": (0.01, 1.0, "log"), "layers": (0, 9)}))
+    with queue.transaction(any_engine) as connection:
+        campaign_id = stock.campaign(
+            connection, problem={"space": space}, max_failures=1, run_directory=str(tmp_path)
+        ).id
+        stock.evaluations(connection, campaign_id, 2)
+        launcher_id = stock.launcher(connection)
+        done, failed = queue.claim(connection, launcher_id, 2)
+        queue.complete(connection, launcher_id, [stock.success(done)])
+        queue.fail(connection, launcher_id, [stock.failure(failed, FailureKind.TIMEOUT)])
+    with queue.transaction(any_engine) as connection:
+        (later,) = stock.evaluations(connection, campaign_id, 1, first=2)
+        (claimed,) = queue.claim(connection, launcher_id, 1)
+        queue.fail(connection, launcher_id, [stock.failure(claimed, FailureKind.TIMEOUT)])
+    log = Path(attempt_folder(str(tmp_path), claimed.ordinal, 1), "stderr")
+    log.parent.mkdir(parents=True)
+    log.touch()
+    lines = list(reason_lines(evaluation_reasons(any_engine, later)))
+    told = f"  nearer to it a failure then: TIMEOUT (evaluation {failed.id}), at a distance of "
+    assert any(line.startswith(told) for line in lines)
+    assert lines[-3:] == [
+        f"  ambs logs {later}",
+        "  nothing has to be done: the search avoids where evaluations fail",
+        "  to run it again: raise time_limit_seconds in the problem file, which ambs run takes over; then: "
+        f"ambs rerun {later}",
+    ]
 
 
 def test_the_nearest_result_then_is_told(any_engine: Engine) -> None:

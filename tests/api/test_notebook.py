@@ -32,6 +32,6 @@ def test_the_notebook_runs_from_top_to_bottom(kernel_folder: Path) -> None:
     kinds = {kind for one in outputs for kind in one.get("data", {})}
     assert {"text/html", "image/png"} <= kinds
     said = "".join(str(one.get("data", {}).get("text/plain", "")) + one.get("text", "") for one in outputs)
-    assert "digits: 16/16 done" in said
+    assert "digits: 16/16 ended" in said
     assert "'DONE': 16" in said
     assert (kernel_folder / "train_of_notebook.py").is_file()

@@ -54,6 +54,16 @@ def test_a_new_best_is_told_once_and_not_every_second() -> None:
     assert kinds(at_the_end) == ["best", "done"]
 
 
+def test_what_ended_before_notices_were_asked_for_is_not_called_new() -> None:
+    """An old campaign that gets `notify` told of a new best that was a week old."""
+    old, new = replace(QUIET, told_from=2.5), replace(QUIET, told_from=1.5)
+    assert only(replace(old, best=BEST)).text.startswith("net: best before notices were asked for 0.25, ")
+    assert only(replace(new, best=BEST)).text.startswith("net: new best 0.25, ")
+    assert only(replace(old, failures=[GROUP])).text.startswith("net: had failed before notices were asked")
+    later = replace(GROUP, signature="OSError", first_at=3.0)
+    assert only(replace(old, failures=[GROUP, later])).text.startswith("net: fails for the first time with ")
+
+
 def test_new_signatures_come_in_one_notice() -> None:
     """Somebody who adds `notify` to an old campaign must not get two hundred messages."""
     groups = [replace(GROUP, signature=f"ValueError: {name}") for name in "abcde"]

@@ -35,8 +35,15 @@ def test_what_had_ended_before_is_no_work_of_this_run() -> None:
 
 def test_a_budget_that_was_lowered_below_what_is_done_is_spent() -> None:
     """`10/5 done, about -0.1 s left` was said of it."""
-    assert describe(progress(10, budget=5), None) == "10 done, budget of 5 spent, 0 running"
-    assert describe(progress(5, budget=5), None) == "5/5 done, 0 running"
+    assert describe(progress(10, budget=5), None) == "10 ended, budget of 5 spent, 0 running"
+    assert describe(progress(5, budget=5), None) == "5/5 ended, 0 running"
+
+
+def test_what_failed_counts_for_the_budget() -> None:
+    """`21/30 done ... 5 failed` seemed to end at 25 of 30; and a launcher leases more than it has slots."""
+    by_state = {State.DONE: 21, State.FAILED: 5, State.CANCELLED: 1, State.RUNNING: 3}
+    said = describe(Progress(by_state, 30, 30), 0.5)
+    assert said == "27/30 ended (5 failed, 1 cancelled), 3 running or next, best 0.5"
     left = RemainingTime(3.0)
     left.seconds(progress(8, budget=5), 3.0)
     assert left.seconds(progress(10, budget=5), 2.9) == 0.0

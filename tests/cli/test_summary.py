@@ -6,14 +6,15 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from ambs_hpc.api.best_tracker import BestTracker
 from ambs_hpc.campaign import Progress
 from ambs_hpc.cli.commands.show import told_line
-from ambs_hpc.cli.shared.summary import Summary, write_summary
-from ambs_hpc.queue import EvaluationRow, create_campaign, open_database, transaction
-from ambs_hpc.states import Move
+from ambs_hpc.cli.shared.summary import Summary, summary_of, write_summary
+from ambs_hpc.queue import EvaluationRow, claim, create_campaign, fail, open_database, transaction
+from ambs_hpc.states import FailureKind, Move
+from tests.queue import stock
 from tests.queue.stock import CAMPAIGN
 
 NOBODY = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
@@ -44,6 +45,27 @@ def test_end_of_a_run_leads_to_what_failed(
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Failed")] == [
         line for line in [told] if line
     ]
+
+
+def test_all_kinds_of_failures_are_told_with_numbers_that_agree(any_engine: Engine) -> None:
+    """The commonest alone hid three others, and `# s` looked like a mistake."""
+    said = [(FailureKind.TIMEOUT, "ran past its time limit of 60 s")] * 4
+    said += [(FailureKind.ERROR, f"ValueError: {number} is negative") for number in range(3)]
+    said += [(FailureKind.ERROR, "KeyError"), (FailureKind.OUT_OF_MEMORY, "")]
+    said += [(FailureKind.ERROR, "OSError")]
+    with transaction(any_engine) as connection:
+        campaign = stock.campaign(
+            connection, max_failures=1, problem={**CAMPAIGN.problem, "starting_points": []}
+        )
+        stock.evaluations(connection, campaign.id, len(said))
+        launcher = stock.launcher(connection)
+        claims = claim(connection, launcher, len(said))
+        failed = [stock.failure(one, *how) for one, how in zip(claims, said, strict=True)]
+        fail(connection, launcher, failed)
+    assert summary_of(any_engine, campaign).failed == (
+        "4 x TIMEOUT: ran past its time limit of 60 s; 3 x ERROR: ValueError: # is negative; "
+        "1 x ERROR: OSError; 2 more of rarer kinds"
+    )
 
 
 def test_event_of_a_failure_has_what_was_raised() -> None:

@@ -37,6 +37,19 @@ def test_the_bound_is_rarely_passed(kind: str) -> None:
     assert expected > 0.5 * gained
 
 
+def test_a_bound_beyond_zero_is_known_as_such() -> None:
+    """An error rate of -0.42 was told of."""
+    dice = random.Random(3)
+    errors = [0.01 + dice.random() for _ in range(60)]
+    for sign, minimise in ((1.0, True), (-1.0, False)):
+        far = record_outlook([sign * one for one in errors], 600, minimise=minimise)
+        assert far is not None
+        assert far.passes_zero
+    shifted = record_outlook([one - 0.5 for one in errors], 600, minimise=True)
+    assert shifted is not None
+    assert not shifted.passes_zero
+
+
 def test_few_or_equal_results_say_nothing() -> None:
     """A tail needs some results, and some spread."""
     assert record_outlook([1.0] * (LEAST_RESULTS - 1), 10, minimise=True) is None

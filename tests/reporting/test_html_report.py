@@ -27,7 +27,7 @@ from ambs_hpc.reporting.html.progress_series import beyond_limits, shown_limits,
 from ambs_hpc.reporting.html.report_file import default_name, write_whole
 from ambs_hpc.reporting.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
 from ambs_hpc.shown_text import harmless
-from ambs_hpc.states import FailureKind
+from ambs_hpc.states import FailureKind, Move
 from tests.queue import stock
 from tests.reporting.records import HOSTILE, SPACE, T0, evaluation, record
 
@@ -75,6 +75,18 @@ def test_the_summary_counts_and_names_the_best() -> None:
         "allocated": "1",
     }
     assert Elements(report_html(record(ROWS, "maximize"))).texts["n-best"] == "6"
+
+
+def test_failures_that_were_run_again_are_not_denied() -> None:
+    """The slots show them, and "Nothing failed." beside them would be a lie."""
+    good = [evaluation(1, 0.5)]
+    assert "Nothing failed." in report_html(replace(record(good), failures=[], attempts=[]))
+    spans = [
+        AttemptSpan(1, place, 1, "n1", T0, T0 + 5, move) for place, move in enumerate(["FAIL", "COMPLETE"])
+    ]
+    spans = [one._replace(move=Move[one.move].value) for one in spans]
+    page = report_html(replace(record(good), failures=[], attempts=spans))
+    assert "Nothing is failed now; 1 attempts failed, and their evaluations were run again." in page
 
 
 def test_progress_has_every_improvement_in_order_of_ending() -> None:
@@ -339,7 +351,15 @@ def test_partial_dependence_knows_what_matters(direction: str) -> None:
 
 def test_importance_and_rules_are_told_with_their_commands() -> None:
     """What one would do next stands beside what failed, and no name becomes markup."""
-    rule = ("batch >= 512 and layers > 6", 37, 41, 0.9, f"ambs space net --forbid '{HOSTILE}'")
+    rule = (
+        "batch >= 512 and layers > 6",
+        37,
+        41,
+        0.9,
+        HOSTILE,
+        HOSTILE,
+        f"ambs space net --forbid '{HOSTILE}'",
+    )
     told = record(
         ROWS,
         importance=Importance(
@@ -350,6 +370,7 @@ def test_importance_and_rules_are_told_with_their_commands() -> None:
         ),
         explained=(
             ExplainedFailure(FailureKind.OUT_OF_MEMORY, HOSTILE, (rule,), (f"ambs rerun {HOSTILE}",)),
+            ExplainedFailure(FailureKind.ERROR, "", (), (), f"too few to be sure: {HOSTILE}"),
         ),
     )
     page = report_html(told)
@@ -360,6 +381,7 @@ def test_importance_and_rules_are_told_with_their_commands() -> None:
         "explains 20% of results that it has not seen: these shares mean little yet.",
         "<b>batch &gt;= 512 and layers &gt; 6</b>: 37 of 41 such failures, and 90% of all that ran there",
         "ambs rerun",
+        "too few to be sure: ",
     ):
         assert words in page
     assert page.count("class=bar") == 3  # an interaction of next to nothing is left out

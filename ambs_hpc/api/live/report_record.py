@@ -14,6 +14,7 @@ from ambs_hpc.api.learned_rows import LearnedRows
 from ambs_hpc.errors import RowUnusable
 from ambs_hpc.hints import pasteable
 from ambs_hpc.insight.functional_anova import MOST_ROWS, importance_of
+from ambs_hpc.insight.rule_words import exact_words, leaving_out, suspicion_line
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord, ExplainedFailure, read_campaign
 from ambs_hpc.reporting.html.document import report_html
 from ambs_hpc.reporting.html.partial_dependence import FEWEST_RESULTS
@@ -94,7 +95,17 @@ def _importance(engine: Engine, campaign: Campaign) -> Importance | None:
 def _explained(cause: FailureCause) -> ExplainedFailure:
     group = cause.group
     rules = [
-        (rule.words, rule.failed, rule.all_failed, rule.precision, pasteable(command or ""))
-        for rule, command in zip(cause.rules, cause.rule_commands, strict=True)
+        (
+            rule.words,
+            rule.failed,
+            rule.all_failed,
+            rule.precision,
+            exact_words(rule),
+            leaving_out(rule),
+            pasteable(told or ""),
+        )
+        for rule, told in zip(cause.rules, cause.rule_commands, strict=True)
     ]
-    return ExplainedFailure(group.kind, group.signature, tuple(rules), tuple(map(pasteable, cause.steps)))
+    suspected = "" if cause.suspicion is None else suspicion_line(cause.suspicion, cause.succeeded)
+    steps = tuple(map(pasteable, cause.steps))
+    return ExplainedFailure(group.kind, group.signature, tuple(rules), steps, suspected)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 OUTLOOK_NODE_HOURS = 100.0
 CLOCKS_DIFFER_SECONDS = 3600.0  # of a scheduler and of the database, at most
+MOST_FURTHER = 10  # times the results that there are: of more their tail says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class CampaignOutlook:
     """What the next node-hours may bring to a campaign; `outlook` is None where results are too few.
 
     Args:
+        node_hours: that it is about; less than OUTLOOK_NODE_HOURS where these bring too many to say.
         node_seconds: that its attempts have occupied.
         results: that they gave, of those that keep the campaign's constraints.
         has_several: objectives, so that there is no best result to be beaten.
@@ -72,6 +74,7 @@ class CampaignOutlook:
     results: int
     outlook: RecordOutlook | None
     has_several: bool = False
+    node_hours: float = OUTLOOK_NODE_HOURS
 
 
 def read_ledger(engine: Engine) -> Ledger:
@@ -111,11 +114,15 @@ def outlooks(engine: Engine, ledger: Ledger, campaign: str | None = None) -> lis
             goals = goals_of_stored(one)
             runs = _results(connection, one, goals)
             seconds = spent[one.name] * dearer
+            most = MOST_FURTHER * len(runs)
             further = int(OUTLOOK_NODE_HOURS * 3600.0 * len(runs) / seconds) if seconds else 0
+            hours = OUTLOOK_NODE_HOURS if further <= most else MOST_FURTHER * seconds / 3600.0
+            further = min(further, most)
             is_min = one.definition.direction == "minimize"
             outlook = record_outlook(runs, further, minimise=is_min) if further else None
             outlook = None if goals.has_several else outlook
-            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook, goals.has_several))
+            several = goals.has_several
+            found.append(CampaignOutlook(one.name, spent[one.name], len(runs), outlook, several, hours))
     return found
 
 

@@ -125,11 +125,16 @@ def _outlook(one: CampaignOutlook) -> str:
         return f"{name}: it has several objectives; a bound of what further node-hours bring is known for one"
     if what is None:
         return f"{name}: too few results, or too equal ones, to say what further node-hours may bring"
+    further = f"the next {one.node_hours:.2g} node-hours bring about {what.further} results"
+    if one.node_hours >= OUTLOOK_NODE_HOURS:
+        further = f"the next {OUTLOOK_NODE_HOURS:g} node-hours bring about {what.further} results"
+    if what.passes_zero:
+        how_good = "how good, their tail cannot say: it would pass 0, which no result has passed"
+    else:
+        how_good = f"{cell(what.expected)} on average, hardly beyond {cell(what.bound)}"
     return (
-        f"{name}: the next {OUTLOOK_NODE_HOURS:g} node-hours bring about {what.further} results; a new best "
-        f"with a chance of {what.chance:.0%}, {cell(what.expected)} on average, hardly beyond "
-        f"{cell(what.bound)}; now it is {cell(what.best)} (rough: as if they were like the last "
-        f"{what.compared})"
+        f"{name}: {further}; a new best with a chance of {what.chance:.0%}, {how_good}; now it is "
+        f"{cell(what.best)} (rough: as if they were like the last {what.compared})"
     )
 
 

@@ -37,7 +37,7 @@ def why(
 ) -> None:
     """Say why an evaluation stands as it does, why evaluations fail, why slots are idle.
 
-    Or how an allocation stands, in its scheduler's words. Every answer ends with the command that mends it.
+    Or how an allocation stands, in its scheduler's words. Every answer ends with what to do about it.
     """
     from ambs_hpc.errors import UsageError
 
@@ -172,8 +172,6 @@ def _why_failed(campaign: str | None, db: str | None, *, as_json: bool) -> None:
 
 
 def _as_dict(cause: FailureCause) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
         "kind": cause.group.kind.value,
         "signature": cause.group.signature,
@@ -182,60 +180,46 @@ def _as_dict(cause: FailureCause) -> dict[str, Any]:
         "compared": {"failed": cause.failed, "succeeded": cause.succeeded},
         "succeeded": cause.all_succeeded,
         "rules": [
-            {
-                **asdict(rule),
-                "words": rule.words,
-                "precision": rule.precision,
-                "recall": rule.recall,
-                "command": None if command is None else pasteable(command),
-            }
+            {**_rule_as_dict(rule), "command": None if command is None else pasteable(command)}
             for rule, command in zip(cause.rules, cause.rule_commands, strict=True)
         ],
+        "suspicion": cause.suspicion and _rule_as_dict(cause.suspicion),
         "steps": list(map(pasteable, cause.steps)),
     }
 
 
+def _rule_as_dict(rule: FailureRule) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(rule), "words": rule.words, "precision": rule.precision, "recall": rule.recall}
+
+
 def _write_cause(cause: FailureCause) -> None:
     from ambs_hpc.cli.shared.output import cell
+    from ambs_hpc.insight.rule_words import rule_lines
 
     group = cause.group
-    write(f"\n{group.number} x {group.kind.value}: {cell(group.signature)}\n")
+    write(f"\n{group.number} x {group.kind.value}: {cell(cause.said)}\n")
     if cause.failed < group.number or cause.succeeded < cause.all_succeeded:
         write(
             f"  compared: {cause.failed} of them with {cause.succeeded} of {cause.all_succeeded} successes\n"
         )
     for rule, command in zip(cause.rules, cause.rule_commands, strict=True):
-        write(f"  {rule.failed} of {rule.all_failed} {group.kind.value}: {cell(rule.words)}\n")
-        write(f"    {_evidence(rule)}\n")
-        if command is not None:
-            write(f"    to leave these out: {cell(command)}\n")
+        for line in rule_lines(rule, group.kind.value, command):
+            write(f"  {'  ' * line.startswith('  ')}{cell(line)}\n")
     if not cause.rules:
-        write(f"  {_without_rule(cause)}\n")
+        write(f"  {cell(_without_rule(cause))}\n")
     for step in cause.steps:
         write(f"    {cell(step)}\n")
-
-
-def _evidence(rule: FailureRule) -> str:
-    """What speaks for the rule, in words."""
-    elsewhere = rule.all_failed - rule.failed, rule.compared - rule.inside
-    chance = f"{rule.p_value:.0e}" if rule.p_value > 1e-12 else "1e-12 or less"
-    words = [
-        f"of {rule.inside} evaluations there {rule.failed} failed so ({rule.precision:.0%})",
-        f"of {elsewhere[1]} others {elsewhere[0]}",
-    ]
-    told = f"{', '.join(words)}; by chance: {chance}"
-    if rule.held_out_precision is None or rule.held_out_recall is None:
-        return f"{told}; too few to try it on others"
-    return (
-        f"{told}; on evaluations that it was not made from: {rule.held_out_precision:.0%} right, "
-        f"{rule.held_out_recall:.0%} of the failures found"
-    )
 
 
 def _without_rule(cause: FailureCause) -> str:
     """Why there is no rule, in words."""
     from ambs_hpc.insight.failure_rules import LEAST_FAILURES
+    from ambs_hpc.insight.rule_words import suspicion_line
 
+    if cause.suspicion is not None:
+        return suspicion_line(cause.suspicion, cause.succeeded)
     if not cause.succeeded:
         return "nothing has succeeded, so that there is nothing to compare with: look at what it says"
     if cause.failed < min(LEAST_FAILURES, cause.group.number):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.queue import (
     EvaluationRow,
+    FailureGroup,
     best,
+    common_words,
     counts,
     failures,
     first_proposal,
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from ambs_hpc.records import Campaign
 
 
+FAILURES_TOLD = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The result of a campaign.
@@ -34,7 +40,7 @@ class Summary:
         first: the user's first starting point, if there was one.
         trouble: why nothing has succeeded, in several lines; "" otherwise.
         note: what was remarked about the best result; "" for nothing.
-        failed: the most frequent failure, counted, in its own words; "" without any.
+        failed: the most frequent failures, counted, in their own words; "" without any.
         goals: how it stands to several objectives and to constraints, in lines.
         objectives: their names, the first one decides which is the best.
         is_kept: whether the best result is known to keep the constraints.
@@ -62,7 +68,8 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         leading = best(connection, campaign.id, 1)
         notes = [result_note(connection, one.id) for one in leading]
         notes += [outside_note(campaign, one.configuration) for one in leading]
-        groups = failures(connection, campaign.id)[:1]
+        groups = failures(connection, campaign.id)
+        said = [common_words(connection, campaign.id, one) for one in groups[:FAILURES_TOLD]]
         broken = [why_infeasible(goals_of_stored(campaign), one) for one in leading]
         standing = standing_of(connection, campaign)
         first = None
@@ -76,11 +83,18 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         best=leading[0] if leading else None,
         first=first,
         note=". ".join(filter(None, [*notes, *broken])),
-        failed="".join(f"{one.number} x {one.kind.value}: {one.signature}" for one in groups),
+        failed=_failed(groups, said),
         goals=() if standing is None else tuple(standing.lines()),
         objectives=goals_of_stored(campaign).names,
         is_kept=not any(broken),
     )
+
+
+def _failed(groups: Sequence[FailureGroup], said: Sequence[str]) -> str:
+    """The kinds of failures with what they said, and how many more kinds there are."""
+    told = [f"{one.number} x {one.kind.value}: {words}" for one, words in zip(groups, said, strict=False)]
+    rarer = sum(one.number for one in groups[len(said) :])
+    return "; ".join([*told, f"{rarer} more of rarer kinds"] if rarer else told)
 
 
 def write_summary(summary: Summary, *, as_json: bool) -> None:

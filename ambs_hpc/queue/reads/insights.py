@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select
 
+from ambs_hpc.queue.reads.reports import FailureGroup
 from ambs_hpc.queue.schema.tables import evaluation, is_done, is_failed, is_finished, is_from_here, is_ready
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.sql.stored_values import configuration_in, number_in_row, object_in, usable, word_in
 from ambs_hpc.records import Configuration
 from ambs_hpc.states import FailureKind
+
+LONGEST_NUMBERS = 100  # that stand in the place of a signature's marks
 
 
 class StoredResult(NamedTuple):
@@ -82,12 +85,19 @@ def _result(row: DatabaseRow) -> StoredResult:
     return StoredResult(row.id, configuration, row.objective, row.node, metrics)
 
 
-def stored_failures(connection: Connection, campaign_id: int, most: int) -> list[StoredFailure]:
-    """The newest failures of a campaign, those of elsewhere left out, in the order of their ids."""
+def stored_failures(
+    connection: Connection, campaign_id: int, most: int, ended_by: float | None = None
+) -> list[StoredFailure]:
+    """The newest failures of a campaign, those of elsewhere left out, in the order of their ids.
+
+    Args:
+        ended_by: only those that had ended by this time.
+    """
     column = evaluation.c
+    ended = [] if ended_by is None else [column.finished_at <= ended_by]
     statement = (
         select(column.id, column.configuration, column.failure_kind, column.signature, column.node)
-        .where(is_failed, is_from_here, column.campaign_id == campaign_id)
+        .where(is_failed, is_from_here, column.campaign_id == campaign_id, *ended)
         .order_by(column.id.desc())
         .limit(most)
     )
@@ -98,6 +108,23 @@ def stored_failures(connection: Connection, campaign_id: int, most: int) -> list
 def _failure(row: DatabaseRow) -> StoredFailure:
     kind = word_in(FailureKind, row.failure_kind, "evaluation", row.id, "failure_kind")
     return StoredFailure(row.id, configuration_in(row.configuration, row.id), kind, row.signature, row.node)
+
+
+def common_words(connection: Connection, campaign_id: int, group: FailureGroup) -> str:
+    """What failures of one signature said last, with its numbers where these agree in all of them."""
+    if "#" not in group.signature:
+        return group.signature
+    column = evaluation.c
+    statement = select(func.min(column.error), func.max(column.error)).where(
+        is_failed,
+        is_from_here,
+        column.campaign_id == campaign_id,
+        column.failure_kind == group.kind.value,
+        column.signature == group.signature,
+    )
+    first, last = connection.execute(statement).one()
+    lines = [line.strip() for line in (first or "").splitlines() if line.strip()]
+    return lines[-1][: len(group.signature) + LONGEST_NUMBERS] if lines and first == last else group.signature
 
 
 def ended_before(

@@ -19,14 +19,17 @@ class ExplainedFailure:
 
     Args:
         rules: of each its words, how many of the failures it holds, of how many that were compared, the share
-            of failures among all that it holds, and the command that takes it out of the space, "" for none.
+            of failures among all that it holds, what makes it exact or "", and what the command does that
+            takes it out of the space, and this, "" for none.
+        suspicion: without rules, a sentence on what is suspected; "" for nothing.
         steps: what to do, the commands among them.
     """
 
     kind: FailureKind
     signature: str
-    rules: tuple[tuple[str, int, int, float, str], ...]
+    rules: tuple[tuple[str, int, int, float, str, str, str], ...]
     steps: tuple[str, ...]
+    suspicion: str = ""
 
 
 @dataclass(frozen=True, slots=True)

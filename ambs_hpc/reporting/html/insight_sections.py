@@ -56,13 +56,14 @@ def _cause(one: ExplainedFailure) -> str:
     head = f"<h3>{text(one.kind.value)}: {text(one.signature or '(said nothing)')}</h3>"
     rules = "".join(
         f"<li><b>{text(words)}</b>: {failed} of {of} such failures, and {share:.0%} of all that ran there "
-        f"failed so{_command(command)}</li>"
-        for words, failed, of, share, command in one.rules
+        f"failed so{text(exact and '; ' + exact)}{_command(leaving, command)}</li>"
+        for words, failed, of, share, exact, leaving, command in one.rules
     )
-    told = f"<ul>{rules}</ul>" if rules else "<p class=quiet>No rule over configurations explains them.</p>"
+    without = one.suspicion or "No rule over configurations explains them."
+    told = f"<ul>{rules}</ul>" if rules else f"<p class=quiet>{text(without)}</p>"
     steps = "".join(f"<li>{text(step)}</li>" for step in one.steps)
     return f"<div class=cause>{head}{told}<ul class=quiet>{steps}</ul></div>"
 
 
-def _command(command: str) -> str:
-    return f". To leave these out: <code>{text(command)}</code>" if command else ""
+def _command(leaving: str, command: str) -> str:
+    return f"; {text(leaving)}: <code>{text(command)}</code>" if command else ""

@@ -15,7 +15,7 @@ from ambs_hpc.records import IMPORTED, Allocation
 from ambs_hpc.reporting.html.campaign_record import CampaignRecord
 from ambs_hpc.reporting.html.html_tables import pairs, table, text, utc
 from ambs_hpc.shown_text import duration, logs_command
-from ambs_hpc.states import State
+from ambs_hpc.states import Move, State
 
 MOST_GROUPS, MOST_LAUNCHERS, MOST_ALLOCATIONS, BEST_SHOWN = 50, 100, 200, 10
 MOST_KINDS, MOST_NAMED = 20, 12  # of provenance, newest last; of launchers and files in one line
@@ -84,7 +84,15 @@ def failures(record: CampaignRecord) -> str:
     more = f"<p class=quiet>{left} rarer kinds are left out.</p>" if left else ""
     again = pasteable(f"ambs rerun --failed --campaign {quote(record.campaign.name)}")
     mend = f"<p>Run them again: <code>{text(again)}</code></p>" if rows else ""
-    return table(columns, rows, "Failures by signature", empty="Nothing failed.") + more + mend
+    return table(columns, rows, "Failures by signature", empty=_without_failures(record)) + more + mend
+
+
+def _without_failures(record: CampaignRecord) -> str:
+    """That nothing is failed now, though the slots may show attempts that were tried again."""
+    again = sum(one.move in (Move.FAIL.value, Move.RETRY.value) for one in record.attempts)
+    if not again:
+        return "Nothing failed."
+    return f"Nothing is failed now; {again} attempts failed, and their evaluations were run again."
 
 
 def allocations(record: CampaignRecord) -> str:

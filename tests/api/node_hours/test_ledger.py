@@ -89,7 +89,14 @@ def test_what_breaks_a_constraint_is_no_result_of_the_outlook(any_engine: Engine
     (found,) = outlooks(any_engine, book)
     assert found.outlook is not None
     assert (found.results, found.outlook.best) == (35, -34.0)
-    assert "a new best with a chance" in remarks(book, [found])[-1]
+    assert found.outlook.further == 350  # a million do not follow from 35
+    assert found.node_hours < 100.0
+    (words,) = remarks(book, [found])
+    further = f"the next {found.node_hours:.2g} node-hours bring about 350 results"
+    assert words.startswith(f"digits: {further}; a new best")
+    assert "a new best with a chance" in words
+    positive = replace(found, outlook=replace(found.outlook, passes_zero=True))
+    assert "how good, their tail cannot say: it would pass 0" in remarks(book, [positive])[-1]
 
 
 @pytest.mark.parametrize("values", [[1 / 3] * 3, [0.0005] * 4, [], [7.0], [0.1] * 10])

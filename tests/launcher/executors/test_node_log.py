@@ -20,6 +20,7 @@ from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.launcher.supervisor.messages import NodeProbed
 from ambs_hpc.queue import (
     forgive_node,
+    last_launcher,
     node_events,
     note_submitted,
     prepare_allocation,
@@ -30,6 +31,7 @@ from ambs_hpc.queue import (
 )
 from ambs_hpc.records import NewLauncher, NewNodeEvent, Resources
 from ambs_hpc.states import NodeEventKind
+from tests.queue import stock
 
 LOST, BLACK_HOLE, UNWRITABLE = (
     NodeEventKind.NODE_LOST,
@@ -165,6 +167,20 @@ def test_the_end_of_an_allocation_blames_no_node(any_engine: Engine, ended: str,
     database.say_end(Utilisation(None, 0.0, Moment(1.0, RunTimeBounds(), False, None, False, ()), ended))
     with reading(any_engine) as connection:
         assert [one.is_failure for one in node_events(connection)] == [is_failure]
+
+
+def test_a_launcher_that_has_ended_waits_for_nothing(any_engine: Engine) -> None:
+    """`ended (stopped); what waits does not fit beside what runs` stood in the status for days."""
+    with transaction(any_engine) as connection:
+        stock.evaluations(connection, stock.campaign(connection).id, 1)
+        launcher_id = register_launcher(connection, NewLauncher("h", 1, 1, 1))
+    database = LauncherDatabase(any_engine, launcher_id, Campaigns(None, SystemClock()), CallsAtOnce())
+    moment = Moment(float("inf"), RunTimeBounds(), False, None, True, ("n2 is lost",))
+    database.say_end(Utilisation(None, 0.0, moment, "stopped"))
+    with reading(any_engine) as connection:
+        last = last_launcher(connection)
+    assert last is not None
+    assert last.idle == "ended (stopped); n2 is lost"
 
 
 ORDER = ExchangeOrder([], [], [], 0, None, None, False, 1.0, RunTimeBounds(), None)
