@@ -5,10 +5,12 @@
     python benchmarks/fidelity.py --estimates none             only complete evaluations reach the model
     python benchmarks/fidelity.py --estimates power-law        the others by a law fitted to their curve
 
-The tables are those of `learning_curves.py`. The search without rungs has --evaluations complete evaluations;
-the one with them runs until it has found as good a value, or has spent 1.5 times as much. Shares are of its
-node-hours, with the standard error over seeds; the last column divides by those after which the other one had
-its final value, summed over seeds.
+The tables are those of `learning_curves.py`, measured once, and networks that are trained meanwhile, of
+`network_curves.py`. The search without rungs has --evaluations complete evaluations, the others up to
+LONGEST times as much. A share is that of its node-hours until the mean value over all seeds is as good as its
+mean value at the end, and the error that of resampled seeds; `each` is the mean over seeds until each is as
+good as the same seed without rungs. `control` is a search without rungs by other seeds: what chance does to a
+share.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose queue.py is not the library's
@@ -27,21 +29,28 @@ import numpy as np
 
 from ambs_hpc.fidelity import RULE_NAMES, Fidelity
 from ambs_hpc.records import Configuration
-from ambs_hpc.simulate.rungs.rung_comparison import Compared, compare, mean_and_error
-from ambs_hpc.simulate.rungs.rung_simulation import RungLoad, RungSettings
-from benchmarks.learning_curves import CACHE, NAMES, CurveTable, load_curves
+from ambs_hpc.simulate.rungs.rung_comparison import mean_and_error
+from ambs_hpc.simulate.rungs.rung_simulation import RungLoad, RungOutcome, RungSettings, simulate_rungs
+from benchmarks.learning_curves import CACHE, NAMES, load_curves
+from benchmarks.network_curves import EPOCHS, SPACE, TrainedCurves
 
 LOWEST_SHARE = 81  # the first rung is at this part of the way
+LONGEST = 1.2  # times the node-hours without rungs, after which a search gives up
+POINTS = 240  # at which mean values are compared, up to LONGEST
+RESAMPLED = 300
+OTHER_SEEDS = 1000
+TRAINED = ("trained_digits", "trained_pictures")
+Array = np.ndarray
 Curves = Mapping[bytes, Mapping[int, float]]
 Estimates = dict[bytes, float | None]
 
 
-def complete_alone(curves: Curves, maximum: int) -> tuple[int, Estimates]:
+def complete_alone(curves: Curves, maximum: int) -> Estimates:
     """Nothing is known of what is not complete."""
-    return maximum, {key: curve.get(maximum) for key, curve in curves.items()}
+    return {key: curve.get(maximum) for key, curve in curves.items()}
 
 
-def by_power_law(curves: Curves, maximum: int) -> tuple[int, Estimates]:
+def by_power_law(curves: Curves, maximum: int) -> Estimates:
     """A + B / step through the last two rungs of each; nothing of those that have one."""
     found: Estimates = {}
     for key, curve in curves.items():
@@ -54,7 +63,7 @@ def by_power_law(curves: Curves, maximum: int) -> tuple[int, Estimates]:
             (low, high), (a, b) = steps, (curve[step] for step in steps)
             slope = (a - b) / (1 / low - 1 / high)
             found[key] = b - slope * (1 / high - 1 / maximum)
-    return maximum, found
+    return found
 
 
 ESTIMATES = {"quantiles": None, "none": complete_alone, "power-law": by_power_law}
@@ -65,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tables", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--tables", nargs="+", choices=(*TRAINED, *NAMES), default=[*TRAINED, *NAMES])
     parser.add_argument("--rules", nargs="+", choices=RULE_NAMES, default=["asha"])
     parser.add_argument("--estimates", choices=ESTIMATES, default="quantiles")
     parser.add_argument("--evaluations", type=int, default=60)
@@ -75,44 +84,122 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="a line for each seed")
     given = parser.parse_args()
     for name in given.tables:
+        searched = Searched.of(name, given)
+        print_one(name, "control", searched, searched.full(OTHER_SEEDS), given)
         for rule in given.rules:
-            print_one(name, rule, given)
+            print_one(name, rule, searched, searched.with_rungs(rule), given)
 
 
-def print_one(name: str, rule: str, given: argparse.Namespace) -> None:
-    """The comparison on one table by one rule."""
-    table = load_curves(name, given.cache)
-    fidelity = Fidelity("steps", table.steps // LOWEST_SHARE, table.steps, rule=rule)
-    settings = RungSettings(
-        given.workers, given.evaluations * table.steps, estimates=ESTIMATES[given.estimates]
+@dataclass(frozen=True)
+class Searched:
+    """A problem, and what a search without rungs found.
+
+    Args:
+        regret: of a value, for people.
+        found: (seeds, POINTS) best values so far, up to LONGEST times its node-hours; infinite before a
+            first one.
+    """
+
+    load: RungLoad
+    settings: RungSettings
+    regret: Callable[[float], float]
+    seeds: range
+    found: Array
+
+    @classmethod
+    def of(cls, name: str, given: argparse.Namespace) -> Searched:
+        load, regret = load_of(name, given.cache)
+        settings = RungSettings(
+            given.workers, given.evaluations * load.maximum, estimates=ESTIMATES[given.estimates]
+        )
+        made = cls(load, settings, regret, range(given.seeds), np.empty(0))
+        return replace(made, found=made.full())
+
+    def full(self, first_seed: int = 0) -> Array:
+        """Without rungs."""
+        return self._searched(None, first_seed)
+
+    def with_rungs(self, rule: str) -> Array:
+        steps = self.load.maximum
+        return self._searched(Fidelity("steps", steps // LOWEST_SHARE, steps, rule=rule), 0)
+
+    def _searched(self, fidelity: Fidelity | None, first_seed: int) -> Array:
+        longest = replace(self.settings, fidelity=fidelity, node_seconds=LONGEST * self.settings.node_seconds)
+        outcomes = [
+            simulate_rungs(self.load, replace(longest, seed=first_seed + seed)) for seed in self.seeds
+        ]
+        return np.array([self._at_points(one) for one in outcomes])
+
+    def _at_points(self, outcome: RungOutcome) -> Array:
+        points = POINT_SHARES * self.settings.node_seconds
+        times, values = (np.array(one) for one in zip(*outcome.best, strict=True))
+        places = np.searchsorted(times, points + 1e-9, side="right")
+        return np.array([np.inf, *values])[places]
+
+
+POINT_SHARES = np.linspace(0.0, LONGEST, POINTS + 1)[1:]
+END = int(np.searchsorted(POINT_SHARES, 1.0 - 1e-9))
+QUARTER = int(np.searchsorted(POINT_SHARES, 0.25 - 1e-9))
+
+
+def share(full: Array, other: Array) -> float:
+    """Of the node-hours of one, until the mean of the other is as good as its mean at the end; or LONGEST."""
+    return _reached(other.mean(axis=0), float(full[:, END].mean()))
+
+
+def _reached(found: Array, target: float) -> float:
+    good = np.flatnonzero(found <= target + 1e-12 * abs(target))
+    return float(POINT_SHARES[good[0]]) if len(good) else LONGEST
+
+
+def resampled(full: Array, other: Array) -> float:
+    """The standard error of the share over seeds."""
+    random, count = np.random.default_rng(0), len(full)
+    drawn = random.integers(0, count, (RESAMPLED, 2, count))
+    return float(np.std([share(full[a], other[b]) for a, b in drawn]))
+
+
+def print_one(name: str, rule: str, full: Searched, found: Array, given: argparse.Namespace) -> None:
+    """The comparison on one table."""
+    each = [_reached(a, float(b[END])) for a, b in zip(found, full.found, strict=True)]
+    at_quarter, at_end = (
+        [full.regret(float(np.mean(one[:, place]))) for one in (full.found, found)]
+        for place in (QUARTER, END)
     )
-    found = compare(load_of(table), settings, fidelity, range(given.seeds))
+    told = {
+        "share": share(full.found, found),
+        "error": resampled(full.found, found),
+        "each": mean_and_error(each),
+        "reached": sum(one < LONGEST for one in each),
+        "regret_at_a_quarter": dict(zip(("without", "with"), at_quarter, strict=True)),
+        "regret_at_the_end": dict(zip(("without", "with"), at_end, strict=True)),
+    }
     if given.json:
-        for one in found:
-            print(json.dumps({"table": name, "rule": rule, **asdict(one)}), flush=True)
-    else:
-        print(f"{name:20}{rule:10}{words(table, found)}", flush=True)
+        print(json.dumps({"table": name, "rule": rule, **told}), flush=True)
+        return
+    mean, error = mean_and_error(each)
+    print(
+        f"{name:20}{rule:10}share {told['share']:.2f} ± {told['error']:.2f}, each {mean:.2f} ± {error:.2f}, "
+        f"reached {told['reached']} of {len(each)}; regret at a quarter {at_quarter[1]:.4f} "
+        f"(without {at_quarter[0]:.4f}), at the end {at_end[1]:.4f} ({at_end[0]:.4f})",
+        flush=True,
+    )
 
 
-def load_of(table: CurveTable) -> RungLoad:
-    """Each step takes a second."""
+def load_of(name: str, cache: Path) -> tuple[RungLoad, Callable[[float], float]]:
+    """The problem, each of whose steps takes a second, and the regret of its values.
+
+    The best of a trained one is not known: its values are their own regret.
+    """
+    if name in TRAINED:
+        trained = TrainedCurves(is_classes=name == "trained_digits")
+        return RungLoad(SPACE, trained.value, lambda configuration: 1.0, EPOCHS), lambda value: value
+    table = load_curves(name, cache)
 
     def value(configuration: Configuration, step: int) -> float:
         return float(table.curve(configuration)[step - 1])
 
-    return RungLoad(table.space, value, lambda configuration: 1.0, table.steps)
-
-
-def words(table: CurveTable, found: Sequence[Compared]) -> str:
-    """Share of node-hours, how often it was reached, the regret to reach, and the stricter share."""
-    share, error = mean_and_error([one.ratio for one in found])
-    strict = sum(one.with_rungs for one in found) / sum(one.found_at for one in found)
-    regret = np.mean([table.regret(one.target) for one in found])
-    begun, complete = (np.mean([getattr(one, key) for one in found]) for key in ("begun", "complete"))
-    return (
-        f"share {share:.2f} ± {error:.2f}, reached {sum(one.is_reached for one in found)} of {len(found)}, "
-        f"regret {regret:.4f}, begun {begun:.0f}, complete {complete:.0f}, strict share {strict:.2f}"
-    )
+    return RungLoad(table.space, value, lambda configuration: 1.0, table.steps), table.regret
 
 
 if __name__ == "__main__":

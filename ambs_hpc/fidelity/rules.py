@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ambs_hpc.fidelity.fidelity_range import Fidelity
 
-FULL_RUNS = 8  # evaluations that run to the end before any is paused: what rungs say is judged by them
+FULL_RUNS = 4  # evaluations that run to the end whatever their rungs say: these are judged by them
 LEAST_OTHERS = 3  # on a rung, before the median pauses
 
 

@@ -27,21 +27,22 @@ def begin(engine: Engine, name: str) -> Campaign:
 
 
 def report(engine: Engine, campaign: Campaign, number: int) -> None:
-    """Evaluations that run report the first step."""
+    """Evaluations that run report the steps of all rungs."""
     with transaction(engine) as connection:
         launcher_id = stock.launcher(connection)
         claims = claim(connection, launcher_id, number, campaign_ids=[campaign.id])
         told = [
             NewReport(
-                one.id, one.attempt, one.token, 1, abs(float(one.configuration["lr"]) - 0.3), time.time()
+                one.id, one.attempt, one.token, step, abs(float(one.configuration["lr"]) - 0.3), time.time()
             )
             for one in claims
+            for step in (1, 3, 9)
         ]
         add_reports(connection, told)
 
 
 def test_a_restarted_search_has_learned_the_same_from_rungs(any_engine: Engine) -> None:
-    """Nothing has ended: all that either of the two knows are values on the first rung."""
+    """Nothing has ended: all that either of the two knows are values on rungs."""
     found = []
     for name, is_restarted in (("one", False), ("other", True)):
         campaign = begin(any_engine, name)

@@ -90,10 +90,9 @@ def test_a_decision_changes_its_own_copy_alone(any_engine: Engine) -> None:
         found = standings_of(connection, climb.id, FIDELITY)
         assert found.shares() == (1.0, 1.0, pytest.approx(1 / 3))
         for place in range(8, 12):
-            found.ordinals[climb.ids[place]] = place
             for rung in FIDELITY.rungs():
                 found.by_rung[rung][climb.ids[place]] = float(place)
-        mine = keep_shares(FIDELITY, list(found.by_rung.values()), found.ordinals)
+        mine = keep_shares(FIDELITY, list(found.by_rung.values()))
         assert found.shares() == mine
         again = standings_of(connection, climb.id, FIDELITY)
     assert len(again.by_rung[9]) == 8

@@ -26,6 +26,7 @@ from pathlib import Path
 from ambs_hpc.campaign import SearchSettings, define_campaign, open_campaign
 from ambs_hpc.campaign.added_points import add_points
 from ambs_hpc.fidelity import Fidelity
+from ambs_hpc.fidelity.rules import FULL_RUNS
 from ambs_hpc.problem.problem_file import load_problem
 from ambs_hpc.queue import open_database, reading, rung_results_since, show_evaluation
 from tests.stories.kill_story import _children, orphans_in
@@ -118,12 +119,12 @@ def tell(
     """Run the campaign in `folder`, killing its search, its launcher or all of it at random instants.
 
     Args:
-        exempt: evaluations of the search; the first 8 are never paused, and are the worst here.
+        exempt: evaluations of the search; the first FULL_RUNS are never paused, and are the worst here.
         judged: that a person has added, each worse than the one before; the search's own report nothing then.
     """
     folder.mkdir(exist_ok=True)
-    points = [{"x": (950.0 if judged else 900.0) + index} for index in range(min(exempt, 8))]
-    points += [{"x": 1.0 + index} for index in range(8, exempt)]
+    points = [{"x": (950.0 if judged else 900.0) + index} for index in range(min(exempt, FULL_RUNS))]
+    points += [{"x": 1.0 + index} for index in range(FULL_RUNS, exempt)]
     (folder / "problem.py").write_text(PROBLEM.format(points=points, fidelity=fidelity))
     (folder / "model.py").write_text(MODEL)
     environment = {

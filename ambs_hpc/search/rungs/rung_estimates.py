@@ -8,64 +8,61 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from ambs_hpc.fidelity import agreement
+from ambs_hpc.fidelity import mistrust
 from ambs_hpc.search.constraints import Floats
 
 LEAST_PAIRS = 4  # with a value on both of two rungs, before one is expressed by the other
-LEAST_JUDGED = 8  # before their order is believed
-NEWEST_PAIRS = 60  # that are looked at for that
-TRUSTED = 0.5  # agreement of a rung with the top from which on a value there is an estimate
+TRUSTED = 0.5  # mistrust of a rung up to which a value there is an estimate: as it decides who runs on
 
 Key = TypeVar("Key", bound=Hashable)
 Curve: TypeAlias = Mapping[int, float]  # values by steps, to be minimised
 
 
-def by_quantiles(curves: Mapping[Key, Curve], maximum: int) -> tuple[int, dict[Key, float | None]]:
-    """Values of all evaluations on the highest rung of which enough is known.
+def by_quantiles(curves: Mapping[Key, Curve], maximum: int) -> dict[Key, float | None]:
+    """Values of all evaluations at the end.
 
     One that has not reached it gets, rung by rung, the value of the same quantile among those that have a
     value on both: a stopped evaluation is a censored observation, of which its rank is known. It counts only
-    where the order on its rung is much like that at the top among the newest, which near the best it seldom
-    is: estimates that are a little wrong hide what the complete ones tell.
+    where the order on its rung is that at the top, by the judgement that decides who runs on: near the best
+    it seldom is, and estimates that are a little wrong hide what the complete ones tell. Nor before a few are
+    complete: what is proposed for a lower rung alone is hardly ever good at the end where rungs mislead.
 
     Args:
-        curves: of evaluations that have reached a rung, in the order in which they did.
+        curves: of evaluations that have reached a rung, in the order in which they came to their latest.
         maximum: the step at which evaluations are complete.
 
     Returns:
-        The rung, by its step, and the values there, None where unknown; {} before any rung has enough.
+        The values, None where unknown; {} before enough are complete.
     """
-    steps = sorted({step for curve in curves.values() for step in curve})
-    counts = {step: sum(step in curve for curve in curves.values()) for step in steps}
-    enough = [step for step in steps if counts[step] >= LEAST_PAIRS]
-    if not enough:
-        return maximum, {}
-    top = enough[-1]
-    ladder = [step for step in steps if step <= top]
+    ladder = sorted({step for curve in curves.values() for step in curve})
+    if sum(maximum in curve for curve in curves.values()) < LEAST_PAIRS:
+        return {}
     moves = {low: _Move(curves, low, high) for low, high in pairwise(ladder)}
-    trusted = {low for low in ladder[:-1] if _agreed(curves, low, top) >= TRUSTED} | {top}
-    return top, {key: _lifted(curve, ladder, moves, trusted) for key, curve in curves.items()}
+    trusted = {low for low in ladder[:-1] if _mistrust(curves, low, maximum) <= TRUSTED} | {maximum}
+    return {key: _lifted(curve, ladder, moves, trusted) for key, curve in curves.items()}
 
 
 def _lifted(
     curve: Curve, ladder: Sequence[int], moves: Mapping[int, _Move], trusted: Collection[int]
 ) -> float | None:
     """The value at the top of the ladder."""
-    known = [place for place, step in enumerate(ladder) if step in curve]
-    if not known or ladder[known[-1]] not in trusted:
+    latest = max(curve)
+    if latest not in trusted:
         return None
-    value = curve[ladder[known[-1]]]
-    for step in ladder[known[-1] : -1]:
+    value = curve[latest]
+    for step in ladder[ladder.index(latest) : -1]:
         if not moves[step].is_known:
             return None
         value = moves[step].of(value)
     return value
 
 
-def _agreed(curves: Mapping[Key, Curve], low: int, top: int) -> float:
-    """The agreement of two rungs among the newest; none while few are known."""
-    both = [(curve[low], curve[top]) for curve in curves.values() if low in curve and top in curve]
-    return agreement(both[-NEWEST_PAIRS:]) if len(both) >= LEAST_JUDGED else 0.0
+def _mistrust(curves: Mapping[Key, Curve], low: int, top: int) -> float:
+    """Of one rung by another one above it."""
+    on_low, on_top = (
+        {key: curve[step] for key, curve in curves.items() if step in curve} for step in (low, top)
+    )
+    return mistrust(on_low, on_top)
 
 
 class _Move:

@@ -21,7 +21,7 @@ from ambs_hpc.search.searcher import HistorySearcher
 
 BEST_SHARE = 3  # one in so many on a rung may still run on
 NEWS_SHARE, NEWS = 0.1, 4  # new results on rungs, of those before, after which the models are grown anew
-Estimates = Callable[[Mapping[bytes, Curve], int], tuple[int, dict[bytes, float | None]]]
+Estimates = Callable[[Mapping[bytes, Curve], int], dict[bytes, float | None]]
 
 
 def rung_searcher(spec: SearchSpec, strategy: Strategy) -> HistorySearcher:
@@ -57,7 +57,6 @@ class RungSearcher(HistorySearcher):
         self._read: History | None = None
         self._state = (0, 0)  # of what `_read` was made: results on rungs, generation of the history
         self._block: dict[bytes, float | None] = {}  # what it begins with
-        self._is_final = True  # whether values in it are those of complete evaluations
         self._followed = 0  # observations of the history that it has
 
     def tell_rungs(self, values: Sequence[RungValue]) -> None:
@@ -119,9 +118,8 @@ class RungSearcher(HistorySearcher):
         read.discard(self._discarded)
         curves: dict[bytes, dict[int, float]] = {}
         for key, step, value in self._results[: state[0]]:
-            curves.setdefault(key, {})[step] = value
-        top, self._block = self._estimates(curves, self._maximum)
-        self._is_final = top == self._maximum
+            curves[key] = {**curves.pop(key, {}), step: value}  # in the order of the latest
+        self._block = self._estimates(curves, self._maximum)
         for key, estimate in self._block.items():
             if estimate is not None:
                 read.observe(self._rows[key], estimate)
@@ -130,13 +128,12 @@ class RungSearcher(HistorySearcher):
         self._read, self._state, self._followed = read, state, 0
 
     def _follow(self) -> None:
-        """Add what has ended, but for what the block has; of lower rungs' values it is no more than known."""
+        """Add what has ended, but for what the block has."""
         read, history = self._read, self._history
         assert read is not None
         for place in range(self._followed, history.count):
             row, value = history.rows[place], float(history.objectives[place])
-            is_told = self._is_final and self._block.get(row.tobytes()) != value
-            if math.isnan(value) or is_told:
+            if math.isnan(value) or self._block.get(row.tobytes()) != value:
                 # Beside its estimate until the next checkpoint: to replace one would grow all models anew.
                 read.append(row.copy(), value)
             else:

@@ -178,8 +178,7 @@ class _RungCampaign:
         assert fidelity is not None
         if not self._settings.is_judging:
             return rule_of(fidelity)
-        numbers = {one: one for one in self._standings[-1]}
-        return rule_of(fidelity, keep_shares(fidelity, self._standings, numbers))
+        return rule_of(fidelity, keep_shares(fidelity, self._standings))
 
 
 def _searcher(load: RungLoad, settings: RungSettings) -> Searcher:

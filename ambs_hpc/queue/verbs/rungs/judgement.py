@@ -179,7 +179,6 @@ class _Bench:
             is_live: whether it runs, or would: one that has ended, or waits, is not judged.
         """
         gained: set[int] = set()
-        self._known.ordinals[row.id] = row.ordinal
         if row.state == State.READY.value and not is_live:
             return gained  # once it runs
         for index, rung in enumerate(self._rungs):

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select
 
 from ambs_hpc.fidelity import Fidelity, keep_shares
 from ambs_hpc.queue.schema.rung_tables import rung_result
-from ambs_hpc.queue.schema.tables import campaign, evaluation
+from ambs_hpc.queue.schema.tables import campaign
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 
 MOST_KNOWN = 20  # campaigns
@@ -25,7 +25,6 @@ class Standings:
 
     Args:
         by_rung: values to be minimised, by the evaluations' ids, in the order in which they came.
-        ordinals: of the evaluations that have a value.
     """
 
     def __init__(self, known: _Known, fidelity: Fidelity) -> None:
@@ -33,7 +32,6 @@ class Standings:
         self.by_rung: dict[int, dict[int, float | None]] = {
             rung: dict(known.by_rung[rung]) for rung in self._rungs
         }
-        self.ordinals = dict(known.ordinals)
         self._ends = len(self.by_rung[self._rungs[-1]])
 
     def shares(self) -> tuple[float, ...]:
@@ -42,7 +40,7 @@ class Standings:
         found = self._known.shares.get(fidelity)
         if found is not None and found[0] == ends == self._ends:
             return found[1]
-        shares = keep_shares(fidelity, [self.by_rung[rung] for rung in self._rungs], self.ordinals)
+        shares = keep_shares(fidelity, [self.by_rung[rung] for rung in self._rungs])
         if ends == self._ends:  # what is not committed stays the caller's
             self._known.shares[fidelity] = (ends, shares)
         return shares
@@ -72,7 +70,6 @@ class _Known:
 
     def __init__(self) -> None:
         self.by_rung: dict[int, dict[int, float | None]] = defaultdict(dict)
-        self.ordinals: dict[int, int] = {}
         self.shares: dict[Fidelity, tuple[int, tuple[float, ...]]] = {}
         self._last: tuple[Any, ...] | None = None
 
@@ -90,9 +87,8 @@ class _Known:
         if self._last is not None and following[:1] != [self._last]:
             return False
         for row in following[0 if self._last is None else 1 :]:
-            _id, evaluation_id, rung, value, ordinal, *_ = row
+            _id, evaluation_id, rung, value, *_ = row
             self.by_rung[rung][evaluation_id] = sign * value
-            self.ordinals[evaluation_id] = ordinal
             self._last = row
         return True
 
@@ -108,11 +104,8 @@ def _rows_from(connection: Connection, campaign_id: int, first_id: int) -> list[
 
 _FROM = (
     select(
-        *(rung_result.c[name] for name in ("id", "evaluation_id", "rung", "value")),
-        evaluation.c.ordinal,
-        *(rung_result.c[name] for name in ("step", "attempt", "at")),
+        *(rung_result.c[name] for name in ("id", "evaluation_id", "rung", "value", "step", "attempt", "at"))
     )
-    .join(evaluation, evaluation.c.id == rung_result.c.evaluation_id)
     .where(
         rung_result.c.campaign_id == bindparam("campaign"),
         rung_result.c.id >= bindparam("first", type_=BigInteger()),
