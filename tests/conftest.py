@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from ambs_hpc import hints
 from ambs_hpc.queue import close_waits, open_database
 from tests import databases
 
@@ -32,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _stop_servers() -> Iterator[None]:
     yield
     databases.stop_servers()
+
+
+@pytest.fixture(autouse=True)
+def _called_without_database() -> None:
+    """Hints name the database with which a process was called, and one process runs many tests."""
+    hints.call_with(None)
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ def test_reasons_follow_the_life_of_an_allocation(any_engine: Engine) -> None:
     refused = evaluation_reasons(any_engine, last).waiting[0]
     assert (refused.code, refused.words) == (
         "refused",
-        "launcher 1 on node1 refuses digits: not registered here",
+        "launcher 1 on node1 refuses digits: not registered here; "
+        "it is the user of that launcher who allows it",
     )
 
     with queue.transaction(any_engine) as connection:

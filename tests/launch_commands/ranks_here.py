@@ -17,17 +17,26 @@ AS_HOST = ["unshare", "--uts", "sh", "-c", 'hostname "$1"; shift; exec "$@"', "s
 
 def run(program: Sequence[str], places: Sequence[tuple[str, Mapping[str, str]]], *, together: bool) -> int:
     """Start a rank for each (host, variables) and wait for all; with `together` all die with one."""
-    started = [
-        subprocess.Popen(
-            [*([*AS_HOST, host] if os.geteuid() == 0 else []), *program],
-            env={**os.environ, **variables},
-            stdin=None if index == 0 else subprocess.DEVNULL,
-            start_new_session=True,
+    started: list[subprocess.Popen[bytes]] = []
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        received.append(number)
+        end(started, number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):  # first: a rank may be heard of at once
+        signal.signal(number, pass_on)
+    for index, (host, variables) in enumerate(places):
+        started.append(
+            subprocess.Popen(
+                [*([*AS_HOST, host] if os.geteuid() == 0 else []), *program],
+                env={**os.environ, **variables},
+                stdin=None if index == 0 else subprocess.DEVNULL,
+                start_new_session=True,
+            )
         )
-        for index, (host, variables) in enumerate(places)
-    ]
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _frame: end(started, received))
+    for number in received:  # by those, too, that were not started yet
+        end(started, number)
     return _wait(started, together)
 
 

@@ -41,7 +41,7 @@ def test_the_planted_cause_and_the_parameter_that_matters_are_told(sqlite_url: s
     found = report_record(engine, the_campaign(engine))
     (cause,) = found.explained
     assert (cause.kind, cause.signature) == (FailureKind.OUT_OF_MEMORY, "oom")
-    assert [(words, failed, of) for words, failed, of, _, _ in cause.rules] == [("batch >= 320", 20, 20)]
+    assert [(words, failed, of) for words, failed, of, *_ in cause.rules] == [("batch >= 320", 20, 20)]
     assert found.importance is not None
     assert found.importance.parameters[0].names == ("lr",)
     assert found.importance.parameters[0].share > 0.8
