@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def ensemble(
     metric: Metric = None,
     pool: Pool = 100,
     output: Output = None,
-    campaign: CampaignName = None,
+    campaign: OneCampaign = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:

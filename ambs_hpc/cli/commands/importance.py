@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Objective = Annotated[
 
 
 def importance(
-    campaign: CampaignName = None,
+    campaign: OneCampaign = None,
     objective: Objective = None,
     best: Best = None,
     top: Top = 5,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ambs_hpc.cli.shared.options import CampaignName, Database
+from ambs_hpc.cli.shared.options import Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import echo
 
 Output = Annotated[
@@ -23,7 +23,7 @@ Objective = Annotated[
 
 
 def plot(
-    campaign: CampaignName = None,
+    campaign: OneCampaign = None,
     output: Output = None,
     objective: Objective = None,
     db: Database = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import echo
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def report(
             "--every", metavar="TIME", help="Write it again after each such time, as 5m, till Ctrl-C."
         ),
     ] = None,
-    campaign: CampaignName = None,
+    campaign: OneCampaign = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:

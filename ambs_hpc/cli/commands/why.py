@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.hints import pasteable
 
@@ -31,7 +31,7 @@ Number = Annotated[int | None, typer.Argument(metavar="[N]", help="Number of the
 def why(
     question: Question,
     number: Number = None,
-    campaign: CampaignName = None,
+    campaign: OneCampaign = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:

@@ -37,6 +37,10 @@ Database = Annotated[
 CampaignName = Annotated[
     str | None, typer.Option("--campaign", "-c", metavar="NAME", help="Only this campaign; by default all.")
 ]
+OneCampaign = Annotated[
+    str | None,
+    typer.Option("--campaign", "-c", metavar="NAME", help="This campaign; needed where there are several."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many rows.")]
 
