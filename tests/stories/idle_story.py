@@ -66,10 +66,17 @@ class Stage(Centre):
     def waits_for(self, code: str, seconds: float = 60) -> None:
         """Return once this is told."""
 
-        def told() -> bool:
-            return code in [one["code"] for one in json.loads(self.ambs("why", "idle", "--json"))["reasons"]]
+        reasons: list[dict[str, str]] = []
 
-        wait_until(told, seconds, 2.0)
+        def is_told() -> bool:
+            reasons[:] = json.loads(self.ambs("why", "idle", "--json"))["reasons"]
+            return code in [one["code"] for one in reasons]
+
+        try:
+            wait_until(is_told, seconds, 2.0)
+        except AssertionError:
+            print(f"{code} is not told, but:", *(one["words"] for one in reasons), sep="\n", flush=True)
+            raise
 
     def paste(self, command: str) -> None:
         """As a person does; it must end well."""
@@ -106,7 +113,8 @@ class Stage(Centre):
         self.ambs("init", "--site", "here")
 
     def propose(self, problem: str, budget: int) -> None:
-        """Evaluations that wait, and no search that lives."""
+        """Evaluations that wait, of nothing else, and no search that lives."""
+        wait_until(lambda: self.counts().get("READY", 0) == 0, 60, 1.0)
         with self.search(problem, budget, 4):
             pass
 
