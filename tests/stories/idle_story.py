@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.databases import let_others_enter, wait_until
 from tests.slurm.cluster import start_cluster, stop_cluster
-from tests.stories.test_many_nodes import Centre, is_launcher, started_at
+from tests.stories.test_many_nodes import ENDED, Centre, is_launcher, started_at
 
 PORT, NODES = "28817", 4
 DATABASE_HOST = 251  # an address of its own on the login node, so that nodes may lose it alone
@@ -188,6 +188,9 @@ def unfit(it: Stage) -> None:
     it.propose(it.problem("slow", "'model:short'", time_limit_seconds="1200"), 2)
     it.waits_for("too_little_time")
     it.paste(it.why("too_little_time", "of slow) may run for 20 min 0 s, and it has "))
+    for one in it.allocations()[1:]:  # they hold all nodes
+        if one["state"] not in ENDED:
+            it.ambs("allocations", "cancel", str(one["id"]))
     wait_until(lambda: it.counts().get("READY", 0) == 0, 60, 1.0)
     it.end_allocations()
 
