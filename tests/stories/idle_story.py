@@ -269,7 +269,7 @@ def paused(it: Stage) -> None:
     command = own.why("all_proposed", "all 9 evaluations of steps are proposed", "are paused at rungs")
     assert command == "ambs search steps.py --max-evaluations 18"
     own.end_allocations()
-    own.paste(own.why("all_done", "nothing is left to do", "or is paused ("))
+    own.paste(own.why("all_done", "nothing is left to do", "or is paused at a rung"))
     own.ambs("db", "stop")
 
 
