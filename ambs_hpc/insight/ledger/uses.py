@@ -40,11 +40,6 @@ class Use(str, Enum):
     NO_LAUNCHER = "no_launcher"  # of allocations in which none ever started
 
     @property
-    def is_of_campaign(self) -> bool:
-        """Whether an attempt occupied it."""
-        return self in WORDS_OF_ATTEMPTS
-
-    @property
     def words(self) -> str:
         """For a person."""
         return WORDS_OF_ATTEMPTS.get(self) or _OTHER_WORDS[self]

@@ -25,8 +25,6 @@ from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.sql.stored_values import usable
 from ambs_hpc.states import State
 
-_COUNTED = ("enqueued", "done", "failed", "cancelled", "paused", "added", "imported")
-
 
 @dataclass(frozen=True, slots=True)
 class CampaignLine:

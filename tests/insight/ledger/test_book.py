@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from ambs_hpc.insight.ledger.book import Ledger, ledger_of
-from ambs_hpc.insight.ledger.uses import Use
+from ambs_hpc.insight.ledger.uses import WORDS_OF_ATTEMPTS, Use
 from ambs_hpc.queue import (
     AllocationTimes,
     AttemptUse,
@@ -189,7 +189,7 @@ def test_campaigns_of_one_launcher_have_their_shares_and_idleness_has_nobody() -
     book = book_of(replace(ROWS, attempts=[half, other]))
     spent = {one.campaign: one.seconds for one in book.entries if one.use is Use.USEFUL}
     assert spent == pytest.approx({"net": 50.0, "tree": 50.0})
-    assert all(one.campaign is None for one in book.entries if not one.use.is_of_campaign)
+    assert all(one.campaign is None for one in book.entries if one.use not in WORDS_OF_ATTEMPTS)
 
 
 def test_a_clock_that_was_set_back_takes_nothing_from_the_sum() -> None:
