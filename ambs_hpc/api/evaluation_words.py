@@ -105,8 +105,11 @@ def _of_state(reasons: EvaluationReasons) -> Iterator[str]:
         case State.READY:
             yield from _of_waiting(reasons)
         case State.RUNNING:
-            where = cell(row.node) or f"launcher {row.launcher_id}"
-            yield f"running: attempt {row.attempt}, on {where}"
+            if not row.node:
+                yield f"leased: attempt {row.attempt}, by launcher {row.launcher_id}; not known to run yet"
+                yield f"  ambs show {row.id}"
+                return
+            yield f"running: attempt {row.attempt}, on {cell(row.node)}"
             yield f"  ambs logs {row.id} --follow"
         case State.PAUSED:
             detail = reasons.story.events[-1].detail if reasons.story.events else ""

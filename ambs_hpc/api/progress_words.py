@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ambs_hpc.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ambs_hpc.campaign import Progress
 
 
@@ -23,6 +25,20 @@ def describe(progress: Progress, best: float | None) -> str:
     if progress.database_away:
         parts.append("database away, waiting for it")
     return ", ".join(parts)
+
+
+def described_states(counts: Mapping[State, int], running: int) -> str:
+    """The numbers by state: "3 ready, 4 running, 2 leased, 20 done"; "" for none.
+
+    Args:
+        running: those that are known to run; the others that are RUNNING a launcher has leased.
+    """
+    numbers: list[tuple[int, str]] = []
+    for state, number in counts.items():
+        numbers.append((running if state is State.RUNNING else number, state.value.lower()))
+        if state is State.RUNNING:
+            numbers.append((number - running, "leased"))
+    return ", ".join(f"{number} {words}" for number, words in numbers if number > 0)
 
 
 def shown_ended(progress: Progress) -> int:

@@ -313,7 +313,7 @@ def _ended(paused: int) -> str:
 
 def _still_running(one: CampaignSupply) -> str:
     paused = f", {one.paused} are paused at rungs" if one.paused else ""
-    return f"{one.running} of them still run{paused}"
+    return f"{one.running} of them have not ended{paused}"
 
 
 def _silent(one: SlotHolder) -> WaitingReason:

@@ -83,7 +83,7 @@ class Allocation:
         state: of `schedulers.AllocationState`, or PREPARED, REFUSED, UNSENT, VANISHED.
         detail: the scheduler's reason in its own words.
         ends_at: end of its walltime, when the scheduler has said one.
-        running: evaluations that run in it.
+        evaluations: that its launchers hold: that run, and that are leased.
         launchers: that ever introduced themselves from it.
         utilisation: share of their slot-time that was used; None before they have any.
     """
@@ -99,7 +99,7 @@ class Allocation:
     started_at: float | None
     ends_at: float | None
     ended_at: float | None
-    running: int
+    evaluations: int
     launchers: int
     utilisation: float | None = None
 

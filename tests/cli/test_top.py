@@ -20,7 +20,17 @@ from ambs_hpc.cli.top.snapshot import MOST_EVALUATIONS, ORDERS, VIEWS, ViewQuery
 from ambs_hpc.cli.top.top_application import TopApplication
 from ambs_hpc.errors import DatabaseUnreachable
 from ambs_hpc.launcher.paths import attempt_folder
-from ambs_hpc.queue import SORTS, claim, complete, fail, open_database, reading, show_evaluation, transaction
+from ambs_hpc.queue import (
+    SORTS,
+    claim,
+    complete,
+    fail,
+    note_nodes,
+    open_database,
+    reading,
+    show_evaluation,
+    transaction,
+)
 from ambs_hpc.states import FailureKind, State
 from tests.queue import stock
 
@@ -29,7 +39,7 @@ Steps = Callable[[Pilot[None], TopApplication], Awaitable[None]]
 
 
 def filled(engine: Engine, runs: Path, name: str = "digits", launchers: int = 1) -> list[int]:
-    """A campaign of ten: three done, two failed, the rest running or waiting; the ids."""
+    """A campaign of ten: three done, two failed, the rest running, leased or waiting; the ids."""
     with transaction(engine) as connection:
         made = stock.campaign(connection, name=name, run_directory=str(runs))
         ids = stock.evaluations(connection, made.id, 10)
@@ -37,6 +47,7 @@ def filled(engine: Engine, runs: Path, name: str = "digits", launchers: int = 1)
             launcher_id = stock.launcher(connection, pid=100 + number)
         taken = claim(connection, launcher_id, 7, campaign_ids=[made.id])
         complete(connection, launcher_id, [stock.success(one, 0.1 * one.ordinal) for one in taken[:3]])
+        note_nodes(connection, launcher_id, [(one.id, one.attempt, "node1") for one in taken[5:]])
         errors = [HOSTILE, "CUDA out of memory"]
         kinds = [FailureKind.ERROR, FailureKind.OUT_OF_MEMORY]
         for _ in range(2):  # two failures are allowed
@@ -132,7 +143,8 @@ def test_launchers_are_shown_with_their_slots(engine: Engine, tmp_path: Path) ->
         made = stock.campaign(connection, run_directory=str(tmp_path))
         stock.evaluations(connection, made.id, 2)
         launcher_id = stock.launcher(connection)
-        claim(connection, launcher_id, 2)
+        taken = claim(connection, launcher_id, 2)
+        note_nodes(connection, launcher_id, [(one.id, one.attempt, "node1") for one in taken])
     rows = shown_table(read_snapshot(engine, ViewQuery("launchers"))).rows
     assert [row.cells[0] for row in rows] == ["launcher 1", "└ evaluation 1", "└ evaluation 2", "└ 2 idle"]
     assert rows[0].cells[1:3] == ("node1", "2 of 4")
@@ -158,7 +170,7 @@ def test_a_person_walks_from_campaign_to_log(engine: Engine, tmp_path: Path) -> 
 
     async def steps(pilot: Pilot[None], application: TopApplication) -> None:
         first = await shown(pilot, application, "digits")
-        assert "5/100  4    1     2" in first
+        assert "5/100  2    2       1     2" in first
         await pilot.press("enter")
         listed = await shown(pilot, application, "of digits (Escape: of all); every state; by newest")
         assert listed.index("FAILED OUT_OF_MEMORY") < listed.index("FAILED ERROR")

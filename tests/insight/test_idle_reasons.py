@@ -56,7 +56,7 @@ def because(
         (
             {"proposed": 100, "running": 3, "paused": 7},
             "all_proposed",
-            "3 of them still run, 7 are paused at rungs",
+            "3 of them have not ended, 7 are paused at rungs",
             "ambs status",
         ),
         ({"searching": False}, "no_search", "net has proposed 50 of 100", "ambs search net/p.py"),

@@ -25,7 +25,7 @@ ALLOCATION = Allocation(
     started_at=None,
     ends_at=None,
     ended_at=None,
-    running=0,
+    evaluations=0,
     launchers=0,
 )
 

@@ -11,9 +11,9 @@ from ambs_hpc.queue import (
     complete,
     counts,
     fail,
+    held_by_launcher,
     last_event_id,
     reading,
-    running_by_launcher,
     running_in,
     take_search,
     transaction,
@@ -45,7 +45,7 @@ def test_lines_agree_with_single_questions(any_engine: Engine) -> None:
         assert lines["low"].search_silence_seconds is not None
         assert abs(lines["low"].search_silence_seconds) < 60.0
         assert (lines["high"].search_silence_seconds, lines["high"].max_evaluations) == (None, None)
-        assert running_by_launcher(connection) == {one: running_in(connection, one), two: 1}
+        assert held_by_launcher(connection) == {one: (running_in(connection, one), 0), two: (1, 0)}
 
 
 def test_the_last_event_moves_with_every_move(any_engine: Engine) -> None:

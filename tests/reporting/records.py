@@ -96,7 +96,7 @@ def record(rows: Sequence[EvaluationRow], direction: str = "minimize", **fields:
         started_at=T0,
         ends_at=T0 + 3600,
         ended_at=T0 + 1800,
-        running=0,
+        evaluations=0,
         launchers=1,
         utilisation=0.5,
     )

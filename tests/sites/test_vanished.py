@@ -30,7 +30,7 @@ def gone(folder: Path, site: str = "polaris", **request: object) -> Allocation:
     asked = {"nodes": 9, "minutes": 60, "queue": "prod", "folder": str(folder), "name": "ambs-1", **request}
     scheduler = load_site(site).scheduler
     return Allocation(
-        1, site, scheduler, "14.pbs", asked, "QUEUED", "", 0.0, None, None, None, running=0, launchers=0
+        1, site, scheduler, "14.pbs", asked, "QUEUED", "", 0.0, None, None, None, evaluations=0, launchers=0
     )
 
 

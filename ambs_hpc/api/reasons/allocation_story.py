@@ -143,7 +143,7 @@ def _of_time(story: AllocationStory) -> Iterator[str]:
         since = "" if times.started_at is None else f"running for {duration(now - times.started_at)}"
         left = "" if row.ends_at is None else f"{duration(max(0.0, row.ends_at - now))} left"
         yield f"  {', '.join(filter(None, (since, left))) or 'running'}"
-        yield f"  launchers so far: {row.launchers}, evaluations running: {row.running}"
+        yield f"  launchers so far: {row.launchers}, evaluations that they hold: {row.evaluations}"
         return
     if story.ahead:
         yield f"  {story.ahead} of yours were submitted before it and wait, too"

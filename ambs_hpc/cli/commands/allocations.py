@@ -30,7 +30,7 @@ def list_allocations(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """List allocations: state, nodes, time left, running evaluations, share of slot-time used.
+    """List allocations: state, nodes, time left, evaluations held by its launchers, share of slot-time used.
 
     Each scheduler is asked once.
     """
@@ -51,7 +51,7 @@ def list_allocations(
     if as_json:
         print_json([asdict(one) for one in found])
         return
-    columns = ("id", "scheduler id", "site", "state", "nodes", "time left", "running", "used", "detail")
+    columns = ("id", "scheduler id", "site", "state", "nodes", "time left", "held", "used", "detail")
     rows = []
     for one in found:
         left = None
@@ -60,7 +60,7 @@ def list_allocations(
         nodes = one.request.get("nodes")
         used = None if one.utilisation is None else f"{one.utilisation:.0%}"
         rows.append(
-            (one.id, one.scheduler_id, one.site, one.state, nodes, left, one.running, used, one.detail)
+            (one.id, one.scheduler_id, one.site, one.state, nodes, left, one.evaluations, used, one.detail)
         )
     print_table(columns, rows)
 

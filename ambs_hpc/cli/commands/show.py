@@ -217,6 +217,8 @@ def _revision(story: EvaluationStory) -> str:
     verb = {State.READY: "waits", State.RUNNING: "runs", State.PAUSED: "is paused"}.get(
         story.row.state, "ran"
     )
+    if story.row.state is State.RUNNING and not story.row.node:
+        verb = "is leased"
     if not story.row.attempt and story.row.state.is_final:
         verb = "waited"
     return (

@@ -12,6 +12,7 @@ from ambs_hpc.timing import STALE_AFTER_SECONDS, hand_started_silence_seconds
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from ambs_hpc.queue import HeldNumber
     from ambs_hpc.records import Campaign, Launcher
 
 FAILURES_SHOWN = 5
@@ -24,37 +25,29 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     from ambs_hpc.api.reasons.problem_files import can_submit
     from ambs_hpc.cli.shared.options import named_campaign, open_engine
     from ambs_hpc.cli.shared.output import print_json
-    from ambs_hpc.queue import holders, last_launcher, list_campaigns, live_launchers, reading
+    from ambs_hpc.queue import list_campaigns, reading
 
     with reading(open_engine(db)) as connection:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else list_campaigns(connection)
         told = [_campaign_status(connection, one) | _checkpoint_status(connection, one) for one in chosen]
-        alive = live_launchers(connection, STALE_AFTER_SECONDS)
-        launchers = [_launcher_status(connection, one) for one in alive]
-        silent = [
-            _launcher_status(connection, one)
-            for one in holders(connection)
-            if not one.ended and one.heartbeat_age_seconds > STALE_AFTER_SECONDS
-        ]
-        newest = None if alive else last_launcher(connection)
-        last = None if newest is None else _launcher_status(connection, newest)
+        holders = _launchers_status(connection)
+        alive, last = holders["launchers"], holders["last_launcher"]
         failed = None if alive else _without_launcher(connection)
     if as_json:
-        print_json({"campaigns": told, "launchers": launchers, "silent": silent, "last_launcher": last})
+        print_json({"campaigns": told, **holders})
         return
     for one in told:
         _write(one)
     if not told:
         write("No campaign yet: ambs run PROBLEM\n")
-    slots = sum(one.identity.slots for one in alive)
-    write(f"launchers alive: {len(launchers)}, slots: {slots}\n")
-    for told_of in launchers:
-        _write_launcher(told_of)
-    for told_of in silent:
-        _write_silent(told_of)
+    write(f"launchers alive: {len(alive)}, slots: {sum(one['slots'] for one in alive)}\n")
+    for one in alive:
+        _write_launcher(one)
+    for one in holders["silent"]:
+        _write_silent(one)
     waiting = sum(one["counts"]["READY"] for one in told)
-    if waiting and not launchers:
+    if waiting and not alive:
         next_step = "ambs why idle" if can_submit(Path.cwd()) else "ambs launch"  # one may be queued
         write(f"{waiting} evaluations wait and no launcher is alive: {next_step}\n")
         if last is not None:
@@ -63,26 +56,28 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
             write(f"  {failed}\n")
 
 
-def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    from ambs_hpc.api.objectives.goal_summary import why_infeasible
-    from ambs_hpc.api.outside_note import outside_note
-    from ambs_hpc.insight.provenance_words import departures
-    from ambs_hpc.queue import (
-        best,
-        counts,
-        goals_of_stored,
-        is_search_alive,
-        marks_of,
-        provenance_of,
-        result_note,
-        throughput,
-    )
+def _launchers_status(connection: Connection) -> dict[str, Any]:
+    """Those alive, those that hold evaluations in silence, and where none is alive the last one."""
+    from ambs_hpc.queue import held_by_launcher, holders, last_launcher, live_launchers
 
-    leading = best(connection, campaign.id, 1)
-    notes = [result_note(connection, one.id) for one in leading]
-    notes += [outside_note(campaign, one.configuration) for one in leading]
-    goals = goals_of_stored(campaign)
-    notes += [why_infeasible(goals, one) for one in leading]
+    alive, held = live_launchers(connection, STALE_AFTER_SECONDS), held_by_launcher(connection)
+    silent = [
+        one
+        for one in holders(connection)
+        if not one.ended and one.heartbeat_age_seconds > STALE_AFTER_SECONDS
+    ]
+    newest = None if alive else last_launcher(connection)
+    return {
+        "launchers": [_launcher_status(connection, one, held) for one in alive],
+        "silent": [_launcher_status(connection, one, held) for one in silent],
+        "last_launcher": None if newest is None else _launcher_status(connection, newest, held),
+    }
+
+
+def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.insight.provenance_words import departures
+    from ambs_hpc.queue import counts, is_search_alive, marks_of, number_running, provenance_of, throughput
+
     pace = throughput(connection, campaign.id)
     marks = marks_of(connection, campaign.id)
     return {
@@ -91,10 +86,10 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "direction": campaign.definition.direction,
         "max_evaluations": campaign.definition.max_evaluations,
         "counts": {state.value: number for state, number in counts(connection, campaign.id).items()},
+        "running": number_running(connection, campaign.id),
         "added": marks.added,
         "imported": marks.imported,
-        "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
-        "note": ". ".join(filter(None, notes)),
+        **_best_status(connection, campaign),
         "goals": _goal_status(connection, campaign),
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
@@ -103,6 +98,23 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "launchers_differ": [one.words for one in departures(provenance_of(connection, campaign.id))],
         "notices": _notice_status(connection, campaign),
         "failures": _failure_status(connection, campaign),
+    }
+
+
+def _best_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    """The best result, and what was remarked about it."""
+    from ambs_hpc.api.objectives.goal_summary import why_infeasible
+    from ambs_hpc.api.outside_note import outside_note
+    from ambs_hpc.queue import best, goals_of_stored, result_note
+
+    leading = best(connection, campaign.id, 1)
+    notes = [result_note(connection, one.id) for one in leading]
+    notes += [outside_note(campaign, one.configuration) for one in leading]
+    goals = goals_of_stored(campaign)
+    notes += [why_infeasible(goals, one) for one in leading]
+    return {
+        "best": {"id": leading[0].id, "objective": leading[0].objective} if leading else None,
+        "note": ". ".join(filter(None, notes)),
     }
 
 
@@ -171,17 +183,19 @@ def _without_launcher(connection: Connection) -> str:
     return f"last allocation {newest.id} ({newest.scheduler_id}): {cell(newest.detail)}"
 
 
-def _launcher_status(connection: Connection, one: Launcher) -> dict[str, Any]:
-    from ambs_hpc.queue import get_allocation, running_in
+def _launcher_status(connection: Connection, one: Launcher, held_by: dict[int, HeldNumber]) -> dict[str, Any]:
+    from ambs_hpc.queue import HeldNumber, get_allocation
 
     in_allocation = one.identity.allocation_id
+    holds = held_by.get(one.id, HeldNumber(0, 0))
     allocation = None if in_allocation is None else get_allocation(connection, in_allocation)
     return {
         "id": one.id,
         "host": one.identity.host,
         "allocation": None if allocation is None else allocation.scheduler_id,
         "slots": one.identity.slots,
-        "running": running_in(connection, one.id),
+        "running": holds.running,
+        "held": holds.held,
         "utilisation": one.utilisation,
         "idle": one.idle,
         "ended": one.ended,
@@ -195,6 +209,9 @@ def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
     which = f"{'last ' if last else ''}launcher {told['id']}"
     where = f" in {told['allocation']}" if told["allocation"] else ""
     words = [f"{told['running']} of {told['slots']} slots busy"]
+    if told["held"] > told["running"]:  # of short ones it is not known which of them run
+        words = [f"{told['slots']} slots, {told['held']} evaluations leased"]
+        words[0] += f", {told['running']} of them known to run" if told["running"] else ""
     if told["utilisation"] is not None:
         words[0] += f", {told['utilisation']:.0%} of slot-time so far"
     if told["idle"]:
@@ -214,15 +231,17 @@ def _write_silent(told: dict[str, Any]) -> None:
     else:
         then = f"it is given up after {duration(hand_started_silence_seconds())}, by a launcher that is alive"
     who = f"launcher {told['id']} on {cell(told['host'])}"
-    write(f"  {who} holds {told['running']} evaluations and has been silent for {silence}: {then}\n")
+    write(f"  {who} holds {told['held']} evaluations and has been silent for {silence}: {then}\n")
 
 
 def _write(told: dict[str, Any]) -> None:
+    from ambs_hpc.api.progress_words import described_states
     from ambs_hpc.cli.shared.output import cell, duration
     from ambs_hpc.shown_text import logs_command
-    from ambs_hpc.states import FailureKind
+    from ambs_hpc.states import FailureKind, State
 
-    numbers = ", ".join(f"{number} {state.lower()}" for state, number in told["counts"].items() if number)
+    counts = {State(state): number for state, number in told["counts"].items()}
+    numbers = described_states(counts, told["running"])
     budget = f" of {told['max_evaluations']}" if told["max_evaluations"] else ""
     if budget and told["added"]:
         budget += f" and {told['added']} added"

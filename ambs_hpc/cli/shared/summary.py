@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc.api.objectives.goal_summary import standing_of, why_infeasible
 from ambs_hpc.api.outside_note import outside_note
+from ambs_hpc.api.progress_words import described_states
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.queue import (
@@ -19,9 +20,11 @@ from ambs_hpc.queue import (
     failures,
     first_proposal,
     goals_of_stored,
+    number_running,
     reading,
     result_note,
 )
+from ambs_hpc.states import State
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -44,6 +47,7 @@ class Summary:
         goals: how it stands to several objectives and to constraints, in lines.
         objectives: their names, the first one decides which is the best.
         is_kept: whether the best result is known to keep the constraints.
+        running: evaluations that run for certain; the others that are RUNNING are leased.
     """
 
     campaign: str
@@ -58,13 +62,14 @@ class Summary:
     goals: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
     is_kept: bool = True
+    running: int = 0
 
 
 def summary_of(engine: Engine, campaign: Campaign) -> Summary:
     """The summary of a campaign, read from the database."""
     definition = campaign.definition
     with reading(engine) as connection:
-        by_state = counts(connection, campaign.id)
+        by_state, running = counts(connection, campaign.id), number_running(connection, campaign.id)
         leading = best(connection, campaign.id, 1)
         notes = [result_note(connection, one.id) for one in leading]
         notes += [outside_note(campaign, one.configuration) for one in leading]
@@ -80,6 +85,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         direction=definition.direction,
         database=engine.url.render_as_string(hide_password=True),
         counts={state.value: number for state, number in by_state.items()},
+        running=running,
         best=leading[0] if leading else None,
         first=first,
         note=". ".join(filter(None, [*notes, *broken])),
@@ -102,7 +108,8 @@ def write_summary(summary: Summary, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(summary))
         return
-    numbers = ", ".join(f"{number} {state.lower()}" for state, number in summary.counts.items() if number)
+    counts = {State(state): number for state, number in summary.counts.items()}
+    numbers = described_states(counts, summary.running)
     write(f"\nCampaign {cell(summary.campaign)}: {numbers or 'nothing yet'}\n")
     if summary.failed:
         why = f"ambs why failed --campaign {summary.campaign}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from ambs_hpc.api.progress_words import described_states
 from ambs_hpc.cli.shared.output import cell, duration, utc
 from ambs_hpc.cli.shared.terminal import harmless
 from ambs_hpc.cli.top.snapshot import SeenLauncher, Snapshot
@@ -59,7 +60,8 @@ def _campaigns(snapshot: Snapshot) -> ShownTable:
             one.name,
             cell(one.best) or "-",
             f"{ended}{budget}",
-            str(one.counts[State.RUNNING]),
+            str(one.running),
+            str(one.counts[State.RUNNING] - one.running),
             str(one.counts[State.READY]),
             str(one.counts[State.FAILED]),
             search,
@@ -67,7 +69,8 @@ def _campaigns(snapshot: Snapshot) -> ShownTable:
             one.direction,
         )
         rows.append(ShownRow(one.name, cells, campaign=one.name))
-    columns = ("campaign", "best", "ended", "run", "wait", "failed", "search", "method", "direction")
+    numbers = ("ended", "run", "leased", "wait", "failed")
+    columns = ("campaign", "best", *numbers, "search", "method", "direction")
     return ShownTable(columns, rows, "No campaign yet: ambs run PROBLEM")
 
 
@@ -103,7 +106,7 @@ def _evaluations(snapshot: Snapshot) -> ShownTable:
 
 def _launchers(snapshot: Snapshot) -> ShownTable:
     rows = [row for one in snapshot.launchers for row in _launcher_rows(one, snapshot)]
-    columns = ("launcher, slot", "where", "busy", "since", "what")
+    columns = ("launcher, slot", "where", "run", "since", "what")
     return ShownTable(columns, rows, "No launcher is alive: ambs launch, or ambs submit")
 
 
@@ -114,17 +117,18 @@ def _launcher_rows(seen: SeenLauncher, snapshot: Snapshot) -> Iterator[ShownRow]
     used = "" if one.utilisation is None else f"{one.utilisation:.0%} of slot-time used"
     said = f"SILENT for {duration(silence)}" if silence > STALE_AFTER_SECONDS else used
     where = f"{seen.allocation} on {one.identity.host}" if seen.allocation else one.identity.host
-    cells = (f"launcher {one.id}", where, f"{seen.running} of {slots}", duration(one.seconds), said)
+    held, running = seen.number
+    busy = f"{running} of {slots}" + (f", {held - running} leased" if held > running else "")
+    cells = (f"launcher {one.id}", where, busy, duration(one.seconds), said)
     yield ShownRow(f"L{one.id}", cells)
     for row in snapshot.evaluations:
         if row.launcher_id == one.id:
             what = f"{row.campaign}: {cell(dict(row.configuration))}"
             inside = (f"└ evaluation {row.id}", row.node, "", _seconds(row, snapshot.at), what)
             yield ShownRow(f"E{row.id}", inside, row.campaign, row.id)
-    if seen.running < slots:
-        yield ShownRow(
-            f"I{one.id}", (f"└ {slots - seen.running} idle", "", "", "", one.idle or "nothing waits")
-        )
+    if held < slots:
+        idle = (f"└ {slots - held} idle", "", "", "", one.idle or "nothing waits")
+        yield ShownRow(f"I{one.id}", idle)
 
 
 def _allocations(snapshot: Snapshot) -> ShownTable:
@@ -138,13 +142,13 @@ def _allocations(snapshot: Snapshot) -> ShownTable:
             one.site,
             one.state,
             str(nodes if isinstance(nodes, int) else 1),
-            str(one.running),
+            str(one.evaluations),
             left,
             "" if one.utilisation is None else f"{one.utilisation:.0%}",
             one.detail,
         )
         rows.append(ShownRow(str(one.id), cells))
-    columns = ("id", "scheduler's", "site", "state", "nodes", "run", "left", "used", "its words")
+    columns = ("id", "scheduler's", "site", "state", "nodes", "held", "left", "used", "its words")
     return ShownTable(columns, rows, "No allocation yet: ambs submit")
 
 
@@ -181,9 +185,7 @@ _TABLES: dict[str, Callable[[Snapshot], ShownTable]] = {
 def totals_line(snapshot: Snapshot) -> str:
     """The state of the whole database in a few words."""
     total = {state: sum(one.counts.get(state, 0) for one in snapshot.campaigns) for state in State}
-    return (
-        ", ".join(f"{number} {state.value.lower()}" for state, number in total.items() if number) or "empty"
-    )
+    return described_states(total, sum(one.running for one in snapshot.campaigns)) or "empty"
 
 
 def story_lines(snapshot: Snapshot) -> Sequence[str]:
@@ -216,11 +218,20 @@ def story_lines(snapshot: Snapshot) -> Sequence[str]:
 
 def _state(row: EvaluationRow) -> str:
     state = row.state.value if row.failure_kind is None else f"{row.state.value} {row.failure_kind.value}"
+    if _is_leased(row):
+        state += " (leased)"
     marks = {IMPORTED: " (imported)", MANUAL: " (added)"}
     return state + marks.get(row.proposal_kind, "")
 
 
+def _is_leased(row: EvaluationRow) -> bool:
+    """Whether a launcher has it and it is not known to run: what is stored of its start is the claim."""
+    return row.state is State.RUNNING and not row.node
+
+
 def _seconds(row: EvaluationRow, at: float) -> str:
+    if _is_leased(row):
+        return ""
     if row.state is State.RUNNING and row.started_at is not None:
         return duration(max(0.0, at - row.started_at))
     return duration(row.run_seconds)

@@ -40,10 +40,10 @@ class ViewQuery:
 
 
 class SeenLauncher(NamedTuple):
-    """A launcher that lives, or that holds evaluations in silence, with the number that it holds."""
+    """A launcher that lives, or that holds evaluations in silence, with the numbers of what it holds."""
 
     launcher: Launcher
-    running: int
+    number: queue.HeldNumber
     allocation: str  # the scheduler's id; "" where it was started by hand
 
 
@@ -118,11 +118,15 @@ def _launchers(connection: Connection) -> list[SeenLauncher]:
     alive = queue.live_launchers(connection, STALE_AFTER_SECONDS)
     known = {one.id for one in alive}
     silent = [one for one in queue.holders(connection) if one.id not in known and not one.ended]
-    running = queue.running_by_launcher(connection)
+    held = queue.held_by_launcher(connection)
     inside = {one.identity.allocation_id for one in (*alive, *silent)} - {None}
     allocations = queue.list_allocations(connection, ids=[one for one in inside if one is not None])
     names = {one.id: one.scheduler_id or str(one.id) for one in allocations}
     return [
-        SeenLauncher(one, running.get(one.id, 0), names.get(one.identity.allocation_id or 0, ""))
+        SeenLauncher(
+            one,
+            held.get(one.id, queue.HeldNumber(0, 0)),
+            names.get(one.identity.allocation_id or 0, ""),
+        )
         for one in (*alive, *silent)
     ]

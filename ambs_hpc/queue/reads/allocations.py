@@ -1,4 +1,4 @@
-"""Batch allocations as the database remembers them, with what runs in each."""
+"""Batch allocations as the database remembers them, with what is held in each."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def is_scheduler_id_taken(connection: Connection, scheduler: str, scheduler_id: 
 def list_allocations(
     connection: Connection, *, over: bool = True, ids: Sequence[int] | None = None, limit: int | None = None
 ) -> list[Allocation]:
-    """Allocations, newest first, with the number of evaluations that run in each.
+    """Allocations, newest first, with the number of evaluations that launchers in each hold.
 
     Args:
         over: include those that have ended, were refused or have vanished.
         ids: only these; None for all.
         limit: at most this many; None for all.
     """
-    running = (
+    held = (
         select(launcher.c.allocation_id, func.count().label("number"))
         .select_from(evaluation)
         .join(launcher, launcher.c.id == evaluation.c.launcher_id)
@@ -56,11 +56,11 @@ def list_allocations(
     statement = (
         select(
             allocation,
-            func.coalesce(running.c.number, 0).label("running"),
+            func.coalesce(held.c.number, 0).label("evaluations"),
             func.coalesce(launchers.c.number, 0).label("launchers"),
             launchers.c.utilisation,
         )
-        .outerjoin(running, running.c.allocation_id == allocation.c.id)
+        .outerjoin(held, held.c.allocation_id == allocation.c.id)
         .outerjoin(launchers, launchers.c.allocation_id == allocation.c.id)
         .order_by(allocation.c.id.desc())
         .limit(limit)
@@ -97,7 +97,7 @@ def _value(row: DatabaseRow) -> Allocation:
         started_at=row.started_at,
         ends_at=row.ends_at,
         ended_at=row.ended_at,
-        running=row.running,
+        evaluations=row.evaluations,
         launchers=row.launchers,
         utilisation=row.utilisation,
     )

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
 from ambs_hpc.queue.schema.account_tables import launcher_node
-from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher
+from ambs_hpc.queue.schema.tables import evaluation, is_running, launcher, unindexed
 from ambs_hpc.queue.sql.clock import now
 from ambs_hpc.queue.sql.row_mapping import launcher_value
 from ambs_hpc.records import Launcher, NewLauncher, Resources
+
+
+class HeldNumber(NamedTuple):
+    """How many evaluations are held, and how many of these run for certain.
+
+    Of the others it is not known: they wait for a slot or are being started, have run for less than a second,
+    or run at a Balsam site, which does not tell where.
+    """
+
+    held: int
+    running: int
+
+
+def count_running() -> ColumnElement[Any]:
+    """Of evaluations that are held, how many run for certain: the node is stored once they do."""
+    return func.count(func.nullif(evaluation.c.node, literal_column("''")))
 
 
 def running_in(connection: Connection, launcher_id: int) -> int:
@@ -17,11 +35,17 @@ def running_in(connection: Connection, launcher_id: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def running_by_launcher(connection: Connection) -> dict[int, int]:
+def held_by_launcher(connection: Connection) -> dict[int, HeldNumber]:
     """How many evaluations each launcher holds; those that hold none are no keys."""
     column = evaluation.c.launcher_id
-    statement = select(column, func.count()).where(is_running).group_by(column)
-    return {row[0]: row[1] for row in connection.execute(statement)}
+    statement = select(column, func.count(), count_running()).where(is_running).group_by(column)
+    return {row[0]: HeldNumber(*row[1:]) for row in connection.execute(statement)}
+
+
+def number_running(connection: Connection, campaign_id: int) -> int:
+    """How many evaluations of the campaign run for certain; the others that are RUNNING are leased."""
+    statement = select(count_running()).where(is_running, unindexed(evaluation.c.campaign_id) == campaign_id)
+    return int(connection.execute(statement).scalar_one())
 
 
 def last_launcher(connection: Connection) -> Launcher | None:

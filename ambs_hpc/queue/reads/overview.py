@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from ambs_hpc.queue.reads.best_results import best_feasible
 from ambs_hpc.queue.reads.campaigns import get_campaign
+from ambs_hpc.queue.reads.launchers import HeldNumber, count_running
 from ambs_hpc.queue.schema.tables import (
     campaign,
     campaign_progress,
@@ -32,6 +33,7 @@ class CampaignLine:
 
     Args:
         counts: evaluations by state, imported results aside.
+        running: those of them that run for certain; the others that are RUNNING are leased.
         added: those of them that people added.
         max_evaluations: the budget; None where it goes on until it is stopped.
         best: the best objective, the first of several, among results known to keep the constraints; None
@@ -46,6 +48,7 @@ class CampaignLine:
     direction: str
     revision: int
     counts: Mapping[State, int]
+    running: int
     added: int
     imported: int
     max_evaluations: int | None
@@ -62,8 +65,8 @@ def campaign_lines(connection: Connection, limit: int | None = None) -> list[Cam
         limit: at most this many; None for all.
     """
     progress, whose = campaign_progress.c, unindexed(evaluation.c.campaign_id)
-    counting = select(whose, func.count()).where(is_running).group_by(whose)
-    running: dict[int, int] = {row[0]: row[1] for row in connection.execute(counting)}
+    counting = select(whose, func.count(), count_running()).where(is_running).group_by(whose)
+    held = {row[0]: HeldNumber(*row[1:]) for row in connection.execute(counting)}
     statement = (
         select(
             campaign.c.id,
@@ -87,7 +90,7 @@ def campaign_lines(connection: Connection, limit: int | None = None) -> list[Cam
 
     def line(row: DatabaseRow) -> CampaignLine:
         best = _best_feasible(connection, row.id) if row.constraints else row.best
-        return _line(row, running.get(row.id, 0), best)
+        return _line(row, held.get(row.id, HeldNumber(0, 0)), best)
 
     return usable(connection.execute(statement).all(), line)
 
@@ -113,7 +116,7 @@ def _best_feasible(connection: Connection, campaign_id: int) -> float | None:
     return rows[0].objective if rows else None
 
 
-def _line(row: Any, running: int, best: float | None) -> CampaignLine:
+def _line(row: Any, held: HeldNumber, best: float | None) -> CampaignLine:
     still = {
         State.PAUSED: row.paused,
         State.DONE: row.done,
@@ -121,14 +124,15 @@ def _line(row: Any, running: int, best: float | None) -> CampaignLine:
         State.CANCELLED: row.cancelled,
     }
     # A claim between the two statements of an isolation level that shows it must not make this negative.
-    ready = max(0, row.enqueued - sum(still.values()) - running)
+    ready = max(0, row.enqueued - sum(still.values()) - held.held)
     return CampaignLine(
         id=row.id,
         name=row.name,
         method=row.method,
         direction=row.direction,
         revision=row.revision,
-        counts={State.READY: ready, State.RUNNING: running, **still},
+        counts={State.READY: ready, State.RUNNING: held.held, **still},
+        running=held.running,
         added=row.added,
         imported=row.imported,
         max_evaluations=row.max_evaluations,

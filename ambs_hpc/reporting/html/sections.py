@@ -35,6 +35,7 @@ def summary(record: CampaignRecord) -> str:
     """The numbers that one looks for first, and the best configurations."""
     own = [row for row in record.evaluations if row.proposal_kind != IMPORTED]
     states = Counter(row.state for row in own)
+    running = sum(row.state is State.RUNNING and bool(row.node) for row in own)  # the others are leased
     best = best_rows(record, BEST_SHOWN)
     pace = record.throughput
     tiles: list[tuple[str, str, object]] = [
@@ -45,7 +46,8 @@ def summary(record: CampaignRecord) -> str:
         ),
         ("done", "done", states[State.DONE]),
         ("failed", "failed", states[State.FAILED]),
-        ("running", "running", states[State.RUNNING]),
+        ("running", "running", running),
+        *([("leased", "leased", states[State.RUNNING] - running)] if states[State.RUNNING] > running else []),
         ("ready", "waiting", states[State.READY]),
         ("cancelled", "cancelled", states[State.CANCELLED]),
         *([("paused", "paused at rungs", states[State.PAUSED])] if states[State.PAUSED] else []),
