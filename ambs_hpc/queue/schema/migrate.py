@@ -30,6 +30,7 @@ REVISIONS = (
     "0014",
     "0015",
     "0016",
+    "0017",
 )
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs
 

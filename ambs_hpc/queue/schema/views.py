@@ -1,6 +1,7 @@
 """The views that people read with psql, sqlite3, pandas and `ambs sql`: stable, see docs/database.md.
 
 A change of a view needs a new migration, which may be empty: the views are created again at each upgrade.
+Anything may stand in a row, and a statement that fails at one shows none: what is no JSON is NULL.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from sqlalchemy import Connection
 from ambs_hpc.problem.goals import MOST_OBJECTIVES
 
 # {time:COLUMN} becomes a UTC timestamp, {minute:COLUMN} its minute, {json:COLUMN} JSON that can be compared,
-# {number:METRICS|NAME} the metric of that name where it is a number, {part:NAME} one of `_PARTS`.
+# {problem:COLUMN} a problem of which parts can be taken, {number:METRICS|NAME} the metric of that name where
+# it is a number, {part:NAME} one of `_PARTS`.
 PLACES = range(1, MOST_OBJECTIVES + 1)
 _VIEWS = {
     "v_evaluations": """
@@ -155,46 +157,77 @@ _VIEWS = {
 NAMES = tuple(_VIEWS)
 
 
+# Escapes that PostgreSQL stores in JSON out of which it then takes nothing: NUL, and halves of characters.
+UNREADABLE_ESCAPE = (
+    r"\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+_IS_READABLE = "CAST({0} AS text) !~ '" + UNREADABLE_ESCAPE.replace("{2}", "{{2}}") + "'"
+_UNREADABLE = """'{{"constraints": [null]}}'"""  # in place of a problem: nobody knows what it asks for
 _EXPANSIONS = {
     "postgresql": {
         "time": "(to_timestamp({}) AT TIME ZONE 'UTC')",
         "minute": "date_trunc('minute', to_timestamp({}) AT TIME ZONE 'UTC')",
-        "json": "CAST({} AS jsonb)",
-        "number": """CASE WHEN json_typeof({0} -> {1}) = 'number'
-                     THEN CAST({0} ->> {1} AS double precision) END""",
+        "json": f"CASE WHEN {_IS_READABLE} THEN CAST({{0}} AS jsonb) END",
+        "problem": f"CASE WHEN {_IS_READABLE} THEN {{0}} ELSE {_UNREADABLE} END",
+        "number": f"""CASE WHEN {_IS_READABLE} THEN
+                         CASE WHEN json_typeof({{0}} -> {{1}}) = 'number'
+                         THEN CAST({{0}} ->> {{1}} AS double precision) END
+                     END""",
         "objectives": """
-            SELECT c.id AS campaign_id, d.name, d.direction, d.place FROM campaign c
+            SELECT c.id AS campaign_id, d.name, d.direction, d.place
+            FROM (SELECT id, {problem:problem} -> 'direction' AS stated FROM campaign) c
             CROSS JOIN LATERAL json_each_text(
-                CASE WHEN json_typeof(c.problem -> 'direction') = 'object' THEN c.problem -> 'direction'
-                ELSE CAST('{}' AS json) END
+                CASE json_typeof(c.stated) WHEN 'object' THEN c.stated ELSE '{}' END
             ) WITH ORDINALITY AS d(name, direction, place)""",
         "constraints": """
             SELECT c.id AS campaign_id, k.one ->> 0 AS metric, k.one ->> 1 AS comparison,
-                   CAST(k.one ->> 2 AS double precision) AS bound
-            FROM campaign c
-            CROSS JOIN LATERAL json_array_elements(COALESCE(c.problem -> 'constraints', '[]')) AS k(one)""",
+                   CASE WHEN json_typeof(k.one -> 2) = 'number'
+                   THEN CAST(k.one ->> 2 AS double precision) END AS bound
+            FROM (SELECT id, {problem:problem} -> 'constraints' AS stated FROM campaign) c
+            CROSS JOIN LATERAL json_array_elements(
+                CASE COALESCE(json_typeof(c.stated), 'null')
+                WHEN 'array' THEN c.stated WHEN 'null' THEN '[]' ELSE '[null]' END
+            ) AS k(one)""",
     },
     "sqlite": {
         "time": "strftime('%Y-%m-%d %H:%M:%f', {}, 'unixepoch')",
         "minute": "strftime('%Y-%m-%d %H:%M:00', {}, 'unixepoch')",
-        "json": "{}",
-        "number": """CASE WHEN json_type({0}, '$."' || {1} || '"') IN ('integer', 'real')
-                     THEN json_extract({0}, '$."' || {1} || '"') END""",
+        "json": "CASE WHEN json_valid({0}) THEN {0} END",
+        "problem": f"CASE WHEN json_valid({{0}}) THEN {{0}} ELSE {_UNREADABLE} END",
+        "number": """CASE WHEN json_valid({0}) AND instr({1}, '"') = 0 THEN
+                         CASE WHEN json_type({0}, '$."' || {1} || '"') IN ('integer', 'real')
+                         THEN json_extract({0}, '$."' || {1} || '"') END
+                     END""",
         "objectives": """
             SELECT c.id AS campaign_id, d.key AS name, d.value AS direction,
                    row_number() OVER (PARTITION BY c.id ORDER BY d.id) AS place
-            FROM campaign c CROSS JOIN json_each(c.problem, '$.direction') d
+            FROM (SELECT id, {problem:problem} AS problem FROM campaign) c
+            CROSS JOIN json_each(c.problem, '$.direction') d
             WHERE json_type(c.problem, '$.direction') = 'object'""",
         "constraints": """
-            SELECT c.id AS campaign_id, json_extract(k.value, '$[0]') AS metric,
-                   json_extract(k.value, '$[1]') AS comparison, json_extract(k.value, '$[2]') AS bound
-            FROM campaign c CROSS JOIN json_each(c.problem, '$.constraints') k""",
+            SELECT k.campaign_id, json_extract(k.one, '$[0]') AS metric,
+                   json_extract(k.one, '$[1]') AS comparison,
+                   CASE WHEN json_type(k.one, '$[2]') IN ('integer', 'real')
+                   THEN json_extract(k.one, '$[2]') END AS bound
+            FROM (
+                SELECT c.id AS campaign_id, CASE d.type WHEN 'array' THEN d.value END AS one
+                FROM (SELECT id, {problem:problem} AS problem FROM campaign) c
+                CROSS JOIN json_each(
+                    CASE COALESCE(json_type(c.problem, '$.constraints'), 'null')
+                    WHEN 'array' THEN json_extract(c.problem, '$.constraints')
+                    WHEN 'null' THEN '[]' ELSE '[null]' END
+                ) d
+            ) k""",
     },
 }
 # A row for each result of a campaign with constraints: how many it breaks, of how many it lacks the metric.
+# Whether one is kept that cannot be read is not known either.
 _PARTS = {
     "feasibility": """
-        SELECT k.id, sum(CASE WHEN k.value IS NULL THEN 1 ELSE 0 END) AS missing,
+        SELECT k.id,
+               sum(CASE WHEN k.comparison IN ('<', '<=', '>', '>=') AND k.value IS NOT NULL
+                             AND k.bound IS NOT NULL THEN 0 ELSE 1 END) AS missing,
                sum(CASE WHEN k.comparison = '<' AND k.value >= k.bound
                           OR k.comparison = '<=' AND k.value > k.bound
                           OR k.comparison = '>' AND k.value <= k.bound
@@ -211,7 +244,7 @@ _PARTS = {
         ) k GROUP BY k.id""",
 }
 _PART = re.compile(r"\{part:(\w+)\}")
-_PLACEHOLDER = re.compile(r"\{(time|minute|json|number):([^}]*)\}")
+_PLACEHOLDER = re.compile(r"\{(time|minute|json|problem|number):([^}]*)\}")
 
 
 def drop_views(connection: Connection) -> None:

@@ -6,10 +6,11 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, and_, case, cast, func
+from sqlalchemy import ColumnElement, Connection, Double, Text, and_, case, cast, func
 
 from ambs_hpc.problem.goals import OBJECTIVE, Constraint, Goals
 from ambs_hpc.queue.schema.tables import evaluation
+from ambs_hpc.queue.schema.views import UNREADABLE_ESCAPE
 
 COMPARISONS: dict[str, Callable[..., ColumnElement[bool]]] = {
     "<": operator.lt,
@@ -29,13 +30,18 @@ def goal_number(connection: Connection, goals: Goals, name: str) -> ColumnElemen
         metrics = json_or_null(connection, column.metrics)  # or one unreadable text ends the statement
         kind = func.json_type(metrics, path)
         return case((kind.in_(["integer", "real"]), cast(func.json_extract(metrics, path), Double)))
-    kind = func.json_typeof(column.metrics[name])
-    return case((kind == "number", column.metrics[name].as_float()))
+    metric = json_or_null(connection, column.metrics)[name]
+    return case((func.json_typeof(metric) == "number", metric.as_float()))
 
 
 def json_or_null(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A JSON column, NULL where it holds something else: SQLite lets anybody write any text there."""
-    return case((func.json_valid(column) == 1, column)) if connection.dialect.name == "sqlite" else column
+    """A JSON column, NULL where it holds what the database takes nothing out of.
+
+    SQLite lets anybody write any text there; PostgreSQL stores escapes that it cannot read.
+    """
+    if connection.dialect.name == "sqlite":
+        return case((func.json_valid(column) == 1, column))
+    return case((cast(column, Text).op("!~")(UNREADABLE_ESCAPE), column))
 
 
 def is_feasible(connection: Connection, goals: Goals) -> ColumnElement[bool]:
