@@ -11,7 +11,7 @@ from ambs_hpc.api.learned_rows import LearnedRows
 from ambs_hpc.insight.evaluation_columns import evaluation_columns
 from ambs_hpc.insight.failure_rules import FailureRule, failure_rules, suspicion
 from ambs_hpc.insight.remedies import remedies, remedy_of_rule
-from ambs_hpc.queue import common_words, failures, reading, sampled_results, stored_failures
+from ambs_hpc.queue import failure_words, failures, reading, sampled_results, stored_failures
 from ambs_hpc.threads import one_thread
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from ambs_hpc.queue import FailureGroup, StoredFailure, StoredResult
+    from ambs_hpc.queue import FailureGroup, FailureWords, StoredFailure, StoredResult
     from ambs_hpc.records import Campaign
 
 MOST_FAILURES_READ, MOST_OF_A_SIGNATURE, MOST_RESULTS = 20_000, 1000, 2000
@@ -30,7 +30,7 @@ class FailureCause:
     """Failures that look alike, and under which configurations they come.
 
     Args:
-        said: their last line, with its numbers where these agree.
+        words: their last line, or that of the newest where these differ.
         rules: the one that explains most first; none where configurations explain nothing.
         suspicion: where there is no rule, what all failures share and no success has, which is not sure.
         failed, succeeded: evaluations that were compared, all within the space as it is now.
@@ -42,7 +42,7 @@ class FailureCause:
     """
 
     group: FailureGroup
-    said: str
+    words: FailureWords
     rules: tuple[FailureRule, ...]
     suspicion: FailureRule | None
     failed: int
@@ -62,7 +62,7 @@ def failure_causes(engine: Engine, campaign: Campaign, most: int) -> list[Failur
     """
     with reading(engine) as connection:
         groups = failures(connection, campaign.id)[:most]
-        said = [common_words(connection, campaign.id, group) for group in groups]
+        said = failure_words(connection, campaign.id, groups)
         failed = stored_failures(connection, campaign.id, MOST_FAILURES_READ)
         sampled = sampled_results(connection, campaign.id, MOST_RESULTS, imported=False)
     if not groups:
@@ -86,7 +86,7 @@ class _Compared(NamedTuple):
 
 
 def _cause(
-    campaign: str, space: Mapping[str, Any], group: FailureGroup, said: str, compared: _Compared
+    campaign: str, space: Mapping[str, Any], group: FailureGroup, words: FailureWords, compared: _Compared
 ) -> FailureCause:
     failed, succeeded, all_succeeded = compared
     rows: list[StoredFailure | StoredResult] = [*failed, *succeeded]
@@ -95,7 +95,7 @@ def _cause(
     rules = failure_rules(columns, is_failed) if succeeded else []
     return FailureCause(
         group,
-        said,
+        words,
         tuple(rules),
         suspicion(columns, is_failed) if succeeded and not rules else None,
         len(failed),

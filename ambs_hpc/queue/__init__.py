@@ -33,11 +33,12 @@ from ambs_hpc.queue.reads.campaigns import (
 )
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.insights import (
+    FailureWords,
     SampledResults,
     StoredFailure,
     StoredResult,
-    common_words,
     ended_before,
+    failure_words,
     pending_before,
     sampled_results,
     stored_failures,
@@ -217,6 +218,7 @@ __all__ = [
     "Event",
     "Evidence",
     "FailureGroup",
+    "FailureWords",
     "FreedSpace",
     "HeldNumber",
     "IdleSince",
@@ -265,7 +267,6 @@ __all__ = [
     "claim",
     "claim_notice",
     "close_waits",
-    "common_words",
     "complete",
     "configurations_of",
     "counts",
@@ -280,6 +281,7 @@ __all__ = [
     "ended_runs",
     "enqueue",
     "fail",
+    "failure_words",
     "failures",
     "find_campaign",
     "finished_since",

@@ -63,7 +63,7 @@ def test_all_kinds_of_failures_are_told_with_numbers_that_agree(any_engine: Engi
         failed = [stock.failure(one, *how) for one, how in zip(claims, said, strict=True)]
         fail(connection, launcher, failed)
     assert summary_of(any_engine, campaign).failed == (
-        "4 x TIMEOUT: ran past its time limit of 60 s; 3 x ERROR: ValueError: # is negative; "
+        "4 x TIMEOUT: ran past its time limit of 60 s; 3 x ERROR, such as: ValueError: 2 is negative; "
         "1 x ERROR: OSError; 2 more of rarer kinds"
     )
 

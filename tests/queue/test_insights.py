@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from ambs_hpc.queue import (
     claim,
@@ -12,6 +12,8 @@ from ambs_hpc.queue import (
     ended_before,
     enqueue,
     fail,
+    failure_words,
+    failures,
     import_results,
     pending_before,
     sampled_results,
@@ -83,3 +85,27 @@ def test_what_is_leased_before_an_evaluation_is_counted(any_engine: Engine) -> N
         assert [waiting_ahead(connection, one, 0) for one in (early, late)] == [1, 2]
         assert waiting_ahead(connection, urgent, 5) == 0
         assert [pending_before(connection, one) for one in (early, late, urgent)] == [0, 1, 0]
+
+
+def test_failures_are_told_in_the_words_of_an_example_by_one_statement(any_engine: Engine) -> None:
+    """A person reads what was said, not `#`; twenty signatures cost one question."""
+    said = [f"Traceback\n  at {line}\nValueError: {line} is negative" for line in range(3)]
+    said += ["ran past its limit of 60 s"] * 2 + ["KeyError", ""]
+    asked: list[str] = []
+    with transaction(any_engine) as connection:
+        campaign = stock.campaign(connection, max_failures=1)
+        stock.evaluations(connection, campaign.id, len(said))
+        launcher = stock.launcher(connection)
+        claims = claim(connection, launcher, len(said))
+        failed = [stock.failure(one, error=words) for one, words in zip(claims, said, strict=True)]
+        fail(connection, launcher, failed)
+        groups = failures(connection, campaign.id)
+        event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        words = failure_words(connection, campaign.id, groups)
+    assert [f"{group.number}{one.told}" for group, one in zip(groups, words, strict=True)] == [
+        "3, such as: ValueError: 2 is negative",
+        "2: ran past its limit of 60 s",
+        "1: (said nothing)",
+        "1: KeyError",
+    ]
+    assert len(asked) == 1

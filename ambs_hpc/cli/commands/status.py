@@ -119,16 +119,20 @@ def _best_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
 
 
 def _failure_status(connection: Connection, campaign: Campaign) -> list[dict[str, Any]]:
-    from ambs_hpc.queue import failures
+    from ambs_hpc.queue import failure_words, failures
 
+    groups = failures(connection, campaign.id)
+    words = failure_words(connection, campaign.id, groups)
     return [
         {
             "kind": group.kind.value,
             "number": group.number,
             "signature": group.signature,
+            "said": one.said,
+            "said_by_all": one.is_of_all,
             "example_id": group.example_id,
         }
-        for group in failures(connection, campaign.id)
+        for group, one in zip(groups, words, strict=True)
     ]
 
 
@@ -237,6 +241,7 @@ def _write_silent(told: dict[str, Any]) -> None:
 def _write(told: dict[str, Any]) -> None:
     from ambs_hpc.api.progress_words import described_states
     from ambs_hpc.cli.shared.output import cell, duration
+    from ambs_hpc.queue import FailureWords
     from ambs_hpc.shown_text import logs_command
     from ambs_hpc.states import FailureKind, State
 
@@ -268,8 +273,9 @@ def _write(told: dict[str, Any]) -> None:
         number, why = told["notices"]["not_sent"], told["notices"]["last_error"]
         write(f"  {number} notices were not sent, the last: {cell(why)}\n")
     for group in told["failures"][:FAILURES_SHOWN]:
+        said = FailureWords(group["said"], group["said_by_all"])
         like = logs_command(group["example_id"], FailureKind(group["kind"]))
-        write(f"  {group['number']} x {group['kind']}: {cell(group['signature'])} ({like})\n")
+        write(f"  {group['number']} x {group['kind']}{cell(said.told)} ({like})\n")
 
 
 def _write_checkpoints(told: dict[str, Any]) -> None:

@@ -199,7 +199,7 @@ def _write_cause(cause: FailureCause) -> None:
     from ambs_hpc.insight.rule_words import rule_lines
 
     group = cause.group
-    write(f"\n{group.number} x {group.kind.value}: {cell(cause.said)}\n")
+    write(f"\n{group.number} x {group.kind.value}{cell(cause.words.told)}\n")
     if cause.failed < group.number or cause.succeeded < cause.all_succeeded:
         write(
             f"  compared: {cause.failed} of them with {cause.succeeded} of {cause.all_succeeded} successes\n"

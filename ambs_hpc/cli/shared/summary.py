@@ -14,9 +14,10 @@ from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.queue import (
     EvaluationRow,
     FailureGroup,
+    FailureWords,
     best,
-    common_words,
     counts,
+    failure_words,
     failures,
     first_proposal,
     goals_of_stored,
@@ -74,7 +75,7 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
         notes = [result_note(connection, one.id) for one in leading]
         notes += [outside_note(campaign, one.configuration) for one in leading]
         groups = failures(connection, campaign.id)
-        said = [common_words(connection, campaign.id, one) for one in groups[:FAILURES_TOLD]]
+        said = failure_words(connection, campaign.id, groups[:FAILURES_TOLD])
         broken = [why_infeasible(goals_of_stored(campaign), one) for one in leading]
         standing = standing_of(connection, campaign)
         first = None
@@ -96,9 +97,9 @@ def summary_of(engine: Engine, campaign: Campaign) -> Summary:
     )
 
 
-def _failed(groups: Sequence[FailureGroup], said: Sequence[str]) -> str:
+def _failed(groups: Sequence[FailureGroup], said: Sequence[FailureWords]) -> str:
     """The kinds of failures with what they said, and how many more kinds there are."""
-    told = [f"{one.number} x {one.kind.value}: {words}" for one, words in zip(groups, said, strict=False)]
+    told = [f"{one.number} x {one.kind.value}{words.told}" for one, words in zip(groups, said, strict=False)]
     rarer = sum(one.number for one in groups[len(said) :])
     return "; ".join([*told, f"{rarer} more of rarer kinds"] if rarer else told)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select
@@ -43,6 +43,18 @@ class StoredFailure(NamedTuple):
     kind: FailureKind
     signature: str
     node: str
+
+
+class FailureWords(NamedTuple):
+    """The last line of what failures of one signature said: of all of them, or of the newest one."""
+
+    said: str
+    is_of_all: bool
+
+    @property
+    def told(self) -> str:
+        """To be put behind their kind."""
+        return f": {self.said}" if self.is_of_all else f", such as: {self.said}"
 
 
 def sampled_results(
@@ -110,21 +122,27 @@ def _failure(row: DatabaseRow) -> StoredFailure:
     return StoredFailure(row.id, configuration_in(row.configuration, row.id), kind, row.signature, row.node)
 
 
-def common_words(connection: Connection, campaign_id: int, group: FailureGroup) -> str:
-    """What failures of one signature said last, with its numbers where these agree in all of them."""
-    if "#" not in group.signature:
-        return group.signature
-    column = evaluation.c
-    statement = select(func.min(column.error), func.max(column.error)).where(
-        is_failed,
-        is_from_here,
-        column.campaign_id == campaign_id,
-        column.failure_kind == group.kind.value,
-        column.signature == group.signature,
+def failure_words(
+    connection: Connection, campaign_id: int, groups: Sequence[FailureGroup]
+) -> list[FailureWords]:
+    """What failures of a campaign said, group by group, by one statement for all of them."""
+    column, alike = evaluation.c, (evaluation.c.failure_kind, evaluation.c.signature)
+    cut = [group.signature for group in groups if "#" in group.signature]
+    of_each = (
+        select(*alike, func.min(column.error), func.max(column.error), func.max(column.id).label("example"))
+        .where(is_failed, is_from_here, column.campaign_id == campaign_id, column.signature.in_(cut))
+        .group_by(*alike)
+        .subquery()
     )
-    first, last = connection.execute(statement).one()
-    lines = [line.strip() for line in (first or "").splitlines() if line.strip()]
-    return lines[-1][: len(group.signature) + LONGEST_NUMBERS] if lines and first == last else group.signature
+    statement = select(of_each, column.error).join(of_each, of_each.c.example == column.id)
+    found = {(row[0], row[1]): row[2:] for row in (connection.execute(statement) if cut else ())}
+    words = []
+    for group in groups:
+        first, last, _, error = found.get((group.kind.value, group.signature), ("", "", 0, ""))
+        lines = [line.strip() for line in error.splitlines() if line.strip()]
+        said = lines[-1][: len(group.signature) + LONGEST_NUMBERS] if lines else group.signature
+        words.append(FailureWords(said or "(said nothing)", first == last))
+    return words
 
 
 def ended_before(
