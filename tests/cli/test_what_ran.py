@@ -66,9 +66,24 @@ def test_status_and_show_say_with_what_it_ran(engine: Engine) -> None:
         "last_error": "notify.webhook at chat answered 500",
     }
     assert len(one["launchers_differ"]) == 1
+    assert "earlier launchers" not in status
     assert "ran with       git aaaaaaaaaa; Python 3.11.7; ambs_hpc 0.1.0" in said("show", "1")
     shown = json.loads(said("show", "1", "--json"))["provenance"]
     assert (shown["launcher_id"], shown["host"], shown["facts"]) == (launcher, "node1", FACTS)
+
+
+def test_status_counts_earlier_changes_of_what_ran(engine: Engine) -> None:
+    """The newest is told; a person who sees no more would take it for the only one."""
+    campaign, launcher = campaigns.ended(engine)
+    with transaction(engine) as connection:
+        for number in range(4):
+            note_provenance(connection, campaign.id, launcher, {**FACTS, "python": f"3.1{number}"}, "node1")
+            launcher = stock.launcher(connection)
+    told = [line for line in said("status").splitlines() if "differ" in line]
+    assert told == [
+        f"  launcher {launcher - 1} differs from launcher {launcher - 2}: Python 3.12 -> 3.13",
+        "  2 earlier launchers differed from the one before: ambs status --json",
+    ]
 
 
 def test_export_says_what_is_new_and_how_to_look_at_it(engine: Engine, tmp_path: Path) -> None:

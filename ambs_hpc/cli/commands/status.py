@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ambs_hpc.records import Campaign, Launcher
 
 FAILURES_SHOWN = 5
-DIFFERENCES_SHOWN = 3  # between launchers, the newest
 LATELY = 20  # evaluations whose share from sources says how far these are trusted now
 
 
@@ -267,8 +266,10 @@ def _write(told: dict[str, Any]) -> None:
         write(f"  proposed from these: {told['proposed_from_sources']} evaluations, {lately}\n")
     _write_checkpoints(told["checkpoints"])
     write(f"  search {'alive' if told['search_alive'] else 'not running'}\n")
-    for words in told["launchers_differ"][-DIFFERENCES_SHOWN:]:
+    for words in told["launchers_differ"][-1:]:
         write(f"  {cell(words)}\n")
+    if earlier := told["launchers_differ"][:-1]:
+        write(f"  {len(earlier)} earlier launchers differed from the one before: ambs status --json\n")
     if told["notices"]["not_sent"]:
         number, why = told["notices"]["not_sent"], told["notices"]["last_error"]
         write(f"  {number} notices were not sent, the last: {cell(why)}\n")
