@@ -52,6 +52,8 @@ from ambs_hpc.timing import DATABASE_RETRY_SECONDS, STALE_AFTER_SECONDS
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from ambs_hpc.search import Searcher
+
 logger = logging.getLogger(__name__)
 
 ASKED_AT_ONCE = 16  # launchers start on the first proposals of a large batch while the rest is made
@@ -79,11 +81,11 @@ class SearchLoop:
         self._hopeless_after, self._first_endings = hopeless_after, FirstEndings(None)
         self._engine, self._campaign, self._slots, self._clock = engine, campaign, slots, clock
         self._ownership = Ownership(clock)
-        self._searcher = searcher_for(campaign.definition)
+        self._searcher: Searcher  # as `_legal` of what the database holds, once it is rebuilt
         self._rungs = RungFeed(campaign.id)
         self._has_goals = False  # several objectives, or constraints: then metrics are read
         self._has_rungs = False  # a fidelity: then values on rungs are read, and what is paused is promoted
-        self._legal: LegalRows = LegalRows(campaign)
+        self._legal: LegalRows
         self._uncounted: set[int] = set()  # ordinals of what lies outside of the newest space
         self._is_rebuilt = False
         self._cursor = 0

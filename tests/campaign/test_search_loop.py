@@ -83,6 +83,22 @@ def go_back(engine: Engine, kept: int) -> None:
         )
 
 
+def test_the_searcher_is_built_once_at_the_start(any_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large space, or from sources, that takes seconds in which slots wait."""
+    built: list[str] = []
+
+    def noted(name: str) -> None:
+        make = getattr(loop_module, name)
+        monkeypatch.setattr(loop_module, name, lambda *given: built.append(name) or make(*given))
+
+    noted("searcher_for")
+    noted("LegalRows")
+    loop, *_ = searching(any_engine)
+    loop.step()
+    loop.close()
+    assert sorted(built) == ["LegalRows", "searcher_for"]
+
+
 def test_a_database_that_went_back_is_noticed(any_engine: Engine) -> None:
     """It proposed nothing more, and waited for ever for what the database did not have."""
     loop, campaign, _ = searching(any_engine)
