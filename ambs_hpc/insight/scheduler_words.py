@@ -14,6 +14,8 @@ class Remedy(NamedTuple):
 
 
 _FEWER = "fewer nodes or less time start sooner: ambs submit --nodes N --time T"
+_LESS_TIME = "less time may end before that: ambs submit --time T"
+_WHICH_ARE_UP = "no request starts before enough nodes are up: sinfo, or: pbsnodes -a"
 # Searched for in this order, in what the scheduler said of an allocation that waits. {id} is its own id.
 _MEANINGS: tuple[tuple[str, Remedy], ...] = (
     (r"JobHeldUser|user_hold", Remedy("you hold it", "scontrol release {id}, or: qrls {id}")),
@@ -36,9 +38,15 @@ _MEANINGS: tuple[tuple[str, Remedy], ...] = (
         ),
     ),
     (
-        r"ReqNodeNotAvail|Reserved|maintenance|Reservation",
-        Remedy("nodes are reserved, down or under maintenance", _FEWER),
+        # Slurm's sentence has underscores in some outputs; PBS tells the total of what is up as T.
+        r"(?<![a-z])DOWN(?![a-z])|DRAINED|UnavailableNodes|total nodes|\bT: 0\b",
+        Remedy("nodes that it needs are down, drained or reserved", _WHICH_ARE_UP),
     ),
+    (
+        r"Reserved|maintenance|Reservation",
+        Remedy("nodes are reserved, or will be under maintenance", _LESS_TIME),
+    ),
+    (r"ReqNodeNotAvail", Remedy("nodes that it needs are not there now", _WHICH_ARE_UP)),
     (
         r"PartitionDown|PartitionInactive|queue .*(stopped|not started|disabled)",
         Remedy("the queue is closed", "ambs check -q QUEUE"),
@@ -50,7 +58,7 @@ _MEANINGS: tuple[tuple[str, Remedy], ...] = (
         ),
     ),
     (r"Priority", Remedy("others come first", _FEWER)),
-    (r"Resources|Insufficient|Not enough", Remedy("nodes are busy", _FEWER)),
+    (r"Resources|Insufficient|Not enough", Remedy("not enough nodes are free", _FEWER)),
 )
 
 

@@ -211,16 +211,24 @@ def test_nobody_is_there() -> None:
     assert because(None, None)[0][2].startswith("ambs search PROBLEM")
 
 
+DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+
+
 @pytest.mark.parametrize(
     ("words", "meaning", "command"),
     [
         ("PENDING JobHeldUser", "you hold it", "scontrol release 7, or: qrls 7"),
         ("PENDING Dependency", "waits for the end", "ambs allocations"),
         ("PENDING Priority", "others come first", "less time"),
-        ("Not Running: Insufficient amount of resource: ncpus", "nodes are busy", "fewer nodes"),
+        ("Not Running: Insufficient amount of resource: ncpus", "not enough nodes are free", "fewer nodes"),
+        ("Insufficient amount of resource: ncpus (R: 4 A: 0 T: 0)", "are down", "before enough nodes are up"),
+        (f"PENDING ({DOWN})", "are down, drained", "before enough nodes are up"),
+        (f"PENDING ({DOWN.replace(' ', '_')})", "are down, drained", "before enough nodes are up"),
+        ("PENDING (ReqNodeNotAvail, UnavailableNodes:n[1-4])", "are down", "before enough nodes are up"),
+        ("PENDING (PartitionDown)", "the queue is closed", "ambs check"),
         ("PENDING QOSMaxJobsPerUserLimit", "a limit of your user", "ambs check"),
         ("Can Never Run: can't fit in the largest node", "can ever satisfy it", "cancel"),
-        ("PENDING (ReqNodeNotAvail, Reserved for maintenance)", "under maintenance", "fewer nodes"),
+        ("PENDING (ReqNodeNotAvail, Reserved for maintenance)", "under maintenance", "less time"),
         ("something new", "", ""),
     ],
 )

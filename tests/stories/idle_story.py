@@ -241,7 +241,11 @@ def drained(it: Stage) -> None:
     it.shell("scontrol", "update", f"NodeName=n[1-{NODES}]", "State=DRAIN", "Reason=disks")
     it.ambs("submit", "-n", "1", "-t", "6")
     wait_until(lambda: "PENDING" in it.allocations()[0]["detail"], 30, 1.0)
-    it.paste(it.why("allocation_waits", "is QUEUED; slurm says: PENDING"))
+    look = it.why("allocation_waits", "is QUEUED; slurm says: PENDING")
+    it.paste(look)
+    told = it.ambs(*look.split()[1:])
+    print(told)
+    assert "fewer nodes" not in told
     it.shell("scontrol", "update", f"NodeName=n[1-{NODES}]", "State=RESUME")
     wait_until(it.is_running, 90, 1.0)
     it.end_allocations()
