@@ -30,6 +30,8 @@ class ComparedCampaign:
         node_hours: (n,) of each.
         imported: number of results of elsewhere that it knew.
         failures: how many failed; None where that is all that are NaN.
+        outside: of how many of its `results` it is known that they lie outside of its newest space, which was
+            revised.
         costs: (n, m) all objectives, to be minimised, NaN as in `objectives`; None where they do not matter.
     """
 
@@ -39,6 +41,8 @@ class ComparedCampaign:
     node_hours: Array
     imported: int = 0
     failures: int | None = None
+    outside: int = 0
+    results: int = 0
     costs: Array | None = None
 
 

@@ -84,6 +84,17 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
         compared("bb", "--db", str(database))
 
 
+def test_results_outside_of_a_revised_space_are_told(tmp_path: Path) -> None:
+    """The best of a space that nobody may use any more says nothing of the search in what is left."""
+    database = tmp_path / "ambs.db"
+    space = space_to_json(build_space({"lr": (0.0, 1.0), "layers": (0, 9)}))
+    make(database, "a", [1.0, 2.0, 3.0], problem={"space": space})
+    make(database, "b", [1.0, 2.0, 3.0], problem={"space": narrowed(space, "lr=0..0.5"), "was": {}})
+    _, said = compared("a", "b", "--db", str(database))
+    assert "1 of 3 results of b lie outside of the space that it searches now, and count here: " in said
+    assert "results of a" not in said
+
+
 def test_spaces_that_differ_in_a_default_or_an_order_are_one(tmp_path: Path) -> None:
     """A space that was narrowed and one that was written so are searched alike."""
     database = tmp_path / "ambs.db"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,6 +43,7 @@ Figure = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Draw it: .png, .pdf or .svg.")
 ]
 SHOWN_DIFFERENCES = 3  # of two spaces, in a line
+MOST_RESULTS = 10_000  # of which it is asked whether they lie in the space of now
 
 Objective = Annotated[
     str | None,
@@ -135,6 +137,7 @@ def _compared(connection: object, campaign: Campaign, objective: str | None) -> 
     name = goals.chosen(None if is_volume else objective)
     runs = queue.ended_runs(connection, campaign.id, with_metrics=not goals.is_plain)  # type: ignore[arg-type]  # a Connection
     objectives = [_value(goals, name, one) for one in runs]
+    outside, results = _outside(connection, campaign)
     return ComparedCampaign(
         label=campaign.name,
         group=name_of_seeds(campaign.name),
@@ -142,8 +145,21 @@ def _compared(connection: object, campaign: Campaign, objective: str | None) -> 
         node_hours=np.array([one.node_seconds / 3600 for one in runs], dtype=float),
         imported=queue.marks_of(connection, campaign.id).imported,  # type: ignore[arg-type]  # a Connection
         failures=sum(one.objective is None for one in runs),
+        outside=outside,
+        results=results,
         costs=np.array([_costs(goals, one) for one in runs]).reshape(len(runs), -1) if is_volume else None,
     )
+
+
+def _outside(connection: Any, campaign: Campaign) -> tuple[int, int]:
+    """How many results lie outside of the space that is searched now, and how many there are."""
+    if "was" not in campaign.definition.problem:  # never revised
+        return 0, 0
+    from ambs_hpc.api.learned_rows import LearnedRows
+    from ambs_hpc.queue import sampled_results
+
+    results = sampled_results(connection, campaign.id, MOST_RESULTS, imported=False).results
+    return len(results) - len(LearnedRows(campaign).of(results)), len(results)
 
 
 def _is_volume(goals: Goals, objective: str | None) -> bool:
@@ -234,7 +250,12 @@ def _differences(found: Found, *, of_one: bool) -> list[str]:
 
     first = found[0][0]
     differences = []
-    for campaign, _ in found:
+    for campaign, one in found:
+        if one.outside:
+            differences.append(
+                f"{one.outside} of {one.results} results of {one.label} lie outside of the space that it "
+                f"searches now, and count here: ambs space {quote(campaign.name)}."
+            )
         goals = goals_of_stored(campaign)
         if goals.has_several and of_one:
             of = ", ".join(goals.names)
