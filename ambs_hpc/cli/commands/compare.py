@@ -250,11 +250,11 @@ def _differences(found: Found, *, of_one: bool) -> list[str]:
 
     first = found[0][0]
     differences = []
-    for campaign, one in found:
-        if one.outside:
+    for campaign, compared in found:
+        if compared.outside:
             differences.append(
-                f"{one.outside} of {one.results} results of {one.label} lie outside of the space that it "
-                f"searches now, and count here: ambs space {quote(campaign.name)}."
+                f"{compared.outside} of {compared.results} results of {compared.label} lie outside of the "
+                f"space that it searches now, and count here: ambs space {quote(campaign.name)}."
             )
         goals = goals_of_stored(campaign)
         if goals.has_several and of_one:
