@@ -33,7 +33,7 @@ def test_status_tells_leased_from_running(
     status(db=any_url)
     said = capsys.readouterr().out
     assert "digits (ambs) of 100: 2 ready, 2 running, 4 leased\n" in said
-    assert "launcher 1 on node1: 4 slots, 6 evaluations leased, 2 of them known to run" in said
+    assert "launcher 1 on node1: 4 slots, holds 6 evaluations, 2 of them known to run" in said
     status(db=any_url, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert (told["campaigns"][0]["counts"]["RUNNING"], told["campaigns"][0]["running"]) == (6, 2)

@@ -213,7 +213,7 @@ def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
     where = f" in {told['allocation']}" if told["allocation"] else ""
     words = [f"{told['running']} of {told['slots']} slots busy"]
     if told["held"] > told["running"]:  # of short ones it is not known which of them run
-        words = [f"{told['slots']} slots, {told['held']} evaluations leased"]
+        words = [f"{told['slots']} slots, holds {told['held']} evaluations"]
         words[0] += f", {told['running']} of them known to run" if told["running"] else ""
     if told["utilisation"] is not None:
         words[0] += f", {told['utilisation']:.0%} of slot-time so far"
