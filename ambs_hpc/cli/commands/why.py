@@ -175,6 +175,8 @@ def _as_dict(cause: FailureCause) -> dict[str, Any]:
     return {
         "kind": cause.group.kind.value,
         "signature": cause.group.signature,
+        "said": cause.words.said,
+        "said_by_all": cause.words.is_of_all,
         "number": cause.group.number,
         "example_id": cause.group.example_id,
         "compared": {"failed": cause.failed, "succeeded": cause.succeeded},
