@@ -10,6 +10,8 @@ from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ambs_hpc.insight.functional_anova import Importance, VarianceShare
 
 POORLY_EXPLAINED = 0.3  # of the variance: below this the forest has learned next to nothing
@@ -78,7 +80,8 @@ def importance(
         return
     if goals.has_several:
         write(f"objective {name} of {', '.join(goals.names)}; another one by --objective NAME\n")
-    _write(found, chosen.name, sampled.number, outside)
+    others = [one for one in dict.fromkeys((*goals.names, *goals.metrics)) if one != name]
+    _write(found, chosen.name, sampled.number, outside, others)
 
 
 def _check_best(best: float | None) -> None:
@@ -98,7 +101,8 @@ def _capped(objectives: list[float], share: float, direction: str) -> list[float
     return [better(one, worst) for one in objectives]
 
 
-def _write(found: Importance, name: str, number: int, outside: int) -> None:
+def _write(found: Importance, name: str, number: int, outside: int, others: Sequence[str]) -> None:
+    """`others`: what counts beside the one objective, other objectives and what is constrained."""
     from ambs_hpc.cli.shared.output import cell, print_table
 
     sampled = f" of {number}" if found.rows < number else ""
@@ -120,10 +124,13 @@ def _write(found: Importance, name: str, number: int, outside: int) -> None:
         return
     idle = [one.names[0] for one in found.parameters if one.share < IDLE]
     idle = [one for one in idle if not any(one in pair.names for pair in found.pairs if pair.share >= IDLE)]
-    if idle and len(idle) < len(found.parameters):
-        write(
-            f"Next to no effect: {cell(', '.join(idle))}. To search without one, at a value of your choice:\n"
-        )
+    if not idle or len(idle) == len(found.parameters):
+        return
+    told = f"Next to no effect: {cell(', '.join(idle))}"
+    if others:
+        write(f"{told}; of what else counts ({cell(', '.join(others))}) this says nothing.\n")
+    else:
+        write(f"{told}. To search without one, at a value of your choice:\n")
         write(f"  ambs space {cell(name)} --pin {cell(idle[-1])}=VALUE --dry-run\n")
 
 
