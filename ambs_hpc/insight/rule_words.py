@@ -26,10 +26,11 @@ def rule_lines(rule: FailureRule, kind: str, command: str | None) -> Iterator[st
 
 def suspicion_line(rule: FailureRule, succeeded: int) -> str:
     """What all failures share, and that it is not sure."""
+    share = f"{rule.p_value:.0%}" if rule.p_value >= 0.01 else f"{100 * rule.p_value:.1g}%"
     having = "has" if len(rule.conditions) == 1 else "has them all"
     return (
         f"too few to be sure: all {rule.all_failed} have {rule.words}, and none of the {succeeded} successes "
-        f"{having} (chance has such in {100 * rule.p_value:.1g}% of all cases at most)"
+        f"{having} (chance has such in {share} of all cases at most)"
     )
 
 

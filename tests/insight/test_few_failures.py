@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, Integer
 
@@ -98,6 +100,10 @@ def test_too_few_failures_are_a_suspicion_with_its_counts() -> None:
         "too few to be sure: all 4 have kernel = linear and scaler = none, and none of the 23 successes has "
     )
     assert 0.01 < seen.p_value < 0.1
+    for chance, words in ((0.28, "28%"), (0.052, "5%"), (0.0003, "0.03%")):
+        assert f"(chance has such in {words} of all cases" in suspicion_line(
+            replace(seen, p_value=chance), 23
+        )
 
 
 def test_chance_is_no_suspicion() -> None:

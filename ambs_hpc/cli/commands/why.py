@@ -226,7 +226,10 @@ def _without_rule(cause: FailureCause) -> str:
         return "nothing has succeeded, so that there is nothing to compare with: look at what it says"
     if cause.failed < min(LEAST_FAILURES, cause.group.number):
         outside = cause.group.number - cause.failed
-        return f"{outside} of them lie outside of the space as it is now, and are left out"
+        return (
+            f"{outside} of them lie outside of the space as it is now, and are left out; run again, they do "
+            "not count"
+        )
     if cause.failed < LEAST_FAILURES:
         return f"too few for a rule: at least {LEAST_FAILURES} failures are compared with the successes"
     return (
