@@ -30,6 +30,7 @@ from ambs_hpc.queue.reads.campaigns import (
     has_unproposed,
     is_search_alive,
     list_campaigns,
+    search_owner,
 )
 from ambs_hpc.queue.reads.database_identity import campaign_uid, database_uid
 from ambs_hpc.queue.reads.insights import (
@@ -371,6 +372,7 @@ __all__ = [
     "running_in",
     "sampled_results",
     "search_heartbeat",
+    "search_owner",
     "show_evaluation",
     "silent_launchers",
     "site_of_allocation",

@@ -57,13 +57,15 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
 
 def _launchers_status(connection: Connection) -> dict[str, Any]:
     """Those alive, those that hold evaluations in silence, and where none is alive the last one."""
+    from ambs_hpc.api.reasons.known_deaths import is_launcher_dead
     from ambs_hpc.queue import held_by_launcher, holders, last_launcher, live_launchers
 
-    alive, held = live_launchers(connection, STALE_AFTER_SECONDS), held_by_launcher(connection)
+    held = held_by_launcher(connection)
+    alive = [one for one in live_launchers(connection, STALE_AFTER_SECONDS) if not is_launcher_dead(one)]
     silent = [
         one
         for one in holders(connection)
-        if not one.ended and one.heartbeat_age_seconds > STALE_AFTER_SECONDS
+        if is_launcher_dead(one) or (not one.ended and one.heartbeat_age_seconds > STALE_AFTER_SECONDS)
     ]
     newest = None if alive else last_launcher(connection)
     return {
@@ -74,8 +76,9 @@ def _launchers_status(connection: Connection) -> dict[str, Any]:
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    from ambs_hpc.api.reasons.known_deaths import lives_search
     from ambs_hpc.insight.provenance_words import departures
-    from ambs_hpc.queue import counts, is_search_alive, marks_of, number_running, provenance_of, throughput
+    from ambs_hpc.queue import counts, marks_of, number_running, provenance_of, throughput
 
     pace = throughput(connection, campaign.id)
     marks = marks_of(connection, campaign.id)
@@ -92,7 +95,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "goals": _goal_status(connection, campaign),
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
-        "search_alive": is_search_alive(connection, campaign.id, STALE_AFTER_SECONDS),
+        "search_alive": lives_search(connection, campaign.id),
         **_source_status(connection, campaign),
         "launchers_differ": [one.words for one in departures(provenance_of(connection, campaign.id))],
         "notices": _notice_status(connection, campaign),
@@ -187,6 +190,7 @@ def _without_launcher(connection: Connection) -> str:
 
 
 def _launcher_status(connection: Connection, one: Launcher, held_by: dict[int, HeldNumber]) -> dict[str, Any]:
+    from ambs_hpc.api.reasons.known_deaths import is_launcher_dead
     from ambs_hpc.queue import HeldNumber, get_allocation
 
     in_allocation = one.identity.allocation_id
@@ -202,6 +206,7 @@ def _launcher_status(connection: Connection, one: Launcher, held_by: dict[int, H
         "utilisation": one.utilisation,
         "idle": one.idle,
         "ended": one.ended,
+        "dead": is_launcher_dead(one),
         "heartbeat_age_seconds": one.heartbeat_age_seconds,
     }
 
@@ -219,7 +224,9 @@ def _write_launcher(told: dict[str, Any], *, last: bool = False) -> None:
         words[0] += f", {told['utilisation']:.0%} of slot-time so far"
     if told["idle"]:
         words.append(cell(told["idle"]))
-    if last and not told["ended"]:
+    if told["dead"]:
+        words.append("it is dead")
+    elif last and not told["ended"]:
         words.append(f"no sign of life for {duration(told['heartbeat_age_seconds'])}")
     write(f"  {which} on {cell(told['host'])}{where}: {'; '.join(words)}\n")
 
@@ -228,13 +235,15 @@ def _write_silent(told: dict[str, Any]) -> None:
     """Say who holds evaluations and gives no sign of life, and what becomes of them."""
     from ambs_hpc.cli.shared.output import cell, duration
 
-    silence = duration(told["heartbeat_age_seconds"])
-    if told["allocation"]:
+    silence = f"has been silent for {duration(told['heartbeat_age_seconds'])}"
+    if told["dead"]:
+        silence, then = "is dead", "they go back to the queue with the next launcher or search that looks"
+    elif told["allocation"]:
         then = f"its evaluations are freed when the scheduler says that {told['allocation']} is over"
     else:
         then = f"it is given up after {duration(hand_started_silence_seconds())}, by a launcher that is alive"
     who = f"launcher {told['id']} on {cell(told['host'])}"
-    write(f"  {who} holds {told['held']} evaluations and has been silent for {silence}: {then}\n")
+    write(f"  {who} holds {told['held']} evaluations and {silence}: {then}\n")
 
 
 def _write(told: dict[str, Any]) -> None:

@@ -116,6 +116,7 @@ def _launcher_rows(seen: SeenLauncher, snapshot: Snapshot) -> Iterator[ShownRow]
     silence = one.heartbeat_age_seconds
     used = "" if one.utilisation is None else f"{one.utilisation:.0%} of slot-time used"
     said = f"SILENT for {duration(silence)}" if silence > STALE_AFTER_SECONDS else used
+    said = "DEAD" if seen.is_dead else said
     where = f"{seen.allocation} on {one.identity.host}" if seen.allocation else one.identity.host
     held, running = seen.number
     busy = f"{running} of {slots}" + (f", {held - running} leased" if held > running else "")

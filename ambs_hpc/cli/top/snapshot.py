@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ambs_hpc import queue
+from ambs_hpc.api.reasons.known_deaths import is_launcher_dead
 from ambs_hpc.states import State
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
@@ -44,6 +45,7 @@ class SeenLauncher(NamedTuple):
 
     launcher: Launcher
     number: queue.HeldNumber
+    is_dead: bool
     allocation: str  # the scheduler's id; "" where it was started by hand
 
 
@@ -126,6 +128,7 @@ def _launchers(connection: Connection) -> list[SeenLauncher]:
         SeenLauncher(
             one,
             held.get(one.id, queue.HeldNumber(0, 0)),
+            is_launcher_dead(one),
             names.get(one.identity.allocation_id or 0, ""),
         )
         for one in (*alive, *silent)

@@ -53,6 +53,13 @@ def is_search_alive(connection: Connection, campaign_id: int | None, stale_after
     return connection.execute(statement.limit(1)).first() is not None
 
 
+def search_owner(connection: Connection, campaign_id: int) -> str:
+    """Which process has the campaign's search, as it has named itself; "" for none."""
+    progress = campaign_progress.c
+    statement = select(progress.search_owner).where(progress.campaign_id == campaign_id)
+    return connection.execute(statement).scalar() or ""
+
+
 def has_unproposed(connection: Connection, campaign_ids: Sequence[int] | None) -> bool:
     """Whether the budget of any of these campaigns, of all when None, allows further proposals."""
     progress = campaign_progress.c
