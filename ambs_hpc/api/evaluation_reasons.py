@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ambs_hpc.api.learned_rows import LearnedRows
 from ambs_hpc.api.objectives.front_place import FrontStanding, front_standing
+from ambs_hpc.api.reasons.known_deaths import is_launcher_dead
 from ambs_hpc.api.reasons.problem_files import allow_command, can_submit
 from ambs_hpc.errors import RowUnusable
 from ambs_hpc.insight.nearest_known import NearestKnown, nearest_known
@@ -20,6 +21,7 @@ from ambs_hpc.queue import (
     get_allocation,
     get_campaign,
     goals_of_stored,
+    holders,
     list_allocations,
     live_launchers,
     pending_before,
@@ -31,6 +33,7 @@ from ambs_hpc.queue import (
     tell_fault,
     waiting_ahead,
 )
+from ambs_hpc.shown_text import duration
 from ambs_hpc.states import State
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
@@ -67,12 +70,19 @@ class KnownThen:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReasons:
-    """An evaluation with its reasons; `waiting` is empty unless it is READY, `front` None without a front."""
+    """An evaluation with its reasons.
+
+    Args:
+        waiting: empty unless it is READY.
+        front: None without a front.
+        unsure: while it is RUNNING, what speaks against that: its launcher is dead or silent; "" for nothing.
+    """
 
     story: EvaluationStory
     known: KnownThen
     waiting: tuple[WaitingReason, ...]
     front: FrontStanding | None = None
+    unsure: str = ""
 
 
 def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
@@ -88,7 +98,19 @@ def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
         pending = pending_before(connection, evaluation_id)
         waiting = _waiting(connection, story) if story.row.state is State.READY else []
         front = front_standing(connection, story.campaign, evaluation_id)
-    return EvaluationReasons(story, _known(story, ended, pending, results, failed), tuple(waiting), front)
+        unsure = _unsure(connection, story.row.launcher_id) if story.row.state is State.RUNNING else ""
+    known = _known(story, ended, pending, results, failed)
+    return EvaluationReasons(story, known, tuple(waiting), front, unsure)
+
+
+def _unsure(connection: Connection, launcher_id: int | None) -> str:
+    for one in holders(connection):
+        who = f"launcher {one.id} on {one.identity.host}"
+        if one.id == launcher_id and is_launcher_dead(one):
+            return f"{who} is dead: it goes back to the queue with the next launcher or search that looks"
+        if one.id == launcher_id and one.heartbeat_age_seconds > STALE_AFTER_SECONDS:
+            return f"{who} has been silent for {duration(one.heartbeat_age_seconds)}"
+    return ""
 
 
 def _known(
@@ -138,6 +160,8 @@ def _waiting(connection: Connection, story: EvaluationStory) -> list[WaitingReas
     )
     launchers = []
     for one in live_launchers(connection, STALE_AFTER_SECONDS):
+        if is_launcher_dead(one):
+            continue
         held_in = one.identity.allocation_id
         allocation = None if held_in is None else get_allocation(connection, held_in)
         ends_at = None if allocation is None else allocation.ends_at

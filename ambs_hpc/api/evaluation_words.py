@@ -105,6 +105,10 @@ def _of_state(reasons: EvaluationReasons) -> Iterator[str]:
         case State.READY:
             yield from _of_waiting(reasons)
         case State.RUNNING:
+            if reasons.unsure:
+                yield f"attempt {row.attempt}, perhaps lost: {cell(reasons.unsure)}"
+                yield "  ambs why idle"
+                return
             if not row.node:
                 yield f"leased: attempt {row.attempt}, by launcher {row.launcher_id}; not known to run yet"
                 yield f"  ambs show {row.id}"

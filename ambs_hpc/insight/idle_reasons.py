@@ -124,8 +124,10 @@ def idle_reasons(
         can_submit: whether the folder names a site with a batch system.
     """
     found: list[WaitingReason] = []
-    if not waiting and not any(one.most is None or one.proposed < one.most for one in supplies):
-        holders = [one for one in holders if not _is_over(one)]  # nobody needs another one
+    is_all_proposed = not any(one.most is None or one.proposed < one.most for one in supplies)
+    if any(one.silent_seconds is None for one in holders) or (is_all_proposed and not waiting):
+        # A dead one of which nothing is left needs no successor.
+        holders = [one for one in holders if one.fate != "dead" or one.running or one.allocation]
     for one in holders:
         found += [_silent(one)] if one.silent_seconds is not None else _of_launcher(one, supplies, waiting)
     inside = {one.allocation.id for one in holders if one.allocation is not None}
@@ -133,11 +135,6 @@ def idle_reasons(
     if not holders and not coming:
         found.append(_nobody(waiting, supplies, last_over, can_submit=can_submit))
     return found
-
-
-def _is_over(one: SlotHolder) -> bool:
-    """Whether it is as if the launcher had ended: it is dead, holds nothing, and no allocation goes on."""
-    return one.fate == "dead" and not one.running and one.allocation is None
 
 
 def _again(one: Allocation | None, nodes: int = 1, limit_seconds: float | None = None) -> str:

@@ -209,6 +209,8 @@ def test_nobody_is_there() -> None:
     dead = {"fate": "dead", "silent_seconds": 9.0, "running": 0}  # needs no successor where nothing is left
     assert because(HOLDER, replace(over, running=0), **dead)[0][0] == "all_done"
     assert because(HOLDER, replace(over, running=0), WAITS, **dead)[0][0] == "launcher_dead"
+    both = [replace(HOLDER, **dead), replace(HOLDER, id=3)]  # type: ignore[arg-type]
+    assert [one.code for one in idle_reasons(both, [SUPPLY], [], [], None)] == ["search_thinks"]
     (paused,) = because(None, replace(over, running=0, paused=2))
     assert "or is paused at a rung, where it waits for others that are proposed (2: " in paused[1]
     assert because(None, None)[0][2].startswith("ambs search PROBLEM")
