@@ -49,7 +49,7 @@ def status(campaign: CampaignName = None, db: Database = None, as_json: AsJson =
     if waiting and not alive:
         next_step = "ambs why idle" if can_submit(Path.cwd()) else "ambs launch"  # one may be queued
         write(f"{waiting} evaluations wait and no launcher is alive: {next_step}\n")
-        if last is not None and last not in holders["silent"]:
+        if last is not None and last["id"] not in [one["id"] for one in holders["silent"]]:
             _write_launcher(last, last=True)
         if failed:
             write(f"  {failed}\n")
