@@ -108,13 +108,12 @@ def _by_group(title: str, rows: Mapping[str, Mapping[Use, float]], unit: _Unit) 
 def remarks(book: Ledger, outlook: Sequence[CampaignOutlook]) -> list[str]:
     """What the tables do not say: what is not known, and what further node-hours may bring."""
     found = []
-    guessed = [one.name for one in book.holdings if one.is_over and not one.is_end_told]
+    guessed = [one for one in book.holdings if one.is_over and not one.is_end_told]
     if guessed:
-        others = " and others" if len(guessed) > 3 else ""
-        found.append(
-            f"note: when {', '.join(guessed[:3])}{others} ended is not known; the last sign of it counts. "
-            "To ask the scheduler: ambs ledger --against-scheduler"
-        )
+        names = "; ".join([*(one.name for one in guessed[:3]), *["others"] * (len(guessed) > 3)])
+        has_scheduler = any(one.allocation_id is not None for one in guessed)
+        ask = ". To ask the scheduler: ambs ledger --against-scheduler" if has_scheduler else ""
+        found.append(f"note: of these the end is not known, the last sign counts: {names}{ask}")
     found += [f"note: not counted: {one}" for one in book.left_out]
     return found + [_outlook(one) for one in outlook]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from ambs_hpc import queue
 from ambs_hpc.api.node_hours import ledger_reader
@@ -70,6 +70,19 @@ def test_tables_add_up_as_they_are_shown(used: Engine) -> None:
     assert one[0] == "useful"
     (words,) = remarks(book, outlooks(used, book))
     assert words.startswith("digits: too few results")
+
+
+def test_no_scheduler_is_asked_about_what_was_started_by_hand(any_engine: Engine) -> None:
+    """It cannot know when a launcher died that it has never heard of."""
+    with queue.transaction(any_engine) as connection:
+        stock.launcher(connection, host="n7")
+        connection.execute(
+            text("UPDATE launcher SET started_at = started_at - 900, heartbeat_at = heartbeat_at - 600")
+        )
+    (words,) = remarks(book := read_ledger(any_engine), [])
+    assert words == ("note: of these the end is not known, the last sign counts: launcher 1 on n7, by hand")
+    held = replace(book, holdings=[replace(book.holdings[0], allocation_id=1)])
+    assert remarks(held, [])[0].endswith(". To ask the scheduler: ambs ledger --against-scheduler")
 
 
 def test_what_breaks_a_constraint_is_no_result_of_the_outlook(any_engine: Engine) -> None:
