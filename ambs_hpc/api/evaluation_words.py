@@ -42,7 +42,8 @@ def reason_lines(reasons: EvaluationReasons) -> Iterator[str]:
     yield f"evaluation {row.id} of {cell(row.campaign)}: {row.state.value}{kind}"
     proposal = reasons.story.proposal
     goals = goals_of_stored(reasons.story.campaign)
-    yield f"proposed because {_kind_words(proposal.kind, goals)}"
+    because = "" if proposal.kind == IMPORTED else "proposed because "
+    yield f"{because}{_kind_words(proposal.kind, goals)}"
     if proposal.mean is not None:
         spread = "" if proposal.std is None else f" +/- {cell(proposal.std)}"
         yield f"  {predicted_what(goals)}: {cell(proposal.mean)}{spread}"

@@ -11,7 +11,7 @@ from ambs_hpc.api.evaluation_reasons import evaluation_reasons
 from ambs_hpc.api.evaluation_words import reason_lines
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.problem.space import build_space, space_to_json
-from ambs_hpc.records import LauncherStats
+from ambs_hpc.records import ImportedResult, LauncherStats
 from ambs_hpc.states import FailureKind
 from tests.queue import stock
 
@@ -103,3 +103,16 @@ def test_the_nearest_result_then_is_told(any_engine: Engine) -> None:
     assert known.nearest_result is not None
     assert known.nearest_result.configuration == {"lr": 0.5, "layers": 1}
     assert known.nearest.differences == {"lr": (0.5, 1 / 3), "layers": (1, 2)}
+
+
+def test_what_came_from_elsewhere_was_not_proposed(any_engine: Engine) -> None:
+    """A sentence that says it was proposed because it was not says nothing."""
+    space = space_to_json(build_space({"lr": (0.01, 1.0), "layers": (0, 9)}))
+    with queue.transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection, problem={"space": space}).id
+        (told,) = queue.import_results(
+            connection, campaign_id, [ImportedResult({"lr": 0.1, "layers": 2}, 1.0)]
+        )
+    assert list(reason_lines(evaluation_reasons(any_engine, told)))[1] == (
+        "it was not proposed: its result is from elsewhere"
+    )
