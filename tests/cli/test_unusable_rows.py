@@ -104,6 +104,18 @@ def test_rows_are_named_with_what_is_accepted(
     assert "evaluation 2 in the database: configuration is {}" in said(sqlite_url, "why 2")
 
 
+def test_a_revision_names_the_column_that_is_wrong(
+    sqlite_engine: Engine, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who is sent to the definition finds nothing wrong there."""
+    healthy(sqlite_engine)
+    with transaction(sqlite_engine) as connection:
+        connection.exec_driver_sql("UPDATE campaign_revision SET changes = '7'")
+    with caplog.at_level(logging.WARNING):
+        assert said(sqlite_url, "space good") == ""
+    assert "campaign_revision 1, 1 in the database: changes is 7. Accepted: a JSON list" in caplog.text
+
+
 def test_words_of_another_version_are_named(sqlite_engine: Engine, sqlite_url: str) -> None:
     """A newer program may know states, moves and kinds of failures that this one does not."""
     healthy(sqlite_engine)

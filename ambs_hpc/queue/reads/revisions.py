@@ -132,11 +132,14 @@ def _revision(row: DatabaseRow) -> CampaignRevision:
     which = f"{row.campaign_id}, {row.number}"
     try:
         changes = [RevisedField(**one) for one in row.changes]
+    except TypeError as error:
+        accepted = f"a JSON list of fields that changed ({error})"
+        raise RowUnusable("campaign_revision", which, "changes", row.changes, accepted) from error
+    try:
         definition = NewCampaign(name=row.name, uid=row.uid, **row.definition)
     except TypeError as error:
-        seen = f"{row.definition!r} by the changes {row.changes!r}"
         accepted = f"the fields of a campaign ({error})"
-        raise RowUnusable("campaign_revision", which, "definition", seen, accepted) from error
+        raise RowUnusable("campaign_revision", which, "definition", row.definition, accepted) from error
     check_problem(row.campaign_id, definition.problem, definition.direction)
     effects = object_in(row.effects, "campaign_revision", which, "effects")
     return CampaignRevision(row.number, row.at, row.who, changes, effects, definition)
