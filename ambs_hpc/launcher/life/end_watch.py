@@ -12,9 +12,9 @@ from ambs_hpc.clock import Clock
 from ambs_hpc.launcher.exchange import ALLOCATION_OVER, HOPELESS
 from ambs_hpc.launcher.life.idle_time import Idleness
 from ambs_hpc.launcher.life.launcher_settings import LauncherSettings
+from ambs_hpc.launcher.life.time_limit import TimeLimit
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Packing
-from ambs_hpc.launcher.runtime_estimate import run_time_bounds
 from ambs_hpc.launcher.search_process import SearchProcess
 from ambs_hpc.launcher.watch.allocation_watch import AllocationWatch
 
@@ -54,10 +54,8 @@ class EndWatch:
         self._awaits_term = False  # the scheduler's own, of an end that was seen before
         self._ending: str | None = None
         self._is_stopping = False
-        if settings.max_minutes is not None:
-            seconds = 60 * settings.max_minutes - settings.last_seconds
-            loop.deadline = begun_at + seconds
-            loop.bounds = run_time_bounds(seconds)
+        self._limit = TimeLimit(settings, begun_at)
+        loop.end_by(self._limit.deadline, self._limit.seconds)
 
     def run(self) -> str:
         """Step until the end; why it ended."""
@@ -89,12 +87,20 @@ class EndWatch:
         if self._allocation is not None and (over := self._allocation.over()):
             self._awaits_term = self._awaits_term or not self._is_stopping
             self._stop(f"{ALLOCATION_OVER}: {over}")
+        self._follow_allocation()
         if not self._packing.nodes:
             self._stop("no node left")
         if self._clock.monotonic() >= self._loop.deadline:
-            self._stop("time limit", self._settings.last_seconds)
+            self._stop("time limit", self._limit.grace_seconds(self._clock.monotonic()))
         if self._ending is None and self._has_been_idle(is_searching=is_searching):
             self._drain("time limit" if self._loop.is_out_of_time else "idle")
+
+    def _follow_allocation(self) -> None:
+        """A person may have changed the walltime."""
+        moved = 0.0 if self._allocation is None else self._allocation.moved_seconds
+        if moved != self._limit.moved_seconds:
+            self._limit.moved_seconds = moved
+            self._loop.end_by(self._limit.deadline, self._limit.seconds)
 
     def _obey_signals(self) -> None:
         """INT drains; TERM stops, and so does a second INT; after that every one is less patient."""
