@@ -25,6 +25,7 @@ from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
 from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
 from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 from ambs_hpc.launcher.executors.parsl.node_main import own_name
+from ambs_hpc.launcher.executors.parsl.worker import POOL_VARIABLE
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.node_pool import NodePool, Tenancy
@@ -340,6 +341,9 @@ def test_killed_process_of_the_pool_costs_interruptions(
     said = ended(executor, 1 if victim == "worker" else 2)
     assert all(isinstance(one, Interrupted) and one.started for one in said)
     wait_until(lambda: is_gone(pids[0]), WAIT_SECONDS)
+    if victim not in ("worker", "manager"):
+        first = f"{POOL_VARIABLE}={tmp_path / 'run folder' / 'pool-1'}"
+        wait_until(lambda: marked(first) == [], WAIT_SECONDS)
     if victim == "worker":
         assert not is_gone(pids[1])
         executor.cancel([2], 0.0)
