@@ -21,6 +21,7 @@ from ambs_hpc.launcher.watch.allocation_watch import AllocationWatch
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
+ANSWER_SECONDS = 5.0  # for one of the scheduler that is under way when the end has come
 REPORT_SECONDS = 10.0  # to report what ended when the database is away at the end
 
 
@@ -54,6 +55,7 @@ class EndWatch:
         self._awaits_term = False  # the scheduler's own, of an end that was seen before
         self._ending: str | None = None
         self._is_stopping = False
+        self._late_since: float | None = None  # monotonic
         self._limit = TimeLimit(settings, begun_at)
         loop.end_by(self._limit.deadline, self._limit.seconds)
 
@@ -90,10 +92,21 @@ class EndWatch:
         self._follow_allocation()
         if not self._packing.nodes:
             self._stop("no node left")
-        if self._clock.monotonic() >= self._loop.deadline:
+        if self._is_out_of_time():
             self._stop("time limit", self._limit.grace_seconds(self._clock.monotonic()))
         if self._ending is None and self._has_been_idle(is_searching=is_searching):
             self._drain("time limit" if self._loop.is_out_of_time else "idle")
+
+    def _is_out_of_time(self) -> bool:
+        """The end has come, and no answer is under way by which it may come later, as after a suspension."""
+        now = self._clock.monotonic()
+        if now < self._loop.deadline:
+            self._late_since = None
+            return False
+        if self._late_since is None:
+            self._late_since = now
+        is_asking = self._allocation is not None and self._allocation.is_asking
+        return not is_asking or now - self._late_since >= ANSWER_SECONDS
 
     def _follow_allocation(self) -> None:
         """A person may have changed the walltime."""

@@ -67,12 +67,16 @@ class AllocationWatch:
         lost = "" if self._has_lost else self._lifeline.lost()
         if lost and not self._can_ask:
             self._over = lost
-        is_asking = self._thread is not None and self._thread.is_alive()
-        if self._can_ask and not is_asking and (lost or self._is_due(time.monotonic())):
+        if self._can_ask and not self.is_asking and (lost or self._is_due(time.monotonic())):
             self._has_lost |= bool(lost)  # not before: what is under way was asked before the loss
             self._thread = threading.Thread(target=self._ask, daemon=True, name="allocation")
             self._thread.start()
         return self._over
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether an answer is under way."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def moved_seconds(self) -> float:
