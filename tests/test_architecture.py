@@ -74,7 +74,7 @@ FACE = {"client", "messages", "outcome", "process_tree"}
 SUPERVISOR_FOR = {
     "node_probes.py": FACE | {"probes"},
     "report_log.py": FACE | {"progress"},
-    "parsl/node_main.py": FACE | {"function_main", "orphan_reaper", "outer_launch", "probes"},
+    "parsl/node_main.py": FACE | {"function_main", "outer_launch", "probes"},
     "balsam/executor.py": FACE | {"spawn"},
     "balsam/files.py": FACE | {"progress", "spawn"},
     # It stands in for the supervisor where Balsam starts each evaluation by itself.

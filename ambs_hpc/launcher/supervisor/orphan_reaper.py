@@ -1,4 +1,4 @@
-"""A process that outlives a killed parent just long enough to kill what it left behind."""
+"""A process that outlives a killed launcher just long enough to kill what it left behind."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ DEATH_SECONDS = (
 )
 
 
-def start_orphan_reaper(owner: str, variable: str = process_tree.LAUNCHER_VARIABLE) -> int:
+def start_orphan_reaper(owner: str) -> int:
     """Fork the reaper; it acts when the returned descriptor is closed, at the latest by our death.
 
     Args:
-        owner: the value of the variable in the environment of all that we start.
+        owner: the value of LAUNCHER_VARIABLE in the environment of all that we start.
 
     What commands have started, and brief commands themselves, carry no parent-death signal: should the
     launcher and a supervisor be killed together, nobody else would know of them.
     """
-    mark = f"{variable}={owner}".encode()
+    mark = f"{process_tree.LAUNCHER_VARIABLE}={owner}".encode()
     reading, writing = os.pipe()  # neither is inherited by programs that we start
     if os.fork():
         os.close(reading)

@@ -32,7 +32,6 @@ from ambs_hpc.launcher.executors.parsl.worker import (
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.function_main import RANK_VARIABLES
 from ambs_hpc.launcher.supervisor.messages import ProbeOrder
-from ambs_hpc.launcher.supervisor.orphan_reaper import start_orphan_reaper
 from ambs_hpc.launcher.supervisor.outer_launch import leave_outer_launch
 from ambs_hpc.launcher.supervisor.probes.node_lock import (
     NodeClaim,
@@ -44,7 +43,6 @@ from ambs_hpc.launcher.supervisor.probes.node_lock import (
 )
 from ambs_hpc.launcher.supervisor.probes.node_probe import probe
 
-MANAGER_VARIABLE = "AMBS_POOL_MANAGER"  # which one's, in the environment of all that a manager starts
 MOST_DEATHS = 3  # of managers that lived for less than
 SHORT_LIFE_SECONDS = 60.0
 LOOK_SECONDS = 0.2
@@ -154,12 +152,10 @@ def _with_short_folder(environ: Mapping[str, str]) -> dict[str, str]:
 def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_over: Ending) -> int:
     deaths, me = 0, os.getpid()
     while True:
-        started, name = time.monotonic(), f"{node}-{uuid.uuid4().hex[:8]}"
-        # Of its processes one serves the others and would never end by itself, should we be killed.
-        lifeline = start_orphan_reaper(name, MANAGER_VARIABLE)
+        started = time.monotonic()
         manager = subprocess.Popen(
-            [*command, "--uid", name],
-            env={**environment, MANAGER_VARIABLE: name},
+            [*command, "--uid", f"{node}-{uuid.uuid4().hex[:8]}"],
+            env=environment,
             stdin=subprocess.DEVNULL,
             preexec_fn=lambda: process_tree.die_with_parent(me),  # its workers then end by themselves
         )
@@ -170,8 +166,7 @@ def _serve(command: Sequence[str], environment: dict[str, str], node: str, is_ov
             return 0
         deaths = deaths + 1 if time.monotonic() - started < SHORT_LIFE_SECONDS else 1
         print(f"node {node}: manager died with {manager.returncode}", file=sys.stderr, flush=True)  # noqa: T201
-        process_tree.kill_children()  # the reaper too, whose work this is
-        os.close(lifeline)
+        process_tree.kill_children()
         if deaths >= MOST_DEATHS:
             return 0  # some launch commands end the others when one fails
 

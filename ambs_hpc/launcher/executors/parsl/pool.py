@@ -22,7 +22,7 @@ from typing import Any
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.environment import launch_environment
-from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
+from ambs_hpc.launcher.executors.parsl import interchange_main, manager_main, node_main, worker
 from ambs_hpc.launcher.executors.parsl.pool_files import NodeFound, NodeLost, NodeNews, PoolFiles, drained
 from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.packing import Share
@@ -320,13 +320,12 @@ def _answer(evaluation_id: int, done: Future[str]) -> Answer:
 def _executor(plan: PoolPlan) -> Any:
     """Parsl's executor, used without its data flow kernel: an interchange, and a command for the nodes."""
     from parsl.executors import HighThroughputExecutor
-    from parsl.executors.high_throughput import process_worker_pool
     from parsl.logconfigs.noop import NoopLogging
 
     logging.getLogger("parsl").setLevel(logging.CRITICAL)  # we tell what matters, in our own words
     addresses = own_addresses() if plan.launch else {"127.0.0.1"}
     words = [
-        *(sys.executable, "-m", process_worker_pool.__name__, "-a", "{addresses}", "--port={worker_port}"),
+        *(sys.executable, "-m", manager_main.__name__, "-a", "{addresses}", "--port={worker_port}"),
         *("-p", "0", "-c", "0.001", "-m", "None", f"--max_workers_per_node={len(plan.slots)}", "--cert_dir"),
         *("{cert_dir}", "--logdir={logdir}", "--logconf={logconf}", "--block_id=0"),
         *("--poll", "{poll_period}"),
