@@ -362,7 +362,7 @@ class ProcessExecutor:
         return [*(probe for _, probe in self._probes.values()), *self._losses.probes]
 
     def _reap_silent(self) -> list[Ended]:
-        """Give up supervisors on other nodes that have been silent for too long."""
+        """Give up supervisors on other nodes that have been silent for too long, and wake those here."""
         now = time.monotonic()
         if now < self._listen_at:
             return []
@@ -370,6 +370,8 @@ class ProcessExecutor:
         if was_away:  # a scheduler may have suspended all of us: first they have their say
             self._listen_at = now + AWAY_SECONDS
             return []
+        for supervisor in self._supervisors.values():
+            supervisor.wake()
         return [
             one
             for supervisor in list(self._supervisors.values())
