@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
 ANSWER_SECONDS = 5.0  # for one of the scheduler that is under way when the end has come
+STUCK_SECONDS = 15.0  # after the grace, for what does not end: its supervisor may hang in a file system
 REPORT_SECONDS = 10.0  # to report what ended when the database is away at the end
 
 
@@ -55,6 +56,7 @@ class EndWatch:
         self._awaits_term = False  # the scheduler's own, of an end that was seen before
         self._ending: str | None = None
         self._is_stopping = False
+        self._ends_by = float("inf")  # monotonic
         self._late_since: float | None = None  # monotonic
         self._limit = TimeLimit(settings, begun_at)
         loop.end_by(self._limit.deadline, self._limit.seconds)
@@ -75,6 +77,9 @@ class EndWatch:
                 quiet_since = quiet_since or self._clock.monotonic()
                 if self._clock.monotonic() - quiet_since > REPORT_SECONDS:
                     return self._ending  # outcomes lie on disk; the next launcher reports them
+            elif self._clock.monotonic() > self._ends_by:
+                logger.error("what runs does not end, and is killed")
+                return self._ending
 
     def _note_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signals.append(number)
@@ -138,7 +143,9 @@ class EndWatch:
             logger.info("launcher stopping reason=%s", reason)
             self._ending = reason
             self._is_stopping = True
-            self._loop.stop(self._settings.grace_seconds if grace_seconds is None else grace_seconds)
+            grace_seconds = self._settings.grace_seconds if grace_seconds is None else grace_seconds
+            self._ends_by = self._clock.monotonic() + grace_seconds + STUCK_SECONDS
+            self._loop.stop(grace_seconds)
 
     def _parent_died(self) -> bool:
         pipe = self._settings.parent_pipe

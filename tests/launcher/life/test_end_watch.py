@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ambs_hpc.clock import ManualClock
-from ambs_hpc.launcher.life.end_watch import ANSWER_SECONDS, EndWatch
+from ambs_hpc.launcher.life.end_watch import ANSWER_SECONDS, STUCK_SECONDS, EndWatch
 from ambs_hpc.launcher.life.launcher_settings import LauncherSettings
 from ambs_hpc.launcher.node_pool import NodePool
 
@@ -20,7 +21,12 @@ class Granted:
         self.clock = ManualClock()
         self.begun_at = self.clock.monotonic()
         self.loop: Any = SimpleNamespace(
-            is_idle=False, stopped=[], end_by=self.end_by, stop=lambda grace: self.loop.stopped.append(grace)
+            is_idle=False,
+            is_quiet=False,
+            stopped=[],
+            end_by=self.end_by,
+            stop=lambda grace: self.loop.stopped.append(grace),
+            step=self.clock.sleep,
         )
         settings = LauncherSettings(node_pool=NodePool((), "", seconds_left=3600.0), notice_seconds=60.0)
         packing: Any = SimpleNamespace(nodes=["n"])
@@ -61,3 +67,16 @@ def test_an_answer_that_is_under_way_is_waited_for(granted: Granted) -> None:
     granted.allocation.is_asking = True
     assert granted.stopped(8100.0) == []
     assert granted.stopped(8100.0 + ANSWER_SECONDS) == [10.0], "a scheduler that is silent changes nothing"
+
+
+def test_what_does_not_end_keeps_no_launcher(granted: Granted) -> None:
+    """A supervisor may hang in a dead file system: the launcher says its end before it is killed for it."""
+    granted.allocation.over = lambda: "it is ended"
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        assert granted.watch.run() == "allocation over: it is ended"
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    assert granted.loop.stopped == [10.0]
+    assert 10.0 <= granted.clock.monotonic() - granted.begun_at - STUCK_SECONDS <= 12.0
