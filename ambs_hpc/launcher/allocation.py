@@ -69,7 +69,8 @@ def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) ->
     its_scheduler = scheduler(one.scheduler, user=user_name(), folder=folder / FOLDER)
     here = its_scheduler.current_allocation(environ, lambda file: Path(file).read_text())
     ends_at = now + 60 * float(str(one.request["minutes"]))
-    is_heard = True
+    is_heard, is_in_environment = True, here is not None and here.ends_at is not None
+    kind = registered(one.scheduler)
     _note_start(engine, one, now)
     if here is not None:
         asked = with_status(its_scheduler, here, environ=environ)
@@ -81,11 +82,13 @@ def current_node_pool(engine: Engine, environ: Mapping[str, str], now: float) ->
     site = load_site(name, folder)
     names = here.nodes if here is not None else (socket.gethostname(),)
     left = ends_at - now - MARGIN_SECONDS
-    is_batch = here is not None and registered(one.scheduler).is_batch_system
-    processors = _share(site, here, is_known=is_heard or not is_batch) if here is not None else ()
+    processors = _share(site, here, is_known=is_heard or not kind.is_batch_system) if here is not None else ()
     granted = granted_nodes(site, names, socket.gethostname(), processors)
     _find_launch_command(site, sum(bool(granted.launch_on(node.name)) for node in granted.nodes))
-    tenancy = Tenancy(its_scheduler, here.scheduler_id) if here is not None and is_batch else None
+    tenancy = None
+    if here is not None and kind.is_batch_system:
+        is_other = is_in_environment and kind.status_ends_early
+        tenancy = Tenancy(its_scheduler, here.scheduler_id, None if is_other else ends_at)
     return replace(granted, allocation_id=one.id, seconds_left=left, folder=folder / FOLDER, tenancy=tenancy)
 
 

@@ -21,7 +21,7 @@ from ambs_hpc.launcher.executors.protocol import Interrupted, Placed
 from ambs_hpc.launcher.executors.report_log import LAST_SECONDS, ReportLog
 from ambs_hpc.launcher.idle_reason import Moment, why_idle
 from ambs_hpc.launcher.paths import has_checkpoint
-from ambs_hpc.launcher.recovery import SchedulerWatch, recover_and_sweep
+from ambs_hpc.launcher.recovery import SchedulerWatch, SurvivorTurns, recover_and_sweep
 from ambs_hpc.launcher.rungs.checkpoint_keeper import CheckpointKeeper
 from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
 from ambs_hpc.queue import (
@@ -151,6 +151,7 @@ class LauncherDatabase:
         self._introduction = introduction
         self._database_uid = ""
         self._schedulers = SchedulerWatch(engine, timing.STALE_AFTER_SECONDS)
+        self._turns = SurvivorTurns()
         self._checkpoints = CheckpointKeeper(engine)
         self.node_log = NodeLog()  # what is to be stored of nodes
         self.report_log = ReportLog()  # and of what evaluations report
@@ -260,7 +261,7 @@ class LauncherDatabase:
         self._schedulers.look(now)
         if not self._campaigns.keep_all_checkpoints:
             self._checkpoints.look()
-        return recover_and_sweep(self._engine, timing.STALE_AFTER_SECONDS)
+        return recover_and_sweep(self._engine, timing.STALE_AFTER_SECONDS, self._turns)
 
     def _read_searches(self) -> bool:
         with transaction(self._engine) as connection:

@@ -26,7 +26,7 @@ from ambs_hpc.launcher.lease.held_leases import HeldLeases
 from ambs_hpc.launcher.lease.lease_demand import SHORT_SECONDS, LeaseDemand
 from ambs_hpc.launcher.lease.lease_starter import LeaseStarter
 from ambs_hpc.launcher.rungs.rung_pauses import RungPauses
-from ambs_hpc.launcher.runtime_estimate import RunTimeBounds
+from ambs_hpc.launcher.runtime_estimate import RunTimeBounds, run_time_bounds
 from ambs_hpc.launcher.tally import BusyTime, Tally
 from ambs_hpc.records import Claim, NewLauncher, Outcome
 
@@ -91,6 +91,17 @@ class LauncherLoop:
         self._campaigns.meet(connection, adopted)
         self._busy.adopt(adopted)
         self._leases.add(adopted)
+
+    def end_by(self, deadline: float, seconds: float) -> None:
+        """Lease nothing that would run past the deadline, and give back what waits and would.
+
+        Args:
+            deadline: monotonic; infinity for none.
+            seconds: from the launcher's start to the deadline.
+        """
+        self.deadline = deadline
+        self.bounds = RunTimeBounds() if seconds == float("inf") else run_time_bounds(max(0.0, seconds))
+        self._give_back_late(self._leases.waiting, deadline - self._clock.monotonic())
 
     def drain(self) -> None:
         """Lease and start nothing more; what runs may end."""
@@ -239,8 +250,11 @@ class LauncherLoop:
             if not one.configuration:
                 self._leases.report(without_configuration(one))
         self._leases.add(startable)
+        self._give_back_late(startable, seconds_left)
+
+    def _give_back_late(self, claims: Sequence[Claim], seconds_left: float) -> None:
         too_long = self._campaigns.too_long(seconds_left, self.bounds)
-        late = [one for one in startable if one.campaign_id in too_long]
+        late = [one for one in claims if one.campaign_id in too_long]
         self._starter.give_back(late, "too little time left")
 
     def _compare(self, held: set[tuple[int, int]]) -> None:

@@ -50,10 +50,13 @@ class Tenancy:
     Args:
         scheduler: that granted it.
         scheduler_id: its id there.
+        ends_at: end of its walltime as it was when `NodePool.seconds_left` was counted, seconds since 1970
+            UTC; None where the environment has named it, and the scheduler's answers mean another moment.
     """
 
     scheduler: Scheduler
     scheduler_id: str
+    ends_at: float | None = None
 
     @property
     def name(self) -> str:

@@ -60,11 +60,37 @@ class _LeftOnDisk:
     reports: Sequence[NewReport]
 
 
-def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
+class SurvivorTurns:
+    """The order in which files of dead launchers' evaluations are read, over many sweeps of one process.
+
+    Those that survive their launcher stay held until they have ended, so a sweep that runs out of time before
+    the last of them begins the next one where it stopped.
+    """
+
+    def __init__(self) -> None:
+        self._last_id = 0  # of the survivor that was read last
+
+    def ordered(self, held: Sequence[Lease]) -> list[Lease]:
+        """Those first that end with their launcher: they are held no more once they were read."""
+        return sorted(held, key=lambda one: (bool(one.survives_in), self._had_turn(one), one.id))
+
+    def note_read(self, one: Lease) -> None:
+        """Its turn is over."""
+        if one.survives_in:
+            self._last_id = one.id
+
+    def _had_turn(self, one: Lease) -> bool:
+        return bool(one.survives_in) and one.id <= self._last_id
+
+
+def recover_and_sweep(engine: Engine, stale_after_seconds: float, turns: SurvivorTurns | None = None) -> int:
     """Report what dead launchers' evaluations left, release the others; how many were released.
 
     No scheduler is asked: what the database knows of allocations counts. Files are read between
     two transactions, never within one, and for HARVEST_SECONDS at most: the rest is left for the next call.
+
+    Args:
+        turns: the caller's own, where it calls again and again.
     """
     is_gone = liveness_of(engine, stale_after_seconds)
     _end_future_heartbeats(engine, stale_after_seconds)
@@ -73,7 +99,7 @@ def recover_and_sweep(engine: Engine, stale_after_seconds: float) -> int:
     if not held:
         return 0
     _kill_what_lives_on(held)
-    left = _left_on_disk(held)
+    left = _left_on_disk(held, turns or SurvivorTurns())
     held = [one.lease for one in left]
     found = [(one.lease.launcher_id, one.outcome) for one in left if one.outcome is not None]
     _store_reports(engine, [each for one in left for each in one.reports])
@@ -108,11 +134,11 @@ def _kill_what_lives_on(held: Sequence[Lease]) -> None:
         logger.warning("killed processes=%d that attempts of dead launchers had left", killed)
 
 
-def _left_on_disk(held: Sequence[Lease]) -> list[_LeftOnDisk]:
+def _left_on_disk(held: Sequence[Lease], turns: SurvivorTurns) -> list[_LeftOnDisk]:
     """What the files of these say, of as many of them as can be read in time, and of one at least."""
     left: list[_LeftOnDisk] = []
     until = time.monotonic() + HARVEST_SECONDS
-    for one in sorted(held, key=lambda lease: bool(lease.survives_in)):  # those may be kept for long
+    for one in turns.ordered(held):
         if left and time.monotonic() >= until:
             logger.info(
                 "files of dead launchers' evaluations are read in turns, left=%d", len(held) - len(left)
@@ -121,6 +147,7 @@ def _left_on_disk(held: Sequence[Lease]) -> list[_LeftOnDisk]:
         folder = attempt_folder(one.run_directory, one.ordinal, one.attempt)
         outcome = outcome_on_disk(one)
         left.append(_LeftOnDisk(one, outcome, reports_on_disk(one.id, one.attempt, one.token, folder)))
+        turns.note_read(one)
     return left
 
 

@@ -228,4 +228,4 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
     return CancelAnswer(accepted, {each: reason for each in asked if each not in accepted})
 
 
-REGISTERED = RegisteredScheduler(lambda user, _: Cobalt(user), has_attributes=True)
+REGISTERED = RegisteredScheduler(lambda user, _: Cobalt(user), has_attributes=True, status_ends_early=True)

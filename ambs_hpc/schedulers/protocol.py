@@ -74,6 +74,7 @@ class RegisteredScheduler:
         can_wait: an allocation may be submitted that waits for the end of another, however that one ends.
         routed_limits: the command that prints the limits of queues, where a routing queue takes a request
             that no queue behind it accepts, and then forgets it; empty elsewhere.
+        status_ends_early: its status names an end of the walltime before the one in the environment.
         charges: asks its accounting about allocations; None where it has none that can be asked.
         script_suffix: suffix of the files that are submitted to it.
         mail: directives by which it writes to {address} when an allocation ends or fails; none where there
@@ -88,6 +89,7 @@ class RegisteredScheduler:
     can_leave_out: bool = False
     can_wait: bool = False
     routed_limits: str = ""
+    status_ends_early: bool = False
     script_suffix: str = "sh"
     charges: Callable[[Sequence[str]], SchedulerCommand[Mapping[str, Charge]]] | None = None
     mail: tuple[str, ...] = ()

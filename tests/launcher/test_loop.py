@@ -422,6 +422,26 @@ def test_nothing_starts_that_would_hardly_end(any_engine: Engine, tmp_path: Path
     assert stage.states() == {State.DONE: ended, State.READY: 40 - ended}
 
 
+def test_what_waits_here_goes_back_when_the_end_comes_nearer(any_engine: Engine, tmp_path: Path) -> None:
+    """A person shortened the walltime: what was leased ahead would be started in vain."""
+    stage = Stage(any_engine, tmp_path, 8)
+    loop, executor = stage.launcher()
+    rounds(loop)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, seconds=0.01)
+    rounds(loop, 2)
+    assert stage.states() == {State.DONE: 2, State.RUNNING: 6}
+    assert len(executor.running) == 2
+    loop.end_by(stage.clock.monotonic() + 20.0, 600.0)
+    rounds(loop)
+    assert stage.states() == {State.DONE: 2, State.RUNNING: 2, State.READY: 4}
+    loop.end_by(stage.clock.monotonic() + 3600.0, 4200.0)
+    for evaluation_id in list(executor.running):
+        executor.end(evaluation_id, seconds=0.01)
+    rounds(loop)
+    assert len(executor.running) == 2
+
+
 def test_next_launcher_knows_what_others_saw(any_engine: Engine, tmp_path: Path) -> None:
     """It leases one to see whose it is, and gives it back uncounted."""
     stage = Stage(any_engine, tmp_path, 20)

@@ -14,6 +14,9 @@ from sqlalchemy import Engine
 from ambs_hpc.clock import ManualClock
 from ambs_hpc.identity import pid_namespace
 from ambs_hpc.launcher import recovery
+from ambs_hpc.launcher.campaigns import Campaigns
+from ambs_hpc.launcher.database_calls import CallsAtOnce
+from ambs_hpc.launcher.exchange import LauncherDatabase
 from ambs_hpc.launcher.executors.balsam import files
 from ambs_hpc.launcher.paths import attempt_folder
 from ambs_hpc.launcher.recovery import SchedulerWatch, evidence, recover_and_sweep
@@ -162,6 +165,24 @@ def test_files_of_many_evaluations_are_read_in_turns(scene: Scene, monkeypatch: 
         seen.append([row.state for row in sorted(rows, key=lambda row: row.id)])
     ready, running, done = State.READY, State.RUNNING, State.DONE
     assert seen == [[ready, running, running], [ready, ready, running], [ready, ready, done]]
+
+
+def test_survivors_have_their_turns(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are held until they end: the last of many would else never be looked at by a slow file system."""
+    with transaction(scene.engine) as connection:
+        stock.evaluations(connection, scene.claim.campaign_id, 3, first=1)
+        dead = {"host": socket.gethostname(), "pid": NO_PID, "survives_in": "balsam theta"}
+        last = claim(connection, stock.launcher(connection, **dead), 3)[-1]
+    leave_outcome(last, scene.folder / "runs", last.token)
+    monkeypatch.setattr(recovery, "HARVEST_SECONDS", 0.0)
+    database = LauncherDatabase(scene.engine, 1, Campaigns(None, scene.clock), CallsAtOnce())
+    seen = []
+    for _ in range(4):
+        database.begin_sweep(scene.clock.now()).result()
+        with transaction(scene.engine) as connection:
+            rows = list_evaluations(connection, scene.claim.campaign_id)
+        seen.append({row.id: row.state for row in rows}[last.id])
+    assert seen == [State.RUNNING, State.RUNNING, State.DONE, State.DONE]
 
 
 def test_what_a_dead_launcher_left_running_ends_before_its_successor_begins(scene: Scene) -> None:

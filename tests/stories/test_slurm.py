@@ -271,3 +271,39 @@ def test_silent_controller_changes_nothing(login: LoginNode) -> None:
     assert json.loads(out)[0]["state"] == "RUNNING"
     login.ambs("allocations", "cancel", "1")
     wait_until(lambda: login.state() in ("ENDED", "VANISHED"), 90)
+
+
+def test_a_changed_walltime_is_followed(login: LoginNode) -> None:
+    """A longer one is used; of a shorter one the evaluations get their notice, before Slurm ends all."""
+    variables = f"{{AMBS_CONFIG_DIR: {login.folder / 'config'}, AMBS_WATCH_SECONDS: '1'}}"
+    login.write("here.yml", f"extends: slurm\nenvironment: {variables}\n")
+    login.write("problem.py", PROBLEM.replace("train", "waits").replace("_seconds=30", "_seconds=100"))
+    search = login.start("search", "problem.py", "--max-evaluations", "1", "--slots", "1")
+    try:
+        login.wait_for_proposals(search)
+        login.ambs("submit", "-n", "1", "-t", "2", "--notice", "20")
+        number = str(login.allocations()[0]["scheduler_id"])
+        wait_until(lambda: "launcher started" in said_by_launchers(login), 30)
+        assert login.has_ready()  # nobody begins what may run for longer than is left
+        set_minutes(login, number, 5)
+        wait_until(lambda: not login.has_ready(), 30)
+        set_minutes(login, number, 1)
+        wait_until(lambda: "launcher ended" in said_by_launchers(login), 30)
+    finally:
+        search.kill()
+        search.communicate()
+    assert "reason=time limit tally=Tally(done=0, failed=0, interrupted=1," in said_by_launchers(login)
+    ended = f"JobId={number} "
+    wait_until(lambda: any(line.startswith(ended) for line in slurm_cluster().ended_allocations()), 30)
+    (how,) = [line for line in slurm_cluster().ended_allocations() if line.startswith(ended)]
+    assert "JobState=COMPLETED" in how
+
+
+def set_minutes(login: LoginNode, number: str, minutes: int) -> None:
+    """Change the walltime of an allocation, as its owner or an operator does."""
+    change = [f"JobId={number}", f"TimeLimit={minutes}"]
+    subprocess.run(["scontrol", "update", *change], env=login.environment, check=True)
+
+
+def said_by_launchers(login: LoginNode) -> str:
+    return "".join(file.read_text() for file in (login.folder / "ambs-allocations").glob("*.error"))

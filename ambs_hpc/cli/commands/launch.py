@@ -101,9 +101,7 @@ def launch(
     if max_evaluations is not None:
         search += ["--stated-at", repr(stated_at(engine, node_pool))]
     if node_pool is not None and node_pool.seconds_left is not None:
-        left = node_pool.seconds_left / 60
-        max_minutes = left if max_minutes is None else min(max_minutes, left)
-        wait = min(wait, 60 * max_minutes)
+        wait = min(wait, node_pool.seconds_left)
     ending = (max_minutes, grace, notice, idle_exit)
     beside = (parent_pipe, search, node_pool)
     settings = LauncherSettings(

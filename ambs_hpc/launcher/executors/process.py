@@ -44,6 +44,7 @@ from ambs_hpc.states import FailureKind
 logger = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.2  # between two looks at probes
+AWAY_SECONDS = 5.0  # that the launcher itself was stopped, or held up: it cannot have heard anybody
 LISTEN_SECONDS = 1.0  # between two looks for supervisors that have fallen silent
 WORDS_SECONDS = 1.0  # for what dead supervisors' commands have said, all that died at once together
 
@@ -361,11 +362,16 @@ class ProcessExecutor:
         return [*(probe for _, probe in self._probes.values()), *self._losses.probes]
 
     def _reap_silent(self) -> list[Ended]:
-        """Give up supervisors on other nodes that have been silent for too long."""
+        """Give up supervisors on other nodes that have been silent for too long, and wake those here."""
         now = time.monotonic()
         if now < self._listen_at:
             return []
-        self._listen_at = now + LISTEN_SECONDS
+        was_away, self._listen_at = now - self._listen_at > AWAY_SECONDS, now + LISTEN_SECONDS
+        if was_away:  # a scheduler may have suspended all of us: first they have their say
+            self._listen_at = now + AWAY_SECONDS
+            return []
+        for supervisor in self._supervisors.values():
+            supervisor.wake()
         return [
             one
             for supervisor in list(self._supervisors.values())

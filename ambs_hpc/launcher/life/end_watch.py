@@ -12,15 +12,17 @@ from ambs_hpc.clock import Clock
 from ambs_hpc.launcher.exchange import ALLOCATION_OVER, HOPELESS
 from ambs_hpc.launcher.life.idle_time import Idleness
 from ambs_hpc.launcher.life.launcher_settings import LauncherSettings
+from ambs_hpc.launcher.life.time_limit import TimeLimit
 from ambs_hpc.launcher.loop import LauncherLoop
 from ambs_hpc.launcher.packing import Packing
-from ambs_hpc.launcher.runtime_estimate import run_time_bounds
 from ambs_hpc.launcher.search_process import SearchProcess
 from ambs_hpc.launcher.watch.allocation_watch import AllocationWatch
 
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5
+ANSWER_SECONDS = 5.0  # for one of the scheduler that is under way when the end has come
+STUCK_SECONDS = 15.0  # after the grace, for what does not end: its supervisor may hang in a file system
 REPORT_SECONDS = 10.0  # to report what ended when the database is away at the end
 
 
@@ -54,10 +56,10 @@ class EndWatch:
         self._awaits_term = False  # the scheduler's own, of an end that was seen before
         self._ending: str | None = None
         self._is_stopping = False
-        if settings.max_minutes is not None:
-            seconds = 60 * settings.max_minutes - settings.last_seconds
-            loop.deadline = begun_at + seconds
-            loop.bounds = run_time_bounds(seconds)
+        self._ends_by = float("inf")  # monotonic
+        self._late_since: float | None = None  # monotonic
+        self._limit = TimeLimit(settings, begun_at)
+        loop.end_by(self._limit.deadline, self._limit.seconds)
 
     def run(self) -> str:
         """Step until the end; why it ended."""
@@ -75,6 +77,9 @@ class EndWatch:
                 quiet_since = quiet_since or self._clock.monotonic()
                 if self._clock.monotonic() - quiet_since > REPORT_SECONDS:
                     return self._ending  # outcomes lie on disk; the next launcher reports them
+            elif self._clock.monotonic() > self._ends_by:
+                logger.error("what runs does not end, and is killed")
+                return self._ending
 
     def _note_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signals.append(number)
@@ -89,12 +94,31 @@ class EndWatch:
         if self._allocation is not None and (over := self._allocation.over()):
             self._awaits_term = self._awaits_term or not self._is_stopping
             self._stop(f"{ALLOCATION_OVER}: {over}")
+        self._follow_allocation()
         if not self._packing.nodes:
             self._stop("no node left")
-        if self._clock.monotonic() >= self._loop.deadline:
-            self._stop("time limit", self._settings.last_seconds)
+        if self._is_out_of_time():
+            self._stop("time limit", self._limit.grace_seconds(self._clock.monotonic()))
         if self._ending is None and self._has_been_idle(is_searching=is_searching):
             self._drain("time limit" if self._loop.is_out_of_time else "idle")
+
+    def _is_out_of_time(self) -> bool:
+        """The end has come, and no answer is under way by which it may come later, as after a suspension."""
+        now = self._clock.monotonic()
+        if now < self._loop.deadline:
+            self._late_since = None
+            return False
+        if self._late_since is None:
+            self._late_since = now
+        is_asking = self._allocation is not None and self._allocation.is_asking
+        return not is_asking or now - self._late_since >= ANSWER_SECONDS
+
+    def _follow_allocation(self) -> None:
+        """A person may have changed the walltime."""
+        moved = 0.0 if self._allocation is None else self._allocation.moved_seconds
+        if moved != self._limit.moved_seconds:
+            self._limit.moved_seconds = moved
+            self._loop.end_by(self._limit.deadline, self._limit.seconds)
 
     def _obey_signals(self) -> None:
         """INT drains; TERM stops, and so does a second INT; after that every one is less patient."""
@@ -119,7 +143,9 @@ class EndWatch:
             logger.info("launcher stopping reason=%s", reason)
             self._ending = reason
             self._is_stopping = True
-            self._loop.stop(self._settings.grace_seconds if grace_seconds is None else grace_seconds)
+            grace_seconds = self._settings.grace_seconds if grace_seconds is None else grace_seconds
+            self._ends_by = self._clock.monotonic() + grace_seconds + STUCK_SECONDS
+            self._loop.stop(grace_seconds)
 
     def _parent_died(self) -> bool:
         pipe = self._settings.parent_pipe

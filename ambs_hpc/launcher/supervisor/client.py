@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from ambs_hpc.launcher.supervisor.messages import (
     decoded_from_line,
     encoded,
 )
-from ambs_hpc.launcher.supervisor.process_tree import TOKEN_ROOM, TOKEN_VARIABLE
+from ambs_hpc.launcher.supervisor.process_tree import TOKEN_ROOM, TOKEN_VARIABLE, state_of
 from ambs_hpc.launcher.supervisor.standalone import PROGRAM
 from ambs_hpc.launcher.supervisor.transport import LastLines, Transport
 
@@ -237,9 +238,22 @@ class SupervisorClient:
     @property
     def is_silent(self) -> bool:
         """Whether it is on another node, or in a container, and has said nothing for too long."""
+        return not self._is_here and self._says_nothing
+
+    def wake(self) -> None:
+        """Let it go on where it is on this machine, and an evaluation of it or a person has stopped it."""
+        if self._is_here and self._says_nothing and state_of(self.pid) in "Tt":
+            logger.warning("supervisor %d was stopped, and goes on", self.pid)
+            self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def _is_here(self) -> bool:
+        return not (self.key.node or self.key.within)
+
+    @property
+    def _says_nothing(self) -> bool:
         greeting = CONTAINER_SECONDS if self.key.within else GREETING_SECONDS
-        patience = SILENCE_SECONDS if self.has_greeted else greeting
-        return bool(self.key.node or self.key.within) and time.monotonic() - self._heard_at > patience
+        return time.monotonic() - self._heard_at > (SILENCE_SECONDS if self.has_greeted else greeting)
 
     def close(self) -> None:
         """End the supervisor with all that it runs, and wait until it is gone."""

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 
 from ambs_hpc.launcher.supervisor import process_tree
 from ambs_hpc.launcher.supervisor.messages import StartRequest
+from ambs_hpc.launcher.supervisor.transport import HEARTBEAT_SECONDS
 
 MEMORY_POLL_SECONDS = 0.2
+# Who keeps limits looks at them at every heartbeat. When a look is so late, all here was stopped meanwhile.
+STOPPED_SECONDS = 1.5 * HEARTBEAT_SECONDS
 
 
 @dataclass
@@ -43,6 +46,11 @@ class RunningAttempt:
         self.kill_at = min(self.kill_at, time.monotonic() + grace_seconds)
         self.deadline = float("inf")
 
+    def put_off(self, seconds: float) -> None:
+        """Its limits come later by so much."""
+        self.deadline += seconds
+        self.kill_at += seconds
+
     def enforce_time(self, now: float) -> None:
         """Stop it when its time is over, kill it when its grace is."""
         if now >= self.deadline:
@@ -60,15 +68,22 @@ class RunningAttempt:
 
 
 class LimitKeeper:
-    """Keeps the limits of all attempts of one supervisor."""
+    """Keeps the limits of all attempts of one supervisor.
+
+    Time in which a scheduler has suspended the allocation, so that nothing here ran, is no attempt's.
+    """
 
     def __init__(self) -> None:
         self._memory_due = 0.0
+        self._looked_at = time.monotonic()
 
     def enforce(self, attempts: Collection[RunningAttempt]) -> None:
         """Signal those that are past a limit."""
         now = time.monotonic()
+        stopped_seconds, self._looked_at = now - self._looked_at, now
         for one in attempts:
+            if stopped_seconds > STOPPED_SECONDS:
+                one.put_off(stopped_seconds)
             one.enforce_time(now)
         if now < self._memory_due:
             return

@@ -1,4 +1,4 @@
-"""Whether the allocation around this launcher is over, asked beside its loop.
+"""Whether the allocation around this launcher is over, and when it will be, asked beside its loop.
 
 Some schedulers end an allocation without a signal that reaches its script, and give its nodes to others.
 """
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 VARIABLE = "AMBS_WATCH_SECONDS"  # between two questions; 0 watches nothing
 # With the pause before a second question and the time of the answers, an end is noticed within a minute.
 ASK_SECONDS = 30.0
+# Some schedulers tell no more exactly than this when an allocation began, and so when it ends.
+UNSURE_SECONDS = 5.0
 CONFIRM_SECONDS = 5.0  # until what the scheduler says not to know, or to end, is asked for again, at most
 ANSWER_SECONDS = 20.0
 
@@ -52,6 +54,7 @@ class AllocationWatch:
         self._has_lost = False
         self._is_doubtful = False  # by the last answer: unknown to the scheduler, or about to end
         self._over = ""
+        self._first_end = self._end = tenancy.ends_at
         self._thread: threading.Thread | None = None
         if not (self._can_ask or self._is_off):
             program = self._question.argv[0]
@@ -64,12 +67,24 @@ class AllocationWatch:
         lost = "" if self._has_lost else self._lifeline.lost()
         if lost and not self._can_ask:
             self._over = lost
-        is_asking = self._thread is not None and self._thread.is_alive()
-        if self._can_ask and not is_asking and (lost or self._is_due(time.monotonic())):
+        if self._can_ask and not self.is_asking and (lost or self._is_due(time.monotonic())):
             self._has_lost |= bool(lost)  # not before: what is under way was asked before the loss
             self._thread = threading.Thread(target=self._ask, daemon=True, name="allocation")
             self._thread.start()
         return self._over
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether an answer is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def moved_seconds(self) -> float:
+        """By how much the end of the walltime was put off since `Tenancy.ends_at`; negative: it is sooner.
+
+        Two words of the scheduler are compared, so that a clock of ours that steps moves nothing.
+        """
+        return 0.0 if self._end is None or self._first_end is None else self._end - self._first_end
 
     def _is_due(self, now: float) -> bool:
         if self._is_doubtful and self._backoff.asked_at is not None:
@@ -110,6 +125,15 @@ class AllocationWatch:
             self._hear_end("is not known to the scheduler any more", is_certain=False)
         elif status is not None:
             self._is_doubtful = False
+            if status.state is AllocationState.RUNNING and status.ends_at is not None:
+                self._note_end(status.ends_at)
+
+    def _note_end(self, ends_at: float) -> None:
+        if self._first_end is None:
+            self._first_end = self._end = ends_at
+        elif self._end is not None and abs(ends_at - self._end) >= UNSURE_SECONDS:
+            logger.info("end of walltime moved seconds=%+.0f", ends_at - self._end)
+            self._end = ends_at
 
     def _hear_end(self, words: str, *, is_certain: bool) -> None:
         """It seems to be over: one answer may be a mistake, or tell of a moment that passes."""

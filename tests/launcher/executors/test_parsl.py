@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from zmq import POLLOUT
 
 from ambs_hpc.errors import ShapeNeverFits, UsageError
 from ambs_hpc.identity import start_time, this_process
@@ -25,6 +26,7 @@ from ambs_hpc.launcher.executors.parsl import executor as parsl_executor
 from ambs_hpc.launcher.executors.parsl import pool as parsl_pool
 from ambs_hpc.launcher.executors.parsl.executor import ParslExecutor
 from ambs_hpc.launcher.executors.parsl.node_main import own_name
+from ambs_hpc.launcher.executors.parsl.worker import POOL_VARIABLE
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Placed, Unloadable
 from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.node_pool import NodePool, Tenancy
@@ -340,12 +342,30 @@ def test_killed_process_of_the_pool_costs_interruptions(
     said = ended(executor, 1 if victim == "worker" else 2)
     assert all(isinstance(one, Interrupted) and one.started for one in said)
     wait_until(lambda: is_gone(pids[0]), WAIT_SECONDS)
+    if victim not in ("worker", "manager"):
+        first = f"{POOL_VARIABLE}={tmp_path / 'run folder' / 'pool-1'}"
+        wait_until(lambda: marked(first) == [], WAIT_SECONDS)
     if victim == "worker":
         assert not is_gone(pids[1])
         executor.cancel([2], 0.0)
         assert ended(executor) == [Interrupted(2, 1, "stopped")]
     wait_until(lambda: executor.start(*work(tmp_path, 3, function="environment")), WAIT_SECONDS)
     assert outcome(executor).objective == 1.0
+
+
+def test_a_start_does_not_wait_for_a_dead_interchange(executor: ParslExecutor, tmp_path: Path) -> None:
+    """It would never end, and the launcher would hear neither TERM nor its time limit."""
+    executor.start(*work(tmp_path, 1, function="pid"))
+    pid_of(tmp_path, 1)
+    assert executor._pool is not None
+    htex = executor._pool._htex
+    htex.interchange_proc.kill()
+    wait_until(lambda: not htex.outgoing_q.zmq_socket.poll(0, POLLOUT))
+    start = threading.Thread(target=executor.start, args=work(tmp_path, 2, function="pid"), daemon=True)
+    start.start()
+    start.join(5.0)
+    assert not start.is_alive()
+    assert [one.id for one in ended(executor, 2) if isinstance(one, Interrupted)] == [1, 2]
 
 
 def test_nothing_survives_close(executor: ParslExecutor, tmp_path: Path) -> None:

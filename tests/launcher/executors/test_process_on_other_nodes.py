@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ambs_hpc.errors import NodesApart, ShapeNeverFits
-from ambs_hpc.launcher.executors import node_health, node_pauses
+from ambs_hpc.launcher.executors import node_health, node_pauses, process
 from ambs_hpc.launcher.executors.process import ProcessExecutor
 from ambs_hpc.launcher.executors.protocol import Ended, Interrupted, Unloadable
 from ambs_hpc.launcher.node_pool import NodePool, on_no_nodes
@@ -273,7 +274,12 @@ def test_silent_node_is_lost(
     file = folder / "attempt-1" / "pid"
     wait_until(lambda: file.exists() and file.read_text())
     (supervisor,) = supervisors()
+    (client_there,) = executor._supervisors.values()
+    wait_until(lambda: not executor.poll(0.05) and client_there.has_greeted)
     os.kill(supervisor, signal.SIGSTOP)
+    monkeypatch.setattr(process, "AWAY_SECONDS", 0.2)
+    wait_until(lambda: client_there.is_silent and time.monotonic() > executor._listen_at + 0.2)
+    assert executor.poll(0.0) == []  # a launcher that was stopped itself hears first what they say
     (said,) = ended(executor, 1)
     assert said == Interrupted(1, 1, "node there: supervising process died")
     assert process_tree.state_of(supervisor) in "ZX"

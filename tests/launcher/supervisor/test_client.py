@@ -15,6 +15,7 @@ import pytest
 from ambs_hpc.launcher.supervisor import client
 from ambs_hpc.launcher.supervisor.client import SupervisorClient, SupervisorKey, close_all, wait_for_any
 from ambs_hpc.launcher.supervisor.messages import NO_CONTAINER, Alive, Message
+from ambs_hpc.launcher.supervisor.process_tree import state_of
 from tests.databases import wait_until
 
 ALIVE = '{"kind": "alive", "pid": 1}'
@@ -42,6 +43,22 @@ def heard(text: str, number: int) -> Iterator[tuple[SupervisorClient, list[Messa
         yield supervisor, messages
     finally:
         supervisor.close()
+
+
+def test_a_supervisor_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evaluation that stops its parent would else keep the node, and no time limit be kept there."""
+    here = SupervisorClient(SupervisorKey(None, "", 0, None, ""), dict(os.environ))
+    try:
+        wait_until(lambda: here.receive() or here.has_greeted)
+        os.kill(here.pid, signal.SIGSTOP)
+        wait_until(lambda: state_of(here.pid) == "T")
+        here.wake()
+        assert state_of(here.pid) == "T", "it has been heard a moment ago"
+        monkeypatch.setattr(client, "SILENCE_SECONDS", 0.0)
+        here.wake()
+        wait_until(lambda: state_of(here.pid) != "T")
+    finally:
+        here.close()
 
 
 def test_lines_of_launch_commands_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from ambs_hpc.clock import ManualClock
+from ambs_hpc.launcher.supervisor import running_attempt
 from ambs_hpc.launcher.supervisor.messages import StartRequest
 from ambs_hpc.launcher.supervisor.running_attempt import LimitKeeper, RunningAttempt
 from tests.databases import wait_until
@@ -72,6 +74,31 @@ def test_memory_above_the_limit_kills_at_once(process: subprocess.Popen[bytes]) 
     LimitKeeper().enforce([one])
     assert one.ended_by == "memory"
     wait_until(lambda: process.poll() == -signal.SIGKILL)
+
+
+def test_time_in_which_all_was_suspended_is_no_attempts(
+    process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler suspends an allocation for hours: that is no failure of what ran there."""
+    clock = ManualClock()
+    monkeypatch.setattr(running_attempt, "time", clock)
+    one = attempt(process, time_limit_seconds=60.0, grace_seconds=30.0)
+    keeper = LimitKeeper()
+    clock.sleep(10.0)
+    keeper.enforce([one])
+    clock.sleep(3600.0)
+    keeper.enforce([one])
+    assert one.ended_by is None
+    for _ in range(5):
+        clock.sleep(9.9)
+        keeper.enforce([one])
+    assert one.ended_by is None
+    clock.sleep(1.0)
+    keeper.enforce([one])
+    assert one.ended_by == "time"
+    clock.sleep(3600.0)
+    keeper.enforce([one])
+    assert process.poll() is None, "its grace is no shorter"
 
 
 def test_nothing_is_due_without_limits(process: subprocess.Popen[bytes]) -> None:

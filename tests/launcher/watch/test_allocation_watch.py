@@ -21,6 +21,11 @@ from tests.databases import wait_until
 
 RECORDED = Path(__file__).parents[2] / "schedulers" / "recorded" / "cobalt"
 RUNNING = "JobID: 7\\n    State    : running\\n"
+LIMITED = (
+    "JobID: 7\\n    State    : running\\n    WallTime : 00:{minutes}:00\\n"
+    "    StartTime : Mon Nov 23 07:34:06 2026 +0000 (UTC)\\n"
+)
+STARTED_AT = 1795419246.0
 KILLING = "JobID: 7\\n    State    : killing\\n"
 
 
@@ -50,9 +55,9 @@ class Node:
         part.chmod(0o755)
         part.replace(self.folder / "qstat")
 
-    def watch(self) -> AllocationWatch:
+    def watch(self, ends_at: float | None = None) -> AllocationWatch:
         environ = {"PATH": f"{self.folder}:/usr/bin:/bin", VARIABLE: str(self.seconds)}
-        return AllocationWatch(Tenancy(Cobalt("alice"), "7"), environ, self.tie)
+        return AllocationWatch(Tenancy(Cobalt("alice"), "7", ends_at), environ, self.tie)
 
     @property
     def calls(self) -> int:
@@ -166,6 +171,31 @@ def test_where_nobody_can_be_asked_a_loss_is_the_end(node: Node) -> None:
     assert watch.over() == ""
     node.tie.is_cut = True
     assert watch.over() == "the process that started the script is gone"
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+def test_a_changed_walltime_is_noticed(node: Node, *, was_told: bool) -> None:
+    """A person may change it while all runs; an end that means another moment is compared with none."""
+    node.says(LIMITED.format(minutes=30))
+    watch = node.watch(STARTED_AT + 30 * 60 if was_told else None)
+    seen = []
+    for minutes in (30, 50, 10):
+        node.says(LIMITED.format(minutes=minutes))
+        node.asked(watch, 2)  # the first may have been under way
+        seen.append(watch.moved_seconds)
+    node.says(RUNNING)
+    node.asked(watch, 2)
+    node.says(stderr=(RECORDED / "qstat_just_died.txt").read_text(), code=1)
+    node.asked(watch, 2)
+    assert [*seen, watch.moved_seconds] == [0.0, 1200.0, -1200.0, -1200.0]
+
+
+def test_an_end_that_was_only_supposed_is_corrected(node: Node) -> None:
+    """The scheduler did not answer at the start, and the script had run for a while."""
+    node.says(LIMITED.format(minutes=30))
+    watch = node.watch(STARTED_AT + 40 * 60)
+    node.asked(watch, 1)
+    assert watch.moved_seconds == -600.0
 
 
 def test_it_can_be_turned_off(node: Node) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.environment import launch_environment
-from ambs_hpc.launcher.executors.parsl import interchange_main, node_main, worker
+from ambs_hpc.launcher.executors.parsl import interchange_main, manager_main, node_main, worker
 from ambs_hpc.launcher.executors.parsl.pool_files import NodeFound, NodeLost, NodeNews, PoolFiles, drained
 from ambs_hpc.launcher.executors.report_log import ReportLog
 from ambs_hpc.launcher.packing import Share
@@ -148,12 +148,12 @@ class Pool:
 
     def submit(self, request: StartRequest) -> None:
         """Hand an evaluation to the next worker that is free."""
-        evaluation_id, buffer = request.id, encoded(request)
+        order = request.id, encoded(request)
         with self._lock:
             if not self._is_up:
-                self._waiting.append((evaluation_id, buffer))
+                self._waiting.append(order)
                 return
-        self._hand_over(evaluation_id, buffer)
+        self._hand_over(*order)
 
     def answers(self, timeout_seconds: float) -> list[Answer]:
         """The answers that have come, waiting for the first until the timeout."""
@@ -239,12 +239,11 @@ class Pool:
         self._plan.folder.mkdir(mode=0o700, parents=True)
         htex = self._htex = _executor(self._plan)
         htex.start()
-        command = [word for word in htex.launch_cmd.split("\n") if word]
         description = {
             "nodes": list(self._plan.nodes),
             "slots": [{"cores": share.cores, "gpus": share.gpus} for share in self._plan.slots],
             "gpu_variable": self._plan.gpu_variable,
-            "command": command,
+            "command": [word for word in htex.launch_cmd.split("\n") if word],
             "lock": dict(self._plan.lock),
             "probe": {
                 "run_directory": self._plan.run_directory,
@@ -263,11 +262,13 @@ class Pool:
         with self._lock:
             self._is_up = True
             waiting, self._waiting = self._waiting, []
-        for evaluation_id, buffer in waiting:
-            self._hand_over(evaluation_id, buffer)
+        for order in waiting:
+            self._hand_over(*order)
 
     def _hand_over(self, evaluation_id: int, buffer: bytes) -> None:
         with self._lock:  # Parsl's socket takes one thread at a time
+            if self._htex.interchange_proc.poll() is not None:
+                return  # Parsl would wait for another one without end; `failure` tells of it
             future = self._htex.submit_payload({"task_executor": {"f": CALL}}, buffer)
         future.add_done_callback(lambda done: self._answers.put(_answer(evaluation_id, done)))
 
@@ -319,21 +320,19 @@ def _answer(evaluation_id: int, done: Future[str]) -> Answer:
 def _executor(plan: PoolPlan) -> Any:
     """Parsl's executor, used without its data flow kernel: an interchange, and a command for the nodes."""
     from parsl.executors import HighThroughputExecutor
-    from parsl.executors.high_throughput import process_worker_pool
     from parsl.logconfigs.noop import NoopLogging
 
     logging.getLogger("parsl").setLevel(logging.CRITICAL)  # we tell what matters, in our own words
     addresses = own_addresses() if plan.launch else {"127.0.0.1"}
     words = [
-        *(sys.executable, "-m", process_worker_pool.__name__, "-a", "{addresses}", "--port={worker_port}"),
+        *(sys.executable, "-m", manager_main.__name__, "-a", "{addresses}", "--port={worker_port}"),
         *("-p", "0", "-c", "0.001", "-m", "None", f"--max_workers_per_node={len(plan.slots)}", "--cert_dir"),
         *("{cert_dir}", "--logdir={logdir}", "--logconf={logconf}", "--block_id=0"),
         *("--poll", "{poll_period}"),
         *("--hb_period={heartbeat_period}", "--hb_threshold={heartbeat_threshold}", "--cpu-affinity", "none"),
         "--drain_period=None",
     ]
-    log = str(plan.folder / LOG)
-    interchange = [sys.executable, "-m", interchange_main.__name__, str(os.getpid()), log]
+    interchange = [sys.executable, "-m", interchange_main.__name__, str(os.getpid()), str(plan.folder / LOG)]
     htex = HighThroughputExecutor(
         label="ambs",
         launch_cmd="\n".join(words),
@@ -355,8 +354,8 @@ def own_addresses() -> set[str]:
     """IPv4 addresses of this machine, on all its networks."""
     import psutil
 
-    found = psutil.net_if_addrs().values()
-    return {one.address for each in found for one in each if one.family == socket.AF_INET}
+    networks = psutil.net_if_addrs().values()
+    return {one.address for each in networks for one in each if one.family == socket.AF_INET}
 
 
 def _start(plan: PoolPlan) -> subprocess.Popen[bytes]:
