@@ -28,6 +28,7 @@ from ambs_hpc.hints import pasteable
 from ambs_hpc.launcher.trial.objective_trial import TrialWords, try_function
 from ambs_hpc.launcher.trial.trial_import import TRIAL_VARIABLE
 from ambs_hpc.queue import cancel, open_database, rerun, transaction
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT, LARGEST_ID
 from ambs_hpc.shown_text import harmless
 from ambs_hpc.states import FailureKind
 
@@ -79,7 +80,11 @@ class Campaign(CampaignReader):
         if name is not None:
             replace(loaded.problem, name=name)  # raises what is wrong with it
         self._settings = SearchSettings(
-            name, method, dict(options or {}), _whole("seed", seed, at_least=0), run_root=Path(runs)
+            name,
+            method,
+            dict(options or {}),
+            _whole("seed", seed, at_least=0, at_most=LARGEST_ID),
+            run_root=Path(runs),
         )
         self._loaded, wanted = loaded, define_campaign(loaded, self._settings)
         self._given = None if db is None else os.fspath(db)
@@ -338,7 +343,7 @@ def _refuse_during_import() -> None:
         )
 
 
-def _whole(name: str, value: object, *, at_least: int) -> int | None:
+def _whole(name: str, value: object, *, at_least: int, at_most: int = LARGEST_COUNT) -> int | None:
     """The value as an int; numpy's whole numbers are taken too."""
     if value is None:
         return None
@@ -346,8 +351,8 @@ def _whole(name: str, value: object, *, at_least: int) -> int | None:
         number = operator.index(value)  # type: ignore[arg-type]  # what is no number raises
     except TypeError:
         number = at_least - 1
-    if isinstance(value, bool) or number < at_least:
-        raise UsageError(f"{name}: is {value!r}. Give a whole number from {at_least}.")
+    if isinstance(value, bool) or not at_least <= number <= at_most:
+        raise UsageError(f"{name}: is {value!r}. Give a whole number from {at_least} to {at_most}.")
     return number
 
 
@@ -360,7 +365,7 @@ def _positive(name: str, value: float | None) -> float | None:
 
 
 def _ids(ids: Sequence[int] | None) -> list[int] | None:
-    return None if ids is None else [_whole("ids", one, at_least=1) or 0 for one in ids]
+    return None if ids is None else [_whole("ids", one, at_least=1, at_most=LARGEST_ID) or 0 for one in ids]
 
 
 def _kind_named(text: str) -> FailureKind:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT
 
 LARGEST_PRIORITY = 1_000_000
 
@@ -47,8 +48,10 @@ class SearchSettings:
     stated_at: float | None = None
 
     def __post_init__(self) -> None:
-        if self.max_evaluations is not None and self.max_evaluations < 1:
-            raise UsageError(f"--max-evaluations {self.max_evaluations}: give a whole number from 1.")
+        if self.max_evaluations is not None and not 1 <= self.max_evaluations <= LARGEST_COUNT:
+            raise UsageError(
+                f"--max-evaluations {self.max_evaluations}: give a whole number from 1 to {LARGEST_COUNT}."
+            )
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise UsageError(f"--max-minutes {self.max_minutes}: give a number of minutes above 0.")
         if self.slots is not None and self.slots < 1:

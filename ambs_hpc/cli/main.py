@@ -50,8 +50,9 @@ from ambs_hpc.cli.commands import (
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.terminal import HarmlessFormatter, echo, write, write_traceback
 from ambs_hpc.cli.whole_summaries import WholeSummaries
-from ambs_hpc.errors import AmbsError
+from ambs_hpc.errors import AmbsError, UsageError, nearest
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HELP = f"""Asynchronous model-based search that keeps a whole supercomputer allocation busy.
 
 Exit codes: 0 what was asked was done; {EXIT_ERROR} an error, told in words; 2 a wrong command line;
@@ -123,13 +124,13 @@ app.command("nodes")(nodes.nodes)
 
 def main() -> None:
     """Run the command line; every error becomes one message on stderr and an exit code."""
-    level = os.environ.get("AMBS_LOG", "WARNING").upper()
     handler = logging.StreamHandler()
     handler.setFormatter(HarmlessFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(handlers=[handler])
     if isinstance(sys.stdout, io.TextIOWrapper):  # a locale without a sign that a text has is no error
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        logging.getLogger().setLevel(_log_level())
         app(prog_name="ambs")
     except AmbsError as error:
         write(f"ambs: {error}\n", err=True)
@@ -150,6 +151,14 @@ def main() -> None:
         sys.exit(EXIT_ERROR)
     finally:
         _tell_left_out()
+
+
+def _log_level() -> str:
+    """The level that $AMBS_LOG names, WARNING without it or where it is empty."""
+    named = os.environ.get("AMBS_LOG") or "WARNING"
+    if named.upper() not in LOG_LEVELS:
+        raise UsageError(f"AMBS_LOG={named!r}: no such level. {nearest(named.upper(), LOG_LEVELS)}")
+    return named.upper()
 
 
 def _tell_left_out() -> None:

@@ -24,6 +24,7 @@ from ambs_hpc.problem.goals import (
 from ambs_hpc.problem.objective import Command, objective_to_json
 from ambs_hpc.problem.space import build_space, check_configuration, plain_value, space_to_json
 from ambs_hpc.records import Resources
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -177,8 +178,8 @@ def _check_resources(resources: object) -> None:
 
 
 def _check_count(name: str, value: object, *, at_least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-        raise _wrong(name, value, f"Give a whole number from {at_least}")
+    if not isinstance(value, int) or isinstance(value, bool) or not at_least <= value <= LARGEST_COUNT:
+        raise _wrong(name, value, f"Give a whole number from {at_least} to {LARGEST_COUNT}")
 
 
 def _check_number(name: str, value: object, *, above: float) -> None:

@@ -6,6 +6,7 @@ import re
 import runpy
 import sys
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class LoadedProblem:
 
 
 def load_problem(file: Path) -> LoadedProblem:
-    """Execute the problem file and take its module-level `problem`.
+    """Execute the problem file and take its module-level `problem`; what it prints goes to stderr.
 
     Raises:
         ProblemError: the file is missing or raises, holds no `problem`, or the objective does not exist.
@@ -50,7 +51,8 @@ def load_problem(file: Path) -> LoadedProblem:
 def _execute(file: Path) -> dict[str, object]:
     sys.path.insert(0, str(file.parent))
     try:
-        return runpy.run_path(str(file))
+        with redirect_stdout(sys.stderr):  # of a command with --json, stdout is for JSON alone
+            return runpy.run_path(str(file))
     except ProblemError as error:
         raise _placed(error, _place(file, error)) from error
     except SystemExit as error:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from ambs_hpc.errors import ProblemError, UsageError, nearest
+from ambs_hpc.records.stored_ranges import LARGEST_ID
 from ambs_hpc.search.protocol import MethodModule, Searcher, SearchSpec
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def create_searcher(
 
     module = _module_of(method)
     goals = _goals(direction, constraints)
-    if seed < 0:
-        raise UsageError(f"seed {seed}: give a whole number from 0.")
+    if not 0 <= seed <= LARGEST_ID:
+        raise UsageError(f"seed {seed}: give a whole number from 0 to {LARGEST_ID}.")
     encoding = Encoding(build_space(space))
     first = next(iter(goals.directions.values()))
     spec = SearchSpec(

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ambs_hpc.cli.main import app
-from ambs_hpc.errors import UsageError
+from ambs_hpc.errors import AmbsError, UsageError
 from ambs_hpc.problem.space import build_space, space_to_json
 from ambs_hpc.queue import claim, complete, open_database, transaction
 from tests.queue import stock
@@ -50,3 +50,24 @@ def test_a_file_that_cannot_be_written_is_named(command: str, url: str, tmp_path
         CliRunner().invoke(app, words, catch_exceptions=False)
     assert str(told.value) == f"{output} cannot be written: Not a directory. Give another --output."
     assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "command", [one for one in COMMANDS if one not in ("export tensorboard", "export mlflow")]
+)
+def test_a_database_is_not_written_over(command: str, url: str, tmp_path: Path) -> None:
+    """`--output` in the place of `--db` must not cost all results."""
+    database = tmp_path / "ambs.png"
+    database.write_bytes(Path(url.removeprefix("sqlite:///")).read_bytes())
+    before = database.read_bytes()
+    with pytest.raises(AmbsError, match=r"is a database"):
+        CliRunner().invoke(
+            app, [*command.split(), "--output", str(database), "--db", url], catch_exceptions=False
+        )
+    assert database.read_bytes() == before
+
+
+def test_an_empty_name_of_a_report_is_refused_in_words(url: str) -> None:
+    """An empty shell variable as a file is a slip of a person, not a fault of the program."""
+    with pytest.raises(UsageError, match=r"cannot be written: it is a folder\. Give another --output\."):
+        CliRunner().invoke(app, ["report", "--output", "", "--db", url], catch_exceptions=False)

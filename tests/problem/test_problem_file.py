@@ -118,3 +118,16 @@ def test_problem_file_may_import_its_neighbours(tmp_path: Path) -> None:
     text = HEAD + "from shared_space import SPACE\nproblem = Problem('p', SPACE, 'model:train')\n"
     loaded = load(tmp_path, text)
     assert loaded.problem.parameters == ["kind", "lr", "units"]  # type: ignore[attr-defined]
+
+
+def test_what_a_problem_file_prints_is_not_on_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that reads `ambs run --json` gets JSON and nothing before it."""
+    (tmp_path / "problem.py").write_text(
+        "from ambs_hpc import Problem\nprint('loading')\n"
+        "problem = Problem(name='p', space={'x': (0.0, 1.0)}, objective='model:f', direction='minimize')\n"
+    )
+    (tmp_path / "model.py").write_text("def f(c): return 1.0\n")
+    load_problem(tmp_path / "problem.py")
+    assert capsys.readouterr() == ("", "loading\n")

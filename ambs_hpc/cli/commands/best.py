@@ -9,6 +9,7 @@ import typer
 from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.records import IMPORTED
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 Number = Annotated[
     int | None,
-    typer.Option("--limit", "-n", min=1, help="At most this many rows; by default 1, of a front all."),
+    typer.Option(
+        "--limit",
+        "-n",
+        min=1,
+        max=LARGEST_COUNT,
+        help="At most this many rows; by default 1, of a front all.",
+    ),
 ]
 Objective = Annotated[
     str | None,

@@ -9,6 +9,7 @@ import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import write
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT
 
 if TYPE_CHECKING:
     from ambs_hpc.api.kept_files.campaign_ensemble import CampaignEnsemble
@@ -22,7 +23,12 @@ Metric = Annotated[
         help="log_loss, accuracy or rmse; by default log_loss for probabilities of classes, else rmse.",
     ),
 ]
-Pool = Annotated[int, typer.Option("--pool", metavar="N", min=1, help="Choose among the N best evaluations.")]
+Pool = Annotated[
+    int,
+    typer.Option(
+        "--pool", metavar="N", min=1, max=LARGEST_COUNT, help="Choose among the N best evaluations."
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write it there; by default CAMPAIGN-ensemble.json."),

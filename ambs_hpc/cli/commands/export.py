@@ -103,7 +103,7 @@ def _export_runs(
     with queue.reading(engine) as connection:
         only = named_campaign(connection, campaign)
         chosen = [only] if only else queue.list_campaigns(connection)
-    with writing(place):
+    with writing(place, is_added_to=True):
         done = [export_campaign(engine, one, form, place) for one in chosen]
     if as_json:
         print_json({"format": form, "output": str(place), "campaigns": [asdict(one) for one in done]})

@@ -25,7 +25,7 @@ def logs(
     evaluation_id: EvaluationId,
     stderr: Annotated[bool, typer.Option("--stderr", help="Print stderr instead of stdout.")] = False,
     attempt: Annotated[
-        int | None, typer.Option("--attempt", help="Number of the attempt; by default the last.")
+        int | None, typer.Option("--attempt", min=1, help="Number of the attempt; by default the last.")
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Continue until the evaluation ends.")

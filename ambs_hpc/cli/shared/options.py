@@ -11,6 +11,7 @@ from ambs_hpc.api.choices import chosen_database as chosen_database
 from ambs_hpc.api.choices import known_campaign as known_campaign
 from ambs_hpc.api.choices import named_campaign as named_campaign
 from ambs_hpc.hints import call_with
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -42,7 +43,9 @@ OneCampaign = Annotated[
     typer.Option("--campaign", "-c", metavar="NAME", help="This campaign; needed where there are several."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many rows.")]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=LARGEST_COUNT, help="At most this many rows.")
+]
 
 
 def open_engine(db: str | None, *, create: bool = False) -> Engine:

@@ -57,17 +57,21 @@ def iso_utc(seconds: float | None) -> str | None:
 
 
 @contextmanager
-def writing(file: Path, option: str = "--output") -> Iterator[None]:
+def writing(file: Path, option: str = "--output", *, is_added_to: bool = False) -> Iterator[None]:
     """The block writes `file`, a file or a folder.
 
     Args:
         option: with which another one is given.
+        is_added_to: what is there stays; else a database is not written over.
 
     Raises:
-        UsageError: it cannot be written: no such folder, no right to it, a full disk.
+        UsageError: it cannot be written: no such folder, no right to it, a full disk; or it is a database.
     """
     from ambs_hpc.errors import UsageError
+    from ambs_hpc.reporting.html.report_file import check_no_database
 
+    if not is_added_to:
+        check_no_database(file, option)
     try:
         yield
     except OSError as error:

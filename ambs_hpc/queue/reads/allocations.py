@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from ambs_hpc.errors import NotFound
 from ambs_hpc.queue.schema.tables import allocation, evaluation, is_running, launcher
+from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.sql.stored_values import request_in
 from ambs_hpc.records import Allocation
@@ -68,7 +69,7 @@ def list_allocations(
     if not over:
         statement = statement.where(allocation.c.state.not_in(OVER))
     if ids is not None:
-        statement = statement.where(allocation.c.id.in_(ids))
+        statement = statement.where(id_in(connection, allocation.c.id, ids))
     return [_value(row) for row in connection.execute(statement)]
 
 

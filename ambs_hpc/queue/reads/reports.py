@@ -22,6 +22,7 @@ from ambs_hpc.queue.schema.tables import (
     is_running,
     launcher,
 )
+from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow, proposal_value, resources_value
 from ambs_hpc.queue.sql.stored_values import configuration_in, number_in_row, object_in, usable, word_in
 from ambs_hpc.records import Campaign, CampaignRevision, Configuration, Proposal, Resources
@@ -196,9 +197,8 @@ def show_evaluation(connection: Connection, evaluation_id: int) -> EvaluationSto
         RowUnusable: it cannot be read, or its campaign.
     """
     extra = [evaluation.c[name] for name in _ONLY_IN_STORY]
-    row = connection.execute(
-        _rows().add_columns(*extra).where(evaluation.c.id == evaluation_id)
-    ).one_or_none()
+    is_meant = id_in(connection, evaluation.c.id, [evaluation_id])
+    row = connection.execute(_rows().add_columns(*extra).where(is_meant)).one_or_none()
     if row is None:
         raise NotFound(f"There is no evaluation {evaluation_id}; `ambs list` shows those there are.")
     known = _row(row)

@@ -38,6 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import FromClause
 
 from ambs_hpc.queue.sql.clock import clock_of, present
+from ambs_hpc.records.stored_ranges import LARGEST_ID
 
 Row = Mapping[str, Any]
 
@@ -62,8 +63,8 @@ def listed(
 
 
 def listed_value(dialect: str, ids: Iterable[int]) -> str:
-    """The list in the form in which the parameter is sent."""
-    inside = ",".join(map(str, ids))
+    """The list in the form in which the parameter is sent; no row has an id that is larger than any."""
+    inside = ",".join(str(one) for one in ids if abs(one) <= LARGEST_ID)
     return f"[{inside}]" if dialect == "sqlite" else f"{{{inside}}}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ambs_hpc.errors import UsageError
 
+SQLITE_BEGINNING = b"SQLite format 3\0"
 MOST_LETTERS = 60  # of a file's name, each up to four bytes
 
 
@@ -22,8 +23,11 @@ def write_whole(file: Path, content: str) -> None:
     """Replace the file by the content, or leave it as it was.
 
     Raises:
-        UsageError: the folder cannot be written, or `file` is a folder.
+        UsageError: the folder cannot be written, or `file` is a folder or a database.
     """
+    check_no_database(file)
+    if not file.name:
+        raise UsageError(f"{file} cannot be written: it is a folder. Give another --output.")
     beside = file.with_name(f".{file.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         try:
@@ -39,3 +43,23 @@ def write_whole(file: Path, content: str) -> None:
         raise UsageError(
             f"{file} cannot be written: {error.strerror or error}. Give another --output."
         ) from error
+
+
+def check_no_database(file: Path, option: str = "--output") -> None:
+    """Refuse to write over an SQLite database: it may hold the only copy of all results.
+
+    Args:
+        option: with which another file is given.
+
+    Raises:
+        UsageError: `file` is one.
+    """
+    try:
+        if not file.is_file():
+            return
+        with file.open("rb") as there:
+            beginning = there.read(len(SQLITE_BEGINNING))
+    except OSError:
+        return  # writing tells why
+    if beginning == SQLITE_BEGINNING:
+        raise UsageError(f"{file} is a database, and is not written over. Give another {option}.")
