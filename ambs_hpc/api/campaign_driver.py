@@ -28,7 +28,7 @@ from ambs_hpc.hints import pasteable
 from ambs_hpc.launcher.trial.objective_trial import TrialWords, try_function
 from ambs_hpc.launcher.trial.trial_import import TRIAL_VARIABLE
 from ambs_hpc.queue import cancel, open_database, rerun, transaction
-from ambs_hpc.records.stored_ranges import LARGEST_COUNT, LARGEST_ID
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT, LARGEST_ID, MOST_SLOTS
 from ambs_hpc.shown_text import harmless
 from ambs_hpc.states import FailureKind
 
@@ -139,7 +139,7 @@ class Campaign(CampaignReader):
             self._settings,
             max_evaluations=_whole("max_evaluations", max_evaluations, at_least=1),
             max_minutes=_positive("max_minutes", max_minutes),
-            slots=_whole("slots", slots, at_least=1),
+            slots=_whole("slots", slots, at_least=1, at_most=MOST_SLOTS),
         )
         if check:
             self._try_objective(is_elsewhere=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ambs_hpc.errors import UsageError
-from ambs_hpc.records.stored_ranges import LARGEST_COUNT
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT, MOST_SLOTS
 
 LARGEST_PRIORITY = 1_000_000
 
@@ -54,8 +54,8 @@ class SearchSettings:
             )
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise UsageError(f"--max-minutes {self.max_minutes}: give a number of minutes above 0.")
-        if self.slots is not None and self.slots < 1:
-            raise UsageError(f"--slots {self.slots}: give a whole number from 1.")
+        if self.slots is not None and not 1 <= self.slots <= MOST_SLOTS:
+            raise UsageError(f"--slots {self.slots}: give a whole number from 1 to {MOST_SLOTS}.")
         if self.priority is not None and abs(self.priority) > LARGEST_PRIORITY:
             most = LARGEST_PRIORITY
             raise UsageError(f"--priority {self.priority}: give a whole number from -{most} to {most}.")

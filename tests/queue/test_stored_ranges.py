@@ -38,6 +38,7 @@ REFUSED = {
     "max_failures": lambda: _problem(max_failures=2**31),
     "max_interruptions": lambda: _problem(max_interruptions=10**30),
     "max-evaluations": lambda: SearchSettings(max_evaluations=2**31),
+    "slots": lambda: SearchSettings(slots=10**13),
     "seed": lambda: create_searcher({"x": (0.0, 1.0)}, direction="minimize", seed=2**63),
 }
 

@@ -14,6 +14,7 @@ from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Gpus, Notice, WithSearch
 from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import echo
+from ambs_hpc.records.stored_ranges import MOST_SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +34,13 @@ def launch(
     campaign: Campaigns = None,
     slots: Annotated[
         int | None,
-        typer.Option("--slots", min=1, metavar="K", help="Evaluations at once; by default as many as fit."),
+        typer.Option(
+            "--slots",
+            min=1,
+            max=MOST_SLOTS,
+            metavar="K",
+            help="Evaluations at once; by default as many as fit.",
+        ),
     ] = None,
     gpus: Gpus = None,
     max_minutes: Annotated[
