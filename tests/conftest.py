@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ambs_hpc import hints
-from ambs_hpc.queue import close_waits, open_database
+from ambs_hpc.queue import close_waits, forget_left_out, open_database
 from tests import databases
 
 # When processes share the files, the longest go first, lest one wait for it at the end.
@@ -36,9 +36,10 @@ def _stop_servers() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _called_without_database() -> None:
-    """Hints name the database with which a process was called, and one process runs many tests."""
+def _as_a_new_process() -> None:
+    """Hints name the database of a process, and its end tells what it left out: here one runs many tests."""
     hints.call_with(None)
+    forget_left_out()
 
 
 @pytest.fixture
