@@ -33,14 +33,14 @@ from ambs_hpc.records import Configuration
 from ambs_hpc.simulate.rungs.rung_comparison import mean_and_error
 from ambs_hpc.simulate.rungs.rung_simulation import RungLoad, RungOutcome, RungSettings, simulate_rungs
 from benchmarks.learning_curves import CACHE, NAMES, load_curves
-from benchmarks.network_curves import EPOCHS, SPACE, TrainedCurves
+from benchmarks.network_curves import DATA, EPOCHS, SPACE, TrainedCurves
 
 LOWEST_SHARE = 81  # the first rung is at this part of the way
 LONGEST = 1.2  # times the node-hours without rungs, after which a search gives up
 POINTS = 240  # at which mean values are compared, up to LONGEST
 RESAMPLED = 300
 OTHER_SEEDS = 1000
-TRAINED = ("trained_digits", "trained_pictures")
+TRAINED = tuple(f"trained_{data}" for data in DATA)
 Array = np.ndarray
 Curves = Mapping[bytes, Mapping[int, float]]
 Estimates = dict[bytes, float | None]
@@ -213,7 +213,7 @@ def load_of(name: str, cache: Path) -> tuple[RungLoad, Callable[[float], float]]
     The best of a trained one is not known: its values are their own regret.
     """
     if name in TRAINED:
-        trained = TrainedCurves(is_classes=name == "trained_digits")
+        trained = TrainedCurves(name.removeprefix("trained_"))
         return RungLoad(SPACE, trained.value, lambda configuration: 1.0, EPOCHS), lambda value: value
     table = load_curves(name, cache)
 

@@ -1,4 +1,4 @@
-"""Small networks over a wide space, trained as far as a search asks: what LCBench varies, on digits.
+"""Small networks over a wide space, trained as far as a search asks: what LCBench varies, on small data.
 
 The space is that of LCBench (Zimmer et al., 2021) without its dropout and with smaller networks: most of it
 is bad, as where a person does not know the problem yet. Trained by numpy alone: a step of such a network
@@ -8,13 +8,13 @@ costs less than a call of a library.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-TRAINED, HELD = 500, 1000
 RUNGS = (1, 3, 9, 27, 81)  # after these epochs they are asked
 EPOCHS = RUNGS[-1]
 WORST = 10.0  # of a squared error, that of zeros being 0.2: one that diverges is bad, and finite
@@ -28,21 +28,73 @@ SPACE: dict[str, object] = {
 }
 
 
+@dataclass(frozen=True)
+class _Data:
+    """What networks learn: (n, f) inputs, (n, q) targets; the first are trained on, the last held out."""
+
+    X: Array
+    targets: Array
+    trained: int
+    held: int
+    is_classes: bool
+
+
+def _digits() -> _Data:
+    """The share of digits that are taken for another one."""
+    from sklearn.datasets import load_digits
+
+    X, y = _shuffled(*load_digits(return_X_y=True))
+    return _Data(X / 16.0, np.eye(10, dtype=np.float32)[y.astype(int)], 500, 1000, is_classes=True)
+
+
+def _pictures() -> _Data:
+    """The mean squared error of pictures of digits that went through all layers."""
+    digits = _digits()
+    return replace(digits, targets=digits.X, is_classes=False)
+
+
+def _cancer() -> _Data:
+    """The share of tumours that are taken for the other kind."""
+    from sklearn.datasets import load_breast_cancer
+
+    X, y = _shuffled(*load_breast_cancer(return_X_y=True))
+    return _Data(_standardised(X), np.eye(2, dtype=np.float32)[y.astype(int)], 250, 319, is_classes=True)
+
+
+def _diabetes() -> _Data:
+    """The mean squared error of a disease's progression, of which the variance is 1."""
+    from sklearn.datasets import load_diabetes
+
+    X, y = _shuffled(*load_diabetes(return_X_y=True))
+    return _Data(_standardised(X), _standardised(y[:, None]), 221, 221, is_classes=False)
+
+
+def _shuffled(X: Array, y: Array) -> tuple[Array, Array]:
+    order = np.random.default_rng(0).permutation(len(y))
+    return X[order].astype(np.float32), y[order].astype(np.float32)
+
+
+def _standardised(X: Array) -> Array:
+    return np.asarray((X - X.mean(axis=0)) / X.std(axis=0))
+
+
+DATA = {"digits": _digits, "pictures": _pictures, "cancer": _cancer, "diabetes": _diabetes}
+
+
 class TrainedCurves:
     """Networks that are trained as far as they are asked for, and go on from there when asked again.
 
     Args:
-        is_classes: the share of digits held out that are taken for another one; else the mean squared error
-            of pictures held out that went through all layers.
+        data: one of DATA, which say what a value is.
     """
 
-    def __init__(self, is_classes: bool) -> None:
-        self._is_classes = is_classes
+    def __init__(self, data: str) -> None:
+        made = DATA[data]()
+        self._is_classes = made.is_classes
         self._networks: dict[tuple[object, ...], _Network] = {}
         self._values: dict[tuple[object, ...], list[float]] = {}
-        X, y = _digits()
-        targets = np.eye(10, dtype=np.float32)[y] if is_classes else X
-        self._trained, self._held = (X[:TRAINED], targets[:TRAINED]), (X[-HELD:], targets[-HELD:])
+        self._trained = (made.X[: made.trained], made.targets[: made.trained])
+        self._held = (made.X[-made.held :], made.targets[-made.held :])
 
     def value(self, configuration: Mapping[str, object], step: int) -> float:
         """After that many epochs, one of RUNGS."""
@@ -70,14 +122,6 @@ class TrainedCurves:
                 return float(np.mean(found.argmax(axis=1) != targets.argmax(axis=1)))
             error = float(np.mean((found - targets) ** 2))
         return min(error, WORST) if np.isfinite(error) else WORST
-
-
-def _digits() -> tuple[Array, Array]:
-    from sklearn.datasets import load_digits
-
-    X, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(y))
-    return (X[order] / 16.0).astype(np.float32), y[order]
 
 
 class _Network:
