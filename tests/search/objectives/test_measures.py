@@ -62,6 +62,19 @@ def test_volume_gains_rank_as_the_exact_ones_do() -> None:
     assert gains[np.array(exact) == 0.0].max() < gains[np.array(exact) > 0.05].min()
 
 
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+def test_volume_gains_are_means_over_directions(m: int) -> None:
+    """By the formula: the length up to which each direction is dominated, to the power m."""
+    volume = DominatedVolume(np.random.default_rng(2), np.ones(m), np.zeros(m))
+    volume.include(np.full((1, m), 0.5))
+    T = np.concatenate([np.random.default_rng(3).random((40, m)), np.full((1, m), 0.6)])
+    lengths, reached = volume._lengths(T), volume._lengths(np.full((1, m), 0.5))
+    added = np.maximum(np.maximum(lengths, 0.0) ** m - reached**m, 0.0).mean(axis=1)
+    share = 1e-4 * np.exp(np.minimum((lengths - reached).mean(axis=1), 0.0))
+    assert volume.gain(T) == pytest.approx(added + share, rel=1e-12)
+    assert added[-1] == 0.0  # what is dominated
+
+
 def test_weights_lie_on_the_simplex_and_prefer_what_they_weigh() -> None:
     """A scalarisation is one choice between objectives."""
     weights = draw_weights(np.random.default_rng(0), 3)
