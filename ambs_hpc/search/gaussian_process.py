@@ -111,17 +111,20 @@ class _Likelihood:
     def __init__(self, X: Floats, t: Floats, centre: Floats) -> None:
         self._t, self._centre = t, centre
         self._spread = np.append(np.full(X.shape[1], LENGTH_SPREAD), NOISE_SPREAD)
-        self._pairs = np.triu_indices(len(t), 1)
-        self._squares = (X[self._pairs[0]] - X[self._pairs[1]]) ** 2  # (pairs, f)
+        rows, columns = np.triu_indices(len(t), 1)
+        self._squares = (X[rows] - X[columns]) ** 2  # (pairs, f)
+        self._below = columns * len(t) + rows  # places of the pairs in a flat matrix, below its diagonal
+        self._above = rows * len(t) + columns
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         n, noise = len(self._t), math.exp(theta[-1])
         weights = np.exp(-2.0 * theta[:-1])
         r = np.sqrt(5.0 * (self._squares @ weights))
         decay = np.exp(-r)
-        K = np.eye(n) * (1.0 + noise + JITTER)
-        K[self._pairs] = K.T[self._pairs] = (1.0 + r + r * r / 3.0) * decay
-        L = np.linalg.cholesky(K)  # cannot fail: the noise bound keeps K well conditioned
+        K = np.zeros(n * n)  # its lower triangle is all that is read
+        K[:: n + 1] = 1.0 + noise + JITTER
+        K[self._below] = (1.0 + r + r * r / 3.0) * decay
+        L = np.linalg.cholesky(K.reshape(n, n))  # cannot fail: the noise bound keeps K well conditioned
         inverse = inverse_of(L)
         inverse = inverse.T @ inverse
         alpha = inverse @ self._t
@@ -131,7 +134,7 @@ class _Likelihood:
         value = (
             0.5 * n * math.log(signal) + float(np.log(np.diag(L)).sum()) + 0.5 * float(deviation @ deviation)
         )
-        slope = outer[self._pairs] * (5.0 / 3.0) * (1.0 + r) * decay
+        slope = outer.take(self._above) * (5.0 / 3.0) * (1.0 + r) * decay
         gradient = np.append(-(slope @ self._squares) * weights, -0.5 * noise * float(np.trace(outer)))
         return value, gradient + deviation / self._spread
 

@@ -121,42 +121,53 @@ class GoalForest:
         broken = self._broken(M)
         self._X = grown_by(self._X, self._encoding.features(history.rows[before:]), before)
         new = [i for i in range(len(due)) if not self._trees or self._trees[i].due != due[i]]
-        targets: dict[tuple[int, int], Floats] = {}  # by observations of the scales, and the first one
-        for count in {due[i] for i in new}:
-            targets[count, 0] = self._scales_at(count, M).targets(M)
-        grown = {i: self._grown(i, due[i], targets[due[i], 0], M) for i in new}
+        targets = {count: self._scales_at(count, M).targets(M) for count in {due[i] for i in new}}
+        grown = {i: self._grown(i, due[i], targets[due[i]], M) for i in new}
         self._trees = [grown[i] if i in grown else self._trees[i] for i in range(len(due))]
         most = max(tree.nodes.node_count for tree in self._trees)
         if sum(table.reserve(most) for table in self._tables):  # all of them
             new = list(range(len(due)))
-        for i, tree in enumerate(self._trees):
-            first = 0 if i in new else before
-            if (tree.due, first) not in targets:
-                targets[tree.due, first] = self._scales[tree.due].targets(M[first:])
-            flags = (failed[first:].astype(float), broken[first:])
-            self._enter(i, tree, targets[tree.due, first], flags, first)
+        for i in new:
+            due_at = self._trees[i].due
+            if due_at not in targets:
+                targets[due_at] = self._scales[due_at].targets(M)
+            self._fill(i, targets[due_at], (failed.astype(float), broken))
+        kept = [i for i in range(len(due)) if i not in new]
+        if kept:
+            self._observe(kept, M[before:], (failed[before:].astype(float), broken[before:]))
 
     def _grown(self, index: int, due: int, T: Floats, M: Floats) -> _GoalTree:
         rng = generator(self._seed, Stream.GOAL_GROWTH, index, due)
         rows = training_rows(rng, M[:due, index % self._measures.objectives], self._growth.training_rows)
         return _GoalTree(grown_nodes(self._growth, rng, self._X[rows], T[rows]), due)
 
-    def _enter(self, i: int, tree: _GoalTree, T: Floats, flags: tuple[Floats, Floats], first: int) -> None:
-        """Put the observations from `first` on into the leaves of a tree; from 0, in place of all others.
+    def _fill(self, i: int, T: Floats, flags: tuple[Floats, Floats]) -> None:
+        """Put all observations into the leaves of a tree, in place of those that it has.
 
         Args:
             T: (n, m + k) their targets.
             flags: whether each failed, and whether it broke a constraint, (n,) each.
         """
-        nodes = tree.nodes.apply(self._X[first : self._count])
+        nodes = self._trees[i].nodes.apply(self._X[: self._count])
         for j, table in enumerate(self._tables):
-            is_last_constraint = self._measures.constraints and j == len(self._tables) - 1
-            flag = flags[1] if is_last_constraint else flags[0]
-            if first == 0:
-                table.clear(i)
-                table.fill(i, nodes, T[:, j], flag)
-            else:
-                table.observe(nodes + i * table.room, T[:, j], flag)
+            table.clear(i)
+            table.fill(i, nodes, T[:, j], self._flag(j, flags))
+
+    def _observe(self, kept: list[int], M: Floats, flags: tuple[Floats, Floats]) -> None:
+        """Put the newest observations into the leaves of trees, each on its own scales; all trees at once."""
+        trees = [self._trees[i] for i in kept]
+        X = self._X[self._count - len(M) : self._count]
+        scaled = {count: self._scales[count].targets(M) for count in {tree.due for tree in trees}}
+        T = np.concatenate([scaled[tree.due] for tree in trees])
+        starts = [i * self._tables[0].room for i in kept]
+        places = [tree.nodes.apply(X) + start for tree, start in zip(trees, starts, strict=True)]
+        for j, table in enumerate(self._tables):
+            flag = np.tile(self._flag(j, flags), len(kept))
+            table.observe(np.concatenate(places), T[:, j], flag)
+
+    def _flag(self, j: int, flags: tuple[Floats, Floats]) -> Floats:
+        """What column j counts: who broke a constraint in the last of a constraint, else who failed."""
+        return flags[1] if self._measures.constraints and j == len(self._tables) - 1 else flags[0]
 
     def _broken(self, M: Floats) -> Floats:
         """(n,) 1 where a constraint is known to be broken."""

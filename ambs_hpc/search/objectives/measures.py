@@ -13,6 +13,7 @@ from ambs_hpc.search.constraints import Floats, Mask
 from ambs_hpc.search.history import History
 
 UNTOUCHED = 1e-9  # excess of what touches a bound that must not be touched
+AT_ONCE = 64  # rows that are compared with all others in one step
 
 
 class Measures:
@@ -123,11 +124,21 @@ def dominated(Y: Floats) -> Mask:
         return _dominated_of_two(Y, left)
     found = np.ones(len(Y), dtype=bool)
     while len(left):
-        first, rest = left[0], left[1:]
+        first, rest = left[:AT_ONCE], left[AT_ONCE:]
+        first = first[~_below(Y[first], Y[first])]
         found[first] = False
-        below = (Y[first] <= Y[rest]).all(axis=1) & (Y[first] < Y[rest]).any(axis=1)
-        left = rest[~below]
+        left = rest[~_below(Y[first], Y[rest])]
     return found
+
+
+def _below(A: Floats, B: Floats) -> Mask:
+    """(n,) whether some row of A (k, m) dominates each row of B (n, m)."""
+    is_low = np.ones((len(A), len(B)), dtype=bool)
+    is_lower = np.zeros_like(is_low)
+    for a, b in zip(A.T[:, :, None], B.T[:, None], strict=True):
+        is_low &= a <= b
+        is_lower |= a < b
+    return np.asarray((is_low & is_lower).any(axis=0))
 
 
 def _dominated_of_two(Y: Floats, order: NDArray[np.intp]) -> Mask:

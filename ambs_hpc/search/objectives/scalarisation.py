@@ -55,11 +55,18 @@ class DominatedVolume:
 
     def gain(self, T: Floats) -> Floats:
         """(n,) the volume that each point would add; points that add none are ordered by a tiny share."""
-        m = len(self._reference)
         lengths = self._lengths(T)
-        added = np.maximum(np.maximum(lengths, 0.0) ** m - self._reached**m, 0.0).mean(axis=1)
         below = (lengths - self._reached).mean(axis=1)  # <= 0 where nothing is added
+        reaching = self._power(np.maximum(lengths, self._reached, out=lengths))
+        added = (reaching - self._power(self._reached)).mean(axis=1)
         return np.asarray(added + 1e-4 * np.exp(np.minimum(below, 0.0)))
+
+    def _power(self, lengths: Floats) -> Floats:
+        """Lengths to the power m, by products: `**` takes ten times as long above the second power."""
+        found = lengths
+        for _ in range(1, len(self._reference)):
+            found = found * lengths
+        return found
 
     def _lengths(self, T: Floats) -> Floats:
         """(n, s) how far each point dominates in each direction, negative beyond the reference."""

@@ -15,9 +15,10 @@ BOUNDED = Goals({"a": "minimize", "b": "maximize"}, (Constraint("t", "<", 1.0),)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3])
-def test_dominated_is_its_definition(m: int) -> None:
+@pytest.mark.parametrize("n", [0, 60, 200])
+def test_dominated_is_its_definition(m: int, n: int) -> None:
     """At least as good everywhere and better somewhere; equals do not dominate each other."""
-    Y = np.random.default_rng(0).integers(0, 6, (60, m)).astype(float)
+    Y = np.random.default_rng(0).integers(0, 6 if n < 100 else 30, (n, m)).astype(float)
     by_definition = [any((other <= one).all() and (other < one).any() for other in Y) for one in Y]
     assert dominated(Y).tolist() == by_definition
 
@@ -59,6 +60,19 @@ def test_volume_gains_rank_as_the_exact_ones_do() -> None:
     gains = volume.gain(T)
     assert np.corrcoef(exact, gains)[0, 1] > 0.9
     assert gains[np.array(exact) == 0.0].max() < gains[np.array(exact) > 0.05].min()
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+def test_volume_gains_are_means_over_directions(m: int) -> None:
+    """By the formula: the length up to which each direction is dominated, to the power m."""
+    volume = DominatedVolume(np.random.default_rng(2), np.ones(m), np.zeros(m))
+    volume.include(np.full((1, m), 0.5))
+    T = np.concatenate([np.random.default_rng(3).random((40, m)), np.full((1, m), 0.6)])
+    lengths, reached = volume._lengths(T), volume._lengths(np.full((1, m), 0.5))
+    added = np.maximum(np.maximum(lengths, 0.0) ** m - reached**m, 0.0).mean(axis=1)
+    share = 1e-4 * np.exp(np.minimum((lengths - reached).mean(axis=1), 0.0))
+    assert volume.gain(T) == pytest.approx(added + share, rel=1e-12)
+    assert added[-1] == 0.0  # what is dominated
 
 
 def test_weights_lie_on_the_simplex_and_prefer_what_they_weigh() -> None:
