@@ -154,6 +154,14 @@ def test_the_first_report_at_or_above_a_rung_is_its_value(any_engine: Engine) ->
     assert [move for move, _ in trial.moves(one)] == [Move.KEEP] * 3
 
 
+def test_a_promotion_says_the_place_by_which_it_was_chosen(any_engine: Engine) -> None:
+    """Of equals the first one is promoted: "2nd of 6", and not behind the others."""
+    trial = Trial(any_engine, 6)
+    for one, value in zip(trial.claims, (0.1, 0.5, 0.5, 0.5, 0.9, 0.9), strict=True):
+        trial.report(one, [value])
+    assert trial.moves(trial.claims[1]) == [(Move.KEEP, "promoted: 2nd of 6 at step 1, before it was ended")]
+
+
 def test_what_runs_on_past_its_rung_while_it_is_ended_waits_for_its_promotion(any_engine: Engine) -> None:
     """Whatever the time a TERM takes, the rungs are the same; then what is known already counts at once."""
     trial = Trial(any_engine, 6)

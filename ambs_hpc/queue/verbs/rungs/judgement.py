@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, rule_of
+from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, place_of, rule_of
 from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import (
@@ -227,7 +227,7 @@ class _Bench:
             for one in chosen:
                 if self._promoted >= PROMOTED_AT_ONCE:
                     return
-                gained |= self._go_on(rows[one], self._place(index, one))
+                gained |= self._go_on(rows[one], place_of(one, rung, self._standings[rung]))
 
     def _go_on(self, row: DatabaseRow, reason: str) -> set[int]:
         """Promote one; returns the rungs above that gained its value, from what it had reported already."""
@@ -266,13 +266,6 @@ class _Bench:
 
     def _set(self, row: DatabaseRow, **values: object) -> None:
         self._connection.execute(update(evaluation).where(evaluation.c.id == row.id).values(values))
-
-    def _place(self, index: int, evaluation_id: int) -> str:
-        """The reason of a promotion: "3rd of 20 at step 9"."""
-        rung = self._rungs[index]
-        others = [value for one, value in self._standings[rung].items() if one != evaluation_id]
-        mine = self._standings[rung][evaluation_id]
-        return self._rule().keeps(index, others, mine).reason.partition(",")[0]
 
     def _rule(self) -> Rule:
         if self._known_rule is None:
