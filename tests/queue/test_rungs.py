@@ -351,6 +351,10 @@ def test_a_result_is_the_value_on_the_last_rung_where_none_was_reported(any_engi
     told = [(one.evaluation_id, one.rung, one.step, one.value, one.kept) for one in found]
     first, second = trial.claims
     assert [one for one in told if one[1] == 9] == [(first.id, 9, 9, 0.4, True), (second.id, 9, 9, 0.3, True)]
+    assert [one.reason for one in found if one.rung == 9] == [
+        "1st of 1 at step 9, the last",
+        "1st of 2 at step 9, the last",
+    ]
 
 
 def test_a_value_reported_on_the_last_rung_stays(any_engine: Engine) -> None:

@@ -201,8 +201,10 @@ class _Bench:
         verdict = rule.keeps(index, list(self._standings[rung].values()), value)
         is_exempt = not is_live or index < rule.first_rung(row.ordinal)
         kept = verdict.keep or is_exempt
-        reason = verdict.reason if is_live else "it did not run any more"
-        if is_live and is_exempt and not verdict.keep:
+        reason = verdict.reason
+        if not is_live and index < len(self._rungs) - 1:
+            reason += "; not judged there, it did not run any more"
+        elif is_exempt and not verdict.keep:
             reason += "; it runs on there whatever its value is"
         add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
         self._standings[rung][row.id] = value
