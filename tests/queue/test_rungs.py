@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, update
 
+from ambs_hpc.api.evaluation_reasons import evaluation_reasons
+from ambs_hpc.api.evaluation_words import reason_lines
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
@@ -180,6 +182,8 @@ def test_what_runs_on_past_its_rung_while_it_is_ended_waits_for_its_promotion(an
         (3, False, True),
     ]
     assert trial.states()[1] == "PAUSED"
+    told = list(reason_lines(evaluation_reasons(any_engine, late.id)))
+    assert "paused: 2nd of 2 at step 3, of which 1 run on" in told
 
 
 @pytest.mark.parametrize("ending", ["sweep", "release", "retry"])
