@@ -27,6 +27,7 @@ from ambs_hpc.queue import (
     pending_before,
     read_now,
     reading,
+    rungs_of,
     running_in,
     show_evaluation,
     stored_failures,
@@ -76,6 +77,7 @@ class EvaluationReasons:
         waiting: empty unless it is READY.
         front: None without a front.
         unsure: while it is RUNNING, what speaks against that: its launcher is dead or silent; "" for nothing.
+        held: while it is PAUSED, what was decided at the rung where it waits; "" where no row says it.
     """
 
     story: EvaluationStory
@@ -83,6 +85,7 @@ class EvaluationReasons:
     waiting: tuple[WaitingReason, ...]
     front: FrontStanding | None = None
     unsure: str = ""
+    held: str = ""
 
 
 def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
@@ -99,8 +102,10 @@ def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
         waiting = _waiting(connection, story) if story.row.state is State.READY else []
         front = front_standing(connection, story.campaign, evaluation_id)
         unsure = _unsure(connection, story.row.launcher_id) if story.row.state is State.RUNNING else ""
+        rungs = rungs_of(connection, evaluation_id) if story.row.state is State.PAUSED else []
+    held = [one.reason for one in rungs if not one.kept and one.promoted_at is None]
     known = _known(story, ended, pending, results, failed)
-    return EvaluationReasons(story, known, tuple(waiting), front, unsure)
+    return EvaluationReasons(story, known, tuple(waiting), front, unsure, held[-1] if held else "")
 
 
 def _unsure(connection: Connection, launcher_id: int | None) -> str:

@@ -118,7 +118,9 @@ def _of_state(reasons: EvaluationReasons) -> Iterator[str]:
             yield f"  ambs logs {row.id} --follow"
         case State.PAUSED:
             detail = reasons.story.events[-1].detail if reasons.story.events else ""
-            yield cell((detail or "paused").partition(chr(10))[0])
+            told = (detail or "paused").partition(chr(10))[0]
+            # Promoted before it was ended, or since, and held by what it had reported: no event says so.
+            yield cell(told if reasons.held in told else f"paused: {reasons.held}")
             yield "  it goes on where others come to its rung and it is among the best of them then"
             yield f"  ambs show {row.id}; to let it run on all the same: ambs rerun {row.id}"
         case State.DONE:

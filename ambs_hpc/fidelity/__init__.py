@@ -2,7 +2,7 @@
 
 from ambs_hpc.fidelity.agreement import Standings, agreement, keep_shares, mistrust
 from ambs_hpc.fidelity.fidelity_range import RULE_NAMES, Fidelity, fidelity_from_json, fidelity_to_json
-from ambs_hpc.fidelity.rules import Rule, Verdict, rule_of
+from ambs_hpc.fidelity.rules import Rule, Verdict, place_of, rule_of
 
 __all__ = [
     "RULE_NAMES",
@@ -15,5 +15,6 @@ __all__ = [
     "fidelity_to_json",
     "keep_shares",
     "mistrust",
+    "place_of",
     "rule_of",
 ]

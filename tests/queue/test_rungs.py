@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, update
 
+from ambs_hpc.api.evaluation_reasons import evaluation_reasons
+from ambs_hpc.api.evaluation_words import reason_lines
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
@@ -154,6 +156,14 @@ def test_the_first_report_at_or_above_a_rung_is_its_value(any_engine: Engine) ->
     assert [move for move, _ in trial.moves(one)] == [Move.KEEP] * 3
 
 
+def test_a_promotion_says_the_place_by_which_it_was_chosen(any_engine: Engine) -> None:
+    """Of equals the first one is promoted: "2nd of 6", and not behind the others."""
+    trial = Trial(any_engine, 6)
+    for one, value in zip(trial.claims, (0.1, 0.5, 0.5, 0.5, 0.9, 0.9), strict=True):
+        trial.report(one, [value])
+    assert trial.moves(trial.claims[1]) == [(Move.KEEP, "promoted: 2nd of 6 at step 1, before it was ended")]
+
+
 def test_what_runs_on_past_its_rung_while_it_is_ended_waits_for_its_promotion(any_engine: Engine) -> None:
     """Whatever the time a TERM takes, the rungs are the same; then what is known already counts at once."""
     trial = Trial(any_engine, 6)
@@ -172,6 +182,8 @@ def test_what_runs_on_past_its_rung_while_it_is_ended_waits_for_its_promotion(an
         (3, False, True),
     ]
     assert trial.states()[1] == "PAUSED"
+    told = list(reason_lines(evaluation_reasons(any_engine, late.id)))
+    assert "paused: 2nd of 2 at step 3, of which 1 run on" in told
 
 
 @pytest.mark.parametrize("ending", ["sweep", "release", "retry"])
@@ -343,6 +355,10 @@ def test_a_result_is_the_value_on_the_last_rung_where_none_was_reported(any_engi
     told = [(one.evaluation_id, one.rung, one.step, one.value, one.kept) for one in found]
     first, second = trial.claims
     assert [one for one in told if one[1] == 9] == [(first.id, 9, 9, 0.4, True), (second.id, 9, 9, 0.3, True)]
+    assert [one.reason for one in found if one.rung == 9] == [
+        "1st of 1 at step 9, the last",
+        "1st of 2 at step 9, the last",
+    ]
 
 
 def test_a_value_reported_on_the_last_rung_stays(any_engine: Engine) -> None:

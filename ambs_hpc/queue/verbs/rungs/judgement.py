@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, rule_of
+from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, place_of, rule_of
 from ambs_hpc.queue.reads.campaigns import get_campaign
 from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import (
@@ -201,8 +201,10 @@ class _Bench:
         verdict = rule.keeps(index, list(self._standings[rung].values()), value)
         is_exempt = not is_live or index < rule.first_rung(row.ordinal)
         kept = verdict.keep or is_exempt
-        reason = verdict.reason if is_live else "it did not run any more"
-        if is_live and is_exempt and not verdict.keep:
+        reason = verdict.reason
+        if not is_live and index < len(self._rungs) - 1:
+            reason += "; not judged there, it did not run any more"
+        elif is_exempt and not verdict.keep:
             reason += "; it runs on there whatever its value is"
         add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
         self._standings[rung][row.id] = value
@@ -227,7 +229,7 @@ class _Bench:
             for one in chosen:
                 if self._promoted >= PROMOTED_AT_ONCE:
                     return
-                gained |= self._go_on(rows[one], self._place(index, one))
+                gained |= self._go_on(rows[one], place_of(one, rung, self._standings[rung]))
 
     def _go_on(self, row: DatabaseRow, reason: str) -> set[int]:
         """Promote one; returns the rungs above that gained its value, from what it had reported already."""
@@ -266,13 +268,6 @@ class _Bench:
 
     def _set(self, row: DatabaseRow, **values: object) -> None:
         self._connection.execute(update(evaluation).where(evaluation.c.id == row.id).values(values))
-
-    def _place(self, index: int, evaluation_id: int) -> str:
-        """The reason of a promotion: "3rd of 20 at step 9"."""
-        rung = self._rungs[index]
-        others = [value for one, value in self._standings[rung].items() if one != evaluation_id]
-        mine = self._standings[rung][evaluation_id]
-        return self._rule().keeps(index, others, mine).reason.partition(",")[0]
 
     def _rule(self) -> Rule:
         if self._known_rule is None:
