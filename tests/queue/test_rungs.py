@@ -292,6 +292,22 @@ def test_what_ended_while_it_was_held_is_judged_again(any_engine: Engine, ending
         ]
 
 
+def test_what_is_judged_again_is_so_where_others_came_to_the_rung_since(any_engine: Engine) -> None:
+    """A process that remembers what was forgotten would let it run on past the rung, unjudged."""
+    trial = Trial(any_engine, 3, max_failures=1)
+    best, other, third = trial.claims
+    trial.report(best, [0.1])
+    trial.report(other, [0.2])
+    trial.report(third, [0.5])
+    trial.report(best, [0.1, 0.1], first=2)
+    with transaction(any_engine) as connection:
+        fail(connection, trial.launcher, [stock.failure(other)])
+        rerun(connection, campaign_id=trial.campaign.id, failed=True)
+        (again,) = claim(connection, trial.launcher, 1)
+    trial.report(again, [0.3])
+    assert trial.to_end() == {other.id, third.id}
+
+
 def test_what_lies_outside_of_a_revised_space_is_not_promoted(any_engine: Engine) -> None:
     """It was running when the space was revised, and nothing that it gives would count."""
     trial = Trial(any_engine, 3)

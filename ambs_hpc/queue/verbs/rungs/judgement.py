@@ -34,6 +34,7 @@ from ambs_hpc.queue.verbs.rungs.rung_rows import (
     beginning,
     first_report_from,
     note_promotions,
+    stored_rungs,
 )
 from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.states import Move, State
@@ -143,6 +144,7 @@ class _Bench:
         """What has reported goes on, or is to be paused; others are promoted by what it gave."""
         gained: set[int] = set()
         last = len(self._rungs) - 1
+        self._forget_what_is_gone(rows)
         for row in rows:
             gained |= self._advance(row, row.paused_rung, is_live=row.state == State.RUNNING.value)
             if row.id in results and row.id not in self._standings[self._rungs[last]]:
@@ -150,6 +152,14 @@ class _Bench:
                 self._enter(row, last, RungRow(row.id, end, end, row.attempt, results[row.id]), is_live=False)
         self._promote_from(gained)
         self._finish()
+
+    def _forget_what_is_gone(self, rows: Sequence[DatabaseRow]) -> None:
+        """What one of these had reached before a rerun may be remembered, and it comes there as new."""
+        stored = stored_rungs(self._connection, [row.id for row in rows])
+        for row in rows:
+            for rung in self._rungs:
+                if (row.id, rung) not in stored:
+                    self._standings[rung].pop(row.id, None)
 
     def judge_again(self) -> int:
         """All that is paused is judged by the rungs that there are now."""

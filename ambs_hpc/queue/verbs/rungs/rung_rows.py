@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
 
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint, rung_result
 from ambs_hpc.queue.schema.tables import evaluation_event, report
+from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.clock import now, read_now
 from ambs_hpc.queue.sql.row_mapping import text_value
 from ambs_hpc.queue.verbs.release import NO_CHECKPOINT
@@ -53,6 +54,13 @@ def forget_rungs(connection: Connection, rungs: Mapping[int, int]) -> None:
     for one, rung in rungs.items():
         statement = delete(rung_result).where(result.evaluation_id == one, result.rung == rung)
         connection.execute(statement.where(~result.kept, result.promoted_at.is_(None)))
+
+
+def stored_rungs(connection: Connection, ids: Iterable[int]) -> set[tuple[int, int]]:
+    """The (id, rung) of all results at rungs that these evaluations have now."""
+    result = rung_result.c
+    statement = select(result.evaluation_id, result.rung).where(id_in(connection, result.evaluation_id, ids))
+    return {(row.evaluation_id, row.rung) for row in connection.execute(statement)}
 
 
 def beginning(connection: Connection, evaluation_id: int, attempt: int) -> str:
