@@ -104,7 +104,7 @@ class SuccessiveHalving:
         if rung_index == len(self._rungs) - 1:
             return ()
         among, count = set(paused), self._count(len(standings), 1 / self.fidelity.eta)
-        ranked = _ranked(standings)
+        ranked = sorted((as_number(value), one) for one, value in standings.items())
         return tuple(one for value, one in ranked[:count] if one in among and value < math.inf)
 
     def _count(self, of: int, share: float) -> int:
@@ -179,12 +179,9 @@ def _rank(mine: float, others: Sequence[float | None]) -> int:
 
 def place_of(one: int, step: int, standings: Mapping[int, float | None]) -> str:
     """As promotions rank it among all on its rung: "3rd of 20 at step 9"; of equals the lower id is ahead."""
-    rank = 1 + _ranked(standings).index((as_number(standings[one]), one))
+    mine = (as_number(standings[one]), one)
+    rank = 1 + sum((as_number(value), other) < mine for other, value in standings.items())
     return f"{_ordinal(rank)} of {len(standings)} at step {step}"
-
-
-def _ranked(standings: Mapping[int, float | None]) -> list[tuple[float, int]]:
-    return sorted((as_number(value), one) for one, value in standings.items())
 
 
 def rule_of(fidelity: Fidelity, shares: Sequence[float] | None = None) -> Rule:
