@@ -24,8 +24,9 @@ from ambs_hpc.reporting.html.document import report_html
 from ambs_hpc.reporting.html.parameter_samples import MOST_ROWS, parameter_axes, parameters_json
 from ambs_hpc.reporting.html.partial_dependence import partial_dependence
 from ambs_hpc.reporting.html.progress_series import beyond_limits, shown_limits, thinned
-from ambs_hpc.reporting.html.report_file import default_name, write_whole
+from ambs_hpc.reporting.html.report_file import default_name
 from ambs_hpc.reporting.html.slot_timeline import MOST_BARS, MOST_LANES, slot_lanes, timeline_json
+from ambs_hpc.reporting.whole_file import write_whole
 from ambs_hpc.shown_text import harmless
 from ambs_hpc.states import FailureKind, Move
 from tests.queue import stock

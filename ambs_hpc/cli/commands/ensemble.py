@@ -74,7 +74,7 @@ def _write_file(file: Path, found: CampaignEnsemble) -> dict[str, Any]:
     import json
     from dataclasses import asdict
 
-    from ambs_hpc.reporting.html.report_file import write_whole
+    from ambs_hpc.reporting.whole_file import write_whole
 
     told = asdict(found)
     write_whole(file, json.dumps(told, indent=2) + "\n")

@@ -72,7 +72,8 @@ def write_report(engine: Engine, campaign: str | None, output: Path | None) -> d
     from ambs_hpc.api.live.report_record import report_record, without_collector
     from ambs_hpc.cli.shared.options import one_campaign
     from ambs_hpc.reporting.html.document import report_html
-    from ambs_hpc.reporting.html.report_file import default_name, write_whole
+    from ambs_hpc.reporting.html.report_file import default_name
+    from ambs_hpc.reporting.whole_file import write_whole
 
     with queue.reading(engine) as connection:
         chosen = one_campaign(connection, campaign)

@@ -68,7 +68,7 @@ def writing(file: Path, option: str = "--output", *, is_added_to: bool = False) 
         UsageError: it cannot be written: no such folder, no right to it, a full disk; or it is a database.
     """
     from ambs_hpc.errors import UsageError
-    from ambs_hpc.reporting.html.report_file import check_no_database
+    from ambs_hpc.reporting.whole_file import check_no_database
 
     if not is_added_to:
         check_no_database(file, option)
