@@ -23,7 +23,7 @@ def is_launcher_dead(one: Launcher) -> bool:
     return not one.ended and evidence(one, {}) is Evidence.GONE_FOR_CERTAIN
 
 
-def lives_search(connection: Connection, campaign_id: int) -> bool:
+def has_living_search(connection: Connection, campaign_id: int) -> bool:
     """Whether a search of the campaign gives signs of life, and is not known to be dead."""
     if not is_search_alive(connection, campaign_id, STALE_AFTER_SECONDS):
         return False

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from ambs_hpc.api.reasons.known_deaths import lives_search
+from ambs_hpc.api.reasons.known_deaths import has_living_search
 from ambs_hpc.api.reasons.problem_files import allow_command, can_submit, problem_file_of
 from ambs_hpc.api.reasons.scheduler_news import ask_schedulers
 from ambs_hpc.insight.idle_reasons import CampaignSupply, SlotHolder, idle_reasons
@@ -102,7 +102,7 @@ def _supply(connection: Connection, one: Campaign) -> CampaignSupply:
         number.get(State.RUNNING, 0),
         marks.enqueued - marks.added,
         one.definition.max_evaluations,
-        lives_search(connection, one.id),
+        has_living_search(connection, one.id),
         number.get(State.DONE, 0) > 0,
         problem_file_of(one),
         number.get(State.PAUSED, 0),

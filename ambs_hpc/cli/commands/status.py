@@ -76,7 +76,7 @@ def _launchers_status(connection: Connection) -> dict[str, Any]:
 
 
 def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    from ambs_hpc.api.reasons.known_deaths import lives_search
+    from ambs_hpc.api.reasons.known_deaths import has_living_search
     from ambs_hpc.insight.provenance_words import departures
     from ambs_hpc.queue import counts, marks_of, number_running, provenance_of, throughput
 
@@ -95,7 +95,7 @@ def _campaign_status(connection: Connection, campaign: Campaign) -> dict[str, An
         "goals": _goal_status(connection, campaign),
         "per_hour": pace.per_hour,
         "mean_run_seconds": pace.mean_run_seconds,
-        "search_alive": lives_search(connection, campaign.id),
+        "search_alive": has_living_search(connection, campaign.id),
         **_source_status(connection, campaign),
         "launchers_differ": [one.words for one in departures(provenance_of(connection, campaign.id))],
         "notices": _notice_status(connection, campaign),
