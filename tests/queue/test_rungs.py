@@ -41,6 +41,8 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.queue.schema.tables import evaluation
+from ambs_hpc.queue.verbs.rungs import standings
+from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.records import Claim
 from ambs_hpc.states import Move, State
 from tests.queue import stock
@@ -306,6 +308,35 @@ def test_what_is_judged_again_is_so_where_others_came_to_the_rung_since(any_engi
         (again,) = claim(connection, trial.launcher, 1)
     trial.report(again, [0.3])
     assert trial.to_end() == {other.id, third.id}
+
+
+def test_other_processes_know_the_values_that_are_there_after_a_rerun(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers decide by what they have read once: a value that was gone would count in some of them."""
+    trial = Trial(any_engine, 3, max_failures=1)
+    best, other, third = trial.claims
+    elsewhere: dict[object, object] = {}
+
+    def known(memory: dict[object, object]) -> list[tuple[int, tuple[int, float | None]]]:
+        monkeypatch.setattr(standings, "_known", memory)
+        with reading(any_engine) as connection:
+            by_rung = standings_of(connection, trial.campaign.id, FIDELITY).by_rung
+        return [(rung, one) for rung in by_rung for one in by_rung[rung].items()]
+
+    for one, value in ((best, 0.1), (other, 0.2), (third, 0.5)):
+        trial.report(one, [value])
+    assert len(known(elsewhere)) == 3
+    monkeypatch.setattr(standings, "_known", {})
+    with transaction(any_engine) as connection:
+        fail(connection, trial.launcher, [stock.failure(other)])
+        rerun(connection, campaign_id=trial.campaign.id, failed=True)
+        (again,) = claim(connection, trial.launcher, 1)
+    assert known(elsewhere) == known({})
+    trial.report(again, [0.3])
+    assert known(elsewhere) == known({})
+    with reading(any_engine) as connection:
+        assert [row.value for row in rungs_of(connection, other.id)] == [0.2]  # as the first attempt told
 
 
 def test_what_lies_outside_of_a_revised_space_is_not_promoted(any_engine: Engine) -> None:

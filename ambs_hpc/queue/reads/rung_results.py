@@ -14,7 +14,7 @@ from ambs_hpc.states import State
 
 
 class RungResult(NamedTuple):
-    """What an evaluation reported at a rung; of each, there is one row that only `promoted_at` changes.
+    """What an evaluation reported at a rung: one row of each, of which step and value never change.
 
     Args:
         sequence: rises within a campaign as results become visible: the cursor of `rung_results_since`.

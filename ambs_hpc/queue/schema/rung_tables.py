@@ -23,7 +23,8 @@ from ambs_hpc.queue.schema.tables import Id, campaign, evaluation, metadata
 LARGEST = "1.7976931348623157e308"  # as for objectives: no NaN, no infinity
 
 # What evaluations reported when they reached a rung of their campaign's fidelity, and what followed. Ids rise
-# within a campaign as the rows become visible: they are given under its lock.
+# within a campaign as the rows become visible: they are given under its lock. Programs remember values that
+# they have read: no row is removed, and only what followed changes in it.
 rung_result = Table(
     "rung_result",
     metadata,
