@@ -26,6 +26,7 @@ from ambs_hpc.queue import (
     counts,
     end_launcher,
     fail,
+    get_campaign,
     pause,
     promote,
     reading,
@@ -384,9 +385,45 @@ def test_what_is_paused_is_judged_by_the_rungs_of_a_revision(any_engine: Engine)
         store_revision(connection, NewRevision(trial.campaign, after, "me@here", []), {})
         connection.execute(update(evaluation).values(paused_rung=3).where(evaluation.c.id != best.id))
         assert promote(connection, trial.campaign.id) == 1
-        rungs = [(row.rung, row.value) for row in rungs_of(connection, third.id)]
+        rungs = [(row.rung, row.value, row.kept, row.is_held) for row in rungs_of(connection, third.id)]
+        promoted = [(row.rung, row.promoted_at is not None) for row in rungs_of(connection, second.id)]
     assert trial.states() == ["RUNNING", "READY", "PAUSED", "PAUSED"]
-    assert rungs == [(1, 0.3), (2, 0.3)]
+    assert rungs == [(1, 0.3, False, False), (2, 0.3, False, True)]
+    assert promoted == [(1, False), (2, True)]
+    told = list(reason_lines(evaluation_reasons(any_engine, third.id)))
+    assert told[-3] == "paused: 2nd of 2 at step 2, where it waits: rung 3 is none any more"
+
+
+def test_what_waits_at_a_lower_rung_is_not_said_to_have_run_on_there(any_engine: Engine) -> None:
+    """It had, and its rung is none any more; where that is one again, it is judged there again."""
+    trial = Trial(any_engine, 7)
+    best, held, *others = trial.claims
+    trial.report(best, [0.1, 0.1, 0.1])
+    trial.report(held, [0.2, 0.2, 0.2])
+    trial.pause(held)
+    for one in others[:4]:
+        trial.report(one, [0.9])  # promotes it from rung 1; at rung 3 it is held by what it had reported
+    definition = trial.campaign.definition
+
+    def revise(fidelity: Fidelity) -> None:
+        with transaction(any_engine) as connection:
+            before = get_campaign(connection, trial.campaign.id)
+            problem = {**definition.problem, "fidelity": fidelity_to_json(fidelity)}
+            after = replace(definition, problem=problem)
+            store_revision(connection, NewRevision(before, after, "me@here", []), {})
+            promote(connection, trial.campaign.id)
+
+    def told() -> list[tuple[int, bool, bool, bool]]:
+        with reading(any_engine) as connection:
+            rows = rungs_of(connection, held.id)
+        return [(row.rung, row.kept, row.promoted_at is not None, row.is_held) for row in rows]
+
+    assert told() == [(1, False, True, False), (3, False, False, True)]
+    revise(replace(FIDELITY, eta=9))  # rungs 1, 9
+    assert told() == [(1, False, False, True), (3, False, False, False)]
+    revise(FIDELITY)
+    assert told() == [(1, False, True, False), (3, False, False, True)]
+    assert trial.states()[1] == "PAUSED"
 
 
 def test_a_result_is_the_value_on_the_last_rung_where_none_was_reported(any_engine: Engine) -> None:

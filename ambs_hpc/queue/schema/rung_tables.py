@@ -36,7 +36,7 @@ rung_result = Table(
     Column("attempt", Integer, nullable=False),
     Column("value", Double, nullable=False),  # the objective there, in the campaign's units
     Column("at", Double, nullable=False),
-    Column("kept", Boolean, nullable=False),  # it ran on at once
+    Column("kept", Boolean, nullable=False),  # it ran on at once, and is not held there since
     Column("promoted_at", Double),
     Column("reason", Text, nullable=False),  # of what happened last
     UniqueConstraint("evaluation_id", "rung"),

@@ -173,6 +173,9 @@ class _Bench:
             self._advance(row, below, is_live=False)
         if below is not None and row.id in self._standings[below]:
             self._set(row, paused_rung=below)
+            place = place_of(row.id, below, self._standings[below])
+            words = f"{place}, where it waits: rung {row.paused_rung} is none any more"
+            decide_again(self._connection, row.id, below, kept=False, reason=words)
         else:
             self._go_on(row, f"rung {row.paused_rung} is none any more")
 
