@@ -11,6 +11,7 @@ from sqlalchemy import Engine, update
 
 from ambs_hpc.api.evaluation_reasons import evaluation_reasons
 from ambs_hpc.api.evaluation_words import reason_lines
+from ambs_hpc.cli.commands.show import followed
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
@@ -264,6 +265,36 @@ def test_people_cancel_and_promote_what_is_paused(any_engine: Engine) -> None:
     assert (by_state[State.READY], by_state[State.CANCELLED], by_state[State.PAUSED]) == (1, 1, 0)
     trial.report(again, [0.9])
     assert trial.to_end() == set()
+
+
+@pytest.mark.parametrize("ending", ["failed", "cancelled", "done", "paused"])
+def test_show_says_what_became_of_an_evaluation_at_a_rung(any_engine: Engine, ending: str) -> None:
+    """One that ended before its pause was never paused: a person would look for it in vain."""
+    trial = Trial(any_engine, 2, max_failures=1)
+    best, other = trial.claims
+
+    def then() -> str:
+        with reading(any_engine) as connection:
+            return followed(rungs_of(connection, other.id)[0], show_evaluation(connection, other.id).events)
+
+    trial.report(best, [0.1])
+    trial.report(other, [0.2])
+    assert then() == "is to pause"
+    if ending == "paused":
+        trial.pause(other)
+        assert then() == "paused"
+    with transaction(any_engine) as connection:
+        if ending == "failed":
+            fail(connection, trial.launcher, [stock.failure(other)])
+        elif ending == "done":
+            complete(connection, trial.launcher, [stock.success(other)])
+        else:
+            cancel(connection, ids=[other.id])
+    assert then() == ending
+    if ending != "done":
+        with transaction(any_engine) as connection:
+            rerun(connection, ids=[other.id])
+        assert then() == "to be judged again"
 
 
 @pytest.mark.parametrize("ending", ["failed", "cancelled", "cancelled_paused"])
