@@ -103,7 +103,8 @@ _VIEWS = {
                CASE WHEN COALESCE(l.ended_at, l.heartbeat_at) > l.started_at THEN
                    (COALESCE(b.busy_seconds, 0.0) + COALESCE(r.running_seconds, 0.0))
                    / (l.slots * (COALESCE(l.ended_at, l.heartbeat_at) - l.started_at))
-               END AS utilisation
+               END AS utilisation,
+               COALESCE(r.held - r.running, 0) AS leased
         FROM launcher l
         LEFT JOIN allocation a ON a.id = l.allocation_id
         LEFT JOIN (
@@ -111,7 +112,7 @@ _VIEWS = {
             FROM evaluation_event WHERE finished_at IS NOT NULL GROUP BY launcher_id
         ) b ON b.launcher_id = l.id
         LEFT JOIN (
-            SELECT e.launcher_id, count(*) AS running,
+            SELECT e.launcher_id, count(nullif(e.node, '')) AS running, count(*) AS held,
                    sum(CASE WHEN h.heartbeat_at > e.claimed_at
                             THEN h.heartbeat_at - e.claimed_at ELSE 0.0 END) AS running_seconds
             FROM evaluation e JOIN launcher h ON h.id = e.launcher_id
