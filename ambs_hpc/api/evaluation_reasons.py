@@ -103,9 +103,9 @@ def evaluation_reasons(engine: Engine, evaluation_id: int) -> EvaluationReasons:
         front = front_standing(connection, story.campaign, evaluation_id)
         unsure = _unsure(connection, story.row.launcher_id) if story.row.state is State.RUNNING else ""
         rungs = rungs_of(connection, evaluation_id) if story.row.state is State.PAUSED else []
-    held = [one.reason for one in rungs if not one.kept and one.promoted_at is None]
+    held = next((one.reason for one in rungs if one.is_held), "")
     known = _known(story, ended, pending, results, failed)
-    return EvaluationReasons(story, known, tuple(waiting), front, unsure, held[-1] if held else "")
+    return EvaluationReasons(story, known, tuple(waiting), front, unsure, held)
 
 
 def _unsure(connection: Connection, launcher_id: int | None) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from ambs_hpc.api.evaluation_reasons import evaluation_reasons
 from ambs_hpc.api.evaluation_words import reason_lines
 from ambs_hpc.cli.commands.status import status
 from ambs_hpc.cli.top.shown_rows import shown_table, totals_line
 from ambs_hpc.cli.top.snapshot import ViewQuery, read_snapshot
-from ambs_hpc.queue import claim, note_nodes, transaction
+from ambs_hpc.queue import claim, note_nodes, reading, transaction
 from tests.queue import stock
 
 
@@ -59,3 +59,10 @@ def test_why_tells_leased_from_running(leased: Engine) -> None:
     running, held = (list(reason_lines(evaluation_reasons(leased, number))) for number in (1, 6))
     assert running[-2:] == ["running: attempt 1, on n1", "  ambs logs 1 --follow"]
     assert held[-2:] == ["leased: attempt 1, by launcher 1; not known to run yet", "  ambs show 6"]
+
+
+def test_the_view_of_launchers_tells_leased_from_running(leased: Engine) -> None:
+    """Scripts that add up what runs count what `ambs status` does."""
+    with reading(leased) as connection:
+        (row,) = connection.execute(text("SELECT running, leased FROM v_utilisation"))
+    assert tuple(row) == (2, 4)

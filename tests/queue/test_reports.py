@@ -274,7 +274,7 @@ def test_v_utilisation_adds_up_busy_time(told: Engine) -> None:
     """Six attempts of 10 s that ended (one by cancel) and one that runs for 20 s, on 4 slots for 20 s."""
     with reading(told) as connection:
         (row,) = view(connection, "v_utilisation")
-    assert (row["slots"], row["seconds"], row["attempts_ended"], row["running"]) == (4, 20.0, 6, 1)
+    assert (row["slots"], row["seconds"], row["attempts_ended"], row["leased"]) == (4, 20.0, 6, 1)
     assert (row["busy_seconds"], row["utilisation"]) == (80.0, 1.0)
     assert (row["host"], row["allocation"], row["ended_at"]) == ("node1", "4711", None)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, update
 
 from ambs_hpc.api.evaluation_reasons import evaluation_reasons
 from ambs_hpc.api.evaluation_words import reason_lines
+from ambs_hpc.cli.commands.show import followed
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,
@@ -26,6 +27,7 @@ from ambs_hpc.queue import (
     counts,
     end_launcher,
     fail,
+    get_campaign,
     pause,
     promote,
     reading,
@@ -41,6 +43,8 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.queue.schema.tables import evaluation
+from ambs_hpc.queue.verbs.rungs import standings
+from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.records import Claim
 from ambs_hpc.states import Move, State
 from tests.queue import stock
@@ -263,6 +267,36 @@ def test_people_cancel_and_promote_what_is_paused(any_engine: Engine) -> None:
     assert trial.to_end() == set()
 
 
+@pytest.mark.parametrize("ending", ["failed", "cancelled", "done", "paused"])
+def test_show_says_what_became_of_an_evaluation_at_a_rung(any_engine: Engine, ending: str) -> None:
+    """One that ended before its pause was never paused: a person would look for it in vain."""
+    trial = Trial(any_engine, 2, max_failures=1)
+    best, other = trial.claims
+
+    def then() -> str:
+        with reading(any_engine) as connection:
+            return followed(rungs_of(connection, other.id)[0], show_evaluation(connection, other.id).events)
+
+    trial.report(best, [0.1])
+    trial.report(other, [0.2])
+    assert then() == "is to pause"
+    if ending == "paused":
+        trial.pause(other)
+        assert then() == "paused"
+    with transaction(any_engine) as connection:
+        if ending == "failed":
+            fail(connection, trial.launcher, [stock.failure(other)])
+        elif ending == "done":
+            complete(connection, trial.launcher, [stock.success(other)])
+        else:
+            cancel(connection, ids=[other.id])
+    assert then() == ending
+    if ending != "done":
+        with transaction(any_engine) as connection:
+            rerun(connection, ids=[other.id])
+        assert then() == "to be judged again"
+
+
 @pytest.mark.parametrize("ending", ["failed", "cancelled", "cancelled_paused"])
 def test_what_ended_while_it_was_held_is_judged_again(any_engine: Engine, ending: str) -> None:
     """A rerun of all that failed promotes nobody: it would run past its rung whatever its value is."""
@@ -306,6 +340,35 @@ def test_what_is_judged_again_is_so_where_others_came_to_the_rung_since(any_engi
         (again,) = claim(connection, trial.launcher, 1)
     trial.report(again, [0.3])
     assert trial.to_end() == {other.id, third.id}
+
+
+def test_other_processes_know_the_values_that_are_there_after_a_rerun(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers decide by what they have read once: a value that was gone would count in some of them."""
+    trial = Trial(any_engine, 3, max_failures=1)
+    best, other, third = trial.claims
+    elsewhere: dict[object, object] = {}
+
+    def known(memory: dict[object, object]) -> list[tuple[int, tuple[int, float | None]]]:
+        monkeypatch.setattr(standings, "_known", memory)
+        with reading(any_engine) as connection:
+            by_rung = standings_of(connection, trial.campaign.id, FIDELITY).by_rung
+        return [(rung, one) for rung in by_rung for one in by_rung[rung].items()]
+
+    for one, value in ((best, 0.1), (other, 0.2), (third, 0.5)):
+        trial.report(one, [value])
+    assert len(known(elsewhere)) == 3
+    monkeypatch.setattr(standings, "_known", {})
+    with transaction(any_engine) as connection:
+        fail(connection, trial.launcher, [stock.failure(other)])
+        rerun(connection, campaign_id=trial.campaign.id, failed=True)
+        (again,) = claim(connection, trial.launcher, 1)
+    assert known(elsewhere) == known({})
+    trial.report(again, [0.3])
+    assert known(elsewhere) == known({})
+    with reading(any_engine) as connection:
+        assert [row.value for row in rungs_of(connection, other.id)] == [0.2]  # as the first attempt told
 
 
 def test_what_lies_outside_of_a_revised_space_is_not_promoted(any_engine: Engine) -> None:
@@ -353,9 +416,45 @@ def test_what_is_paused_is_judged_by_the_rungs_of_a_revision(any_engine: Engine)
         store_revision(connection, NewRevision(trial.campaign, after, "me@here", []), {})
         connection.execute(update(evaluation).values(paused_rung=3).where(evaluation.c.id != best.id))
         assert promote(connection, trial.campaign.id) == 1
-        rungs = [(row.rung, row.value) for row in rungs_of(connection, third.id)]
+        rungs = [(row.rung, row.value, row.kept, row.is_held) for row in rungs_of(connection, third.id)]
+        promoted = [(row.rung, row.promoted_at is not None) for row in rungs_of(connection, second.id)]
     assert trial.states() == ["RUNNING", "READY", "PAUSED", "PAUSED"]
-    assert rungs == [(1, 0.3), (2, 0.3)]
+    assert rungs == [(1, 0.3, False, False), (2, 0.3, False, True)]
+    assert promoted == [(1, False), (2, True)]
+    told = list(reason_lines(evaluation_reasons(any_engine, third.id)))
+    assert told[-3] == "paused: 2nd of 2 at step 2, where it waits: rung 3 is none any more"
+
+
+def test_what_waits_at_a_lower_rung_is_not_said_to_have_run_on_there(any_engine: Engine) -> None:
+    """It had, and its rung is none any more; where that is one again, it is judged there again."""
+    trial = Trial(any_engine, 7)
+    best, held, *others = trial.claims
+    trial.report(best, [0.1, 0.1, 0.1])
+    trial.report(held, [0.2, 0.2, 0.2])
+    trial.pause(held)
+    for one in others[:4]:
+        trial.report(one, [0.9])  # promotes it from rung 1; at rung 3 it is held by what it had reported
+    definition = trial.campaign.definition
+
+    def revise(fidelity: Fidelity) -> None:
+        with transaction(any_engine) as connection:
+            before = get_campaign(connection, trial.campaign.id)
+            problem = {**definition.problem, "fidelity": fidelity_to_json(fidelity)}
+            after = replace(definition, problem=problem)
+            store_revision(connection, NewRevision(before, after, "me@here", []), {})
+            promote(connection, trial.campaign.id)
+
+    def told() -> list[tuple[int, bool, bool, bool]]:
+        with reading(any_engine) as connection:
+            rows = rungs_of(connection, held.id)
+        return [(row.rung, row.kept, row.promoted_at is not None, row.is_held) for row in rows]
+
+    assert told() == [(1, False, True, False), (3, False, False, True)]
+    revise(replace(FIDELITY, eta=9))  # rungs 1, 9
+    assert told() == [(1, False, False, True), (3, False, False, False)]
+    revise(FIDELITY)
+    assert told() == [(1, False, True, False), (3, False, False, True)]
+    assert trial.states()[1] == "PAUSED"
 
 
 def test_a_result_is_the_value_on_the_last_rung_where_none_was_reported(any_engine: Engine) -> None:

@@ -29,6 +29,7 @@ from ambs_hpc.queue import (
 )
 from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import evaluation, evaluation_event
+from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.records import Claim
 from ambs_hpc.states import Move
 from tests.queue import stock
@@ -120,6 +121,11 @@ def contradictions(connection: Connection, campaign_id: int) -> list[str]:
     told = {state.value: number for state, number in counts(connection, campaign_id).items() if number}
     wrong = [] if told == dict(by_state) else [f"counted {told}, stored {dict(by_state)}"]
     kept = {(row.evaluation_id, row.rung): row for row in connection.execute(select(rung_result))}
+    known = standings_of(connection, campaign_id, FIDELITY).by_rung
+    if {(one, rung): value for rung in known for one, value in known[rung].items()} != {
+        place: row.value for place, row in kept.items()
+    }:
+        wrong.append(f"known are {known}, stored {kept}")
     for row in rows:
         if row.state == "READY" and row.paused_rung is not None:
             wrong.append(f"{row.id} waits and may not run")

@@ -15,6 +15,7 @@ WRITES_AROUND_THE_VERBS = True
 GOALS = {"direction": {"loss": "minimize", "ms": "minimize"}, "constraints": [["ms", "<=", 20]]}
 # What PostgreSQL takes for JSON as well: any JSON, and escapes that its `jsonb` refuses.
 ODD = ["[1]", "3", '"words"', "null", '{"loss": "low", "ms": [1]}', r'{"a": "\u0000"}', r'{"a": "\ud83d"}']
+NUMBERS = ["1e999", "-1e999", "1e-999", "9" * 500]
 NO_JSON = ["not json", "", '{"x": NaN}', "{"]
 CONSTRAINTS = [3, "words", {"ms": 20}, [3], ["ms"], [["ms", "=", 20]], [["ms", "<=", "20"]], [['"', "<", 1]]]
 
@@ -82,6 +83,28 @@ def test_nul_and_halves_of_characters_are_null_on_postgresql(postgresql_url: str
             connection.execute(text("UPDATE evaluation SET metrics = :value"), {"value": value})
             shown = connection.execute(text("SELECT metrics FROM v_best")).scalars().all()
             assert shown == ([json.loads(kept)] * 2 if is_shown else [None] * 2), value
+    engine.dispose()
+
+
+def test_no_number_ends_a_view_on_postgresql(postgresql_url: str) -> None:
+    """Its JSON holds numbers that no double does, and its doubles are no times; `best` survives them, too."""
+    engine = open_database(postgresql_url)
+    with transaction(engine) as connection:
+        filled(connection, GOALS)
+    whole = all_rows(engine)
+    times = (("evaluation", "finished_at"), ("evaluation", "created_at"), ("launcher", "started_at"))
+    spoilt = [(*time, value) for time in times for value in ("NaN", "Infinity", "1e300")]
+    spoilt += [("evaluation", "metrics", f'{{"loss": 1, "ms": {value}}}') for value in NUMBERS]
+    spoilt += [("campaign", "problem", f'{{"constraints": [["ms", "<=", {value}]]}}') for value in NUMBERS]
+    for table, column, value in spoilt:
+        with engine.connect() as connection:
+            connection.execute(text(f"UPDATE {table} SET {column} = :value"), {"value": value})
+            found = {name: len(connection.execute(text(f"SELECT * FROM {name}")).all()) for name in NAMES}
+            if column != "problem":
+                found["v_pareto"] = whole["v_pareto"]
+                best(connection, 1, 2)
+            connection.rollback()
+        assert found == {**whole, "v_pareto": found["v_pareto"], "v_throughput": found["v_throughput"]}
     engine.dispose()
 
 

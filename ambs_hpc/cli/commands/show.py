@@ -44,10 +44,10 @@ def show(evaluation_id: EvaluationId, db: Database = None, as_json: AsJson = Fal
     ran_with = use_of(uses, story.row.launcher_id, story.row.finished_at)
     if as_json:
         told = _as_dict(story, reports, ran_with)
-        print_json({**told, "rungs": [_rung_dict(one) for one in rungs]})
+        print_json({**told, "rungs": [_rung_dict(one, story.events) for one in rungs]})
     else:
         _write(story, ran_with)
-        _write_rungs(rungs)
+        _write_rungs(rungs, story.events)
         _write_reports(reports, kept, thinned)
 
 
@@ -127,25 +127,41 @@ def _fidelity_line(story: EvaluationStory) -> str:
     return "" if fidelity is None else f"fidelity       {cell(fidelity.words)}\n"
 
 
-def _rung_dict(one: RungResult) -> dict[str, Any]:
+def _rung_dict(one: RungResult, events: Sequence[Event]) -> dict[str, Any]:
     names = ("rung", "step", "value", "kept", "promoted_at", "reason")
-    return {name: getattr(one, name) for name in names}
+    return {**{name: getattr(one, name) for name in names}, "then": followed(one, events)}
 
 
-def _write_rungs(rungs: Sequence[RungResult]) -> None:
+def followed(one: RungResult, events: Sequence[Event]) -> str:
+    """What became of an evaluation at a rung, in a word or two; it may have ended before its pause.
+
+    Args:
+        events: all of the evaluation's.
+    """
+    from ambs_hpc.states import Move, State
+
+    if one.kept or one.promoted_at is not None:
+        return "ran on" if one.kept else "promoted"
+    ends = [event.move for event in events if event.move in (Move.CLAIM, Move.PAUSE)]
+    is_paused = ends[-1:] == [Move.PAUSE]
+    was_paused = any(event.move is Move.PAUSE and event.at >= one.at for event in events)
+    if one.state is State.PAUSED or (is_paused if one.is_held else was_paused and one.state.is_final):
+        return "paused"
+    if one.state.is_final:
+        return str(one.state.value).lower()
+    return "is to pause" if one.is_held else "to be judged again"
+
+
+def _write_rungs(rungs: Sequence[RungResult], events: Sequence[Event]) -> None:
     """What it came to at rungs, and what followed; nothing where it has come to none."""
     from ambs_hpc.cli.shared.output import print_table
 
     if not rungs:
         return
     write("rungs\n")
-    followed = [
-        "ran on" if one.kept else "promoted" if one.promoted_at is not None else "paused" for one in rungs
-    ]
-    rows = zip(rungs, followed, strict=True)
     print_table(
         ("rung", "at step", "objective", "then", "because"),
-        ((one.rung, one.step, one.value, then, one.reason) for one, then in rows),
+        ((one.rung, one.step, one.value, followed(one, events), one.reason) for one in rungs),
     )
 
 

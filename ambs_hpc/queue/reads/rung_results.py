@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, select
+from sqlalchemy import Connection, Integer, bindparam, func, select
 
 from ambs_hpc.queue.schema.rung_tables import rung_result
 from ambs_hpc.queue.schema.tables import evaluation, is_running
@@ -14,17 +14,19 @@ from ambs_hpc.states import State
 
 
 class RungResult(NamedTuple):
-    """What an evaluation reported at a rung; of each, there is one row that only `promoted_at` changes.
+    """What an evaluation reported at a rung: one row of each, of which step and value never change.
 
     Args:
         sequence: rises within a campaign as results become visible: the cursor of `rung_results_since`.
         rung: its step.
         step: of the report: the first one at the rung or above it.
         value: the objective there, in the campaign's units.
-        kept: it ran on at once.
+        kept: it ran on at once, and is not held there since.
         promoted_at: when it was let run on later, seconds since 1970 UTC; None for not.
         state: of the evaluation, now.
         reason: of what happened last there, in words.
+        at: when it was stored, seconds since 1970 UTC.
+        is_held: it may not run on from there now; once it has ended, as it was then.
     """
 
     sequence: int
@@ -38,6 +40,8 @@ class RungResult(NamedTuple):
     promoted_at: float | None
     state: State
     reason: str
+    at: float
+    is_held: bool
 
 
 _RESULTS = select(
@@ -52,6 +56,8 @@ _RESULTS = select(
     rung_result.c.promoted_at,
     evaluation.c.state,
     rung_result.c.reason,
+    rung_result.c.at,
+    (func.coalesce(evaluation.c.paused_rung, -1) == rung_result.c.rung).label("is_held"),
 ).join(evaluation, evaluation.c.id == rung_result.c.evaluation_id)
 
 

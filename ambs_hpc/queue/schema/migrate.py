@@ -31,6 +31,7 @@ REVISIONS = (
     "0015",
     "0016",
     "0017",
+    "0018",
 )
 VERSION_TABLE = "ambs_version"  # not Alembic's usual name, so as to share a database with other programs
 

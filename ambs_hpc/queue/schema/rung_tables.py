@@ -23,7 +23,8 @@ from ambs_hpc.queue.schema.tables import Id, campaign, evaluation, metadata
 LARGEST = "1.7976931348623157e308"  # as for objectives: no NaN, no infinity
 
 # What evaluations reported when they reached a rung of their campaign's fidelity, and what followed. Ids rise
-# within a campaign as the rows become visible: they are given under its lock.
+# within a campaign as the rows become visible: they are given under its lock. Programs remember values that
+# they have read: no row is removed, and only what followed changes in it.
 rung_result = Table(
     "rung_result",
     metadata,
@@ -35,7 +36,7 @@ rung_result = Table(
     Column("attempt", Integer, nullable=False),
     Column("value", Double, nullable=False),  # the objective there, in the campaign's units
     Column("at", Double, nullable=False),
-    Column("kept", Boolean, nullable=False),  # it ran on at once
+    Column("kept", Boolean, nullable=False),  # it ran on at once, and is not held there since
     Column("promoted_at", Double),
     Column("reason", Text, nullable=False),  # of what happened last
     UniqueConstraint("evaluation_id", "rung"),

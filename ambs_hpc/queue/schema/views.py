@@ -103,7 +103,8 @@ _VIEWS = {
                CASE WHEN COALESCE(l.ended_at, l.heartbeat_at) > l.started_at THEN
                    (COALESCE(b.busy_seconds, 0.0) + COALESCE(r.running_seconds, 0.0))
                    / (l.slots * (COALESCE(l.ended_at, l.heartbeat_at) - l.started_at))
-               END AS utilisation
+               END AS utilisation,
+               COALESCE(r.held - r.running, 0) AS leased
         FROM launcher l
         LEFT JOIN allocation a ON a.id = l.allocation_id
         LEFT JOIN (
@@ -111,7 +112,7 @@ _VIEWS = {
             FROM evaluation_event WHERE finished_at IS NOT NULL GROUP BY launcher_id
         ) b ON b.launcher_id = l.id
         LEFT JOIN (
-            SELECT e.launcher_id, count(*) AS running,
+            SELECT e.launcher_id, count(nullif(e.node, '')) AS running, count(*) AS held,
                    sum(CASE WHEN h.heartbeat_at > e.claimed_at
                             THEN h.heartbeat_at - e.claimed_at ELSE 0.0 END) AS running_seconds
             FROM evaluation e JOIN launcher h ON h.id = e.launcher_id
@@ -164,15 +165,24 @@ UNREADABLE_ESCAPE = (
 )
 _IS_READABLE = "CAST({0} AS text) !~ '" + UNREADABLE_ESCAPE.replace("{2}", "{{2}}") + "'"
 _UNREADABLE = """'{{"constraints": [null]}}'"""  # in place of a problem: nobody knows what it asks for
+# PostgreSQL ends a statement at a number that no double holds, and at a time without a date, which readers
+# have from the year 1 to 9999; NaN is above all numbers there.
+LONGEST_NUMBER, LONG_EXPONENT = 400, "[eE][-+]?[0-9]{4}"
+_TIME = "(CASE WHEN {0} BETWEEN -62135596800 AND 253402300799 THEN to_timestamp({0}) END AT TIME ZONE 'UTC')"
+_IS_DOUBLE = f"length({{0}}) <= {LONGEST_NUMBER} AND {{0}} !~ '{LONG_EXPONENT.replace('{4}', '{{4}}')}'"
+_DOUBLE = f"""CASE WHEN {_IS_DOUBLE} THEN
+    CASE WHEN abs(CAST({{0}} AS numeric)) < 1e-323 THEN 0.0
+         WHEN abs(CAST({{0}} AS numeric)) < 1.7976931348623158e308 THEN CAST({{0}} AS double precision) END
+END"""
 _EXPANSIONS = {
     "postgresql": {
-        "time": "(to_timestamp({}) AT TIME ZONE 'UTC')",
-        "minute": "date_trunc('minute', to_timestamp({}) AT TIME ZONE 'UTC')",
+        "time": _TIME,
+        "minute": f"date_trunc('minute', {_TIME})",
         "json": f"CASE WHEN {_IS_READABLE} THEN CAST({{0}} AS jsonb) END",
         "problem": f"CASE WHEN {_IS_READABLE} THEN {{0}} ELSE {_UNREADABLE} END",
         "number": f"""CASE WHEN {_IS_READABLE} THEN
                          CASE WHEN json_typeof({{0}} -> {{1}}) = 'number'
-                         THEN CAST({{0}} ->> {{1}} AS double precision) END
+                         THEN {_DOUBLE.format("({0} ->> {1})").replace("{4}", "{{4}}")} END
                      END""",
         "objectives": """
             SELECT c.id AS campaign_id, d.name, d.direction, d.place
@@ -182,8 +192,9 @@ _EXPANSIONS = {
             ) WITH ORDINALITY AS d(name, direction, place)""",
         "constraints": """
             SELECT c.id AS campaign_id, k.one ->> 0 AS metric, k.one ->> 1 AS comparison,
-                   CASE WHEN json_typeof(k.one -> 2) = 'number'
-                   THEN CAST(k.one ->> 2 AS double precision) END AS bound
+                   CASE WHEN json_typeof(k.one -> 2) = 'number' THEN """
+        + _DOUBLE.format("(k.one ->> 2)")
+        + """ END AS bound
             FROM (SELECT id, {problem:problem} -> 'constraints' AS stated FROM campaign) c
             CROSS JOIN LATERAL json_array_elements(
                 CASE COALESCE(json_typeof(c.stated), 'null')

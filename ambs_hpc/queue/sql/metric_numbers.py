@@ -6,11 +6,22 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, Text, and_, case, cast, func
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Numeric,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+)
 
 from ambs_hpc.problem.goals import OBJECTIVE, Constraint, Goals
 from ambs_hpc.queue.schema.tables import evaluation
-from ambs_hpc.queue.schema.views import UNREADABLE_ESCAPE
+from ambs_hpc.queue.schema.views import LONG_EXPONENT, LONGEST_NUMBER, UNREADABLE_ESCAPE
 
 COMPARISONS: dict[str, Callable[..., ColumnElement[bool]]] = {
     "<": operator.lt,
@@ -31,7 +42,18 @@ def goal_number(connection: Connection, goals: Goals, name: str) -> ColumnElemen
         kind = func.json_type(metrics, path)
         return case((kind.in_(["integer", "real"]), cast(func.json_extract(metrics, path), Double)))
     metric = json_or_null(connection, column.metrics)[name]
-    return case((func.json_typeof(metric) == "number", metric.as_float()))
+    return case((func.json_typeof(metric) == "number", _double(metric.as_string())))
+
+
+def _double(text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """As in the views: NULL for a number that no double holds, which would end the statement."""
+    size = func.abs(cast(text, Numeric))
+    number = case(
+        (size < literal_column("1e-323"), 0.0),
+        (size < literal_column("1.7976931348623158e308"), cast(text, Double)),
+    )
+    is_short = and_(func.length(text) <= LONGEST_NUMBER, text.op("!~")(LONG_EXPONENT))
+    return case((is_short, number))
 
 
 def json_or_null(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[Any]:

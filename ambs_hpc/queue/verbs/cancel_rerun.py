@@ -17,7 +17,7 @@ from ambs_hpc.queue.verbs.counters import CounterChanges
 from ambs_hpc.queue.verbs.event_log import NewEvent, record
 from ambs_hpc.queue.verbs.release import GUARDS, lock_rows
 from ambs_hpc.queue.verbs.revisions import renew_waiting
-from ambs_hpc.queue.verbs.rungs.rung_rows import beginning, forget_rungs, note_promotions
+from ambs_hpc.queue.verbs.rungs.rung_rows import beginning, note_promotions
 from ambs_hpc.states import FailureKind, Move, State, is_legal
 
 _CANCELLABLE = tuple(state for state in State if is_legal(Move.CANCEL, state))
@@ -98,9 +98,6 @@ def rerun(
         counters.reopen(row.campaign_id, State(row.state))
     counters.save(connection)
     paused = {row.id: row for row in rows if row.state == State.PAUSED.value}
-    # What ended while it was held at a rung comes there as new: nobody has let it run on.
-    ended = {row.id: row.paused_rung for row in rows if row.paused_rung is not None and row.id not in paused}
-    forget_rungs(connection, ended)
     note_promotions(connection, {one: row.paused_rung for one, row in paused.items()}, BY_PERSON)
     told = {one: BY_PERSON + beginning(connection, one, row.attempt) for one, row in paused.items()}
     record(connection, [NewEvent(row.id, Move.RERUN, row.attempt, detail=told.get(row.id)) for row in rows])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from ambs_hpc.fidelity import Fidelity, Rule, fidelity_from_json, place_of, rule_of
 from ambs_hpc.queue.reads.campaigns import get_campaign
@@ -32,9 +32,11 @@ from ambs_hpc.queue.verbs.rungs.rung_rows import (
     RungRow,
     add_rung,
     beginning,
+    decide_again,
     first_report_from,
     note_promotions,
-    stored_rungs,
+    open_rungs,
+    passed,
 )
 from ambs_hpc.queue.verbs.rungs.standings import standings_of
 from ambs_hpc.states import Move, State
@@ -63,7 +65,7 @@ def at_new_rungs(connection: Connection, steps: Mapping[int, int]) -> list[int]:
         result = rung_result.c
         highest = (
             select(evaluation.c.id, evaluation.c.paused_rung, func.max(result.rung).label("rung"))
-            .outerjoin(rung_result, result.evaluation_id == evaluation.c.id)
+            .outerjoin(rung_result, and_(result.evaluation_id == evaluation.c.id, passed))
             .where(id_in(connection, evaluation.c.id, ids))
             .group_by(evaluation.c.id, evaluation.c.paused_rung)
         )
@@ -136,6 +138,7 @@ class _Bench:
         self._known = standings_of(connection, of.id, of.fidelity)
         self._standings = self._known.by_rung
         self._held_back: set[int] = set()  # by this decision
+        self._open: set[tuple[int, int]] = set()  # (id, rung) of those from which nothing let them run on
         self._known_rule: Rule | None = None
         self._promoted = 0
         self._events: list[NewEvent] = []
@@ -144,7 +147,7 @@ class _Bench:
         """What has reported goes on, or is to be paused; others are promoted by what it gave."""
         gained: set[int] = set()
         last = len(self._rungs) - 1
-        self._forget_what_is_gone(rows)
+        self._open |= open_rungs(self._connection, [row.id for row in rows])
         for row in rows:
             gained |= self._advance(row, row.paused_rung, is_live=row.state == State.RUNNING.value)
             if row.id in results and row.id not in self._standings[self._rungs[last]]:
@@ -152,14 +155,6 @@ class _Bench:
                 self._enter(row, last, RungRow(row.id, end, end, row.attempt, results[row.id]), is_live=False)
         self._promote_from(gained)
         self._finish()
-
-    def _forget_what_is_gone(self, rows: Sequence[DatabaseRow]) -> None:
-        """What one of these had reached before a rerun may be remembered, and it comes there as new."""
-        stored = stored_rungs(self._connection, [row.id for row in rows])
-        for row in rows:
-            for rung in self._rungs:
-                if (row.id, rung) not in stored:
-                    self._standings[rung].pop(row.id, None)
 
     def judge_again(self) -> int:
         """All that is paused is judged by the rungs that there are now."""
@@ -178,6 +173,9 @@ class _Bench:
             self._advance(row, below, is_live=False)
         if below is not None and row.id in self._standings[below]:
             self._set(row, paused_rung=below)
+            place = place_of(row.id, below, self._standings[below])
+            words = f"{place}, where it waits: rung {row.paused_rung} is none any more"
+            decide_again(self._connection, row.id, below, kept=False, reason=words)
         else:
             self._go_on(row, f"rung {row.paused_rung} is none any more")
 
@@ -192,12 +190,13 @@ class _Bench:
         if row.state == State.READY.value and not is_live:
             return gained  # once it runs
         for index, rung in enumerate(self._rungs):
-            if row.id in self._standings[rung]:
+            has_value = row.id in self._standings[rung]
+            if has_value and not (is_live and self._is_judged_again(row, rung)):
                 continue
             if held_at is not None and rung > held_at:
                 break
-            reached = first_report_from(self._connection, row.id, rung)
-            if reached is None:
+            reached = None if has_value else first_report_from(self._connection, row.id, rung)
+            if reached is None and not has_value:
                 break
             kept = self._enter(row, index, reached, is_live=is_live)
             gained.add(rung)
@@ -205,10 +204,21 @@ class _Bench:
                 held_at = rung
         return gained
 
-    def _enter(self, row: DatabaseRow, index: int, reached: RungRow, *, is_live: bool) -> bool:
-        """Store a value on a rung; whether it runs on from there."""
-        rung, value, rule = reached.rung, self._sign * reached.value, self._rule()
-        verdict = rule.keeps(index, list(self._standings[rung].values()), value)
+    def _is_judged_again(self, row: DatabaseRow, rung: int) -> bool:
+        """Whether it has a value there, may not run on from it, and is not held there: it was run again."""
+        return (row.id, rung) in self._open and rung != row.paused_rung
+
+    def _enter(self, row: DatabaseRow, index: int, reached: RungRow | None, *, is_live: bool) -> bool:
+        """Store a value on a rung; whether it runs on from there.
+
+        Args:
+            reached: None for the value that it has there, by which it is judged again.
+        """
+        rung, rule = self._rungs[index], self._rule()
+        others = dict(self._standings[rung])  # in the order in which they came
+        before = others.pop(row.id, None)
+        value = before if reached is None else self._sign * reached.value
+        verdict = rule.keeps(index, list(others.values()), value)
         is_exempt = not is_live or index < rule.first_rung(row.ordinal)
         kept = verdict.keep or is_exempt
         reason = verdict.reason
@@ -216,7 +226,10 @@ class _Bench:
             reason += "; not judged there, it did not run any more"
         elif is_exempt and not verdict.keep:
             reason += "; it runs on there whatever its value is"
-        add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
+        if reached is None:
+            decide_again(self._connection, row.id, rung, kept=kept, reason=reason)
+        else:
+            add_rung(self._connection, self._campaign.id, reached, kept=kept, reason=reason)
         self._standings[rung][row.id] = value
         if index == len(self._rungs) - 1:
             self._known_rule = None  # how far rungs say what the end will be is judged by ends
@@ -244,6 +257,7 @@ class _Bench:
     def _go_on(self, row: DatabaseRow, reason: str) -> set[int]:
         """Promote one; returns the rungs above that gained its value, from what it had reported already."""
         note_promotions(self._connection, {row.id: row.paused_rung}, reason)
+        self._open |= open_rungs(self._connection, [row.id])
         gained = self._advance(row, None, is_live=True)
         is_held_above = row.id in self._held_back
         words = f"promoted: {reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, insert, or_, select, update
 
 from ambs_hpc.queue.schema.rung_tables import removed_checkpoint, rung_result
 from ambs_hpc.queue.schema.tables import evaluation_event, report
@@ -14,6 +14,9 @@ from ambs_hpc.queue.sql.clock import now, read_now
 from ambs_hpc.queue.sql.row_mapping import text_value
 from ambs_hpc.queue.verbs.release import NO_CHECKPOINT
 from ambs_hpc.states import Move
+
+# It ran on from there at once, or later.
+passed = or_(rung_result.c.kept, rung_result.c.promoted_at.is_not(None))
 
 
 class RungRow(NamedTuple):
@@ -48,18 +51,19 @@ def note_promotions(connection: Connection, rungs: Mapping[int, int], reason: st
     connection.execute(statement, [{"of": one, "at_rung": rung} for one, rung in rungs.items()])
 
 
-def forget_rungs(connection: Connection, rungs: Mapping[int, int]) -> None:
-    """Evaluations have no results any more at the rungs, by their ids, from which they may not run on."""
+def decide_again(connection: Connection, evaluation_id: int, rung: int, *, kept: bool, reason: str) -> None:
+    """Store anew whether an evaluation runs on from a rung; its value there stays, nobody has promoted it."""
     result = rung_result.c
-    for one, rung in rungs.items():
-        statement = delete(rung_result).where(result.evaluation_id == one, result.rung == rung)
-        connection.execute(statement.where(~result.kept, result.promoted_at.is_(None)))
+    statement = update(rung_result).where(result.evaluation_id == evaluation_id, result.rung == rung)
+    connection.execute(statement.values(kept=kept, promoted_at=None, reason=text_value(reason)))
 
 
-def stored_rungs(connection: Connection, ids: Iterable[int]) -> set[tuple[int, int]]:
-    """The (id, rung) of all results at rungs that these evaluations have now."""
+def open_rungs(connection: Connection, ids: Iterable[int]) -> set[tuple[int, int]]:
+    """The (id, rung) of all results from which nothing has let these evaluations run on."""
     result = rung_result.c
-    statement = select(result.evaluation_id, result.rung).where(id_in(connection, result.evaluation_id, ids))
+    statement = select(result.evaluation_id, result.rung).where(
+        id_in(connection, result.evaluation_id, ids), ~passed
+    )
     return {(row.evaluation_id, row.rung) for row in connection.execute(statement)}
 
 
