@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ambs_hpc.records import Campaign
+
+
+_IN_MEMORY = re.compile(r"sqlite(\+\w+)?:///?(:memory:)?(\?.*)?")
 
 
 def chosen_database(db: str | None) -> str:
@@ -21,7 +25,12 @@ def chosen_database(db: str | None) -> str:
         from ambs_hpc.sites import read_folder
 
         db = read_folder(folder).database or None
-    return database_url(db, os.environ, folder)
+    url = database_url(db, os.environ, folder)
+    if _IN_MEMORY.fullmatch(url):
+        from ambs_hpc.errors import UsageError
+
+        raise UsageError(f"{url} ends with this process, so no other could use it. Give a file, as ambs.db.")
+    return url
 
 
 def known_campaign(connection: Connection, name: str) -> Campaign:

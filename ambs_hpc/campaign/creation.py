@@ -20,6 +20,8 @@ from ambs_hpc.records import Campaign, NewCampaign, Source
 from ambs_hpc.search import DEFAULT_METHOD, WARM, Searcher, create_searcher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Connection, Engine
 
     from ambs_hpc.problem.problem_file import LoadedProblem
@@ -43,7 +45,7 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
         objective=problem.objective_json,
         direction=problem.first_direction,
         directory=str(loaded.directory),
-        run_directory=str(settings.run_root.absolute() / name),
+        run_directory=str(_run_root(settings) / name),
         method=settings.method or DEFAULT_METHOD,
         method_options=settings.method_options,
         seed=DEFAULT_SEED if settings.seed is None else settings.seed,
@@ -54,6 +56,12 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
     )
     searcher_for(wanted)
     return wanted
+
+
+def _run_root(settings: SearchSettings) -> Path:
+    """The folder without `..`, which no row of a database may have: it would lead out of what is allowed."""
+    root = settings.run_root
+    return root.resolve() if ".." in root.parts else root.absolute()
 
 
 def open_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings) -> Campaign:

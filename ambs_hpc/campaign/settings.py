@@ -12,6 +12,9 @@ from ambs_hpc.records.stored_ranges import LARGEST_COUNT, MOST_SLOTS
 LARGEST_PRIORITY = 1_000_000
 
 
+LONGEST_NAME = 200  # bytes; file systems take 255
+
+
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """The settings of a search on the command line; None leaves a value as the campaign has it.
@@ -48,6 +51,11 @@ class SearchSettings:
     stated_at: float | None = None
 
     def __post_init__(self) -> None:
+        if self.name is not None and not _can_name_a_folder(self.name):
+            raise UsageError(
+                f"--name {self.name!r}: give up to {LONGEST_NAME} letters, digits, '_', '.', '-': it names a "
+                "folder too. Without --name it is the problem's."
+            )
         if self.max_evaluations is not None and not 1 <= self.max_evaluations <= LARGEST_COUNT:
             raise UsageError(
                 f"--max-evaluations {self.max_evaluations}: give a whole number from 1 to {LARGEST_COUNT}."
@@ -59,3 +67,9 @@ class SearchSettings:
         if self.priority is not None and abs(self.priority) > LARGEST_PRIORITY:
             most = LARGEST_PRIORITY
             raise UsageError(f"--priority {self.priority}: give a whole number from -{most} to {most}.")
+
+
+def _can_name_a_folder(name: str) -> bool:
+    """Whether a folder of that name would lie where it is expected, and commands show it as it is."""
+    is_inside = not name.startswith("/") and ".." not in name.split("/")
+    return is_inside and bool(name.strip()) and name.isprintable() and len(name.encode()) <= LONGEST_NAME

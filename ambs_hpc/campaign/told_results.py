@@ -299,6 +299,9 @@ def _check_names(
             + nearest(name, fit.names)
         )
     given = {name for row in usable for name in row.values}
+    if usable and ignored - given:
+        name = min(ignored - given)
+        raise UsageError(f"--ignore {name}: the source has no such parameter. {nearest(name, sorted(given))}")
     missing = [name for name in fit.needed if name not in given]
     if usable and missing:
         raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import sys
@@ -49,6 +48,7 @@ from ambs_hpc.cli.commands import (
 )
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.terminal import HarmlessFormatter, echo, write, write_traceback
+from ambs_hpc.cli.standard_streams import STDOUT, give_up_stdout, hold_standard_streams
 from ambs_hpc.cli.whole_summaries import WholeSummaries
 from ambs_hpc.errors import AmbsError, UsageError, nearest
 
@@ -124,27 +124,38 @@ app.command("nodes")(nodes.nodes)
 
 def main() -> None:
     """Run the command line; every error becomes one message on stderr and an exit code."""
+    hold_standard_streams()
     handler = logging.StreamHandler()
     handler.setFormatter(HarmlessFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale without a sign that a text has is no error
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         logging.getLogger().setLevel(_log_level())
-        app(prog_name="ambs")
+        try:
+            app(prog_name="ambs")
+        finally:
+            sys.stdout.flush()  # a full device is told here, not by the interpreter's end
     except AmbsError as error:
         write(f"ambs: {error}\n", err=True)
         logging.getLogger(__name__).debug("raised here", exc_info=True)
         sys.exit(EXIT_ERROR)
     except BrokenPipeError:  # `ambs list | head` is not an error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         sys.exit(0)
     except OSError as error:
-        if error.filename is None:
+        if error.filename == STDOUT:
+            give_up_stdout()
+            remedy = "Make room there, or send it elsewhere"
+            write(f"ambs: stdout cannot be written: {error.strerror}. {remedy}.\n", err=True)
+        elif error.filename is None:
             write_traceback(error)
         else:  # a folder that a person has named is missing, full or another one's
             write(f"ambs: {error.filename}: {error.strerror}. AMBS_LOG=DEBUG tells where.\n", err=True)
             logging.getLogger(__name__).debug("raised here", exc_info=True)
+        sys.exit(EXIT_ERROR)
+    except UnicodeEncodeError as error:  # of an argument, a path, a variable
+        remedy = "Give names, paths, folders and variables in UTF-8"
+        write(f"ambs: {error.object!r} holds bytes that are no {error.encoding} text. {remedy}.\n", err=True)
+        logging.getLogger(__name__).debug("raised here", exc_info=True)
         sys.exit(EXIT_ERROR)
     except Exception as error:  # noqa: BLE001 (the border of the process)
         write_traceback(error)  # Python's own would print a stored text raw

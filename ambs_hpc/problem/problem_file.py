@@ -6,13 +6,14 @@ import re
 import runpy
 import sys
 import traceback
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 from ambs_hpc.errors import ProblemError, nearest
 from ambs_hpc.problem.definition import Problem, accepted_fields
 from ambs_hpc.problem.objective import check_objective_exists
+from ambs_hpc.problem.run_file import KeptOpen, exits_told
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def load_problem(file: Path) -> LoadedProblem:
     """
     file = file.absolute()
     if not file.is_file():
-        seen = "is a folder" if file.is_dir() else "does not exist"
+        is_there = "is a pipe or a device" if file.exists() else "does not exist"
+        seen = "is a folder" if file.is_dir() else is_there
         raise ProblemError(
             str(file), "file", seen, "Give the Python file that defines `problem = Problem(...)`"
         )
@@ -51,7 +53,8 @@ def load_problem(file: Path) -> LoadedProblem:
 def _execute(file: Path) -> dict[str, object]:
     sys.path.insert(0, str(file.parent))
     try:
-        with redirect_stdout(sys.stderr):  # of a command with --json, stdout is for JSON alone
+        # Of a command with --json, stdout is for JSON alone; and what the file closes or ends stays ours.
+        with redirect_stdout(KeptOpen(sys.stderr)), redirect_stderr(KeptOpen(sys.stderr)), exits_told():
             return runpy.run_path(str(file))
     except ProblemError as error:
         raise _placed(error, _place(file, error)) from error

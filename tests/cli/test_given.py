@@ -128,6 +128,7 @@ def test_an_export_tells_another_campaign_the_same(shell: Here) -> None:
         (("tell", "net", "results.csv"), "There is no database"),
         (("tell", "problem.py", "gone.csv"), "gone.csv cannot be read: No such file"),
         (("tell", "problem.py", "results.csv", "--map", "lr"), "--map lr: write OLD=NEW"),
+        (("tell", "problem.py", "results.csv", "--ignore", "lrr"), "--ignore lrr: the source has no such"),
         (("add", "net"), "Say which: ambs add CAMPAIGN --set"),
         (("add", "net", "--set", "lr"), "--set lr: write NAME=VALUE"),
     ],

@@ -51,6 +51,12 @@ WRONG = {
         ERROR,
         ["127.0.0.1"],
     ),
+    "empty database": (["run", "problem.py", "--db", ""], ERROR, ["--db ''", "a file or a URL"]),
+    "database in memory": (["run", "problem.py", "--db", "sqlite://"], ERROR, ["ends with this process"]),
+    "a device as database": (["status", "--db", "/dev/null"], ERROR, ["/dev/null", "a pipe or a device"]),
+    "a device as problem": (["run", "/dev/null"], ERROR, ["/dev/null", "is a pipe or a device"]),
+    "name of no folder": (["run", "problem.py", "--name", "../x"], ERROR, ["--name '../x'", "letters"]),
+    "too many GPUs": (["launch", "--gpus", "99999999"], ERROR, ["--gpus 99999999", "from 0 to 1000"]),
     "unknown scheme": (["status", "--db", "mysql://localhost/x"], ERROR, ["mysql", "postgresql"]),
 }
 

@@ -67,10 +67,28 @@ def test_sqlite_refuses_what_acts_outside_the_file(sqlite_url: str) -> None:
     """And names it; a value as large as the memory is refused too."""
     engine = open_database(sqlite_url)
     for statement, named in SQLITE.items():
-        with pytest.raises(UsageError, match=f"refused the statement: .*{named}.*Only one SELECT"):
+        with pytest.raises(UsageError, match=f"refused the statement: .*{named}"):
             run_read_only_sql(engine, statement)
     assert run_read_only_sql(engine, "SELECT upper('a'), random() > 0 OR 1")[1] == [("A", 1)]
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_told"),
+    [
+        ("SELEC 1", False),
+        ("SELECT nope FROM evaluations", False),
+        ("CREATE TABLE mine (x)", True),
+        ("SELECT 1; SELECT 2", True),
+    ],
+)
+def test_sqlite_says_select_where_that_is_what_was_wrong(
+    statement: str, is_told: bool, sqlite_url: str
+) -> None:
+    """A slip of the pen is no write."""
+    with pytest.raises(UsageError) as told:
+        run_read_only_sql(open_database(sqlite_url), statement)
+    assert ("Only one SELECT is allowed." in str(told.value)) == is_told
 
 
 def test_a_file_with_strange_signs_in_its_name_is_read(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ambs_hpc.queue import EvaluationStory, Event, ProvenanceUse, Report, RungResult
+    from ambs_hpc.records import Resources
     from ambs_hpc.states import Move
 
 LAST_REPORTS = 10
@@ -82,6 +83,17 @@ def _folder(story: EvaluationStory) -> str:
     return folder_of(story, max(story.row.attempt, 1))
 
 
+def occupied(one: Resources) -> str:
+    """What an evaluation occupies, in words; per node, where there are several."""
+    parts = ["the whole node"] if one.takes_whole_nodes else []
+    parts += [f"{one.cores} core{'s' * (one.cores > 1)}"]
+    parts += [f"{one.gpus} GPU{'s' * (one.gpus > 1)}"] if one.gpus else []
+    parts += [f"{one.memory_gib:g} GiB of memory"] if one.memory_gib else []
+    parts += [f"{one.ranks_per_node} ranks"] if one.ranks_per_node > 1 else []
+    on_each = f"{one.nodes} nodes, on each " if one.nodes > 1 else ""
+    return on_each + ", ".join(parts)
+
+
 def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
     from ambs_hpc.cli.shared.output import cell, print_table, utc
 
@@ -94,7 +106,7 @@ def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
         write(f"  {cell(name)} = {cell(value)}\n")
     _write_proposal(story)
     if proposal.kind != IMPORTED:
-        write(f"resources      {story.resources}\n")
+        write(f"resources      {occupied(story.resources)}\n")
         write(_fidelity_line(story))
         if story.campaign.revision > 1:
             write(f"revision       {cell(_revision(story))}\n")

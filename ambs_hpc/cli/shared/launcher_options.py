@@ -38,6 +38,7 @@ ExecutorChoice = Annotated[
 BalsamSiteName = Annotated[
     str, typer.Option("--balsam-site", metavar="NAME", help="Site of your Balsam account.")
 ]
+MOST_GPUS = 1000  # of one machine
 Gpus = Annotated[
     str | None,
     typer.Option(
@@ -72,6 +73,8 @@ def gpu_names(text: str | None) -> list[str] | None:
     if text is None:
         return None
     if text.strip().isdecimal():
+        if len(text) > 6 or int(text) > MOST_GPUS:
+            raise UsageError(f"--gpus {text}: give a whole number from 0 to {MOST_GPUS}, or names, as 0,2.")
         return [str(index) for index in range(int(text))]
     names = [name.strip() for name in text.removesuffix(",").split(",")]
     if len(set(names)) < len(names) or any(not name or name.startswith("-") for name in names):

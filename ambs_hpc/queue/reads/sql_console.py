@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ _ALLOWED = frozenset(
 # Of the last two, a build of SQLite may have what its shell has.
 _REFUSED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "writefile", "edit"})
 _LONGEST_VALUE_BYTES = 1 << 26  # SQLite's own limit would let one zeroblob() take all memory
+_NO_SELECT = re.compile("readonly|one statement")
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 
 
@@ -85,12 +87,12 @@ def _sqlite(engine: Engine, statement: str, timeout_seconds: float) -> Answer:
         cursor = connection.execute(statement)
         return [column[0] for column in cursor.description or ()], cursor.fetchall()
     except (sqlite3.Error, sqlite3.Warning) as error:
-        said = "it took too long" if "interrupted" in str(error) else str(error)
+        said = "it took too long" if "interrupted" in str(error) else str(error).rstrip(".")
         if refused:
             said = f"{refused[0]} is not accepted ({said})"
-        raise UsageError(
-            f"The database refused the statement: {said}. Only one SELECT is allowed."
-        ) from error
+        is_no_select = refused or isinstance(error, sqlite3.Warning) or _NO_SELECT.search(said)
+        remedy = ". Only one SELECT is allowed." if is_no_select else ""
+        raise UsageError(f"The database refused the statement: {said}{remedy}") from error
     finally:
         connection.close()
 

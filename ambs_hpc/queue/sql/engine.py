@@ -192,6 +192,8 @@ def _checked_file(file: Path, create: bool, allow_network: bool) -> bool:
         raise DatabaseRefused(
             f"The folder {file.parent} of {file.name} does not exist. Make it, or correct --db."
         )
+    if file.exists() and not file.is_file():
+        raise DatabaseRefused(f"{file} is a folder, a pipe or a device. Give a file to --db, as ambs.db.")
     if not create and not file.exists():
         raise DatabaseRefused(
             f"There is no database {file}. Start a campaign here, or give --db or $AMBS_DB.", passes=True
