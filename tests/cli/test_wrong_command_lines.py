@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from ambs_hpc.cli.main import app
 from tests.stories.commands import Shell
 
 PROBLEM = """
@@ -57,6 +61,12 @@ WRONG = {
     "a device as problem": (["run", "/dev/null"], ERROR, ["/dev/null", "is a pipe or a device"]),
     "name of no folder": (["run", "problem.py", "--name", "../x"], ERROR, ["--name '../x'", "letters"]),
     "too many GPUs": (["launch", "--gpus", "99999999"], ERROR, ["--gpus 99999999", "from 0 to 1000"]),
+    "more nodes than there are": (
+        ["simulate", "--nodes", "99999999999"],
+        ERROR,
+        ["--nodes 99999999999", "from 1 to 100000"],
+    ),
+    "endless simulation": (["simulate", "--minutes", "inf"], USAGE, ["--minutes", "inf is not in the range"]),
     "unknown scheme": (["status", "--db", "mysql://localhost/x"], ERROR, ["mysql", "postgresql"]),
 }
 
@@ -109,3 +119,19 @@ def test_wrong_question_is_told(case: str, campaign: Shell) -> None:
     for part in parts:
         assert part in message
     assert campaign.rows("select count(*) as n from v_evaluations") == [{"n": 3}]
+
+
+def float_options() -> Iterator[tuple[Any, Any]]:
+    """All options of all commands that are numbers with a fraction, each with its command."""
+    pending = [typer.main.get_command(app)]
+    while pending:
+        command: Any = pending.pop()
+        pending += getattr(command, "commands", {}).values()
+        yield from ((command, one) for one in command.params if one.type.name.startswith("float"))
+
+
+@pytest.mark.parametrize(("command", "option"), list(float_options()), ids=lambda one: str(one.name))
+def test_no_option_takes_nan_for_a_number(command: Any, option: Any) -> None:
+    """It passes every bound, and no end would ever come."""
+    with pytest.raises(typer.BadParameter, match="nan is no number"):
+        option.process_value(command.context_class(command), "nan")

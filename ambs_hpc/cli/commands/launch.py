@@ -13,6 +13,7 @@ from ambs_hpc.cli.commands.run import KeepGoing, MaxEvaluations
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Gpus, Notice, WithSearch
 from ambs_hpc.cli.shared.options import AsJson, Database
+from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.cli.shared.terminal import echo
 from ambs_hpc.records.stored_ranges import MOST_SLOTS
 
@@ -44,16 +45,21 @@ def launch(
     ] = None,
     gpus: Gpus = None,
     max_minutes: Annotated[
-        float | None, typer.Option("--max-minutes", min=0.01, metavar="M", help="End after this time.")
+        float | None,
+        typer.Option("--max-minutes", callback=no_nan, min=0.01, metavar="M", help="End after this time."),
     ] = None,
     grace: Annotated[
-        float, typer.Option("--grace", min=0.0, metavar="SECONDS", help="Time between TERM and KILL.")
+        float,
+        typer.Option(
+            "--grace", callback=no_nan, min=0.0, metavar="SECONDS", help="Time between TERM and KILL."
+        ),
     ] = 10.0,
     notice: Notice = None,
     idle_exit: Annotated[
         float,
         typer.Option(
             "--idle-exit",
+            callback=no_nan,
             min=0.0,
             metavar="SECONDS",
             help="End after so long without evaluations and without a live search.",
@@ -63,6 +69,7 @@ def launch(
         float | None,
         typer.Option(
             "--wait",
+            callback=no_nan,
             min=0.0,
             metavar="SECONDS",
             help="Wait so long for a database or campaign that is not there yet; by default 60, in an "

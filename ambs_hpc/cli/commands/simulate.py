@@ -14,6 +14,7 @@ import typer
 
 from ambs_hpc.cli.commands.run import Option, parse_options
 from ambs_hpc.cli.shared.options import AsJson
+from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.cli.shared.simulated_machine import MachineOptions
 from ambs_hpc.cli.shared.terminal import echo
 from ambs_hpc.search import DEFAULT_METHOD
@@ -22,6 +23,11 @@ from ambs_hpc.threads import THREAD_VARIABLES
 if TYPE_CHECKING:
     from ambs_hpc.simulate import NamedLoad, SimulationSettings
 
+# Beyond any machine: what is larger is a slip, and would not end.
+MOST_NODES, MOST_SLOTS_PER_NODE = 100_000, 1_000
+MOST_MINUTES = 366 * 24 * 60
+MOST_FAILURES = 3_600.0  # of a node per hour
+MOST_START_MS = 3_600_000.0
 RUNG_COLUMNS = ["slots", "slot-hours without rungs", "with, for the same value", "share", "reached"]
 
 
@@ -37,25 +43,56 @@ def simulate(
     ] = "",
     slots_per_node: Annotated[
         int | None,
-        typer.Option("--slots-per-node", min=1, help="Slots of a node; by default its GPUs, or 1."),
+        typer.Option(
+            "--slots-per-node",
+            min=1,
+            max=MOST_SLOTS_PER_NODE,
+            help="Slots of a node; by default its GPUs, or 1.",
+        ),
     ] = None,
     launchers: Annotated[int, typer.Option("--launchers", min=1, help="Launchers that share the nodes.")] = 1,
     queue_wait: Annotated[
-        float, typer.Option("--queue-wait", min=0.0, metavar="M", help="Minutes between allocations.")
+        float,
+        typer.Option(
+            "--queue-wait",
+            callback=no_nan,
+            min=0.0,
+            max=MOST_MINUTES,
+            metavar="M",
+            help="Minutes between allocations.",
+        ),
     ] = 0.0,
     walltime: Annotated[
         float | None,
         typer.Option(
-            "--walltime", min=0.1, metavar="M", help="Minutes of an allocation; by default the longest."
+            "--walltime",
+            callback=no_nan,
+            min=0.1,
+            max=MOST_MINUTES,
+            metavar="M",
+            help="Minutes of an allocation; by default the longest.",
         ),
     ] = None,
     node_failures: Annotated[
-        float, typer.Option("--node-failures", min=0.0, metavar="R", help="Failures of a busy node per hour.")
+        float,
+        typer.Option(
+            "--node-failures",
+            callback=no_nan,
+            min=0.0,
+            max=MOST_FAILURES,
+            metavar="R",
+            help="Failures of a busy node per hour.",
+        ),
     ] = 0.0,
     start_cost: Annotated[
         float,
         typer.Option(
-            "--start-cost", min=0.0, metavar="MS", help="Time of a launcher to start an evaluation."
+            "--start-cost",
+            callback=no_nan,
+            min=0.0,
+            max=MOST_START_MS,
+            metavar="MS",
+            help="Time of a launcher to start an evaluation.",
         ),
     ] = 0.0,
     load: Annotated[
@@ -84,7 +121,12 @@ def simulate(
             "--run-time", metavar="LAW", help="Replace the run time: normal:60,20, constant:60, ..."
         ),
     ] = None,
-    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Virtual time to simulate.")] = 30.0,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            "--minutes", callback=no_nan, min=0.1, max=MOST_MINUTES, help="Virtual time to simulate."
+        ),
+    ] = 30.0,
     method: Annotated[
         str, typer.Option("--method", help="Search method, as for `ambs run`.")
     ] = DEFAULT_METHOD,
@@ -103,7 +145,11 @@ def simulate(
     ] = None,
     agreement: Annotated[
         float,
-        typer.Option("--agreement", help="With --fidelity: of the first rung with the end, from -1 to 1."),
+        typer.Option(
+            "--agreement",
+            callback=no_nan,
+            help="With --fidelity: of the first rung with the end, from -1 to 1.",
+        ),
     ] = 0.7,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="With --fidelity: number of seeds.")] = 5,
     figure: Annotated[
@@ -216,8 +262,9 @@ def _node_counts(text: str) -> list[int]:
         counts = [int(part) for part in text.split(",")]
     except ValueError:
         counts = [0]
-    if min(counts) < 1:
-        raise UsageError(f"--nodes {text}: give whole numbers from 1, with commas between them: 128,1024.")
+    if not all(1 <= count <= MOST_NODES for count in counts):
+        accepted = f"whole numbers from 1 to {MOST_NODES}, with commas between them: 128,1024"
+        raise UsageError(f"--nodes {text}: give {accepted}.")
     return counts
 
 
