@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from ambs_hpc.campaign.carry_over import CarryOver, carry_over_of
 from ambs_hpc.campaign.differences import definition_differences
 from ambs_hpc.campaign.given_rows import configuration_key
+from ambs_hpc.identity import user_name
 from ambs_hpc.queue import (
     NOTHING_SEEN,
     OUTSIDE_OF_SPACE,
@@ -140,11 +139,7 @@ def revise(engine: Engine, found: Campaign, after: NewCampaign) -> Revised:
 
 def this_person() -> str:
     """The caller as user@host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user without an entry, as in containers
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user_name()}@{socket.gethostname()}"
 
 
 def _fit_of(

@@ -29,7 +29,6 @@ def serve(
     It listens on this machine's loopback address alone, and its link has a key. From your own machine, the
     ssh command that it prints brings the port to you.
     """
-    import getpass
     import sys
     import threading
 
@@ -37,10 +36,11 @@ def serve(
     from ambs_hpc.api.live.page_access import PageAccess
     from ambs_hpc.api.live.page_server import PageServer, tunnel_command
     from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.identity import user_name
 
     chosen, page = shared_page(db, campaign)
     server = PageServer(page, PageAccess(), port)
-    tunnel = tunnel_command(server.port, getpass.getuser())
+    tunnel = tunnel_command(server.port, user_name())
     if as_json:
         print_json({"campaign": chosen.name, "link": server.link, "port": server.port, "tunnel": tunnel})
     else:
