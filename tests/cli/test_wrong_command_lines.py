@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from ambs_hpc.campaign import SearchSettings, define_campaign
+from ambs_hpc.cli.commands.run import parse_options, parse_was
+from ambs_hpc.cli.commands.tell import _renamed
+from ambs_hpc.errors import UsageError
+from ambs_hpc.problem import load_problem
 from tests.stories.commands import Shell
 
 PROBLEM = """
@@ -59,6 +65,32 @@ WRONG = {
     "too many GPUs": (["launch", "--gpus", "99999999"], ERROR, ["--gpus 99999999", "from 0 to 1000"]),
     "unknown scheme": (["status", "--db", "mysql://localhost/x"], ERROR, ["mysql", "postgresql"]),
 }
+
+
+@pytest.mark.parametrize(
+    ("read", "pairs"),
+    [(parse_options, ["kappa=1", "kappa=2"]), (parse_was, ["lr=1", "lr=2"]), (_renamed, ["lr=a", "lr=b"])],
+)
+def test_two_values_of_one_name_are_refused(
+    read: Callable[[list[str]], Mapping[str, object]], pairs: list[str]
+) -> None:
+    """The last one would win in silence, and the campaign be another than was meant."""
+    with pytest.raises(UsageError, match="already"):
+        read(pairs)
+    assert list(read(pairs[:1] * 2)) == [pairs[0].partition("=")[0]]
+
+
+def test_an_empty_method_and_a_file_for_runs_are_refused(tmp_path: Path) -> None:
+    """A variable of a script that is empty is not the default, and no folder is made below a file."""
+    (tmp_path / "problem.py").write_text(PROBLEM)
+    (tmp_path / "model.py").write_text("def train(configuration):\n    return 1.0\n")
+    (tmp_path / "file").touch()
+    loaded = load_problem(tmp_path / "problem.py")
+    with pytest.raises(UsageError, match="search method '' does not exist"):
+        define_campaign(loaded, SearchSettings(method=""))
+    for runs in (tmp_path / "file", tmp_path / "file" / "deep" / "er"):
+        with pytest.raises(UsageError, match=f"--runs {runs}: {tmp_path}/file is no folder"):
+            define_campaign(loaded, SearchSettings(run_root=runs))
 
 
 @pytest.mark.parametrize("case", WRONG)
