@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ambs_hpc.errors import UsageError
 from ambs_hpc.launcher.executors.names import ExecutorName
+from ambs_hpc.records.stored_ranges import LARGEST_COUNT
 from ambs_hpc.timing import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
@@ -36,13 +38,28 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class LauncherOptions:
-    """The options of an allocation's launcher, apart from campaign and database."""
+    """The options of an allocation's launcher, apart from campaign and database.
+
+    Raises:
+        UsageError: there is a budget without a search, or it is none.
+    """
 
     notice: float | None = None
     with_search: Path | None = None
     max_evaluations: int | None = None
     executor: ExecutorName = "auto"
     keep_going: bool = False
+
+    def __post_init__(self) -> None:
+        # Else the allocation is told, when it has been waited for and paid.
+        if self.max_evaluations is None:
+            return
+        if self.with_search is None:
+            raise UsageError("--max-evaluations belongs to a search: give --with-search PROBLEM too.")
+        if not 1 <= self.max_evaluations <= LARGEST_COUNT:
+            raise UsageError(
+                f"--max-evaluations {self.max_evaluations}: give a whole number from 1 to {LARGEST_COUNT}."
+            )
 
     def arguments(self) -> list[str]:
         """The options as arguments of `ambs launch`."""

@@ -11,6 +11,7 @@ from ambs_hpc.campaign.carry_over import carry_over_of
 from ambs_hpc.campaign.differences import edited_space, wanted_after
 from ambs_hpc.campaign.revision import Revised, plan, revise, this_person
 from ambs_hpc.campaign.settings import SearchSettings
+from ambs_hpc.errors import UsageError
 from ambs_hpc.fidelity import fidelity_from_json
 from ambs_hpc.problem.allow_list import allow, allow_runs
 from ambs_hpc.problem.goals import Goals, goals_of
@@ -35,7 +36,7 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
     """The campaign that a problem and a command line describe, checked before a database is opened.
 
     Raises:
-        UsageError: the search method or one of its options does not exist.
+        UsageError: the search method or one of its options does not exist, or the folder of runs is none.
     """
     problem = loaded.problem
     name = settings.name or problem.name
@@ -46,7 +47,7 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
         direction=problem.first_direction,
         directory=str(loaded.directory),
         run_directory=str(_run_root(settings) / name),
-        method=settings.method or DEFAULT_METHOD,
+        method=DEFAULT_METHOD if settings.method is None else settings.method,
         method_options=settings.method_options,
         seed=DEFAULT_SEED if settings.seed is None else settings.seed,
         max_evaluations=settings.max_evaluations,
@@ -61,7 +62,13 @@ def define_campaign(loaded: LoadedProblem, settings: SearchSettings) -> NewCampa
 def _run_root(settings: SearchSettings) -> Path:
     """The folder without `..`, which no row of a database may have: it would lead out of what is allowed."""
     root = settings.run_root
-    return root.resolve() if ".." in root.parts else root.absolute()
+    whole = root.resolve() if ".." in root.parts else root.absolute()
+    there = next(one for one in (whole, *whole.parents) if one.exists())
+    if not there.is_dir():
+        raise UsageError(
+            f"--runs {root}: {there} is no folder. Give a folder; it is made where there is none."
+        )
+    return whole
 
 
 def open_campaign(engine: Engine, wanted: NewCampaign, settings: SearchSettings) -> Campaign:

@@ -63,7 +63,7 @@ def wanted_after(found: Campaign, wanted: NewCampaign, settings: SearchSettings)
         problem[WAS] = was_after(before.problem, space, settings.was)
     elif settings.was:
         problem[WAS] = was_after(before.problem, space, settings.was)
-    method = settings.method or before.method
+    method = before.method if settings.method is None else settings.method
     keeps_options = method == before.method and not settings.method_options
     return replace(
         before,

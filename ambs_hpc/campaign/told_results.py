@@ -73,7 +73,7 @@ def fit_results(
 
     Raises:
         UsageError: no row can be taken as things are: another direction, unknown or missing parameters,
-            several campaigns.
+            several campaigns; or one to be ignored is a parameter of the space.
     """
     space = stored_space(definition.problem, definition.name)
     fit = _LegalFit(SpaceFit(space_from_json(space), _was(definition)))
@@ -299,6 +299,12 @@ def _check_names(
             + nearest(name, fit.names)
         )
     given = {name for row in usable for name in row.values}
+    needed_here = sorted(ignored.intersection(fit.names))
+    if needed_here:
+        raise UsageError(
+            f"--ignore {needed_here[0]}: it is a parameter of campaign {definition.name!r}, whose values "
+            "there cannot be left out. Leave --ignore away, or give --map if another column holds it."
+        )
     if usable and ignored - given:
         name = min(ignored - given)
         raise UsageError(f"--ignore {name}: the source has no such parameter. {nearest(name, sorted(given))}")

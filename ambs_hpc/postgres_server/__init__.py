@@ -1,7 +1,6 @@
 """A private PostgreSQL for people without root: initdb with scram-sha-256, TLS, a generated password."""
 
 from ambs_hpc.postgres_server.server import (
-    ServerOptions,
     ServerStatus,
     reader_instead,
     role_url,
@@ -10,6 +9,7 @@ from ambs_hpc.postgres_server.server import (
     stop_server,
     with_driver,
 )
+from ambs_hpc.postgres_server.server_options import ServerOptions
 
 __all__ = [
     "ServerOptions",

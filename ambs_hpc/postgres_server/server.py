@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ambs_hpc.errors import DatabaseRefused
+from ambs_hpc.errors import DatabaseRefused, UsageError
 from ambs_hpc.file_systems import network_file_system
 from ambs_hpc.postgres_server.binaries import find_binaries
 from ambs_hpc.postgres_server.cluster import make_certificate, make_cluster
@@ -26,6 +27,7 @@ from ambs_hpc.postgres_server.files import (
 )
 from ambs_hpc.postgres_server.programs import Programs, server_user
 from ambs_hpc.postgres_server.roles import make_roles
+from ambs_hpc.postgres_server.server_options import ServerOptions
 
 PORT_ATTEMPTS = 5
 START_SECONDS = 60
@@ -33,30 +35,9 @@ START_LIMIT_SECONDS = 900  # after a crash it first replays its log, which on a 
 READY_POLL_SECONDS = 0.2
 STOP_SECONDS = 180  # it first writes to disk what it has in memory
 
+_NO_ADDRESS = re.compile(r"could not translate host name|Cannot assign requested address")
+
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """How to start a private server.
-
-    Args:
-        folder: for the server's files; the connection file `url` in it is what other commands find.
-        listen: addresses to listen on, in PostgreSQL's form; "*" is reachable from compute nodes.
-        host: the name or address that clients connect to; None takes this host's name.
-        port: None takes the previous one, or else a free one.
-        binaries: folder with initdb, pg_ctl and postgres; None looks for them.
-        durable: False for tests only: faster, and nothing survives a crash of the machine.
-        take_over: the host that ran it before is known to be dead.
-    """
-
-    folder: Path
-    listen: str = "*"
-    host: str | None = None
-    port: int | None = None
-    binaries: Path | None = None
-    durable: bool = True
-    take_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +76,15 @@ def start_server(options: ServerOptions, environment: Mapping[str, str]) -> Serv
         DatabaseRefused: another host runs it, or may run it; or it does not start, with the end of its log.
     """
     folder = ServerFolder(options.folder.absolute())
-    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"--folder {options.folder}: it is, or lies below, a file. Give a folder.") from None
     with _locked(folder):
         _refuse_other_host(folder, options)
         # An earlier `ambs db start` may have been ended while its server was still starting.
         if _answers(folder) or (_becomes_ready(folder) and _answers(folder)):
-            return server_status(folder.path)
+            return _with_what_waits(server_status(folder.path), options)
         version = _data_version(folder)
         binaries = find_binaries(options.binaries, environment, version=version)
         programs = Programs(binaries, server_user(), environment)
@@ -289,6 +273,16 @@ def _remove_stale_pid(folder: ServerFolder) -> None:
     pid_file.unlink(missing_ok=True)
 
 
+def _with_what_waits(seen: ServerStatus, options: ServerOptions) -> ServerStatus:
+    """With a note on what was asked for otherwise of a server that runs already."""
+    asked = {"--port": (options.port, seen.port), "--host": (options.host, seen.host)}
+    waiting = [name for name, (wanted, has) in asked.items() if wanted not in (None, has)]
+    if not waiting:
+        return seen
+    words = f"It runs already and is not changed: `ambs db stop` first, for {' and '.join(waiting)} to hold."
+    return replace(seen, notes=(*seen.notes, words))
+
+
 def _note_places(folder: ServerFolder) -> tuple[str, ...]:
     network = network_file_system(folder.data)
     if network is None:
@@ -321,8 +315,9 @@ def _start(
         if options.port is not None:
             break
     folder.owner_file.unlink(missing_ok=True)
+    others = "" if options.port is not None else " and others"
     raise DatabaseRefused(
-        f"No port to listen on: tried {chosen} and others. See {folder.log}, or give --port."
+        f"No port to listen on: tried {chosen}{others}. See {folder.log}, or give another --port."
     )
 
 
@@ -364,6 +359,10 @@ def _try_start(folder: ServerFolder, programs: Programs) -> bool:
         if _becomes_ready(folder):  # pg_ctl had waited for long enough, its server goes on
             return True
         said = folder.log.read_bytes()[already_said:].decode(errors="replace") if folder.log.is_file() else ""
+        if _NO_ADDRESS.search(said):
+            raise DatabaseRefused(
+                f"PostgreSQL cannot listen there. Correct --listen, or leave it away: {said.strip()}"
+            ) from None
         if "could not bind" in said or "could not create any TCP/IP sockets" in said:
             return False
         raise DatabaseRefused(

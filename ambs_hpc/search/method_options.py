@@ -31,7 +31,23 @@ LOWEST = {
     "local_kappa": 0.0,
     "explored_share": 0.0,
 }
-HIGHEST = {"global_share": 1.0, "local_share": 1.0, "explored_share": 1.0}
+# Far above what is of use; a slip of zeros would fill the memory, or take days for one proposal.
+HIGHEST = {
+    "block": 1_000_000,
+    "design_size": 1_000_000,
+    "trees": 10_000,
+    "min_leaf": 1_000_000,
+    "refresh": 1e3,
+    "training_rows": 1_000_000,
+    "kappa": 1e6,
+    "candidates": 1_000_000,
+    "rounds": 100,
+    "global_share": 1.0,
+    "local_share": 1.0,
+    "local_points": 10_000,
+    "local_kappa": 1e6,
+    "explored_share": 1.0,
+}
 
 Options = TypeVar("Options", "AmbsOptions", "LatinOptions", "NoOptions")
 
@@ -139,15 +155,15 @@ def read_options(method: str, defaults: Options, given: Mapping[str, object]) ->
 def _checked(name: str, value: object, kind: type) -> bool | int | float | str:
     try:
         read = _read(value, kind)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a name")
         raise UsageError(f"option {name}={value!r}: give {wanted}.") from None
     if name in CHOICES and read not in CHOICES[name]:
         raise UsageError(f"option {name}={value!r} does not exist. {nearest(str(value), CHOICES[name])}")
     if not isinstance(read, str):
-        low, high = LOWEST.get(name, 0 if kind is bool else 1), HIGHEST.get(name, float("inf"))
+        low, high = LOWEST.get(name, 1), HIGHEST[name]
         if not low <= read <= high:
-            raise UsageError(f"option {name}={value!r}: give a number from {low}" + _up_to(high) + ".")
+            raise UsageError(f"option {name}={value!r}: give a number from {low:g} to {high:.10g}.")
     return read
 
 
@@ -166,7 +182,3 @@ def _read(value: object, kind: type) -> bool | int | float | str:
     if kind is int and number != int(number):
         raise ValueError(value)
     return int(number) if kind is int else number
-
-
-def _up_to(high: float) -> str:
-    return "" if high == float("inf") else f" to {high}"

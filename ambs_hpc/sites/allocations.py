@@ -270,7 +270,7 @@ def cancel_allocation(engine: Engine, number: int, user: str) -> str:
     objection = answer.refused.get(one.scheduler_id, "")
     if not objection:
         _note_end_asked(engine, number)
-    return objection
+    return f"it has ended already ({objection})" if objection and one.state in OVER else objection
 
 
 def _note_end_asked(engine: Engine, number: int) -> None:

@@ -14,6 +14,9 @@ from ambs_hpc.sites.node_fit import misfit, node_warnings
 from ambs_hpc.sites.profile import Queue, Site
 from ambs_hpc.sites.script_safety import ATTRIBUTE, wrong_name, wrong_path
 
+# More is a slip, also where a profile knows no limit: no machine has it, and columns would not hold it.
+MOST_NODES, LONGEST_MINUTES, MOST_CHAINED = 1_000_000, 366 * 24 * 60, 1000
+
 HIGH_CHARGE_FACTOR = 2.0  # from here on a warning names the factor
 
 
@@ -165,12 +168,13 @@ def _takes(queue: Queue, request: AllocationRequest) -> bool:
 
 def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
     """Errors in the request itself: what is missing, or cannot stand in a script."""
-    if request.nodes < 1:
-        yield f"nodes {request.nodes}: give a whole number from 1."
-    if request.minutes < 1:
-        yield f"walltime {request.minutes} minutes: give a whole number from 1."
-    if request.chain < 1:
-        yield f"chain {request.chain}: give a whole number from 1."
+    for name, number, unit, most in (
+        ("nodes", request.nodes, "", MOST_NODES),
+        ("walltime", request.minutes, " minutes", LONGEST_MINUTES),
+        ("chain", request.chain, "", MOST_CHAINED),
+    ):
+        if not 1 <= number <= most:
+            yield f"{name} {number}{unit}: give a whole number from 1 to {most}."
     if site.project_required and not request.project:
         yield f"project: {site.name} refuses requests without one. Give -A PROJECT, or `project` in ambs.yml."
     words = [

@@ -192,6 +192,8 @@ def test_a_source_that_means_something_else_is_refused_whole(any_engine: Engine)
         fit_results(
             definition, [RawObservation("x", {"lr": 0.1, "n": 2}, RowEnding.DONE, 1.0, is_exact=False)]
         )
+    with pytest.raises(UsageError, match=r"--ignore lr: it is a parameter of campaign"):
+        fit_results(definition, [raw(0.1, 1.0)], ignored=["lr"])
     with pytest.raises(UsageError, match=r"several campaigns \(a, b\)"):
         fit_results(definition, [raw(0.1, 1.0, campaign="a"), raw(0.2, 1.0, campaign="b")])
     table = RawObservation("x", {"lr": 0.1, "layers": 1, "day": "2"}, RowEnding.DONE, 1.0, is_exact=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
+from textual.events import Key
 from textual.pilot import Pilot
 from typer.testing import CliRunner
 
@@ -239,6 +240,21 @@ def test_changes_are_made_after_a_yes_alone(engine: Engine, tmp_path: Path) -> N
     played(engine, steps, "digits")
 
 
+def test_keys_that_come_faster_than_screens_go_end_nothing(engine: Engine, tmp_path: Path) -> None:
+    """A pasted text, or a key that is held down, would end the application."""
+    filled(engine, tmp_path)
+
+    async def steps(pilot: Pilot[None], application: TopApplication) -> None:
+        await shown(pilot, application, "every state; by newest")
+        for opened, key in (("question_mark", "a"), ("x", "n"), ("enter", "escape")):
+            await pilot.press(opened)
+            for _ in range(3):
+                application.post_message(Key(key, key if len(key) == 1 else None))
+            await shown(pilot, application, "f State")
+
+    played(engine, steps, "digits")
+
+
 def test_what_was_shown_stays_while_the_database_is_away(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,3 +302,15 @@ def test_rows_of_all_campaigns_say_of_which(engine: Engine, tmp_path: Path) -> N
     assert (every.columns[:3], every.rows[0].cells[1]) == (("id", "campaign", "state"), "digits")
     one = shown_table(read_snapshot(engine, ViewQuery("evaluations", "digits")))
     assert one.columns == ("id", "state", "objective", "ran", "configuration", "node")
+
+
+def test_it_leaves_with_an_error_after_a_panic(engine: Engine) -> None:
+    """Textual says 0 where its own threads fail, and a script would take that for a person's q."""
+    application = TopApplication(engine, "sqlite:///ambs.db")
+
+    async def play() -> None:
+        async with application.run_test(size=(80, 24)):
+            application.panic("the terminal sent what is no text")
+
+    asyncio.run(play())
+    assert application.return_code == 1

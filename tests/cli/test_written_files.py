@@ -67,7 +67,7 @@ def test_a_database_is_not_written_over(command: str, url: str, tmp_path: Path) 
     assert database.read_bytes() == before
 
 
-def test_an_empty_name_of_a_report_is_refused_in_words(url: str) -> None:
-    """An empty shell variable as a file is a slip of a person, not a fault of the program."""
+def test_a_folder_as_the_name_of_a_report_is_refused_in_words(url: str) -> None:
+    """A forgotten name of a file is a slip of a person, not a fault of the program."""
     with pytest.raises(UsageError, match=r"cannot be written: it is a folder\. Give another --output\."):
-        CliRunner().invoke(app, ["report", "--output", "", "--db", url], catch_exceptions=False)
+        CliRunner().invoke(app, ["report", "--output", ".", "--db", url], catch_exceptions=False)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from ambs_hpc.api.submission import LauncherOptions
+from ambs_hpc.campaign import SearchSettings, define_campaign
+from ambs_hpc.cli.commands.run import parse_options, parse_was
+from ambs_hpc.cli.commands.tell import _renamed
 from ambs_hpc.cli.main import app
+from ambs_hpc.errors import UsageError
+from ambs_hpc.problem import load_problem
 from tests.stories.commands import Shell
 
 PROBLEM = """
@@ -69,6 +76,62 @@ WRONG = {
     "endless simulation": (["simulate", "--minutes", "inf"], USAGE, ["--minutes", "inf is not in the range"]),
     "unknown scheme": (["status", "--db", "mysql://localhost/x"], ERROR, ["mysql", "postgresql"]),
 }
+
+
+@pytest.mark.parametrize(
+    ("read", "pairs"),
+    [(parse_options, ["kappa=1", "kappa=2"]), (parse_was, ["lr=1", "lr=2"]), (_renamed, ["lr=a", "lr=b"])],
+)
+def test_two_values_of_one_name_are_refused(
+    read: Callable[[list[str]], Mapping[str, object]], pairs: list[str]
+) -> None:
+    """The last one would win in silence, and the campaign be another than was meant."""
+    with pytest.raises(UsageError, match="already"):
+        read(pairs)
+    assert list(read(pairs[:1] * 2)) == [pairs[0].partition("=")[0]]
+
+
+def test_an_empty_method_and_a_file_for_runs_are_refused(tmp_path: Path) -> None:
+    """A variable of a script that is empty is not the default, and no folder is made below a file."""
+    (tmp_path / "problem.py").write_text(PROBLEM)
+    (tmp_path / "model.py").write_text("def train(configuration):\n    return 1.0\n")
+    (tmp_path / "file").touch()
+    loaded = load_problem(tmp_path / "problem.py")
+    with pytest.raises(UsageError, match="search method '' does not exist"):
+        define_campaign(loaded, SearchSettings(method=""))
+    for runs in (tmp_path / "file", tmp_path / "file" / "deep" / "er"):
+        with pytest.raises(UsageError, match=f"--runs {runs}: {tmp_path}/file is no folder"):
+            define_campaign(loaded, SearchSettings(run_root=runs))
+
+
+@pytest.mark.parametrize(
+    ("with_search", "budget", "told"),
+    [(None, 5, "give --with-search"), (Path("p.py"), 0, "from 1 to"), (Path("p.py"), 10**12, "from 1 to")],
+)
+def test_an_allocation_that_could_only_fail_is_not_asked_for(
+    with_search: Path | None, budget: int, told: str
+) -> None:
+    """Its launcher would say so after hours in the queue."""
+    with pytest.raises(UsageError, match=told):
+        LauncherOptions(with_search=with_search, max_evaluations=budget)
+    assert LauncherOptions(with_search=Path("p.py"), max_evaluations=1).arguments()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "-c", ""],
+        ["rerun", "--campaign="],
+        ["submit", "-n", "1", "-q", "", "--dry-run"],
+        ["db", "start", "--folder", ""],
+        ["run", "p.py", "-o", "kappa=1", "--name", ""],
+    ],
+)
+def test_an_option_with_an_empty_value_is_refused(words: list[str]) -> None:
+    """A script's variable that is not set must not mean all campaigns, or another queue."""
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == USAGE
+    assert "its value is empty" in told.output + (told.stderr if told.stderr_bytes else "")
 
 
 @pytest.mark.parametrize("case", WRONG)

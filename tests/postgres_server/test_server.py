@@ -59,7 +59,9 @@ def test_life_of_a_server(campaign_folder: Path) -> None:
     """Started twice, killed, started again at the same port with all its data, stopped twice."""
     status = start(campaign_folder)
     assert (status.running, status.tls, status.notes) == (True, True, ())
-    assert start(campaign_folder).port == status.port  # runs already: left alone
+    again = start(campaign_folder, port=status.port - 1)  # runs already: left alone, and told
+    assert again.port == status.port
+    assert "--port" in again.notes[0]
     url = database_url(None, {}, campaign_folder)
     engine = open_database(url)
     with transaction(engine) as connection:
@@ -275,3 +277,30 @@ def test_binaries_are_looked_for_in_order(tmp_path: Path) -> None:
         find_binaries(old, environment)
     with pytest.raises(UsageError, match="which made the data directory"):
         find_binaries(path, environment, version=15)
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("port", [0, -1, 65_536, 99_999_999]),
+        ("listen", ["", "a'b", "a b", "*,"]),
+        ("host", ["", "a b", "a/b", "a@b", "*"]),
+    ],
+)
+def test_what_postgresql_would_refuse_never_reaches_its_configuration(
+    option: str, values: list[object], tmp_path: Path
+) -> None:
+    """With it in there no later start succeeds, whatever is said then."""
+    for value in values:
+        with pytest.raises(UsageError, match=f"--{option} .*give "):
+            ServerOptions(tmp_path / "ambs-db", **{option: value})  # type: ignore[arg-type]
+    for listen in ("*", "127.0.0.1", "::1, node-1.site.org", "localhost"):
+        ServerOptions(tmp_path / "ambs-db", listen=listen, host="node-1.site.org", port=1)
+
+
+def test_a_file_is_no_folder_of_a_server(tmp_path: Path) -> None:
+    """The message says which option is wrong."""
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UsageError, match=r"--folder .*Give a folder"):
+            start_server(ServerOptions(folder), {})

@@ -151,6 +151,13 @@ def test_postgresql_problems_are_told() -> None:
     assert message.count("Is the server running") == 1  # libpq asks, too
 
 
+def test_a_host_that_is_not_found_is_told() -> None:
+    """Nobody shall look for a wrong password where a name is mistyped."""
+    message = refused("postgresql://me:secret@no-such-host.invalid/x", DatabaseRefused)
+    assert "cannot be found" in message
+    assert "password" not in message
+
+
 def test_an_old_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Better at once than by a syntax error at night."""
     monkeypatch.setattr("ambs_hpc.queue.sql.engine.OLDEST_POSTGRESQL", 99)

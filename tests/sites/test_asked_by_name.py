@@ -97,6 +97,7 @@ def test_one_that_vanished_is_over_only_when_its_name_is_unknown_too(machine: Ma
     assert cancel_allocation(machine.engine, machine.number, ME) == ""
     wait_until(lambda: machine.refresh().state == "ENDED")
     assert machine.stored().detail.startswith("cancelled")
+    assert cancel_allocation(machine.engine, machine.number, ME).startswith("it has ended already (")
 
 
 def test_a_scheduler_that_falls_silent_leaves_what_vanished_as_it_was(

@@ -45,7 +45,7 @@ WRONG = {
     "too short": ("theta", {"minutes": 20}, "default takes 30 or more"),
     "more than there are": ("theta", {"nodes": 5000}, "theta has 4392"),
     "more than the queue takes": ("theta", {"nodes": 4200}, "default takes 1 to 4100 nodes"),
-    "no nodes": ("slurm", {"nodes": 0}, "nodes 0: give a whole number from 1"),
+    "no nodes": ("slurm", {"nodes": 0}, "nodes 0: give a whole number from 1 to"),
     "no time": ("slurm", {"minutes": 0}, "walltime 0 minutes"),
     "three GPUs": ("sophia", {"nodes": 3}, "by-gpu takes 1, 2, 4, 8 gpus"),
     "blank in a path": ("theta", {"folder": Path("/my project")}, "paths with blanks"),
@@ -64,6 +64,9 @@ WRONG = {
     "file system form": ("theta", {"filesystems": ("home,eagle",)}, "with colons between them"),
     "chain": ("polaris", {"queue": "capacity", "nodes": 1, "chain": 3}, "capacity takes 2 allocations"),
     "no chain": ("slurm", {"chain": 0}, "chain 0"),
+    "a slip of nodes": ("slurm", {"nodes": 10**20}, "give a whole number from 1 to 1000000"),
+    "a slip of a walltime": ("slurm", {"minutes": 10**12}, "from 1 to 527040"),
+    "a slip of a chain": ("slurm", {"chain": 99_999}, "chain 99999: give a whole number from 1 to 1000"),
 }
 
 

@@ -125,7 +125,7 @@ def parse_options(options: list[str] | None) -> dict[str, object]:
     """The options of NAME=VALUE pairs; a value that is not JSON is taken as text.
 
     Raises:
-        UsageError: a pair has no `=`.
+        UsageError: a pair has no `=`, or a name has two values.
     """
     import json
 
@@ -133,7 +133,7 @@ def parse_options(options: list[str] | None) -> dict[str, object]:
     for name, value in _named_values("--option", options, "kappa=1.96").items():
         try:
             parsed[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             parsed[name] = value
     return parsed
 
@@ -142,7 +142,7 @@ def parse_was(pairs: list[str] | None) -> dict[str, str]:
     """The texts of NAME=VALUE pairs.
 
     Raises:
-        UsageError: a pair has no `=`.
+        UsageError: a pair has no `=`, or a name has two values.
     """
     return _named_values("--was", pairs, "dropout=0.1")
 
@@ -155,5 +155,6 @@ def _named_values(option: str, pairs: list[str] | None, example: str) -> dict[st
         name, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"{option} {pair}: write NAME=VALUE, for instance {example}.")
-        parsed[name] = value
+        if parsed.setdefault(name, value) != value:
+            raise UsageError(f"{option} {pair}: {name} has the value {parsed[name]} already. Give one.")
     return parsed

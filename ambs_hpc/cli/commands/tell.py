@@ -103,5 +103,6 @@ def _renamed(maps: list[str] | None) -> dict[str, str]:
         old, equals, new = one.rpartition("=")
         if not (equals and old and new):
             raise UsageError(f"--map {one}: write OLD=NEW, for instance --map learning_rate=lr.")
-        renamed[old] = new
+        if renamed.setdefault(old, new) != new:
+            raise UsageError(f"--map {one}: {old} is {renamed[old]} already. Give one new name.")
     return renamed

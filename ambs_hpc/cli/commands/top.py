@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typer
+
 from ambs_hpc.cli.shared.options import CampaignName, Database
 
 
@@ -30,4 +32,6 @@ def top(campaign: CampaignName = None, db: Database = None) -> None:
         named_campaign(connection, campaign)
     logging.disable(logging.WARNING)  # the screen is its own; what was left out is told at its end
     shown = engine.url.render_as_string(hide_password=True)
-    TopApplication(patient(engine), shown, campaign or "").run()
+    application = TopApplication(patient(engine), shown, campaign or "")
+    application.run()
+    raise typer.Exit(application.return_code or 0)

@@ -35,7 +35,8 @@ class QuestionScreen(ModalScreen[bool]):
 
     def action_answer(self, is_yes: bool) -> None:
         """Close the question with the answer."""
-        self.dismiss(is_yes)
+        if self.is_current:  # a second key may have been pressed before it was gone
+            self.dismiss(is_yes)
 
 
 class KeysScreen(ModalScreen[None]):
@@ -57,4 +58,5 @@ class KeysScreen(ModalScreen[None]):
     def on_key(self, event: Key) -> None:
         """Close it, and nothing else: the key is none of the screen below."""
         event.stop()
-        self.dismiss(None)
+        if self.is_current:
+            self.dismiss(None)

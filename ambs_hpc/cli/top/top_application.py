@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.widgets import ContentSwitcher, DataTable, Footer, Input, Static
 
+from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.output import utc
 from ambs_hpc.cli.shared.terminal import harmless
 from ambs_hpc.cli.top.changes import Change, change_of
@@ -97,6 +98,11 @@ class TopApplication(App[None]):
         keys = Footer()
         keys.compact = True
         yield keys
+
+    def panic(self, *renderables: Any) -> None:
+        """End the application, and leave with an error: Textual itself does so for its widgets alone."""
+        self._return_code = self._return_code or EXIT_ERROR
+        super().panic(*renderables)
 
     def on_mount(self) -> None:
         """Begin to read."""

@@ -19,7 +19,7 @@ _COMING_BACK = re.compile(
 _ASKED_BY_LIBPQ = re.compile(r"\s*Is the server running on that host and accepting TCP/IP connections\?")
 _WRONG_SETTINGS = re.compile(
     r"FATAL:|no password supplied|does not support SSL|certificate|SSL error|channel binding|"
-    r"invalid (sslmode|connection option|port)|could not translate host name",
+    r"invalid (sslmode|connection option|port)",
     re.IGNORECASE,
 )
 # Of a server: connections cut off by an administrator, a crash, a shutdown, a full server.
@@ -85,13 +85,15 @@ def _from_sqlite(url: URL, said: str) -> DatabaseError | None:
         )
     if "unable to open" in said:
         return DatabaseRefused(
-            f"Could not open {file} ({said}). The folder and the file must be writable; else give "
-            "another to --db.",
+            f"Could not open {file} ({said}). The folder, the file and, where there are, {file}-wal and -shm "
+            "must be readable and writable by this user; else give another to --db.",
             passes=True,
         )
     if "readonly" in said or "read-only" in said:
         return DatabaseRefused(
-            f"{file} may not be written by this user ({said}). Copy it, or change its mode.", passes=True
+            f"{file} may not be written by this user ({said}). Its file and its folder must be writable; to "
+            f"read it, copy it with {file}-wal, where there is one, and give the copy to --db.",
+            passes=True,
         )
     if _NO_SPACE.search(said):
         return DatabaseUnreachable(f"{file} cannot be written now: {said}. Free space on its file system.")
@@ -120,6 +122,12 @@ def _from_postgresql(url: URL, said: str, code: str | None, invalidated: bool) -
         return None
     if lost or _COMING_BACK.search(said):
         return DatabaseUnreachable(f"{where} does not answer now: {said}. It may come back; else start it.")
+    if "could not translate host name" in said:
+        return DatabaseRefused(
+            f"{where} cannot be found: {said}. Check the host's name in --db or $AMBS_DB, and from here "
+            "with `getent hosts NAME`.",
+            passes=True,
+        )
     if _WRONG_SETTINGS.search(said):
         return DatabaseRefused(
             f"{where} refused the connection: {said}. Check user, password (PGPASSWORD, ~/.pgpass), database "

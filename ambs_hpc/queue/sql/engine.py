@@ -16,6 +16,7 @@ from ambs_hpc.errors import DatabaseRefused, DatabaseUnreachable, NetworkFileSys
 from ambs_hpc.file_systems import network_file_system
 from ambs_hpc.queue.sql import schema_version
 from ambs_hpc.queue.sql.driver_errors import shown, translated
+from ambs_hpc.queue.sql.resting_file import read_at_rest
 from ambs_hpc.queue.sql.stored_values import read_json
 from ambs_hpc.queue.sql.transactions import WRITES
 
@@ -138,6 +139,7 @@ def _sqlite_engine(url: URL, create: bool, allow_network: bool) -> Engine:
     # WAL shares memory between the processes of one host, which a network file system does not give.
     _begin_by_hand(engine, journal_mode="delete" if network else "wal")
     _watch_file(engine, Path(str(url.database)))
+    read_at_rest(engine, Path(str(url.database)))
     return engine
 
 
@@ -212,6 +214,8 @@ def _set_journal_mode(cursor: Any, journal_mode: str) -> None:
                 cursor.execute(f"PRAGMA journal_mode={journal_mode}")
             return
         except sqlite3.OperationalError as error:
+            if "readonly" in str(error):
+                return  # it is read as it is; what would write is refused
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
