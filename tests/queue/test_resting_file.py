@@ -14,12 +14,12 @@ from ambs_hpc.errors import DatabaseLocked, DatabaseRefused
 from ambs_hpc.queue import open_database, reading, transaction
 
 
-@pytest.fixture(params=["wal", "delete"])
-def file(request: pytest.FixtureRequest, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture
+def file(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database that all programs have closed; the superuser may write everywhere: his answer is faked."""
     found = Path(sqlite_url.removeprefix("sqlite:///"))
-    write(found, f"PRAGMA journal_mode={request.param}")
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    write(found, "PRAGMA journal_mode=wal")
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
     return found
 
 
