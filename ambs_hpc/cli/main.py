@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ambs_hpc import __version__
+from ambs_hpc.cli.checked_values import CheckedCommands
 from ambs_hpc.cli.commands import (
     add,
     allocations,
@@ -60,7 +61,7 @@ Exit codes: 0 what was asked was done; {EXIT_ERROR} an error, told in words; 2 a
 """
 
 # No rich help pages: importing them would triple the start-up time.
-app = typer.Typer(
+app = CheckedCommands(
     cls=WholeSummaries,
     help=HELP,
     rich_markup_mode=None,

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.checked_values import CheckedCommands
 from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import echo
 from ambs_hpc.cli.whole_summaries import WholeSummaries
 
-app = typer.Typer(
+app = CheckedCommands(
     cls=WholeSummaries,
     help="Batch allocations: list, cancel.",
     rich_markup_mode=None,

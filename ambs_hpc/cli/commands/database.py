@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ambs_hpc.cli.checked_values import CheckedCommands
 from ambs_hpc.cli.shared.options import AsJson, Database
 from ambs_hpc.cli.shared.terminal import echo, write
 from ambs_hpc.cli.whole_summaries import WholeSummaries
@@ -16,7 +17,7 @@ from ambs_hpc.cli.whole_summaries import WholeSummaries
 if TYPE_CHECKING:
     from ambs_hpc.postgres_server import ServerStatus
 
-app = typer.Typer(
+app = CheckedCommands(
     cls=WholeSummaries,
     help="A private PostgreSQL, and migrations.",
     rich_markup_mode=None,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
-from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.cli.shared.terminal import write
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ Best = Annotated[
     float | None,
     typer.Option(
         "--best",
-        callback=no_nan,
         metavar="SHARE",
         help="Among good results: worse ones than this share, as 0.2, count as equally bad.",
     ),

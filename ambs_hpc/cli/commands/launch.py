@@ -13,7 +13,6 @@ from ambs_hpc.cli.commands.run import KeepGoing, MaxEvaluations
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR, EXIT_STOPPED
 from ambs_hpc.cli.shared.launcher_options import BalsamSiteName, ExecutorChoice, Gpus, Notice, WithSearch
 from ambs_hpc.cli.shared.options import AsJson, Database
-from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.cli.shared.terminal import echo
 from ambs_hpc.records.stored_ranges import MOST_SLOTS
 
@@ -46,20 +45,17 @@ def launch(
     gpus: Gpus = None,
     max_minutes: Annotated[
         float | None,
-        typer.Option("--max-minutes", callback=no_nan, min=0.01, metavar="M", help="End after this time."),
+        typer.Option("--max-minutes", min=0.01, metavar="M", help="End after this time."),
     ] = None,
     grace: Annotated[
         float,
-        typer.Option(
-            "--grace", callback=no_nan, min=0.0, metavar="SECONDS", help="Time between TERM and KILL."
-        ),
+        typer.Option("--grace", min=0.0, metavar="SECONDS", help="Time between TERM and KILL."),
     ] = 10.0,
     notice: Notice = None,
     idle_exit: Annotated[
         float,
         typer.Option(
             "--idle-exit",
-            callback=no_nan,
             min=0.0,
             metavar="SECONDS",
             help="End after so long without evaluations and without a live search.",
@@ -69,7 +65,6 @@ def launch(
         float | None,
         typer.Option(
             "--wait",
-            callback=no_nan,
             min=0.0,
             metavar="SECONDS",
             help="Wait so long for a database or campaign that is not there yet; by default 60, in an "

@@ -9,16 +9,13 @@ import typer
 
 from ambs_hpc.cli.shared.early_stop import told_when_stopped
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
-from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.cli.shared.tried_objective import NoCheck
 from ambs_hpc.search import DEFAULT_METHOD, METHODS
 
 MaxEvaluations = Annotated[
     int | None, typer.Option("--max-evaluations", metavar="N", help="Total number of evaluations.")
 ]
-MaxMinutes = Annotated[
-    float | None, typer.Option("--max-minutes", callback=no_nan, metavar="M", help="Stop after this time.")
-]
+MaxMinutes = Annotated[float | None, typer.Option("--max-minutes", metavar="M", help="Stop after this time.")]
 Slots = Annotated[
     int | None, typer.Option("--slots", metavar="K", help="Evaluations at once; by default as many as fit.")
 ]

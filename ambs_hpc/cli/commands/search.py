@@ -27,7 +27,6 @@ from ambs_hpc.cli.commands.run import (
 )
 from ambs_hpc.cli.shared.early_stop import told_when_stopped
 from ambs_hpc.cli.shared.options import AsJson, Database, ProblemFile
-from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.cli.shared.tried_objective import NoCheck
 
 InFlight = Annotated[
@@ -59,7 +58,7 @@ def search(
     keep_going: KeepGoing = False,
     no_check: NoCheck = False,
     beside_launcher: Annotated[bool, typer.Option("--beside-launcher", hidden=True)] = False,
-    stated_at: Annotated[float | None, typer.Option("--stated-at", callback=no_nan, hidden=True)] = None,
+    stated_at: Annotated[float | None, typer.Option("--stated-at", hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose configurations and learn from what launchers finish, until the budget is spent.

@@ -14,7 +14,6 @@ import typer
 
 from ambs_hpc.cli.commands.run import Option, parse_options
 from ambs_hpc.cli.shared.options import AsJson
-from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.cli.shared.simulated_machine import MachineOptions
 from ambs_hpc.cli.shared.terminal import echo
 from ambs_hpc.search import DEFAULT_METHOD
@@ -55,7 +54,6 @@ def simulate(
         float,
         typer.Option(
             "--queue-wait",
-            callback=no_nan,
             min=0.0,
             max=MOST_MINUTES,
             metavar="M",
@@ -66,7 +64,6 @@ def simulate(
         float | None,
         typer.Option(
             "--walltime",
-            callback=no_nan,
             min=0.1,
             max=MOST_MINUTES,
             metavar="M",
@@ -77,7 +74,6 @@ def simulate(
         float,
         typer.Option(
             "--node-failures",
-            callback=no_nan,
             min=0.0,
             max=MOST_FAILURES,
             metavar="R",
@@ -88,7 +84,6 @@ def simulate(
         float,
         typer.Option(
             "--start-cost",
-            callback=no_nan,
             min=0.0,
             max=MOST_START_MS,
             metavar="MS",
@@ -123,9 +118,7 @@ def simulate(
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option(
-            "--minutes", callback=no_nan, min=0.1, max=MOST_MINUTES, help="Virtual time to simulate."
-        ),
+        typer.Option("--minutes", min=0.1, max=MOST_MINUTES, help="Virtual time to simulate."),
     ] = 30.0,
     method: Annotated[
         str, typer.Option("--method", help="Search method, as for `ambs run`.")
@@ -147,7 +140,6 @@ def simulate(
         float,
         typer.Option(
             "--agreement",
-            callback=no_nan,
             help="With --fidelity: of the first rung with the end, from -1 to 1.",
         ),
     ] = 0.7,

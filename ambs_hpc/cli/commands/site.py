@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from ambs_hpc.cli.checked_values import CheckedCommands
 from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.options import AsJson
 from ambs_hpc.cli.shared.terminal import echo, write
 from ambs_hpc.cli.whole_summaries import WholeSummaries
 
-app = typer.Typer(
+app = CheckedCommands(
     cls=WholeSummaries,
     help="Machines: list, show, check.",
     rich_markup_mode=None,

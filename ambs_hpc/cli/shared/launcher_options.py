@@ -11,7 +11,6 @@ import typer
 from ambs_hpc.api.submission import LauncherOptions as LauncherOptions
 from ambs_hpc.api.submission import refuse_notice_without_time as refuse_notice_without_time
 from ambs_hpc.api.submission import refuse_search_on_service_node as refuse_search_on_service_node
-from ambs_hpc.cli.shared.parsing import no_nan
 from ambs_hpc.launcher.executors.names import ExecutorName
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ Notice = Annotated[
     float | None,
     typer.Option(
         "--notice",
-        callback=no_nan,
         min=0.0,
         metavar="SECONDS",
         help="TERM so long before the end of time, for checkpoints; by default as --grace.",

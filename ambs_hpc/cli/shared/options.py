@@ -20,18 +20,7 @@ if TYPE_CHECKING:
 
 
 def note_database(db: str | None) -> str | None:
-    """Remember the database for the commands in hints; returns it.
-
-    Raises:
-        UsageError: it is empty, as that of a variable that a script has not set.
-    """
-    if db is not None and not db.strip():
-        from ambs_hpc.errors import UsageError
-
-        raise UsageError(
-            f"--db {db!r}: give a file or a URL, as ambs.db or postgresql://HOST/NAME. Without --db it is "
-            "$AMBS_DB, or else ambs.db in this folder."
-        )
+    """Remember the database for the commands in hints; returns it."""
     call_with(db)
     return db
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import typer
-
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.states import FailureKind, State
 
@@ -36,14 +32,3 @@ def kind_named(text: str | None) -> FailureKind | None:
     if text.upper() not in names:
         raise UsageError(f"--kind {text}: no such failure. {nearest(text.upper(), names)}")
     return names[text.upper()]
-
-
-def no_nan(value: float | None) -> float | None:
-    """The callback of options that are numbers: NaN passes every bound, and no time or rate is one.
-
-    Raises:
-        typer.BadParameter: it is NaN.
-    """
-    if value is not None and math.isnan(value):
-        raise typer.BadParameter("nan is no number. Give one, as 2.5.")
-    return value
