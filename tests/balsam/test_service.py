@@ -29,8 +29,7 @@ def test_long_answers_are_read_to_their_end(
         found = service.jobs(application, tags=TAG)
         assert [one.id for one in found] == [one.id for one in created]
     finally:
-        service.delete_jobs([one.id for one in created])
-    assert service.jobs(application, tags=TAG) == []
+        service.settle_jobs([one.id for one in created], "FAILED", "tried")
 
 
 def job(folder: str) -> NewJob:

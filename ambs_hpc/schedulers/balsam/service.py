@@ -173,12 +173,6 @@ class BalsamService:
             asked["last_update_after"] = changed_since
         return [_job(row) for row in self._pages("jobs/", "list jobs", **asked)]
 
-    def delete_jobs(self, ids: Sequence[int]) -> None:
-        """Remove jobs; those that a launcher of Balsam's holds stay, and no error is reported for them."""
-        for begin in range(0, len(ids), IDS_AT_ONCE):
-            with self._translated("delete jobs"):
-                self._client.bulk_delete("jobs/", id=list(ids[begin : begin + IDS_AT_ONCE]))
-
     def settle_jobs(self, ids: Sequence[int], state: str, words: str) -> None:
         """Give unfinished jobs a final state, which releases them from launchers of Balsam's that died.
 

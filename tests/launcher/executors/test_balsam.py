@@ -91,16 +91,10 @@ class PretendService:
             and (changed_since is None or seconds_of(one.last_update) >= seconds_of(changed_since))
         ]
 
-    def delete_jobs(self, ids: Sequence[int]) -> None:
-        self._hear("delete")
-        for job_id in ids:
-            if self.jobs_by_id[job_id].state != "RUNNING":
-                del self.jobs_by_id[job_id]
-
     def settle_jobs(self, ids: Sequence[int], state: str, words: str) -> None:
         self._hear("finalise")
         for job_id in ids:
-            if job_id in self.jobs_by_id and self.jobs_by_id[job_id].state in UNFINISHED:
+            if self.jobs_by_id[job_id].state in UNFINISHED:
                 self.say(job_id, state)
 
     def loosen_jobs(self, ids: Sequence[int]) -> None:
@@ -176,6 +170,10 @@ def jobs_of(service: PretendService, one: Prepared) -> list[Job]:
     return [job for job in list(service.jobs_by_id.values()) if key_of(job) == key]
 
 
+def states_of(service: PretendService, one: Prepared) -> list[str]:
+    return [job.state for job in jobs_of(service, one)]
+
+
 def ended(executor: BalsamExecutor) -> Ended:
     """The next that ends."""
     found: list[Ended] = []
@@ -245,7 +243,7 @@ def test_lost_answer_creates_nothing_twice(
 
 
 def test_next_launcher_goes_on(executor: BalsamExecutor, service: PretendService, tmp_path: Path) -> None:
-    """What waits and what runs there stays; what ended meanwhile counts; what nobody holds is removed."""
+    """What waits and what runs there stays; what ended meanwhile counts; what nobody holds is given up."""
     waits, runs, has_ended, stray = (work(tmp_path, number) for number in range(1, 5))
     for one in (waits, runs, has_ended, stray):
         start(executor, service, one)
@@ -260,7 +258,7 @@ def test_next_launcher_goes_on(executor: BalsamExecutor, service: PretendService
         successor.start(*one)
     told = ended(successor)
     assert (told.id, isinstance(told, Outcome)) == (3, True)  # type: ignore[union-attr]
-    wait_until(lambda: not jobs_of(service, stray))
+    wait_until(lambda: states_of(service, stray) == ["FAILED"])
     assert not balsam_files.take(stray.folder, 0.0)
     assert len(jobs_of(service, waits)) == len(jobs_of(service, runs)) == 1
     successor.close()
@@ -412,7 +410,21 @@ def test_cancelled_before_it_begins_never_begins(
     assert balsam_files.asked_to_stop(runs.folder) == 3.0
 
 
-def test_cancelled_while_it_is_created_is_removed(
+def test_launcher_of_balsams_may_speak_after_us(
+    executor: BalsamExecutor, service: PretendService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds a job that was given up, says that it runs, and dies."""
+    one = work(tmp_path, 1)
+    job = start(executor, service, one)
+    executor.cancel([1], 0.0)
+    assert isinstance(ended(executor), Interrupted)
+    wait_until(lambda: states_of(service, one) == ["FAILED"])
+    service.say(job, "RUNNING")
+    monkeypatch.setattr(balsam_link, "SETTLE_SECONDS", 0.0)
+    wait_until(lambda: states_of(service, one) == ["JOB_FINISHED"])
+
+
+def test_cancelled_while_it_is_created_is_given_up(
     executor: BalsamExecutor, service: PretendService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody knows its job's number yet."""
@@ -428,7 +440,7 @@ def test_cancelled_while_it_is_created_is_removed(
     executor.start(*one)
     assert isinstance(ended(executor), Interrupted)
     assert len(made) == 1
-    wait_until(lambda: not jobs_of(service, one))
+    wait_until(lambda: states_of(service, one) == ["FAILED"])
 
 
 def test_files_of_an_earlier_database_are_not_ours(

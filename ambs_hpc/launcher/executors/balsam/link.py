@@ -59,8 +59,6 @@ class Service(Protocol):
         changed_since: str | None = None,
     ) -> list[Job]: ...
 
-    def delete_jobs(self, ids: Sequence[int]) -> None: ...
-
     def settle_jobs(self, ids: Sequence[int], state: str, words: str) -> None: ...
 
     def loosen_jobs(self, ids: Sequence[int]) -> None: ...
@@ -122,7 +120,7 @@ class BalsamLink:
         self._wake.set()
 
     def withdraw(self, keys: Iterable[Key]) -> None:
-        """Remove jobs that have not begun; they are forgotten either way."""
+        """Have jobs that have not begun end without beginning; they are forgotten either way."""
         with self._lock:
             for key in keys:
                 self._new.pop(key, None)
@@ -149,12 +147,12 @@ class BalsamLink:
         self._wake.set()
 
     def end_orphans(self, tags: Mapping[str, str], read_books: ReadBooks, end: Callable[[Job], None]) -> None:
-        """Remove unfinished jobs with these tags that nobody holds; Balsam keeps those that have ended.
+        """Have unfinished jobs with these tags end that nobody holds.
 
         Args:
             read_books: called in the thread, after the jobs have been listed: a job that is created meanwhile
                 is not among them, and one that was listed is held or is not.
-            end: called in the thread for each of them, before it is removed.
+            end: called in the thread for each of them, before Balsam is told.
         """
         with self._lock:
             self._orphan_searches.append((tags, read_books, end))
@@ -200,7 +198,7 @@ class BalsamLink:
             self._end_orphans(self._application)
             self._seek(self._application)
             self._create(self._application)
-            self._delete()
+            self._give_up_unwanted()
             self._loosen()
             self._finalise()
             self._hear(self._application)
@@ -255,7 +253,7 @@ class BalsamLink:
             orphans = [job for job in found if key_of(job) not in kept]
             for job in orphans:
                 end(job)
-            self._remove([job.id for job in orphans])
+            self._give_up([job.id for job in orphans])
             if orphans:
                 logger.info("jobs of dead launchers ended number=%d", len(orphans))
             with self._lock:
@@ -311,19 +309,24 @@ class BalsamLink:
                 self._ids[key] = job.id
         return is_wanted
 
-    def _delete(self) -> None:
+    def _give_up_unwanted(self) -> None:
         with self._lock:
             unwanted = list(self._unwanted)
         if unwanted:
-            self._remove(unwanted)
+            self._give_up(unwanted)
             with self._lock:
                 self._unwanted.difference_update(unwanted)
 
-    def _remove(self, ids: Sequence[int]) -> None:
-        """Also those that Balsam does not delete, because a launcher of its own holds or held them."""
+    def _give_up(self, ids: Sequence[int]) -> None:
+        """Say that they have failed, and see later whether Balsam has said otherwise since.
+
+        They are not deleted: a launcher of Balsam's that holds one would ask for half an hour to change its
+        state, and all other states that it has to tell would wait behind that.
+        """
         if ids:
-            self._service.delete_jobs(ids)
             self._service.settle_jobs(ids, "FAILED", "withdrawn: the attempt was given up")
+            with self._lock:
+                self._ended |= dict.fromkeys(ids, time.monotonic())
 
     def _loosen(self) -> None:
         with self._lock:
@@ -338,7 +341,7 @@ class BalsamLink:
         with self._lock:
             late = [one for one, since in self._ended.items() if time.monotonic() - since >= is_late]
         if late:
-            self._service.settle_jobs(late, "JOB_FINISHED", "its result is known")
+            self._service.settle_jobs(late, "JOB_FINISHED", "its attempt is over")
             with self._lock:
                 for job_id in late:
                     del self._ended[job_id]
