@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,10 @@ class Campaign(Shell):
     @property
     def environment(self) -> dict[str, str]:
         return {**super().environment, **self.balsam.login}
+
+    def unfinished_jobs(self) -> list[tuple[Any, ...]]:
+        """(id, state) of this folder's jobs that Balsam could still run."""
+        return self.balsam.unfinished_jobs(self.folder)
 
 
 @pytest.fixture(scope="session")

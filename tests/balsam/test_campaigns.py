@@ -109,7 +109,7 @@ def assert_each_ended_once(campaign: Campaign, number: int) -> None:
     told = {row["move"]: row["n"] for row in moves}
     assert told["complete"] == number
     assert not {"fail", "retry", "lose"} & told.keys()
-    wait_until(lambda: campaign.balsam.unfinished_jobs() == [], 30)
+    wait_until(lambda: campaign.unfinished_jobs() == [], 30)
 
 
 def delays(campaign: Campaign) -> list[float]:
@@ -192,7 +192,7 @@ def test_cancelled_evaluations_end(campaign: Campaign) -> None:
         ids = [str(row["id"]) for row in campaign.rows("select id from v_evaluations")]
         campaign.ambs("cancel", *ids)
         wait_until(lambda: processes_of(campaign) == [], 30)
-        wait_until(lambda: campaign.balsam.unfinished_jobs() == [], 30)
+        wait_until(lambda: campaign.unfinished_jobs() == [], 30)
         assert counts(campaign) == {"CANCELLED": 6}
 
 
@@ -245,7 +245,7 @@ def test_killed_balsam_launcher_interrupts(campaign: Campaign) -> None:
     assert {row["state"] for row in rows} == {"DONE"}
     assert {row["failures"] for row in rows} == {0}
     assert 1 <= sum(int(str(row["interruptions"])) for row in rows) <= 4
-    wait_until(lambda: campaign.balsam.unfinished_jobs() == [], 30)
+    wait_until(lambda: campaign.unfinished_jobs() == [], 30)
 
 
 def test_results_are_seen_while_the_service_is_away(campaign: Campaign) -> None:
