@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ambs_hpc.fidelity import Fidelity
+from ambs_hpc.fidelity.rules import FULL_RUNS
 from tests.databases import wait_until
 from tests.slurm.cluster import (
     NODES,
@@ -22,6 +24,7 @@ from tests.slurm.cluster import (
     slurm_cluster,
     stop_cluster,
 )
+from tests.stories import pause_story
 from tests.stories.commands import Shell
 
 EVALUATIONS = 24
@@ -254,6 +257,52 @@ def test_autosubmit_follows_what_waits(login: LoginNode) -> None:
     assert len(login.allocations()) == 2
     login.ambs("allocations", "cancel", "2")
     wait_until(lambda: all_over(login), 60)
+
+
+EVENTS_OF_7TH = """
+select e.move, u.allocation from evaluation_event e join v_evaluations v on v.id = e.evaluation_id
+left join v_utilisation u on u.launcher_id = e.launcher_id where v.ordinal = 6 order by e.id
+"""
+
+
+def test_what_one_allocation_pauses_the_next_promotes(login: LoginNode) -> None:
+    """And it goes on from its checkpoint, on whichever node that is."""
+    fidelity, log = Fidelity("epochs", 1, 3), login.folder / "runs.log"
+    variables = {
+        "AMBS_CONFIG_DIR": login.folder / "config",
+        "STORY_DB": login.folder / "ambs.db",
+        "STORY_RUNGS": "1 3",
+        "AMBS_STORY_LOG": log,
+    }
+    exported = ", ".join(f"{name}: '{value}'" for name, value in variables.items())
+    login.write("here.yml", f"extends: slurm\nenvironment: {{{exported}}}\n")
+    points = [{"x": 900.0 + index} for index in range(FULL_RUNS)] + [{"x": 1.0 + index} for index in range(4)]
+    login.write("problem.py", pause_story.PROBLEM.format(points=points, fidelity=fidelity))
+    login.write("model.py", pause_story.MODEL)
+    # Of eight at the first rung the two best run on; of ten the three best, and the 7th is the third.
+    for number, budget in ((1, 8), (2, 10)):
+        search = login.start(
+            *("search", "problem.py", "--method", "random", "--seed", "1"),
+            *("--max-evaluations", str(budget), "--slots", "1"),
+        )
+        try:
+            login.wait_for_proposals(search)
+            login.ambs("submit", "-n", "1", "-t", "3")
+            assert search.wait(120) == 0
+        finally:
+            search.kill()
+            search.communicate()
+        login.ambs("allocations", "cancel", str(number))
+        wait_until(lambda: all_over(login), 60)
+    first, second = (str(one["scheduler_id"]) for one in reversed(login.allocations()))
+    told = [(row["move"], row["allocation"]) for row in login.rows(EVENTS_OF_7TH)]
+    assert ("pause", first) in told
+    assert told[-1] == ("complete", second)
+    assert [move for move, _ in told if move in ("pause", "promote")] == ["pause", "promote"]
+    begun = [
+        line.split()[3] for line in log.read_text().splitlines() if line.startswith("7 ") and "start" in line
+    ]
+    assert begun == ["0", "1"]  # epochs that its checkpoint held
 
 
 def test_silent_controller_changes_nothing(login: LoginNode) -> None:
