@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ambs_hpc.api.objectives.front_place import FrontStanding
     from ambs_hpc.insight.nearest_known import NearestKnown
     from ambs_hpc.problem.goals import Goals
+    from ambs_hpc.queue import Event, RungResult
+    from ambs_hpc.records import Resources
 
 MOST_DIFFERENCES = 6  # parameters that are listed
 ACQUISITION_WORDS = "score among the candidates, on the model's own scale, lower is better"
@@ -57,6 +59,35 @@ def reason_lines(reasons: EvaluationReasons) -> Iterator[str]:
 def predicted_what(goals: Goals) -> str:
     """What the one prediction that is stored of a proposal is of."""
     return f"predicted {cell(goals.names[0])}" if goals.has_several else "predicted objective"
+
+
+def occupied(one: Resources) -> str:
+    """What an evaluation occupies, in words; per node, where there are several."""
+    parts = ["the whole node"] if one.takes_whole_nodes else []
+    parts += [f"{one.cores} core{'s' * (one.cores > 1)}"]
+    parts += [f"{one.gpus} GPU{'s' * (one.gpus > 1)}"] if one.gpus else []
+    parts += [f"{one.memory_gib:g} GiB of memory"] if one.memory_gib else []
+    parts += [f"{one.ranks_per_node} ranks"] if one.ranks_per_node > 1 else []
+    on_each = f"{one.nodes} nodes, on each " if one.nodes > 1 else ""
+    return on_each + ", ".join(parts)
+
+
+def followed(one: RungResult, events: Sequence[Event]) -> str:
+    """What became of an evaluation at a rung, in a word or two; it may have ended before its pause.
+
+    Args:
+        events: all of the evaluation's.
+    """
+    if one.kept or one.promoted_at is not None:
+        return "ran on" if one.kept else "promoted"
+    ends = [event.move for event in events if event.move in (Move.CLAIM, Move.PAUSE)]
+    is_paused = ends[-1:] == [Move.PAUSE]
+    was_paused = any(event.move is Move.PAUSE and event.at >= one.at for event in events)
+    if one.state is State.PAUSED or (is_paused if one.is_held else was_paused and one.state.is_final):
+        return "paused"
+    if one.state.is_final:
+        return str(one.state.value).lower()
+    return "is to pause" if one.is_held else "to be judged again"
 
 
 def _kind_words(kind: str, goals: Goals) -> str:

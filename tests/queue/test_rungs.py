@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from ambs_hpc.api.evaluation_reasons import evaluation_reasons
-from ambs_hpc.api.evaluation_words import reason_lines
-from ambs_hpc.cli.commands.show import followed
+from ambs_hpc.api.evaluation_words import followed, reason_lines
 from ambs_hpc.fidelity import Fidelity, fidelity_to_json
 from ambs_hpc.queue import (
     NO_CHECKPOINT,

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ambs_hpc.queue import EvaluationStory, Event, ProvenanceUse, Report, RungResult
-    from ambs_hpc.records import Resources
     from ambs_hpc.states import Move
 
 LAST_REPORTS = 10
@@ -83,18 +82,8 @@ def _folder(story: EvaluationStory) -> str:
     return folder_of(story, max(story.row.attempt, 1))
 
 
-def occupied(one: Resources) -> str:
-    """What an evaluation occupies, in words; per node, where there are several."""
-    parts = ["the whole node"] if one.takes_whole_nodes else []
-    parts += [f"{one.cores} core{'s' * (one.cores > 1)}"]
-    parts += [f"{one.gpus} GPU{'s' * (one.gpus > 1)}"] if one.gpus else []
-    parts += [f"{one.memory_gib:g} GiB of memory"] if one.memory_gib else []
-    parts += [f"{one.ranks_per_node} ranks"] if one.ranks_per_node > 1 else []
-    on_each = f"{one.nodes} nodes, on each " if one.nodes > 1 else ""
-    return on_each + ", ".join(parts)
-
-
 def _write(story: EvaluationStory, ran_with: ProvenanceUse | None) -> None:
+    from ambs_hpc.api.evaluation_words import occupied
     from ambs_hpc.cli.shared.output import cell, print_table, utc
 
     row, proposal = story.row, story.proposal
@@ -140,32 +129,15 @@ def _fidelity_line(story: EvaluationStory) -> str:
 
 
 def _rung_dict(one: RungResult, events: Sequence[Event]) -> dict[str, Any]:
+    from ambs_hpc.api.evaluation_words import followed
+
     names = ("rung", "step", "value", "kept", "promoted_at", "reason")
     return {**{name: getattr(one, name) for name in names}, "then": followed(one, events)}
 
 
-def followed(one: RungResult, events: Sequence[Event]) -> str:
-    """What became of an evaluation at a rung, in a word or two; it may have ended before its pause.
-
-    Args:
-        events: all of the evaluation's.
-    """
-    from ambs_hpc.states import Move, State
-
-    if one.kept or one.promoted_at is not None:
-        return "ran on" if one.kept else "promoted"
-    ends = [event.move for event in events if event.move in (Move.CLAIM, Move.PAUSE)]
-    is_paused = ends[-1:] == [Move.PAUSE]
-    was_paused = any(event.move is Move.PAUSE and event.at >= one.at for event in events)
-    if one.state is State.PAUSED or (is_paused if one.is_held else was_paused and one.state.is_final):
-        return "paused"
-    if one.state.is_final:
-        return str(one.state.value).lower()
-    return "is to pause" if one.is_held else "to be judged again"
-
-
 def _write_rungs(rungs: Sequence[RungResult], events: Sequence[Event]) -> None:
     """What it came to at rungs, and what followed; nothing where it has come to none."""
+    from ambs_hpc.api.evaluation_words import followed
     from ambs_hpc.cli.shared.output import print_table
 
     if not rungs:
