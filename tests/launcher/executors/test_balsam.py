@@ -456,6 +456,23 @@ def test_files_of_an_earlier_database_are_not_ours(
     assert executor.poll(0.1) == []
 
 
+def test_jobs_of_an_earlier_database_are_not_ours(
+    executor: BalsamExecutor, service: PretendService, tmp_path: Path
+) -> None:
+    """A lost answer makes us look for our jobs, and Balsam keeps for ever what has failed."""
+    one = work(tmp_path, 1)
+    earlier = start(executor, service, one)
+    executor.cancel([1], 0.0)
+    assert isinstance(ended(executor), Interrupted)
+    wait_until(lambda: states_of(service, one) == ["FAILED"])
+    again = one._replace(claim=replace(one.claim, token="other.1"))
+    service.loses_answers = True
+    assert executor.start(*again)
+    wait_until(lambda: len(jobs_of(service, again)) == 2 and executor.troubles == [])
+    assert executor.poll(0.2) == []
+    assert executor._link._ids[(1, 1)] != earlier
+
+
 def test_full_disk_fails_what_cannot_be_handed_over(executor: BalsamExecutor, tmp_path: Path) -> None:
     """With the words of the system; the launcher lives on."""
     one = work(tmp_path, 1)

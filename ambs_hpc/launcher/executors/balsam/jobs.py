@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 
-from ambs_hpc.launcher.executors.balsam.link import ATTEMPT, CAMPAIGN, EVALUATION, MARK, QUEUE
+from ambs_hpc.launcher.executors.balsam.link import ATTEMPT, CAMPAIGN, EVALUATION, MARK, QUEUE, TOKEN
 from ambs_hpc.launcher.packing import Packing
 from ambs_hpc.launcher.paths import run_directory_of
 from ambs_hpc.launcher.supervisor.messages import StartRequest
@@ -31,6 +31,7 @@ def new_job(claim: Claim, request: StartRequest, packing: Packing, grace_seconds
             CAMPAIGN: claim.campaign,
             EVALUATION: str(claim.id),
             ATTEMPT: str(claim.attempt),
+            TOKEN: claim.token,
         },
         parameters={"python": sys.executable, "folder": request.folder},
         folder=request.folder,

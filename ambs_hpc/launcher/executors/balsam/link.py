@@ -37,6 +37,7 @@ LAST_SECONDS = 5.0  # to withdraw and finalise jobs at the end
 AT_ONCE = 500  # jobs created by one request
 MARK = {"ambs": "evaluation"}  # the tag of all jobs of ours
 CAMPAIGN, QUEUE, EVALUATION, ATTEMPT = "ambs_campaign", "ambs_queue", "ambs_evaluation", "ambs_attempt"
+TOKEN = "ambs_token"  # of the claim: attempts of a database that was removed had the same numbers
 ACTIVE = ("pending_submission", "queued", "running")  # batch jobs that are, or will be, there
 OVER = ("RUN_DONE", "POSTPROCESSED", "JOB_FINISHED", "RUN_ERROR", "FAILED", "RUN_TIMEOUT", "RESTART_READY")
 
@@ -267,8 +268,10 @@ class BalsamLink:
         if self._is_unsure or self._doubtful:
             examined = set(new)
             for job in self._listed(application, map(_campaign_tags, new.values())):
-                self._note_created(key_of(job), job)
-                new.pop(key_of(job), None)
+                wanted = new.get(key_of(job))
+                if wanted is not None and wanted.tags[TOKEN] == job.tags.get(TOKEN):
+                    self._note_created(key_of(job), job)
+                    del new[key_of(job)]
             self._is_unsure = False
             with self._lock:
                 self._doubtful.difference_update(examined)
