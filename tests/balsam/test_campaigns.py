@@ -16,8 +16,9 @@ import pytest
 from ambs_hpc.launcher.supervisor import process_tree
 from tests.balsam.conftest import Campaign
 from tests.databases import wait_until
+from tests.stories.commands import PROPOSES_WITHIN_SECONDS
 
-pytestmark = [pytest.mark.balsam, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.balsam, pytest.mark.timeout(400)]
 
 MODEL = """
 import os, subprocess, sys, time
@@ -56,6 +57,8 @@ problem = Problem(
 """
 ON_BALSAM = ("launch", "--executor", "balsam", "--balsam-site", "here")
 VISIBLE_SECONDS = 2.0  # from the end of an evaluation to its result in the database
+BEGINS_SECONDS = 90.0  # from a batch job's request to what it runs: five programs start one after the other
+SETTLES_SECONDS = 60.0  # for Balsam to take its jobs through all states that follow on the end
 AWAY_SECONDS = float(os.environ.get("STORY_AWAY_SECONDS", "6"))
 
 
@@ -76,7 +79,7 @@ def search(campaign: Campaign, file: str, budget: int, slots: int) -> Iterator[s
     options = ("--method", "random", "--max-evaluations", str(budget), "--slots", str(slots), "--seed", "7")
     process = campaign.start("search", file, *options)
     try:
-        wait_until(lambda: counts(campaign).get("READY", 0) >= min(slots, budget), 40)
+        wait_until(lambda: counts(campaign).get("READY", 0) >= min(slots, budget), PROPOSES_WITHIN_SECONDS)
         yield process
     finally:
         process.kill()
@@ -100,7 +103,7 @@ def counts(campaign: Campaign) -> dict[str, int]:
 
 
 def wait_for_done(campaign: Campaign, more_than: int) -> None:
-    wait_until(lambda: counts(campaign).get("DONE", 0) > more_than, 90)
+    wait_until(lambda: counts(campaign).get("DONE", 0) > more_than, BEGINS_SECONDS)
 
 
 def assert_each_ended_once(campaign: Campaign, number: int) -> None:
@@ -109,7 +112,7 @@ def assert_each_ended_once(campaign: Campaign, number: int) -> None:
     told = {row["move"]: row["n"] for row in moves}
     assert told["complete"] == number
     assert not {"fail", "retry", "lose"} & told.keys()
-    wait_until(lambda: campaign.unfinished_jobs() == [], 30)
+    wait_until(lambda: campaign.unfinished_jobs() == [], SETTLES_SECONDS)
 
 
 def delays(campaign: Campaign) -> list[float]:
@@ -135,7 +138,7 @@ def results(campaign: Campaign, name: str, launch: Sequence[str]) -> list[dict[s
     campaign.write(f"{name}.py", text)
     options = ("--max-evaluations", "4", "--slots", "1", "--seed", "3")
     process = campaign.start("search", f"{name}.py", *options)
-    wait_until(lambda: counts(campaign).get("READY", 0) > 0, 40)
+    wait_until(lambda: counts(campaign).get("READY", 0) > 0, PROPOSES_WITHIN_SECONDS)
     campaign.ambs(*launch, timeout_seconds=150)
     assert process.wait(30) == 0
     process.communicate()
@@ -149,7 +152,9 @@ def test_every_kind_of_end(campaign: Campaign) -> None:
     file = problem(campaign, "various", f"{{'kind': {kinds}}}", ", time_limit_seconds=8")
     submit(campaign)
     with search(campaign, file, 5, 5), launcher(campaign, "--grace", "1"):
-        wait_until(lambda: sum(counts(campaign).get(state, 0) for state in ("DONE", "FAILED")) == 5, 90)
+        wait_until(
+            lambda: sum(counts(campaign).get(state, 0) for state in ("DONE", "FAILED")) == 5, BEGINS_SECONDS
+        )
     rows = campaign.rows("select id, configuration, failure_kind, exit_status, attempt from v_evaluations")
     found = {kind_of(row): row for row in rows}
     assert {kind: row["failure_kind"] for kind, row in found.items()} == {
@@ -188,11 +193,11 @@ def test_cancelled_evaluations_end(campaign: Campaign) -> None:
     file = problem(campaign, "various", "{'kind': ['hangs'], 'x': (0.0, 1.0)}")
     submit(campaign)
     with search(campaign, file, 6, 6), launcher(campaign):
-        wait_until(lambda: len(list(campaign.folder.glob("ambs-runs/**/stderr"))) == 4, 60)
+        wait_until(lambda: len(list(campaign.folder.glob("ambs-runs/**/stderr"))) == 4, BEGINS_SECONDS)
         ids = [str(row["id"]) for row in campaign.rows("select id from v_evaluations")]
         campaign.ambs("cancel", *ids)
         wait_until(lambda: processes_of(campaign) == [], 30)
-        wait_until(lambda: campaign.unfinished_jobs() == [], 30)
+        wait_until(lambda: campaign.unfinished_jobs() == [], SETTLES_SECONDS)
         assert counts(campaign) == {"CANCELLED": 6}
 
 
@@ -205,7 +210,7 @@ def test_programs_of_several_ranks(campaign: Campaign) -> None:
     with search(campaign, "ranks.py", 2, 2):
         submit(campaign)
         with launcher(campaign):
-            wait_until(lambda: counts(campaign).get("DONE", 0) == 2, 90)
+            wait_until(lambda: counts(campaign).get("DONE", 0) == 2, BEGINS_SECONDS)
     assert_each_ended_once(campaign, 2)
     for file in campaign.folder.glob("ambs-runs/ranks/*/000/*/ranks"):
         assert sorted(file.read_text().splitlines()) == ["rank 0 of 2", "rank 1 of 2"]
@@ -236,7 +241,7 @@ def test_killed_balsam_launcher_interrupts(campaign: Campaign) -> None:
     file = problem(campaign, "slow")
     submit(campaign)
     with search(campaign, file, 10, 6) as process, launcher(campaign):
-        wait_until(lambda: counts(campaign).get("DONE", 0) > 0, 60)
+        wait_until(lambda: counts(campaign).get("DONE", 0) > 0, BEGINS_SECONDS)
         wait_until(lambda: processes_of(campaign), 10)
         campaign.balsam.kill_launchers()
         submit(campaign)
@@ -245,7 +250,7 @@ def test_killed_balsam_launcher_interrupts(campaign: Campaign) -> None:
     assert {row["state"] for row in rows} == {"DONE"}
     assert {row["failures"] for row in rows} == {0}
     assert 1 <= sum(int(str(row["interruptions"])) for row in rows) <= 4
-    wait_until(lambda: campaign.unfinished_jobs() == [], 30)
+    wait_until(lambda: campaign.unfinished_jobs() == [], SETTLES_SECONDS)
 
 
 def test_results_are_seen_while_the_service_is_away(campaign: Campaign) -> None:
@@ -253,7 +258,7 @@ def test_results_are_seen_while_the_service_is_away(campaign: Campaign) -> None:
     file = problem(campaign, "slow")
     submit(campaign)
     with search(campaign, file, 20, 12) as process, launcher(campaign):
-        wait_until(lambda: processes_of(campaign), 60)
+        wait_until(lambda: processes_of(campaign), BEGINS_SECONDS)
         campaign.balsam.stop_server()
         wait_until(lambda: "Balsam: Tried to" in campaign.ambs("status"), 30)
         before = counts(campaign).get("DONE", 0)
