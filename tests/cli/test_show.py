@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ambs_hpc.cli.commands.show import occupied
+from ambs_hpc.api.evaluation_words import occupied
 from ambs_hpc.records import Resources
 
 
