@@ -12,7 +12,7 @@ from ambs_hpc.sites.allocations import (
     submit_batch,
     submit_chain,
 )
-from ambs_hpc.sites.autosubmit_policy import Decision, Policy, decide
+from ambs_hpc.sites.autosubmit_policy import IDLE_SHARE, Decision, Policy, decide
 from ambs_hpc.sites.campaign_folder import FolderSettings, read_folder, write_folder
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
 from ambs_hpc.sites.launch_command import (
@@ -32,6 +32,7 @@ from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, chec
 from ambs_hpc.sites.site_file import check_site, load_site, refuse_unless_found_again, site_names, site_text
 
 __all__ = [
+    "IDLE_SHARE",
     "AllocationRequest",
     "Backlog",
     "BalsamBatch",

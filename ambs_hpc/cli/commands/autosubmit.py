@@ -116,13 +116,18 @@ def one_pass(
 
     from ambs_hpc import queue
     from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, tell_left_out
+    from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.errors import UsageError
     from ambs_hpc.identity import user_name
-    from ambs_hpc.sites import check_request, decide, submit_allocation
+    from ambs_hpc.sites import IDLE_SHARE, check_request, decide, submit_allocation
 
     backlog = backlog_of(engine, campaign)
     with queue.reading(engine) as connection:
-        decision = decide(policy, backlog.ready, queue.list_allocations(connection, limit=100), retry=retry)
+        only = named_campaign(connection, campaign)
+        served = None if only is None else [only.id]
+        fruitless = queue.fruitless_allocations(connection, served, IDLE_SHARE)
+        known = queue.list_allocations(connection, limit=100)
+    decision = decide(policy, backlog.ready, known, fruitless=fruitless, retry=retry)
     if not decision.nodes:
         return f"{NOTHING}{decision.reason}", decision.gave_up
     profile, request = request_of(replace(wanted, nodes=decision.nodes))

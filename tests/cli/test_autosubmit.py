@@ -1,0 +1,38 @@
+"""A pass of `ambs autosubmit` against what the database remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ambs_hpc import queue
+from ambs_hpc.cli.commands.autosubmit import one_pass
+from ambs_hpc.cli.shared.allocation_request import Wanted
+from ambs_hpc.sites import Policy, ScriptSettings
+from tests.databases import fresh_database
+from tests.queue import stock
+
+
+def test_a_pass_stops_after_launchers_that_ran_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them costs node-hours, and the next one would do no better."""
+    monkeypatch.chdir(tmp_path)
+    asked = (Wanted(1, "5", site="local"), Policy(1, 1, 1, 1), None, ScriptSettings(["ambs"], [], {}))
+    with fresh_database("sqlite", tmp_path) as url:
+        engine = queue.open_database(url)
+        with queue.transaction(engine) as connection:
+            stock.evaluations(connection, stock.campaign(connection).id, 1)
+            began = queue.read_now(connection) + 1.0
+            for _ in range(3):
+                number = queue.prepare_allocation(connection, "local", "local", {"nodes": 1})
+                queue.note_submitted(connection, number, str(number))
+                queue.note_allocation_state(connection, number, "ENDED", started_at=began)
+                stock.launcher(connection, pid=number, allocation_id=number)
+        words, gave_up = one_pass(engine, *asked, retry=False)
+        assert gave_up
+        assert "the last 3 allocations ran nothing of what waits" in words
+        with queue.reading(engine) as connection:
+            assert len(queue.list_allocations(connection)) == 3
+        engine.dispose()
