@@ -16,6 +16,7 @@ END_ASKED = "its end was asked for"
 CANCELLED = "cancelled"
 GONE = "the scheduler does not know it any more"
 NO_LAUNCHER = "no launcher started in it"
+APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
 READ_BYTES = 4000  # of what a script has printed
 
 
@@ -33,14 +34,37 @@ def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
     if one.detail == END_ASKED:
         return AllocationState.ENDED.value, f"{CANCELLED}; {GONE}"
     command = registered(one.scheduler).routed_limits
-    was_shown = one.state != "QUEUED" or one.detail != ""
-    has_begun = any(script.with_suffix(suffix).exists() for suffix in (".output", ".error"))
-    if not command or was_shown or has_begun or one.launchers:
+    if not command or _was_seen(one, script):
         return VANISHED, "; ".join(filter(None, (GONE, why_no_launcher(one, script))))
     return REFUSED, (
         "gone before the scheduler ever showed it, and its script never began: so ends a request that no "
         f"queue behind a routing queue accepts. It asked {_asked_and_limits(one, command)}"
     )
+
+
+def may_appear(one: Allocation, script: Path, now: float) -> bool:
+    """Whether its scheduler, which does not know it, has perhaps only not shown it yet.
+
+    LSF answers questions from a copy of its state, which may be minutes old, as do commands by which some
+    centres replace those of their scheduler. A request that a routing queue has forgotten never appears.
+
+    Args:
+        one: as it is stored.
+        script: the file that was submitted.
+        now: seconds since 1970 UTC.
+    """
+    return is_young(one, now) and not registered(one.scheduler).routed_limits and not _was_seen(one, script)
+
+
+def is_young(one: Allocation, now: float) -> bool:
+    """Whether it was submitted so lately that it may still appear."""
+    return now - one.created_at <= APPEARS_WITHIN_SECONDS
+
+
+def _was_seen(one: Allocation, script: Path) -> bool:
+    """Whether its scheduler has ever shown it, or something of it has begun, or its end was asked for."""
+    has_begun = any(script.with_suffix(suffix).exists() for suffix in (".output", ".error"))
+    return one.state != "QUEUED" or one.detail != "" or has_begun or one.launchers > 0
 
 
 def why_no_launcher(one: Allocation, script: Path) -> str:
