@@ -28,7 +28,14 @@ from ambs_hpc.sites.launch_families.ranks import Ranks
 from ambs_hpc.sites.notify_settings import Notify, is_only_ours, webhook_address, with_mail
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
-from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
+from ambs_hpc.sites.request import (
+    AllocationRequest,
+    Backlog,
+    CheckReport,
+    check_request,
+    minutes_of,
+    wrong_sizes,
+)
 from ambs_hpc.sites.site_file import check_site, load_site, refuse_unless_found_again, site_names, site_text
 
 __all__ = [
@@ -82,4 +89,5 @@ __all__ = [
     "with_mail",
     "write_folder",
     "write_script",
+    "wrong_sizes",
 ]

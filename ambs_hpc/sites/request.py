@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.records import Resources
+from ambs_hpc.records.stored_ranges import LONGEST_MINUTES, MOST_NODES
 from ambs_hpc.schedulers import registered
 from ambs_hpc.sites.node_fit import misfit, node_warnings
 from ambs_hpc.sites.profile import Queue, Site
 from ambs_hpc.sites.script_safety import ATTRIBUTE, wrong_name, wrong_path
 
-# More is a slip, also where a profile knows no limit: no machine has it, and columns would not hold it.
-MOST_NODES, LONGEST_MINUTES, MOST_CHAINED = 1_000_000, 366 * 24 * 60, 1000
+MOST_CHAINED = 1000
 
 HIGH_CHARGE_FACTOR = 2.0  # from here on a warning names the factor
 
@@ -166,8 +166,8 @@ def _takes(queue: Queue, request: AllocationRequest) -> bool:
     return queue.min_minutes <= request.minutes <= longest
 
 
-def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
-    """Errors in the request itself: what is missing, or cannot stand in a script."""
+def wrong_sizes(request: AllocationRequest) -> Iterator[str]:
+    """Numbers that no machine accepts."""
     for name, number, unit, most in (
         ("nodes", request.nodes, "", MOST_NODES),
         ("walltime", request.minutes, " minutes", LONGEST_MINUTES),
@@ -175,6 +175,11 @@ def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
     ):
         if not 1 <= number <= most:
             yield f"{name} {number}{unit}: give a whole number from 1 to {most}."
+
+
+def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
+    """Errors in the request itself: what is missing, or cannot stand in a script."""
+    yield from wrong_sizes(request)
     if site.project_required and not request.project:
         yield f"project: {site.name} refuses requests without one. Give -A PROJECT, or `project` in ambs.yml."
     words = [

@@ -134,10 +134,7 @@ def _submit_chain(
     try:
         submitted.extend(submit_chain(engine, profile, request, settings, user_name()))
     finally:
-        if submitted:
-            tell_submitted(submitted, f"on {profile.name}", as_json=as_json)
-        if 0 < len(submitted) < request.chain:
-            write(f"Of {request.chain} allocations only {len(submitted)} were submitted.\n", err=True)
+        tell_submitted(submitted, request.chain, f"on {profile.name}", as_json=as_json)
 
 
 def _check(profile: Site, request: AllocationRequest, backlog: Backlog) -> None:
