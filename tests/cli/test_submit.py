@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def submit(*words: str) -> Result:
     return CliRunner().invoke(app, ["submit", *words])
+
+
+POLARIS = ("-s", "polaris", "-t", "60", "-A", "P", "--dry-run")
+
+
+def test_a_dry_run_fails_where_the_request_would() -> None:
+    """`ambs submit --dry-run && ambs submit` is how a script asks; the script is printed all the same."""
+    wrong, right = submit("-n", "3", *POLARIS), submit("-n", "10", *POLARIS)
+    assert [wrong.exit_code, right.exit_code] == [1, 0]
+    assert "nodes 3: prod takes 10 to 496 nodes" in wrong.stderr
+    assert wrong.stdout.startswith("#!/bin/bash -l\n")
+    assert wrong.stdout == right.stdout.replace("select=10", "select=3")
+
+
+def test_a_dry_run_is_told_as_json_too() -> None:
+    """The script with what was found in the request, as `ambs check --json` prints that."""
+    for nodes, problems in (("3", 1), ("10", 0)):
+        result = submit("-n", nodes, *POLARIS, "--json")
+        told = json.loads(result.stdout)
+        assert result.exit_code == problems
+        assert (told["queue"], len(told["problems"])) == ("prod", problems)
+        assert f"#PBS -l select={nodes}:system=polaris\n" in told["script"]
 
 
 @pytest.mark.parametrize(
