@@ -294,6 +294,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 REGISTERED = RegisteredScheduler(
     lambda user, _: Slurm(user),
+    counts_gpus=True,
     can_leave_out=True,
     can_wait=True,
     charges=charges,

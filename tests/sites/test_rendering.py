@@ -10,12 +10,15 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ambs_hpc.errors import NotFound, UsageError
 from ambs_hpc.sites import (
     AllocationRequest,
     LaunchPlan,
+    Queue,
+    Tier,
     check_request,
     load_site,
     render_script,
@@ -81,6 +84,20 @@ def test_users_attributes_join_the_sites_in_one_option() -> None:
     text = render_script(load_site("theta"), request, PLAN)
     assert [line for line in text.splitlines() if "--attrs" in line] == [
         "#COBALT --attrs filesystems=home:mcdram=flat"
+    ]
+
+
+def test_a_number_of_gpus_is_no_number_of_nodes() -> None:
+    """Four whole nodes for four GPUs are charged, or refused by a queue that shares nodes."""
+    shared = Queue([Tier(1, 4, 60)], unit="gpu")
+    site = msgspec.structs.replace(load_site("slurm"), queues={"shared": shared}, directives=[])
+    request = AllocationRequest(4, 60, Path("/c"), queue="shared")
+    asked = [line for line in render_script(site, request, PLAN).splitlines() if line.startswith("#SBATCH")]
+    assert asked[:4] == [
+        "#SBATCH --nodes=1",
+        "#SBATCH --gpus=4",
+        "#SBATCH --time=60",
+        "#SBATCH --partition=shared",
     ]
 
 

@@ -107,6 +107,16 @@ WRONG = {
     "extends: polaris\nqueues:\n  debug:\n    charged_nodes: 9\n": (4, "charged_nodes", "ends at 2"),
     "extends: polaris\nqueues:\n  debug:\n    sizes: [1, 5]\n": (4, "sizes[1]", "5: no tier takes it"),
     "extends: polaris\nqueues:\n  debug:\n    unit: core\n": (4, "debug.unit", "Accepted: node, gpu"),
+    "extends: slurm\nselect: ncpus=4\n": (2, "select", "slurm has no chunks"),
+    "extends: polaris\nselect: 'ncpus=4 # all'\n": (2, "select", "no blanks or remarks"),
+    "extends: slurm\ndefault_queue: my queue\n": (2, "default_queue", "without blanks"),
+    "extends: polaris\nfilesystems: [home, 'a b']\n": (2, "filesystems[1]", "without blanks"),
+    "extends: summit\nqueues:\n  batch:\n    unit: gpu\n": (
+        4, "queues.batch.unit", "lsf would be asked for as many whole nodes",
+    ),
+    "extends: frontera\ndirectives: [--exclusive]\nqueues:\n  normal:\n    unit: gpu\n": (
+        5, "queues.normal.unit", "to the `directives` of the other queues",
+    ),
     "extends: polaris\nlaunch: {family: qrun}\n": (2, "launch.family", "seen: 'qrun'"),
     "extends: polaris\nnode:\n  gpus: 1\n  gpu_cores: ['7-0']\n": (4, "node.gpu_cores", "numbers and ranges"),
     "extends: frontier\nnode:\n  gpus: 1\n  gpu_cores: ['0-7']\n": (4, "node.gpu_cores", "core 0 is res"),

@@ -182,5 +182,10 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
 
 
 REGISTERED = RegisteredScheduler(
-    lambda user, _: Pbs(user), can_wait=True, routed_limits="qstat -Qf", mail=("-M {address}", "-m ae")
+    lambda user, _: Pbs(user),
+    has_chunks=True,
+    counts_gpus=True,
+    can_wait=True,
+    routed_limits="qstat -Qf",
+    mail=("-M {address}", "-m ae"),
 )
