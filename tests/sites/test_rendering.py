@@ -109,6 +109,11 @@ UNWRITABLE = {
     "variable": ({}, {"environment": {"A-B": "1"}}, "letters, digits"),
     "secret variable": ({}, {"environment": {"PGPASSWORD": "hidden"}}, "no secret"),
     "secret in a variable": ({}, {"environment": {"DB": "postgresql://me:hidden@host/db"}}, "no secret"),
+    "path before a variable": (
+        {},
+        {"environment": {"PATH": "/opt/bin:$PATH"}},
+        'export PATH="/opt/bin:$PATH"',
+    ),
     "secret argument": ({}, {"arguments": ["ambs", "--db", "postgresql://me:hidden@host/db"]}, "://...@host"),
     "secret in the preamble": ({}, {"preamble": ["export P=http://me:hidden@proxy"]}, "://...@proxy"),
 }
@@ -129,6 +134,7 @@ def test_values_stay_values_in_the_shell() -> None:
     """A leading variable is filled in on the node; nothing else of a value is read by the shell."""
     values = {
         "A": "$USER/x",
+        "E": "$USER:/x:$USER",
         "B": "two; words",
         "C": '$USER"; echo no; "',
         "D": "$(echo no)",
@@ -139,7 +145,7 @@ def test_values_stay_values_in_the_shell() -> None:
     shown = subprocess.run(
         ["bash"], input=text, text=True, check=True, capture_output=True, env={"USER": "me"}
     ).stdout.splitlines()
-    assert {"A=me/x", "B=two; words", 'C=$USER"; echo no; "', "D=$(echo no)"} <= set(shown)
+    assert {"A=me/x", "E=me:/x:me", "B=two; words", 'C=$USER"; echo no; "', "D=$(echo no)"} <= set(shown)
 
 
 def test_own_template_is_strict(tmp_path: Path) -> None:

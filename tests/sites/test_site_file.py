@@ -126,6 +126,9 @@ WRONG = {
     "extends: frontier\ndirectives: [mem]\n": (2, "directives[0]", "one option"),
     "extends: theta\ndirectives: ['a=b=c']\n": (2, "directives[0]", "key=value"),
     "extends: polaris\nenvironment:\n  A-B: x\n": (3, "environment.A-B", "letters, digits"),
+    "extends: polaris\nenvironment:\n  PATH: /opt/bin:$PATH\n": (
+        3, "environment.PATH", 'Write a line of `preamble`: export PATH="/opt/bin:$PATH"',
+    ),
     "extends: polaris\nenvironment:\n  A: 3\n": (3, "environment.A", "Expected `str`"),
     "extends: polaris\nenvironment:\n  MY_TOKEN: x\n": (3, "environment.MY_TOKEN", "no secret"),
     "extends: polaris\nenvironment:\n  CUDA_VISIBLE_DEVICES: '0'\n": (3, "CUDA_VISIBLE", "gets its own"),
