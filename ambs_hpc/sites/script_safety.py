@@ -18,6 +18,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 LEADING_VARIABLE = re.compile(r"\$[\w{][\w./,+@=:~${}-]*\Z")
 PATH_BEHIND = re.compile(r":(\$\{?[A-Za-z_]\w*\}?)")  # as in /opt/bin:$PATH
 ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=[^=\s:#]+)?\Z")  # key=value, or key
+CLUSTERS = re.compile(r"(-M|--clusters?)([\s=\w]|\Z)")  # of Slurm
 ARRAY = re.compile(r"(-J|-a|--array)([\s=\d]|\Z)")
 ARRAY_OF_LSF = re.compile(r"-J([\s=\d]|\Z)")  # its -a names a program that looks at the submission
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)\Z", re.IGNORECASE)
@@ -54,6 +55,11 @@ def wrong_directive(scheduler: str, text: str) -> str | None:
         return f"{text!r}: no remark may follow a directive"
     if (ARRAY_OF_LSF if scheduler == "lsf" else ARRAY).match(text):
         return f"{text!r}: an allocation is never an array; `ambs submit --chain K` asks for several"
+    if scheduler == "slurm" and CLUSTERS.match(text):
+        return (
+            f"{text!r}: squeue and scancel would ask another cluster, and not find it. Set SLURM_CLUSTERS "
+            "wherever you call `ambs`, which all of Slurm's commands obey"
+        )
     return None
 
 

@@ -129,6 +129,8 @@ WRONG = {
     "extends: polaris\nenvironment:\n  PATH: /opt/bin:$PATH\n": (
         3, "environment.PATH", 'Write a line of `preamble`: export PATH="/opt/bin:$PATH"',
     ),
+    "extends: frontier\ndirectives: [--clusters=wice]\n": (2, "directives[0]", "Set SLURM_CLUSTERS"),
+    "extends: frontier\ndirectives: ['-M wice']\n": (2, "directives[0]", "Set SLURM_CLUSTERS"),
     "extends: polaris\nenvironment:\n  A: 3\n": (3, "environment.A", "Expected `str`"),
     "extends: polaris\nenvironment:\n  MY_TOKEN: x\n": (3, "environment.MY_TOKEN", "no secret"),
     "extends: polaris\nenvironment:\n  CUDA_VISIBLE_DEVICES: '0'\n": (3, "CUDA_VISIBLE", "gets its own"),
