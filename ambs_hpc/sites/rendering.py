@@ -145,6 +145,7 @@ def _words(site: Site, request: AllocationRequest, plan: LaunchPlan) -> dict[str
         "cores": site.node.cores,
         "script_host": site.script_host,
         "left_out": ",".join(request.left_out),
+        "processors_of_gpu": 0 if site.node.found else site.node.job_processors // max(1, site.node.gpus),
         "by_gpu": queue is not None and queue.unit == "gpu",
         "directives": [] if has_attributes else [*site.directives, *of_queue],
         "queue_is_named": not of_queue,

@@ -17,6 +17,7 @@ from ambs_hpc.errors import NotFound, UsageError
 from ambs_hpc.sites import (
     AllocationRequest,
     LaunchPlan,
+    NodeShape,
     Queue,
     Tier,
     check_request,
@@ -88,14 +89,16 @@ def test_users_attributes_join_the_sites_in_one_option() -> None:
 
 
 def test_a_number_of_gpus_is_no_number_of_nodes() -> None:
-    """Four whole nodes for four GPUs are charged, or refused by a queue that shares nodes."""
+    """Four whole nodes would be charged, or refused where nodes are shared; one processor is too few."""
     shared = Queue([Tier(1, 4, 60)], unit="gpu")
-    site = msgspec.structs.replace(load_site("slurm"), queues={"shared": shared}, directives=[])
+    node = NodeShape(cores=64, threads_per_core=2, reserved_cores="0-3", gpus=4)
+    site = msgspec.structs.replace(load_site("slurm"), queues={"shared": shared}, directives=[], node=node)
     request = AllocationRequest(4, 60, Path("/c"), queue="shared")
     asked = [line for line in render_script(site, request, PLAN).splitlines() if line.startswith("#SBATCH")]
-    assert asked[:4] == [
+    assert asked[:5] == [
         "#SBATCH --nodes=1",
         "#SBATCH --gpus=4",
+        "#SBATCH --cpus-per-gpu=30",
         "#SBATCH --time=60",
         "#SBATCH --partition=shared",
     ]
