@@ -46,7 +46,7 @@ from ambs_hpc.sites.node_hours_limit import prepare_within_limit
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest
-from ambs_hpc.sites.vanished import END_ASKED, how_it_vanished, is_young, may_appear, why_no_launcher
+from ambs_hpc.sites.vanished import END_ASKED, detail_of, how_it_vanished, is_young, may_appear
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -328,13 +328,11 @@ def _store(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer
     with transaction(engine) as connection:
         for scheduler_id, status in answer.known.items():
             one = known[scheduler_id]
-            words = " ".join(part for part in (status.own_state, status.comment) if part)
-            reason = why_no_launcher(one, _own_script(one)) if status.state.is_over else ""
             note_allocation_state(
                 connection,
                 one.id,
                 status.state.value,
-                detail="; ".join(filter(None, (words, reason))),
+                detail=detail_of(one, status, _own_script(one)),
                 started_at=status.started_at,
                 ends_at=status.ends_at,
                 expected_start_at=status.expected_start_at,

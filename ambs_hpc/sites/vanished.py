@@ -1,4 +1,4 @@
-"""What it means that a scheduler has forgotten an allocation: it is over, or it was never to run."""
+"""What schedulers do not say of an allocation: why one that they forgot is over, or ran no launcher."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from ambs_hpc.errors import AmbsError
 from ambs_hpc.queue import REFUSED, VANISHED
 from ambs_hpc.records import Allocation
-from ambs_hpc.schedulers import AllocationState, registered
+from ambs_hpc.schedulers import AllocationState, AllocationStatus, registered
 from ambs_hpc.schedulers.last_words import last_words
 from ambs_hpc.sites.profile import Queue
 from ambs_hpc.sites.site_file import load_site
@@ -31,7 +31,7 @@ def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
         one: as it is stored.
         script: the file that was submitted.
     """
-    if one.detail == END_ASKED:
+    if one.detail.startswith(END_ASKED):
         return AllocationState.ENDED.value, f"{CANCELLED}; {GONE}"
     command = registered(one.scheduler).routed_limits
     if not command or _was_seen(one, script):
@@ -39,6 +39,25 @@ def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
     return REFUSED, (
         "gone before the scheduler ever showed it, and its script never began: so ends a request that no "
         f"queue behind a routing queue accepts. It asked {_asked_and_limits(one, command)}"
+    )
+
+
+def detail_of(one: Allocation, status: AllocationStatus, script: Path) -> str:
+    """What is stored of a status in words: the scheduler's, and what it may not tell.
+
+    Some schedulers do not say of one that is over that somebody has cancelled it, so ours is kept until then.
+
+    Args:
+        one: as it is stored.
+        script: the file that was submitted.
+    """
+    said = " ".join(filter(None, (status.own_state, status.comment)))
+    asked = one.detail.startswith(END_ASKED)
+    if not status.state.is_over:
+        return f"{END_ASKED}; {said}" if asked else said
+    is_told = said.lower().startswith(CANCELLED)
+    return "; ".join(
+        filter(None, (CANCELLED if asked and not is_told else "", said, why_no_launcher(one, script)))
     )
 
 

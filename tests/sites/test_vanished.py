@@ -17,7 +17,13 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Allocation
-from ambs_hpc.schedulers import CouldNotAsk, SchedulerCommand, StatusAnswer
+from ambs_hpc.schedulers import (
+    AllocationState,
+    AllocationStatus,
+    CouldNotAsk,
+    SchedulerCommand,
+    StatusAnswer,
+)
 from ambs_hpc.schedulers.lsf import Lsf
 from ambs_hpc.schedulers.pbs.scheduler import Pbs
 from ambs_hpc.sites import load_site, refresh
@@ -25,6 +31,7 @@ from ambs_hpc.sites.vanished import (
     APPEARS_WITHIN_SECONDS,
     END_ASKED,
     GONE,
+    detail_of,
     how_it_vanished,
     limits_in_words,
     why_no_launcher,
@@ -71,6 +78,19 @@ def test_what_was_cancelled_was_not_refused(tmp_path: Path) -> None:
     """A server without history has forgotten it, before anybody asked for its state."""
     one = replace(gone(tmp_path), detail=END_ASKED)
     assert how_it_vanished(one, tmp_path / "1.sh") == ("ENDED", f"cancelled; {GONE}")
+
+
+def test_that_it_was_cancelled_is_remembered(tmp_path: Path) -> None:
+    """PBS and LSF do not say so of one that is over; three of them would look like failures in a row."""
+    one, script = replace(gone(tmp_path), detail=END_ASKED), tmp_path / "1.sh"
+    ending = AllocationStatus("14.pbs", AllocationState.ENDING, "R")
+    one = replace(one, state="ENDING", detail=detail_of(one, ending, script))
+    assert one.detail == f"{END_ASKED}; R"
+    over = AllocationStatus("14.pbs", AllocationState.ENDED, "F", comment="exit status 271")
+    assert detail_of(one, over, script) == "cancelled; F exit status 271"
+    assert detail_of(one, replace(over, own_state="CANCELLED", comment=""), script) == "CANCELLED"
+    assert detail_of(replace(one, detail="R"), over, script) == "F exit status 271"
+    assert how_it_vanished(one, script) == ("ENDED", f"cancelled; {GONE}")
 
 
 def test_an_impossible_request_is_told_as_such_when_it_is_looked_for(
