@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 from pathlib import Path
 
 import pytest
 
 from ambs_hpc import queue
-from ambs_hpc.cli.commands.autosubmit import one_pass
+from ambs_hpc.cli.commands.autosubmit import alone, one_pass
 from ambs_hpc.cli.shared.allocation_request import Wanted
+from ambs_hpc.errors import AmbsError
 from ambs_hpc.sites import Policy, ScriptSettings
 from tests.databases import fresh_database
 from tests.queue import stock
+
+
+def test_two_passes_do_not_meet_and_no_locks_are_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lustre may be mounted without locks; that every pass from cron ends at once would be seen by nobody."""
+    with alone(tmp_path), pytest.raises(AmbsError, match="at work in this folder"), alone(tmp_path):
+        pass
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with alone(tmp_path):
+        assert "no locks here (Function not implemented)" in capsys.readouterr().err
 
 
 def test_a_pass_stops_after_launchers_that_ran_nothing(

@@ -75,7 +75,7 @@ def autosubmit(
     wanted = Wanted(min_nodes, time, queue, project, filesystems, attrs, 1, site)
     engine = open_engine(db)
     backoff = Backoff()
-    with _alone(Path.cwd()), _telling(engine, campaign) as gives_up:
+    with alone(Path.cwd()), _telling(engine, campaign) as gives_up:
         while True:
             try:
                 refreshed = refresh(engine, user_name(), clock.time())
@@ -140,7 +140,7 @@ def one_pass(
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, because two simultaneous passes from cron would each submit."""
     from ambs_hpc.errors import AmbsError
 
@@ -151,6 +151,9 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AmbsError("Another `ambs autosubmit` is at work in this folder. Let it end.") from error
+        except OSError as error:  # as Lustre that is mounted without them
+            words = f"note: no locks here ({error.strerror}), so call `ambs autosubmit` from one place only"
+            echo(words, err=True)
         yield
 
 
