@@ -82,8 +82,8 @@ def _unasked_errors(site: Site) -> Iterator[tuple[str, str]]:
         if queue.unit == "gpu" and not kind.counts_gpus:
             yield f"queues.{name}.unit", f"'gpu': {site.scheduler} would be asked for as many whole nodes"
         elif queue.unit == "gpu" and "--exclusive" in site.directives:
-            words = "give --exclusive, which asks for whole nodes, to the `directives` of the other queues"
-            yield f"queues.{name}.unit", f"'gpu': {words}"
+            advice = "give --exclusive, which asks for whole nodes, to the `directives` of the other queues"
+            yield f"queues.{name}.unit", f"'gpu': {advice}"
     named = {"default_queue": site.default_queue}
     named.update({f"filesystems[{index}]": one for index, one in enumerate(site.filesystems)})
     for path, text in named.items():
