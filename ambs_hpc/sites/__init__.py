@@ -32,8 +32,10 @@ from ambs_hpc.sites.request import (
     AllocationRequest,
     Backlog,
     CheckReport,
+    WaitingPart,
     check_request,
     minutes_of,
+    ready_that_fit,
     wrong_sizes,
 )
 from ambs_hpc.sites.site_file import check_site, load_site, refuse_unless_found_again, site_names, site_text
@@ -57,6 +59,7 @@ __all__ = [
     "ScriptSettings",
     "Site",
     "Tier",
+    "WaitingPart",
     "cancel_allocation",
     "check_request",
     "check_site",
@@ -75,6 +78,7 @@ __all__ = [
     "node_name",
     "processors_per_node",
     "read_folder",
+    "ready_that_fit",
     "refresh",
     "refuse_unless_found_again",
     "render_script",

@@ -52,6 +52,20 @@ class AllocationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingPart:
+    """The evaluations of one campaign that wait.
+
+    Args:
+        shape: what each occupies; None where that is not stored.
+        limit_seconds: the time limit of each; None for none.
+    """
+
+    number: int
+    shape: Resources | None
+    limit_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """The work that an allocation would find.
 
@@ -62,6 +76,7 @@ class Backlog:
         shapes: what one evaluation of each campaign with evaluations that wait occupies.
         others_come: whether a new search, or a live one of another campaign, will add evaluations that these
             shapes do not describe.
+        parts: those that wait, by campaign.
     """
 
     ready: int
@@ -69,6 +84,7 @@ class Backlog:
     shortest_limit_seconds: float | None = None
     shapes: tuple[Resources, ...] = ()
     others_come: bool = False
+    parts: tuple[WaitingPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +151,17 @@ def check_request(
     if queue is not None:
         charged = request.chain * queue.charged(request.nodes, request.minutes)
     return CheckReport(tuple(problems), tuple(warnings), name, charged, cheapest_queue(site, request))
+
+
+def ready_that_fit(site: Site, request: AllocationRequest, backlog: Backlog) -> int:
+    """The number of evaluations that wait and could run to their time limits in such an allocation."""
+    queue = site.queues.get(request.queue or site.default_queue)
+    return sum(
+        one.number
+        for one in backlog.parts
+        if (one.limit_seconds is None or one.limit_seconds <= 60 * request.minutes)
+        and (one.shape is None or misfit(site, request.nodes, queue, one.shape) is None)
+    )
 
 
 def cheapest_queue(site: Site, request: AllocationRequest) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from ambs_hpc import queue
 from ambs_hpc.cli.commands.autosubmit import alone, one_pass
 from ambs_hpc.cli.shared.allocation_request import Wanted
 from ambs_hpc.errors import AmbsError
+from ambs_hpc.records import Resources
 from ambs_hpc.sites import Policy, ScriptSettings
 from tests.databases import fresh_database
 from tests.queue import stock
@@ -30,6 +32,40 @@ def test_two_passes_do_not_meet_and_no_locks_are_no_end(
     monkeypatch.setattr(fcntl, "flock", refuse)
     with alone(tmp_path):
         assert "no locks here (Function not implemented)" in capsys.readouterr().err
+
+
+SITE = """
+scheduler: local
+as_of: 2026-01-01
+source: a test
+node: {cores: 2}
+"""
+
+
+def test_what_cannot_run_there_asks_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a search that is alive, each pass would ask for nodes that leave it waiting."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yml").write_text(SITE)
+    asked = (Wanted(1, "5", site="mine"), Policy(9, 1, 4, 1), None, ScriptSettings(["true"], [], {}))
+    large, slow = Resources(cores=4), {"time_limit_seconds": 301.0}
+    with fresh_database("sqlite", tmp_path) as url:
+        engine = queue.open_database(url)
+        with queue.transaction(engine) as connection:
+            alive = stock.campaign(connection, problem={"resources": asdict(Resources())})
+            assert queue.take_search(
+                connection, alive.id, "me", stale_after_seconds=600.0, is_gone=lambda _: False
+            )
+            wide = stock.campaign(connection, name="wide", problem={"resources": asdict(large)})
+            queue.enqueue(connection, wide.id, [stock.new(one, large) for one in range(5)])
+            long = stock.campaign(connection, name="long", problem=slow)
+            queue.enqueue(connection, long.id, [stock.new(one, **slow) for one in range(5)])
+        words, _ = one_pass(engine, *asked, retry=False)
+        assert words.startswith("nothing submitted: 10 evaluations wait, and none can run on 4 nodes in 5 ")
+        with queue.transaction(engine) as connection:
+            stock.evaluations(connection, alive.id, 2)
+        words, _ = one_pass(engine, *asked, retry=False)
+        assert words.startswith("allocation 1 of 2 nodes submitted: 2 evaluations wait,")
+        engine.dispose()
 
 
 def test_a_pass_stops_after_launchers_that_ran_nothing(

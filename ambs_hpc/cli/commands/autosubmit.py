@@ -6,6 +6,7 @@ import fcntl
 import time as clock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,7 @@ from ambs_hpc.cli.shared.terminal import echo
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ambs_hpc.sites import Policy, ScriptSettings
+    from ambs_hpc.sites import Decision, Policy, ScriptSettings
 
 LOCK, NOTHING = "autosubmit.lock", "nothing submitted: "
 TELLING_SECONDS = 45.0  # at the end of a pass; a command of `notify` may take 30
@@ -112,31 +113,43 @@ def one_pass(
     Raises:
         AmbsError: the request is wrong, or the scheduler refused it.
     """
-    from dataclasses import replace
-
-    from ambs_hpc import queue
     from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, tell_left_out
-    from ambs_hpc.cli.shared.options import named_campaign
     from ambs_hpc.errors import UsageError
     from ambs_hpc.identity import user_name
-    from ambs_hpc.sites import IDLE_SHARE, check_request, decide, submit_allocation
+    from ambs_hpc.sites import check_request, ready_that_fit, submit_allocation
 
     backlog = backlog_of(engine, campaign)
+    profile, request = request_of(replace(wanted, nodes=policy.max_nodes))
+    ready = ready_that_fit(profile, request, backlog)
+    decision = _decision(engine, campaign, policy, ready, retry=retry)
+    fits = ready > 0 or not backlog.ready or decision.gave_up
+    if decision.nodes or not fits:
+        request = replace(request, nodes=decision.nodes or policy.max_nodes)
+        report = check_request(profile, request, backlog)
+        if report.problems:
+            raise UsageError(" ".join(report.problems))
+    if not fits:
+        where = f"on {request.nodes} nodes in {request.minutes} minutes"
+        return f"{NOTHING}{backlog.ready} evaluations wait, and none can run {where}: see `ambs check`", False
+    if not decision.nodes:
+        return f"{NOTHING}{decision.reason}", decision.gave_up
+    tell_left_out(engine, profile)
+    made = submit_allocation(engine, profile, request, settings, user_name())
+    return f"allocation {made.id} of {decision.nodes} nodes submitted: {decision.reason}", False
+
+
+def _decision(engine: Engine, campaign: str | None, policy: Policy, ready: int, *, retry: bool) -> Decision:
+    """What follows from the allocations that the database remembers."""
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.options import named_campaign
+    from ambs_hpc.sites import IDLE_SHARE, decide
+
     with queue.reading(engine) as connection:
         only = named_campaign(connection, campaign)
         served = None if only is None else [only.id]
         fruitless = queue.fruitless_allocations(connection, served, IDLE_SHARE)
         known = queue.list_allocations(connection, limit=100)
-    decision = decide(policy, backlog.ready, known, fruitless=fruitless, retry=retry)
-    if not decision.nodes:
-        return f"{NOTHING}{decision.reason}", decision.gave_up
-    profile, request = request_of(replace(wanted, nodes=decision.nodes))
-    report = check_request(profile, request, backlog)
-    if report.problems:
-        raise UsageError(" ".join(report.problems))
-    tell_left_out(engine, profile)
-    made = submit_allocation(engine, profile, request, settings, user_name())
-    return f"allocation {made.id} of {decision.nodes} nodes submitted: {decision.reason}", False
+    return decide(policy, ready, known, fruitless=fruitless, retry=retry)
 
 
 @contextmanager
