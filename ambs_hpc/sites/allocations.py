@@ -26,6 +26,7 @@ from ambs_hpc.queue import (
     note_submitted,
     reading,
     transaction,
+    usable,
 )
 from ambs_hpc.records import Allocation
 from ambs_hpc.schedulers import (
@@ -46,7 +47,7 @@ from ambs_hpc.sites.node_hours_limit import prepare_within_limit
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest
-from ambs_hpc.sites.vanished import END_ASKED, detail_of, how_it_vanished, is_young, may_appear
+from ambs_hpc.sites.vanished import END_ASKED, askable, detail_of, how_it_vanished, is_young, may_appear
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -235,7 +236,7 @@ def refresh(engine: Engine, user: str, now: float) -> Refreshed:
         now: seconds since 1970 UTC.
     """
     with reading(engine) as connection:
-        open_ones = list_allocations(connection, over=False)
+        open_ones = usable(list_allocations(connection, over=False), askable)
     commands, unheard = 0, []
     for name in sorted({one.scheduler for one in open_ones}):
         mine = [one for one in open_ones if one.scheduler == name]
@@ -251,10 +252,10 @@ def cancel_allocation(engine: Engine, number: int, user: str) -> str:
 
     Raises:
         NotFound: there is no allocation of that number.
-        AmbsError: the allocation was never submitted, or the scheduler could not be asked.
+        AmbsError: the allocation was never submitted, its row is of no use, or nobody could be asked.
     """
     with reading(engine) as connection:
-        one = get_allocation(connection, number)
+        one = askable(get_allocation(connection, number))
     if one.scheduler_id is None and one.state == PREPARED:  # the answer to its submission was lost
         unheard = _look_for(engine, _scheduler(one.scheduler, user, _folder(one)), one, one.created_at)
         if unheard:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ambs_hpc.errors import AmbsError
+from ambs_hpc.errors import AmbsError, RowUnusable
 from ambs_hpc.queue import REFUSED, VANISHED
 from ambs_hpc.records import Allocation
 from ambs_hpc.schedulers import AllocationState, AllocationStatus, registered
 from ambs_hpc.schedulers.last_words import last_words
+from ambs_hpc.schedulers.registry import REGISTRY
 from ambs_hpc.sites.profile import Queue
 from ambs_hpc.sites.site_file import load_site
 
@@ -18,6 +19,21 @@ GONE = "the scheduler does not know it any more"
 NO_LAUNCHER = "no launcher started in it"
 APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
 READ_BYTES = 4000  # of what a script has printed
+
+
+def askable(one: Allocation) -> Allocation:
+    """The allocation itself, where its row says whom to ask about it, and how to find it again.
+
+    Raises:
+        RowUnusable: the row is of somebody's hand, or of a version that knows more schedulers.
+    """
+    missing = [name for name in ("folder", "minutes", "name") if name not in one.request]
+    if missing:
+        wanted = "what was submitted, with folder, minutes and name"
+        raise RowUnusable("allocation", one.id, "request", dict(one.request), wanted)
+    if one.scheduler not in REGISTRY:
+        raise RowUnusable("allocation", one.id, "scheduler", one.scheduler, ", ".join(REGISTRY))
+    return one
 
 
 def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
