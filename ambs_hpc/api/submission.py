@@ -178,7 +178,7 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
     from ambs_hpc.api.choices import named_campaign
     from ambs_hpc.launcher.recovery import recover_and_sweep
     from ambs_hpc.records import Resources
-    from ambs_hpc.sites import Backlog
+    from ambs_hpc.sites import Backlog, WaitingPart
     from ambs_hpc.states import State
 
     recover_and_sweep(engine, STALE_AFTER_SECONDS)
@@ -189,12 +189,15 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
         alive = [queue.is_search_alive(connection, one.id, STALE_AFTER_SECONDS) for one in chosen]
     waiting = [one for one, number in zip(chosen, ready, strict=True) if number]
     limits = [one.definition.problem.get("time_limit_seconds") for one in waiting]
-    known = [float(str(limit)) for limit in limits if limit is not None]
+    seconds = [None if limit is None else float(str(limit)) for limit in limits]
+    known = [limit for limit in seconds if limit is not None]
     shortest = min(known) if known and len(known) == len(limits) else None
     resources = [one.definition.problem.get("resources") for one in waiting]
-    shapes = dict.fromkeys(Resources(**one) for one in resources if isinstance(one, dict))
+    shapes = [Resources(**one) if isinstance(one, dict) else None for one in resources]
     others = any(lives and not number for lives, number in zip(alive, ready, strict=True))
-    return Backlog(sum(ready), any(alive), shortest, tuple(shapes), others)
+    parts = tuple(map(WaitingPart, filter(None, ready), shapes, seconds))
+    told = tuple(dict.fromkeys(filter(None, shapes)))
+    return Backlog(sum(ready), any(alive), shortest, told, others, parts)
 
 
 def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:

@@ -37,8 +37,8 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Launcher, Outcome
-from ambs_hpc.schedulers import Backoff
-from ambs_hpc.sites.allocations import refresh
+from ambs_hpc.schedulers import Backoff, CouldNotAsk
+from ambs_hpc.sites.allocations import Refreshed, refresh
 from ambs_hpc.timing import STALE_AFTER_SECONDS, hand_started_silence_seconds
 
 if TYPE_CHECKING:
@@ -216,6 +216,11 @@ class SchedulerWatch:
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, schedulers are asked later: %s", error)
             return
+        except (
+            Exception
+        ) as error:  # a thread's border: without an answer the next question would follow at once
+            logger.exception("answers of schedulers not understood")
+            refreshed = Refreshed(0, (CouldNotAsk("schedulers", f"not understood: {error}"),))
         self.backoff = refreshed.noted(self.backoff, now)
 
 

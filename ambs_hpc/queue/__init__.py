@@ -9,6 +9,7 @@ from ambs_hpc.queue.reads.allocations import (
     REFUSED,
     UNSENT,
     VANISHED,
+    fruitless_allocations,
     get_allocation,
     is_scheduler_id_taken,
     list_allocations,
@@ -57,7 +58,6 @@ from ambs_hpc.queue.reads.launchers import (
 )
 from ambs_hpc.queue.reads.leases import Lease, ended_attempts, held
 from ambs_hpc.queue.reads.node_verdicts import (
-    MEMORY_SECONDS,
     MOST_FAILURES,
     NodeVerdict,
     StoredNodeEvent,
@@ -196,7 +196,6 @@ from ambs_hpc.queue.verbs.sweep import Evidence, Released, held_by_dead, sweep
 from ambs_hpc.queue.verbs.takeover import adopt
 
 __all__ = [
-    "MEMORY_SECONDS",
     "MOST_FAILURES",
     "NOTHING_SEEN",
     "NO_CHECKPOINT",
@@ -293,6 +292,7 @@ __all__ = [
     "forgive_node",
     "freed_space",
     "front",
+    "fruitless_allocations",
     "get_allocation",
     "get_campaign",
     "goals_of_stored",

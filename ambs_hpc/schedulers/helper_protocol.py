@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from ambs_hpc.errors import SubmissionRejected, SubmissionUnclear
@@ -19,12 +20,15 @@ from ambs_hpc.schedulers.values import (
 REFUSED = 2  # exit status: the request was refused
 UNSENT = 3  # exit status: nobody could be asked, so nothing was submitted
 UNKNOWN = "no such process of this machine"
+_ID = re.compile(r"^(\d+(?:\.\d+)?)$", re.MULTILINE)  # a batch job's; a process's with its start
+_STATUS = '{"scheduler_id": '
 
 
 def read_submission(name: str, completed: Completed) -> Submission | CouldNotAsk:
-    """The id, on one line."""
-    if completed.exit_code == 0 and completed.stdout.strip():
-        return Submission(completed.stdout.strip())
+    """The id, on one line; what a library prints beside it is passed over."""
+    found = _ID.findall(completed.stdout)
+    if completed.exit_code == 0 and found:
+        return Submission(found[-1])
     if completed.exit_code == REFUSED:
         raise SubmissionRejected(name, completed.words)
     if completed.exit_code == UNSENT:
@@ -36,7 +40,7 @@ def read_status(name: str, asked: Sequence[str], completed: Completed) -> Status
     """The statuses, one JSON object on each line; unknown ids are left out."""
     if completed.exit_code != 0:
         return CouldNotAsk(name, completed.words)
-    rows = [json.loads(line) for line in completed.stdout.splitlines()]
+    rows = [json.loads(line) for line in completed.stdout.splitlines() if line.startswith(_STATUS)]
     known = {
         row["scheduler_id"]: AllocationStatus(**{**row, "state": AllocationState(row["state"])})
         for row in rows
@@ -48,7 +52,7 @@ def read_find(name: str, completed: Completed) -> tuple[str, ...] | CouldNotAsk:
     """The ids, one on each line."""
     if completed.exit_code != 0:
         return CouldNotAsk(name, completed.words)
-    return tuple(completed.stdout.split())
+    return tuple(_ID.findall(completed.stdout))
 
 
 def read_cancel(name: str, asked: Sequence[str], completed: Completed) -> CancelAnswer | CouldNotAsk:

@@ -68,6 +68,8 @@ class RegisteredScheduler:
         create: the scheduler for a user and for the folder of the campaign's allocations.
         is_batch_system: it grants nodes of a machine that others use too.
         has_attributes: it takes directives as attributes, "key=value", which one option joins.
+        has_chunks: it is asked for chunks of nodes, of which a site file may say more.
+        counts_gpus: it can be asked for a number of GPUs of one node.
         records_in_folder: its records are in the folder, so each folder is asked about separately.
         in_site_files: a site file may name it.
         can_leave_out: a request may name nodes that it must not get.
@@ -84,6 +86,8 @@ class RegisteredScheduler:
     create: Callable[[str, Path], Scheduler]
     is_batch_system: bool = True
     has_attributes: bool = False
+    has_chunks: bool = False
+    counts_gpus: bool = False
     records_in_folder: bool = False
     in_site_files: bool = True
     can_leave_out: bool = False

@@ -207,7 +207,9 @@ def read_status(
 def _statuses(text: str) -> list[tuple[tuple[str, str], AllocationStatus]]:
     """Each row with the ids that it answers: its own, and its array's."""
     rows = [line.split("|", _FIELDS - 1) for line in text.splitlines() if line.count("|") >= 9]
-    return [((row[0], row[1]), _status(row + [""] * (_FIELDS - len(row)))) for row in rows]
+    return [
+        ((row[0], row[1]), _status(row + [""] * (_FIELDS - len(row)))) for row in rows if row[1].isdecimal()
+    ]
 
 
 def _status(row: Sequence[str]) -> AllocationStatus:
@@ -294,6 +296,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 REGISTERED = RegisteredScheduler(
     lambda user, _: Slurm(user),
+    counts_gpus=True,
     can_leave_out=True,
     can_wait=True,
     charges=charges,

@@ -12,7 +12,7 @@ from ambs_hpc.sites.allocations import (
     submit_batch,
     submit_chain,
 )
-from ambs_hpc.sites.autosubmit_policy import Decision, Policy, decide
+from ambs_hpc.sites.autosubmit_policy import IDLE_SHARE, Decision, Policy, decide
 from ambs_hpc.sites.campaign_folder import FolderSettings, read_folder, write_folder
 from ambs_hpc.sites.data_files import job_templates_folder, site_configs_folder
 from ambs_hpc.sites.launch_command import (
@@ -28,10 +28,20 @@ from ambs_hpc.sites.launch_families.ranks import Ranks
 from ambs_hpc.sites.notify_settings import Notify, is_only_ours, webhook_address, with_mail
 from ambs_hpc.sites.profile import Launch, NodeShape, Queue, Site, Tier, core_numbers
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
-from ambs_hpc.sites.request import AllocationRequest, Backlog, CheckReport, check_request, minutes_of
+from ambs_hpc.sites.request import (
+    AllocationRequest,
+    Backlog,
+    CheckReport,
+    WaitingPart,
+    check_request,
+    minutes_of,
+    ready_that_fit,
+    wrong_sizes,
+)
 from ambs_hpc.sites.site_file import check_site, load_site, refuse_unless_found_again, site_names, site_text
 
 __all__ = [
+    "IDLE_SHARE",
     "AllocationRequest",
     "Backlog",
     "BalsamBatch",
@@ -49,6 +59,7 @@ __all__ = [
     "ScriptSettings",
     "Site",
     "Tier",
+    "WaitingPart",
     "cancel_allocation",
     "check_request",
     "check_site",
@@ -67,6 +78,7 @@ __all__ = [
     "node_name",
     "processors_per_node",
     "read_folder",
+    "ready_that_fit",
     "refresh",
     "refuse_unless_found_again",
     "render_script",
@@ -81,4 +93,5 @@ __all__ = [
     "with_mail",
     "write_folder",
     "write_script",
+    "wrong_sizes",
 ]

@@ -26,6 +26,7 @@ from ambs_hpc.queue import (
     note_submitted,
     reading,
     transaction,
+    usable,
 )
 from ambs_hpc.records import Allocation
 from ambs_hpc.schedulers import (
@@ -46,15 +47,14 @@ from ambs_hpc.sites.node_hours_limit import prepare_within_limit
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.rendering import LaunchPlan, render_script, write_script
 from ambs_hpc.sites.request import AllocationRequest
-from ambs_hpc.sites.vanished import END_ASKED, how_it_vanished, why_no_launcher
+from ambs_hpc.sites.vanished import END_ASKED, askable, detail_of, how_it_vanished, is_young, may_appear
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 logger = logging.getLogger(__name__)
 
-APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
-MOST_DOUBTED = 10  # questions by name at a time: schedulers are shared
+MOST_DOUBTED = 10  # questions by name at a time, for schedulers are shared; the others are for the next
 NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")  # what can stand in a directive
 FOLDER = "ambs-allocations"  # in the campaign folder: scripts and what they print
 
@@ -236,7 +236,7 @@ def refresh(engine: Engine, user: str, now: float) -> Refreshed:
         now: seconds since 1970 UTC.
     """
     with reading(engine) as connection:
-        open_ones = list_allocations(connection, over=False)
+        open_ones = usable(list_allocations(connection, over=False), askable)
     commands, unheard = 0, []
     for name in sorted({one.scheduler for one in open_ones}):
         mine = [one for one in open_ones if one.scheduler == name]
@@ -252,10 +252,10 @@ def cancel_allocation(engine: Engine, number: int, user: str) -> str:
 
     Raises:
         NotFound: there is no allocation of that number.
-        AmbsError: the allocation was never submitted, or the scheduler could not be asked.
+        AmbsError: the allocation was never submitted, its row is of no use, or nobody could be asked.
     """
     with reading(engine) as connection:
-        one = get_allocation(connection, number)
+        one = askable(get_allocation(connection, number))
     if one.scheduler_id is None and one.state == PREPARED:  # the answer to its submission was lost
         unheard = _look_for(engine, _scheduler(one.scheduler, user, _folder(one)), one, one.created_at)
         if unheard:
@@ -303,7 +303,7 @@ def _refresh_one(
                 silent = ", ".join(sorted(answer.unanswered))
                 told = f"it gave no word about {silent}: look there if that stays so"
                 unheard.append(CouldNotAsk(its_scheduler.name, told))
-            asked, words = _look_again(engine, its_scheduler, [known[each] for each in answer.vanished])
+            asked, words = _look_again(engine, its_scheduler, [known[each] for each in answer.vanished], now)
             commands += asked
             unheard += words
     return commands, unheard
@@ -318,7 +318,7 @@ def _look_for(engine: Engine, its_scheduler: Scheduler, one: Allocation, now: fl
         # Without names equal ones look alike: what is stored already is another.
         if found is not None and not is_scheduler_id_taken(connection, one.scheduler, found.scheduler_id):
             note_submitted(connection, one.id, found.scheduler_id)
-        elif now - one.created_at > APPEARS_WITHIN_SECONDS:
+        elif not is_young(one, now):
             note_allocation_state(
                 connection, one.id, VANISHED, detail="never seen by the scheduler, or over before we looked"
             )
@@ -329,14 +329,11 @@ def _store(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer
     with transaction(engine) as connection:
         for scheduler_id, status in answer.known.items():
             one = known[scheduler_id]
-            words = " ".join(part for part in (status.own_state, status.comment) if part)
-            script = _script_file(_folder(one), one.id, one.scheduler)
-            reason = why_no_launcher(one, script) if status.state.is_over else ""
             note_allocation_state(
                 connection,
                 one.id,
                 status.state.value,
-                detail="; ".join(filter(None, (words, reason))),
+                detail=detail_of(one, status, _own_script(one)),
                 started_at=status.started_at,
                 ends_at=status.ends_at,
                 expected_start_at=status.expected_start_at,
@@ -344,14 +341,14 @@ def _store(engine: Engine, known: Mapping[str, Allocation], answer: StatusAnswer
 
 
 def _look_again(
-    engine: Engine, its_scheduler: Scheduler, vanished: Sequence[Allocation]
+    engine: Engine, its_scheduler: Scheduler, vanished: Sequence[Allocation], now: float
 ) -> tuple[int, list[CouldNotAsk]]:
     """Ask by name for what the scheduler says not to know: it is over only when its name is unknown too.
 
     Beside an id that has vanished, another of the same name may live: the client had submitted it twice.
     """
     unheard: list[CouldNotAsk] = []
-    doubted = vanished[:MOST_DOUBTED]  # the others keep their state until the next time
+    doubted = [one for one in vanished if not may_appear(one, _own_script(one), now)][:MOST_DOUBTED]
     for one in doubted:
         found = (
             None if one.scheduler == BALSAM else found_by_name(its_scheduler, _asked_for(one), living=True)
@@ -361,8 +358,7 @@ def _look_again(
             continue
         with transaction(engine) as connection:
             if found is None:
-                script = _script_file(_folder(one), one.id, one.scheduler)
-                state, detail = how_it_vanished(one, script)
+                state, detail = how_it_vanished(one, _own_script(one))
                 note_allocation_state(connection, one.id, state, detail=detail)
             elif found.scheduler_id != one.scheduler_id:
                 note_submitted(connection, one.id, found.scheduler_id)
@@ -375,8 +371,7 @@ def _submission(file: Path, name: str, request: AllocationRequest) -> SubmitRequ
 
 def _asked_for(one: Allocation) -> SubmitRequest:
     """The request of an allocation as far as it is needed to find it again."""
-    file = _script_file(_folder(one), one.id, one.scheduler)
-    return _submission(file, str(one.request["name"]), _minutes_only(one.request))
+    return _submission(_own_script(one), str(one.request["name"]), _minutes_only(one.request))
 
 
 def _minutes_only(asked: Mapping[str, object]) -> AllocationRequest:
@@ -385,6 +380,10 @@ def _minutes_only(asked: Mapping[str, object]) -> AllocationRequest:
 
 def _script_file(folder: Path, number: int, scheduler_name: str) -> Path:
     return folder / FOLDER / f"{number}.{registered(scheduler_name).script_suffix}"
+
+
+def _own_script(one: Allocation) -> Path:
+    return _script_file(_folder(one), one.id, one.scheduler)
 
 
 def _folder(one: Allocation) -> Path:

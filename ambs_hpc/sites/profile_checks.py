@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from ambs_hpc.errors import nearest
 from ambs_hpc.problem.containers.container import container_errors
 from ambs_hpc.problem.containers.registry import PROGRAM_NAMES
+from ambs_hpc.schedulers import registered
 from ambs_hpc.sites.profile import NodeShape, Queue, Site, core_numbers
-from ambs_hpc.sites.script_safety import wrong_directive, wrong_environment
+from ambs_hpc.sites.script_safety import wrong_directive, wrong_environment, wrong_name
 
 
 def profile_errors(site: Site) -> Iterator[tuple[str, str]]:
@@ -57,6 +58,7 @@ def _recognition_errors(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def _script_errors(site: Site) -> Iterator[tuple[str, str]]:
+    yield from _unasked_errors(site)
     lists = {"directives": site.directives}
     lists.update({f"queues.{name}.directives": queue.directives for name, queue in site.queues.items()})
     for path, directives in lists.items():
@@ -67,6 +69,26 @@ def _script_errors(site: Site) -> Iterator[tuple[str, str]]:
         yield f"environment.{variable}", words
     if site.gpu_variable in site.environment:
         yield f"environment.{site.gpu_variable}", "each evaluation gets its own; leave it out"
+
+
+def _unasked_errors(site: Site) -> Iterator[tuple[str, str]]:
+    """Words that the script would not contain, or that would break it."""
+    kind = registered(site.scheduler)
+    if site.select and not kind.has_chunks:
+        yield "select", f"{site.scheduler} has no chunks: write options of the submit command as `directives`"
+    if re.search(r"[\s#]", site.select):
+        yield "select", f"{site.select!r}: write the words with colons between them, and no blanks or remarks"
+    for name, queue in site.queues.items():
+        if queue.unit == "gpu" and not kind.counts_gpus:
+            yield f"queues.{name}.unit", f"'gpu': {site.scheduler} would be asked for as many whole nodes"
+        elif queue.unit == "gpu" and "--exclusive" in site.directives:
+            advice = "give --exclusive, which asks for whole nodes, to the `directives` of the other queues"
+            yield f"queues.{name}.unit", f"'gpu': {advice}"
+    named = {"default_queue": site.default_queue}
+    named.update({f"filesystems[{index}]": one for index, one in enumerate(site.filesystems)})
+    for path, text in named.items():
+        if words := wrong_name(path.partition("[")[0], text):
+            yield path, words
 
 
 def _node_errors(node: NodeShape) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ambs_hpc.sites.data_files import job_templates_folder
 from ambs_hpc.sites.profile import Site
 from ambs_hpc.sites.request import AllocationRequest
 from ambs_hpc.sites.script_safety import (
+    LEADING_VARIABLE,
     holds_secret,
     wrong_directive,
     wrong_environment,
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 SCRIPT_MODE = 0o700
 # By these a script tells its launcher where it came from: what a site file names runs with the user's rights.
 SITE_VARIABLE, FOLDER_VARIABLE = "AMBS_SITE", "AMBS_FOLDER"
-# A leading variable is expanded where the script runs; everything else is quoted.
-LEADING_VARIABLE = re.compile(r"\$[\w{][\w./,+@=:~${}-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +145,7 @@ def _words(site: Site, request: AllocationRequest, plan: LaunchPlan) -> dict[str
         "cores": site.node.cores,
         "script_host": site.script_host,
         "left_out": ",".join(request.left_out),
+        "processors_of_gpu": 0 if site.node.found else site.node.job_processors // max(1, site.node.gpus),
         "by_gpu": queue is not None and queue.unit == "gpu",
         "directives": [] if has_attributes else [*site.directives, *of_queue],
         "queue_is_named": not of_queue,

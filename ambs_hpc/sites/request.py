@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ambs_hpc.errors import UsageError, nearest
 from ambs_hpc.records import Resources
+from ambs_hpc.records.stored_ranges import LONGEST_MINUTES, MOST_NODES
 from ambs_hpc.schedulers import registered
 from ambs_hpc.sites.node_fit import misfit, node_warnings
 from ambs_hpc.sites.profile import Queue, Site
 from ambs_hpc.sites.script_safety import ATTRIBUTE, wrong_name, wrong_path
 
-# More is a slip, also where a profile knows no limit: no machine has it, and columns would not hold it.
-MOST_NODES, LONGEST_MINUTES, MOST_CHAINED = 1_000_000, 366 * 24 * 60, 1000
+MOST_CHAINED = 1000
 
 HIGH_CHARGE_FACTOR = 2.0  # from here on a warning names the factor
 
@@ -52,6 +52,20 @@ class AllocationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingPart:
+    """The evaluations of one campaign that wait.
+
+    Args:
+        shape: what each occupies; None where that is not stored.
+        limit_seconds: the time limit of each; None for none.
+    """
+
+    number: int
+    shape: Resources | None
+    limit_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """The work that an allocation would find.
 
@@ -62,6 +76,7 @@ class Backlog:
         shapes: what one evaluation of each campaign with evaluations that wait occupies.
         others_come: whether a new search, or a live one of another campaign, will add evaluations that these
             shapes do not describe.
+        parts: those that wait, by campaign.
     """
 
     ready: int
@@ -69,6 +84,7 @@ class Backlog:
     shortest_limit_seconds: float | None = None
     shapes: tuple[Resources, ...] = ()
     others_come: bool = False
+    parts: tuple[WaitingPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +153,17 @@ def check_request(
     return CheckReport(tuple(problems), tuple(warnings), name, charged, cheapest_queue(site, request))
 
 
+def ready_that_fit(site: Site, request: AllocationRequest, backlog: Backlog) -> int:
+    """The number of evaluations that wait and could run to their time limits in such an allocation."""
+    queue = site.queues.get(request.queue or site.default_queue)
+    return sum(
+        one.number
+        for one in backlog.parts
+        if (one.limit_seconds is None or one.limit_seconds <= 60 * request.minutes)
+        and (one.shape is None or misfit(site, request.nodes, queue, one.shape) is None)
+    )
+
+
 def cheapest_queue(site: Site, request: AllocationRequest) -> str | None:
     """The queue that accepts the request and charges least; open queues without preemption come first.
 
@@ -166,8 +193,8 @@ def _takes(queue: Queue, request: AllocationRequest) -> bool:
     return queue.min_minutes <= request.minutes <= longest
 
 
-def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
-    """Errors in the request itself: what is missing, or cannot stand in a script."""
+def wrong_sizes(request: AllocationRequest) -> Iterator[str]:
+    """Numbers that no machine accepts."""
     for name, number, unit, most in (
         ("nodes", request.nodes, "", MOST_NODES),
         ("walltime", request.minutes, " minutes", LONGEST_MINUTES),
@@ -175,6 +202,11 @@ def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
     ):
         if not 1 <= number <= most:
             yield f"{name} {number}{unit}: give a whole number from 1 to {most}."
+
+
+def _form(site: Site, request: AllocationRequest) -> Iterator[str]:
+    """Errors in the request itself: what is missing, or cannot stand in a script."""
+    yield from wrong_sizes(request)
     if site.project_required and not request.project:
         yield f"project: {site.name} refuses requests without one. Give -A PROJECT, or `project` in ambs.yml."
     words = [

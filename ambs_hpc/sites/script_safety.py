@@ -14,7 +14,11 @@ from ambs_hpc.schedulers import registered
 NAME = re.compile(r"[\w.,+@-]+\Z")  # of a project, queue or file system; Slurm accepts lists of partitions
 PATH = re.compile(r"[\w./,+@=~-]+\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# A leading variable is expanded where the script runs; everything else is quoted.
+LEADING_VARIABLE = re.compile(r"\$[\w{][\w./,+@=:~${}-]*\Z")
+PATH_BEHIND = re.compile(r":(\$\{?[A-Za-z_]\w*\}?)")  # as in /opt/bin:$PATH
 ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=[^=\s:#]+)?\Z")  # key=value, or key
+CLUSTERS = re.compile(r"(-M|--clusters?)([\s=\w]|\Z)")  # of Slurm
 ARRAY = re.compile(r"(-J|-a|--array)([\s=\d]|\Z)")
 ARRAY_OF_LSF = re.compile(r"-J([\s=\d]|\Z)")  # its -a names a program that looks at the submission
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)\Z", re.IGNORECASE)
@@ -51,6 +55,11 @@ def wrong_directive(scheduler: str, text: str) -> str | None:
         return f"{text!r}: no remark may follow a directive"
     if (ARRAY_OF_LSF if scheduler == "lsf" else ARRAY).match(text):
         return f"{text!r}: an allocation is never an array; `ambs submit --chain K` asks for several"
+    if scheduler == "slurm" and CLUSTERS.match(text):
+        return (
+            f"{text!r}: squeue and scancel would ask another cluster, and not find it. Set SLURM_CLUSTERS "
+            "wherever you call `ambs`, which all of Slurm's commands obey"
+        )
     return None
 
 
@@ -61,6 +70,12 @@ def wrong_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str
             yield name, f"{name!r}: a variable has letters, digits and underscores"
         elif SECRET_VARIABLE.search(name) or SECRET_URL.search(value):
             yield name, f"{name}: no secret may stand in a script. Keep it in a file that only you can read"
+        elif not LEADING_VARIABLE.match(value) and (found := PATH_BEHIND.search(value)):
+            yield (
+                name,
+                f"{value!r}: only a variable at the beginning is expanded, {found[1]} would stay as it is. "
+                f'Write a line of `preamble`: export {name}="{value}"',
+            )
 
 
 def holds_secret(lines: Sequence[str]) -> str | None:

@@ -1,14 +1,15 @@
-"""What it means that a scheduler has forgotten an allocation: it is over, or it was never to run."""
+"""What schedulers do not say of an allocation: why one that they forgot is over, or ran no launcher."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ambs_hpc.errors import AmbsError
+from ambs_hpc.errors import AmbsError, RowUnusable
 from ambs_hpc.queue import REFUSED, VANISHED
 from ambs_hpc.records import Allocation
-from ambs_hpc.schedulers import AllocationState, registered
+from ambs_hpc.schedulers import AllocationState, AllocationStatus, registered
 from ambs_hpc.schedulers.last_words import last_words
+from ambs_hpc.schedulers.registry import REGISTRY
 from ambs_hpc.sites.profile import Queue
 from ambs_hpc.sites.site_file import load_site
 
@@ -16,7 +17,23 @@ END_ASKED = "its end was asked for"
 CANCELLED = "cancelled"
 GONE = "the scheduler does not know it any more"
 NO_LAUNCHER = "no launcher started in it"
+APPEARS_WITHIN_SECONDS = 300.0  # a scheduler may take a while to show what it took
 READ_BYTES = 4000  # of what a script has printed
+
+
+def askable(one: Allocation) -> Allocation:
+    """The allocation itself, where its row says whom to ask about it, and how to find it again.
+
+    Raises:
+        RowUnusable: the row is of somebody's hand, or of a version that knows more schedulers.
+    """
+    missing = [name for name in ("folder", "minutes", "name") if name not in one.request]
+    if missing:
+        wanted = "what was submitted, with folder, minutes and name"
+        raise RowUnusable("allocation", one.id, "request", dict(one.request), wanted)
+    if one.scheduler not in REGISTRY:
+        raise RowUnusable("allocation", one.id, "scheduler", one.scheduler, ", ".join(REGISTRY))
+    return one
 
 
 def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
@@ -30,17 +47,59 @@ def how_it_vanished(one: Allocation, script: Path) -> tuple[str, str]:
         one: as it is stored.
         script: the file that was submitted.
     """
-    if one.detail == END_ASKED:
+    if one.detail.startswith(END_ASKED):
         return AllocationState.ENDED.value, f"{CANCELLED}; {GONE}"
     command = registered(one.scheduler).routed_limits
-    was_shown = one.state != "QUEUED" or one.detail != ""
-    has_begun = any(script.with_suffix(suffix).exists() for suffix in (".output", ".error"))
-    if not command or was_shown or has_begun or one.launchers:
+    if not command or _was_seen(one, script):
         return VANISHED, "; ".join(filter(None, (GONE, why_no_launcher(one, script))))
     return REFUSED, (
         "gone before the scheduler ever showed it, and its script never began: so ends a request that no "
         f"queue behind a routing queue accepts. It asked {_asked_and_limits(one, command)}"
     )
+
+
+def detail_of(one: Allocation, status: AllocationStatus, script: Path) -> str:
+    """What is stored of a status in words: the scheduler's, and what it may not tell.
+
+    Some schedulers do not say of one that is over that somebody has cancelled it, so ours is kept until then.
+
+    Args:
+        one: as it is stored.
+        script: the file that was submitted.
+    """
+    said = " ".join(filter(None, (status.own_state, status.comment)))
+    asked = one.detail.startswith(END_ASKED)
+    if not status.state.is_over:
+        return f"{END_ASKED}; {said}" if asked else said
+    is_told = said.lower().startswith(CANCELLED)
+    return "; ".join(
+        filter(None, (CANCELLED if asked and not is_told else "", said, why_no_launcher(one, script)))
+    )
+
+
+def may_appear(one: Allocation, script: Path, now: float) -> bool:
+    """Whether its scheduler, which does not know it, has perhaps only not shown it yet.
+
+    LSF answers questions from a copy of its state, which may be minutes old, as do commands by which some
+    centres replace those of their scheduler. A request that a routing queue has forgotten never appears.
+
+    Args:
+        one: as it is stored.
+        script: the file that was submitted.
+        now: seconds since 1970 UTC.
+    """
+    return is_young(one, now) and not registered(one.scheduler).routed_limits and not _was_seen(one, script)
+
+
+def is_young(one: Allocation, now: float) -> bool:
+    """Whether it was submitted so lately that it may still appear."""
+    return now - one.created_at <= APPEARS_WITHIN_SECONDS
+
+
+def _was_seen(one: Allocation, script: Path) -> bool:
+    """Whether its scheduler has ever shown it, or something of it has begun, or its end was asked for."""
+    has_begun = any(script.with_suffix(suffix).exists() for suffix in (".output", ".error"))
+    return one.state != "QUEUED" or one.detail != "" or has_begun or one.launchers > 0
 
 
 def why_no_launcher(one: Allocation, script: Path) -> str:

@@ -114,6 +114,21 @@ def test_schedulers_are_asked_beside_the_loop_and_politely(scene: Scene) -> None
     assert scene.state() is State.RUNNING
 
 
+def test_an_answer_that_nobody_understands_is_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the scheduler is asked again at once, a hundred times a minute, by every launcher."""
+
+    def refresh(*_: object) -> object:
+        raise ValueError("Cobalt's ids are numbers")
+
+    monkeypatch.setattr(recovery, "refresh", refresh)
+    watch = SchedulerWatch(scene.engine, STALE_AFTER_SECONDS)
+    scene.clock.sleep(HOUR)
+    for now in (10.0, 20.0):
+        watch.look(now)
+        watch.join()
+    assert (watch.backoff.asked_at, watch.backoff.failures) == (10.0, 1)
+
+
 @pytest.mark.parametrize("is_its_own", [True, False], ids=["its own", "of an earlier timeline"])
 def test_result_on_disk_counts(scene: Scene, *, is_its_own: bool) -> None:
     """The attempt ended, and its launcher died before it could say so.

@@ -35,7 +35,7 @@ IGNORES_TERM = (
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Local]:
     yield Local(tmp_path / "local")
-    for path in (tmp_path / "local").glob("*.json"):
+    for path in (tmp_path / "local").glob("*.*.json"):
         record = json.loads(path.read_text())
         if record["script_pid"] and start_time(record["script_pid"]) == record["script_ticks"]:
             os.killpg(record["script_pid"], signal.SIGKILL)
@@ -146,6 +146,14 @@ def test_a_record_that_cannot_be_read_is_no_ending(local: Local) -> None:
     answer = ask(local.status(["7.7"]))
     broken.unlink()
     assert isinstance(answer, CouldNotAsk)
+
+
+def test_what_is_submitted_to_balsam_is_no_record(local: Local, tmp_path: Path) -> None:
+    """It lies in the same folder; a lost answer could then never be looked for."""
+    local.folder.mkdir()
+    (local.folder / "5.json").write_text('{"site": "here", "nodes": 1}')
+    request = SubmitRequest(tmp_path / "s.sh", "ambs-1", tmp_path, 60)
+    assert ask(local.find(request)) == ()
 
 
 def test_an_id_names_no_file_outside_of_the_folder(local: Local, tmp_path: Path) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from ambs_hpc.errors import SubmissionRejected, SubmissionUnclear, UsageError
-from ambs_hpc.queue import list_allocations, open_database, reading
+from ambs_hpc.errors import RowUnusable, SubmissionRejected, SubmissionUnclear, UsageError
+from ambs_hpc.queue import (
+    forget_left_out,
+    list_allocations,
+    note_submitted,
+    open_database,
+    prepare_allocation,
+    reading,
+    transaction,
+)
 from ambs_hpc.schedulers import Submission, SubmitRequest
 from ambs_hpc.sites import (
     AllocationRequest,
     ScriptSettings,
     allocations,
+    cancel_allocation,
     check_request,
     load_site,
+    refresh,
     submit_allocation,
     submit_chain,
 )
@@ -81,6 +92,40 @@ def test_nothing_is_stored_when_no_script_can_be_written(tmp_path: Path) -> None
         with reading(engine) as connection:
             assert list_allocations(connection) == []
         engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "request_", "told"),
+    [
+        ("slurm", {"nodes": 1}, "request is {'nodes': 1}. Accepted: what was submitted"),
+        ("slurm", {"folder": "/c", "name": "ambs-1", "minutes": "five"}, "request is {'folder': '/c'"),
+        (
+            "sge",
+            {"folder": "/c", "name": "ambs-1", "minutes": 5},
+            "scheduler is sge. Accepted: balsam, cobalt",
+        ),
+    ],
+)
+def test_a_row_that_names_nobody_to_ask_hides_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, scheduler: str, request_: dict[str, object], told: str
+) -> None:
+    """Else one row of somebody's hand ends `ambs allocations` and every pass of autosubmit."""
+    forget_left_out()
+    with fresh_database("sqlite", tmp_path) as url:
+        engine = open_database(url)
+        with transaction(engine) as connection:
+            odd = prepare_allocation(connection, "s", scheduler, request_)
+            note_submitted(connection, odd, "7")
+            known = {"folder": str(tmp_path), "name": "ambs-2", "minutes": 5}
+            number = prepare_allocation(connection, "local", "local", known)
+            note_submitted(connection, number, "7.7")
+        assert refresh(engine, "me", time.time() + 1000.0).unheard == ()
+        with reading(engine) as connection:
+            assert [one.state for one in list_allocations(connection)] == ["VANISHED", "QUEUED"]
+        with pytest.raises(RowUnusable, match="allocation 1 in the database"):
+            cancel_allocation(engine, odd, "me")
+        engine.dispose()
+    assert told in caplog.text
 
 
 def test_a_node_that_is_gone_keeps_no_allocation_from_being_submitted(

@@ -10,12 +10,16 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ambs_hpc.errors import NotFound, UsageError
 from ambs_hpc.sites import (
     AllocationRequest,
     LaunchPlan,
+    NodeShape,
+    Queue,
+    Tier,
     check_request,
     load_site,
     render_script,
@@ -84,6 +88,22 @@ def test_users_attributes_join_the_sites_in_one_option() -> None:
     ]
 
 
+def test_a_number_of_gpus_is_no_number_of_nodes() -> None:
+    """Four whole nodes would be charged, or refused where nodes are shared; one processor is too few."""
+    shared = Queue([Tier(1, 4, 60)], unit="gpu")
+    node = NodeShape(cores=64, threads_per_core=2, reserved_cores="0-3", gpus=4)
+    site = msgspec.structs.replace(load_site("slurm"), queues={"shared": shared}, directives=[], node=node)
+    request = AllocationRequest(4, 60, Path("/c"), queue="shared")
+    asked = [line for line in render_script(site, request, PLAN).splitlines() if line.startswith("#SBATCH")]
+    assert asked[:5] == [
+        "#SBATCH --nodes=1",
+        "#SBATCH --gpus=4",
+        "#SBATCH --cpus-per-gpu=30",
+        "#SBATCH --time=60",
+        "#SBATCH --partition=shared",
+    ]
+
+
 UNWRITABLE = {
     "stray word": ({"project": "my project"}, {}, "give a name"),
     "second directive": ({"queue": "a\n#SBATCH --uid=0"}, {}, "give a name"),
@@ -92,6 +112,11 @@ UNWRITABLE = {
     "variable": ({}, {"environment": {"A-B": "1"}}, "letters, digits"),
     "secret variable": ({}, {"environment": {"PGPASSWORD": "hidden"}}, "no secret"),
     "secret in a variable": ({}, {"environment": {"DB": "postgresql://me:hidden@host/db"}}, "no secret"),
+    "path before a variable": (
+        {},
+        {"environment": {"PATH": "/opt/bin:$PATH"}},
+        'export PATH="/opt/bin:$PATH"',
+    ),
     "secret argument": ({}, {"arguments": ["ambs", "--db", "postgresql://me:hidden@host/db"]}, "://...@host"),
     "secret in the preamble": ({}, {"preamble": ["export P=http://me:hidden@proxy"]}, "://...@proxy"),
 }
@@ -112,6 +137,7 @@ def test_values_stay_values_in_the_shell() -> None:
     """A leading variable is filled in on the node; nothing else of a value is read by the shell."""
     values = {
         "A": "$USER/x",
+        "E": "$USER:/x:$USER",
         "B": "two; words",
         "C": '$USER"; echo no; "',
         "D": "$(echo no)",
@@ -122,7 +148,7 @@ def test_values_stay_values_in_the_shell() -> None:
     shown = subprocess.run(
         ["bash"], input=text, text=True, check=True, capture_output=True, env={"USER": "me"}
     ).stdout.splitlines()
-    assert {"A=me/x", "B=two; words", 'C=$USER"; echo no; "', "D=$(echo no)"} <= set(shown)
+    assert {"A=me/x", "E=me:/x:me", "B=two; words", 'C=$USER"; echo no; "', "D=$(echo no)"} <= set(shown)
 
 
 def test_own_template_is_strict(tmp_path: Path) -> None:

@@ -107,6 +107,16 @@ WRONG = {
     "extends: polaris\nqueues:\n  debug:\n    charged_nodes: 9\n": (4, "charged_nodes", "ends at 2"),
     "extends: polaris\nqueues:\n  debug:\n    sizes: [1, 5]\n": (4, "sizes[1]", "5: no tier takes it"),
     "extends: polaris\nqueues:\n  debug:\n    unit: core\n": (4, "debug.unit", "Accepted: node, gpu"),
+    "extends: slurm\nselect: ncpus=4\n": (2, "select", "slurm has no chunks"),
+    "extends: polaris\nselect: 'ncpus=4 # all'\n": (2, "select", "no blanks or remarks"),
+    "extends: slurm\ndefault_queue: my queue\n": (2, "default_queue", "without blanks"),
+    "extends: polaris\nfilesystems: [home, 'a b']\n": (2, "filesystems[1]", "without blanks"),
+    "extends: summit\nqueues:\n  batch:\n    unit: gpu\n": (
+        4, "queues.batch.unit", "lsf would be asked for as many whole nodes",
+    ),
+    "extends: frontera\ndirectives: [--exclusive]\nqueues:\n  normal:\n    unit: gpu\n": (
+        5, "queues.normal.unit", "to the `directives` of the other queues",
+    ),
     "extends: polaris\nlaunch: {family: qrun}\n": (2, "launch.family", "seen: 'qrun'"),
     "extends: polaris\nnode:\n  gpus: 1\n  gpu_cores: ['7-0']\n": (4, "node.gpu_cores", "numbers and ranges"),
     "extends: frontier\nnode:\n  gpus: 1\n  gpu_cores: ['0-7']\n": (4, "node.gpu_cores", "core 0 is res"),
@@ -116,6 +126,11 @@ WRONG = {
     "extends: frontier\ndirectives: [mem]\n": (2, "directives[0]", "one option"),
     "extends: theta\ndirectives: ['a=b=c']\n": (2, "directives[0]", "key=value"),
     "extends: polaris\nenvironment:\n  A-B: x\n": (3, "environment.A-B", "letters, digits"),
+    "extends: polaris\nenvironment:\n  PATH: /opt/bin:$PATH\n": (
+        3, "environment.PATH", 'Write a line of `preamble`: export PATH="/opt/bin:$PATH"',
+    ),
+    "extends: frontier\ndirectives: [--clusters=wice]\n": (2, "directives[0]", "Set SLURM_CLUSTERS"),
+    "extends: frontier\ndirectives: ['-M wice']\n": (2, "directives[0]", "Set SLURM_CLUSTERS"),
     "extends: polaris\nenvironment:\n  A: 3\n": (3, "environment.A", "Expected `str`"),
     "extends: polaris\nenvironment:\n  MY_TOKEN: x\n": (3, "environment.MY_TOKEN", "no secret"),
     "extends: polaris\nenvironment:\n  CUDA_VISIBLE_DEVICES: '0'\n": (3, "CUDA_VISIBLE", "gets its own"),

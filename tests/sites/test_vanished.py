@@ -17,10 +17,25 @@ from ambs_hpc.queue import (
     transaction,
 )
 from ambs_hpc.records import Allocation
-from ambs_hpc.schedulers import CouldNotAsk, SchedulerCommand, StatusAnswer
+from ambs_hpc.schedulers import (
+    AllocationState,
+    AllocationStatus,
+    CouldNotAsk,
+    SchedulerCommand,
+    StatusAnswer,
+)
+from ambs_hpc.schedulers.lsf import Lsf
 from ambs_hpc.schedulers.pbs.scheduler import Pbs
 from ambs_hpc.sites import load_site, refresh
-from ambs_hpc.sites.vanished import END_ASKED, GONE, how_it_vanished, limits_in_words, why_no_launcher
+from ambs_hpc.sites.vanished import (
+    APPEARS_WITHIN_SECONDS,
+    END_ASKED,
+    GONE,
+    detail_of,
+    how_it_vanished,
+    limits_in_words,
+    why_no_launcher,
+)
 from tests.databases import fresh_database
 from tests.schedulers.fakes import FakeScheduler
 
@@ -63,6 +78,19 @@ def test_what_was_cancelled_was_not_refused(tmp_path: Path) -> None:
     """A server without history has forgotten it, before anybody asked for its state."""
     one = replace(gone(tmp_path), detail=END_ASKED)
     assert how_it_vanished(one, tmp_path / "1.sh") == ("ENDED", f"cancelled; {GONE}")
+
+
+def test_that_it_was_cancelled_is_remembered(tmp_path: Path) -> None:
+    """PBS and LSF do not say so of one that is over; three of them would look like failures in a row."""
+    one, script = replace(gone(tmp_path), detail=END_ASKED), tmp_path / "1.sh"
+    ending = AllocationStatus("14.pbs", AllocationState.ENDING, "R")
+    one = replace(one, state="ENDING", detail=detail_of(one, ending, script))
+    assert one.detail == f"{END_ASKED}; R"
+    over = AllocationStatus("14.pbs", AllocationState.ENDED, "F", comment="exit status 271")
+    assert detail_of(one, over, script) == "cancelled; F exit status 271"
+    assert detail_of(one, replace(over, own_state="CANCELLED", comment=""), script) == "CANCELLED"
+    assert detail_of(replace(one, detail="R"), over, script) == "F exit status 271"
+    assert how_it_vanished(one, script) == ("ENDED", f"cancelled; {GONE}")
 
 
 def test_an_impossible_request_is_told_as_such_when_it_is_looked_for(
@@ -108,6 +136,36 @@ def test_an_answer_that_leaves_one_out_is_told(tmp_path: Path, monkeypatch: pyte
         assert said == CouldNotAsk("pbs", "it gave no word about 14.pbs: look there if that stays so")
         with reading(engine) as connection:
             assert get_allocation(connection, number).state == "QUEUED"
+        engine.dispose()
+
+
+def test_what_was_just_submitted_may_not_be_shown_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LSF answers questions from a copy that may be minutes old; believed, it would be submitted again."""
+    told = StatusAnswer({}, vanished=frozenset({"14"}))
+    monkeypatch.setattr(Lsf, "status", lambda *_: SchedulerCommand(("true",), lambda _: told))
+    monkeypatch.setattr(Lsf, "find", lambda *_: SchedulerCommand(("true",), lambda _: ()))
+    with fresh_database("sqlite", tmp_path) as url:
+        engine = open_database(url)
+
+        def state(seconds: float) -> str:
+            with reading(engine) as connection:
+                created_at = get_allocation(connection, number).created_at
+            assert refresh(engine, "alice", created_at + seconds).unheard == ()
+            with reading(engine) as connection:
+                return get_allocation(connection, number).state
+
+        with transaction(engine) as connection:
+            number = prepare_allocation(connection, "lsf", "lsf", gone(tmp_path).request)
+            note_submitted(connection, number, "14")
+        assert [state(1.0), state(APPEARS_WITHIN_SECONDS - 1.0)] == ["QUEUED", "QUEUED"]
+        assert state(APPEARS_WITHIN_SECONDS + 1.0) == "VANISHED"
+        with transaction(engine) as connection:
+            note_submitted(connection, number, "14")
+        (tmp_path / "ambs-allocations").mkdir()
+        (tmp_path / "ambs-allocations" / f"{number}.error").touch()  # it has begun, and is over
+        assert state(1.0) == "VANISHED"
         engine.dispose()
 
 

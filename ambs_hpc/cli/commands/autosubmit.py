@@ -6,6 +6,7 @@ import fcntl
 import time as clock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,7 @@ from ambs_hpc.cli.shared.terminal import echo
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ambs_hpc.sites import Policy, ScriptSettings
+    from ambs_hpc.sites import Decision, Policy, ScriptSettings
 
 LOCK, NOTHING = "autosubmit.lock", "nothing submitted: "
 TELLING_SECONDS = 45.0  # at the end of a pass; a command of `notify` may take 30
@@ -75,7 +76,7 @@ def autosubmit(
     wanted = Wanted(min_nodes, time, queue, project, filesystems, attrs, 1, site)
     engine = open_engine(db)
     backoff = Backoff()
-    with _alone(Path.cwd()), _telling(engine, campaign) as gives_up:
+    with alone(Path.cwd()), _telling(engine, campaign) as gives_up:
         while True:
             try:
                 refreshed = refresh(engine, user_name(), clock.time())
@@ -112,30 +113,47 @@ def one_pass(
     Raises:
         AmbsError: the request is wrong, or the scheduler refused it.
     """
-    from dataclasses import replace
-
-    from ambs_hpc import queue
     from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, tell_left_out
     from ambs_hpc.errors import UsageError
     from ambs_hpc.identity import user_name
-    from ambs_hpc.sites import check_request, decide, submit_allocation
+    from ambs_hpc.sites import check_request, ready_that_fit, submit_allocation
 
     backlog = backlog_of(engine, campaign)
-    with queue.reading(engine) as connection:
-        decision = decide(policy, backlog.ready, queue.list_allocations(connection, limit=100), retry=retry)
+    profile, request = request_of(replace(wanted, nodes=policy.max_nodes))
+    ready = ready_that_fit(profile, request, backlog)
+    decision = _decision(engine, campaign, policy, ready, retry=retry)
+    fits = ready > 0 or not backlog.ready or decision.gave_up
+    if decision.nodes or not fits:
+        request = replace(request, nodes=decision.nodes or policy.max_nodes)
+        report = check_request(profile, request, backlog)
+        if report.problems:
+            raise UsageError(" ".join(report.problems))
+    if not fits:
+        where = f"on {request.nodes} nodes in {request.minutes} minutes"
+        return f"{NOTHING}{backlog.ready} evaluations wait, and none can run {where}: see `ambs check`", False
     if not decision.nodes:
         return f"{NOTHING}{decision.reason}", decision.gave_up
-    profile, request = request_of(replace(wanted, nodes=decision.nodes))
-    report = check_request(profile, request, backlog)
-    if report.problems:
-        raise UsageError(" ".join(report.problems))
     tell_left_out(engine, profile)
     made = submit_allocation(engine, profile, request, settings, user_name())
     return f"allocation {made.id} of {decision.nodes} nodes submitted: {decision.reason}", False
 
 
+def _decision(engine: Engine, campaign: str | None, policy: Policy, ready: int, *, retry: bool) -> Decision:
+    """What follows from the allocations that the database remembers."""
+    from ambs_hpc import queue
+    from ambs_hpc.cli.shared.options import named_campaign
+    from ambs_hpc.sites import IDLE_SHARE, decide
+
+    with queue.reading(engine) as connection:
+        only = named_campaign(connection, campaign)
+        served = None if only is None else [only.id]
+        fruitless = queue.fruitless_allocations(connection, served, IDLE_SHARE)
+        known = queue.list_allocations(connection, limit=100)
+    return decide(policy, ready, known, fruitless=fruitless, retry=retry)
+
+
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, because two simultaneous passes from cron would each submit."""
     from ambs_hpc.errors import AmbsError
 
@@ -146,6 +164,9 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AmbsError("Another `ambs autosubmit` is at work in this folder. Let it end.") from error
+        except OSError as error:  # as Lustre that is mounted without them
+            words = f"note: no locks here ({error.strerror}), so call `ambs autosubmit` from one place only"
+            echo(words, err=True)
         yield
 
 

@@ -16,6 +16,7 @@ from ambs_hpc.cli.commands.run import Option, parse_options
 from ambs_hpc.cli.shared.options import AsJson
 from ambs_hpc.cli.shared.simulated_machine import MachineOptions
 from ambs_hpc.cli.shared.terminal import echo
+from ambs_hpc.records.stored_ranges import LONGEST_MINUTES
 from ambs_hpc.search import DEFAULT_METHOD
 from ambs_hpc.threads import THREAD_VARIABLES
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from ambs_hpc.simulate import NamedLoad, SimulationSettings
 
 # Beyond any machine: what is larger is a slip, and would not end.
-MOST_NODES, MOST_SLOTS_PER_NODE = 100_000, 1_000
-MOST_MINUTES = 366 * 24 * 60
+MOST_SIMULATED_NODES, MOST_SLOTS_PER_NODE = 100_000, 1_000
 MOST_FAILURES = 3_600.0  # of a node per hour
 MOST_START_MS = 3_600_000.0
 RUNG_COLUMNS = ["slots", "slot-hours without rungs", "with, for the same value", "share", "reached"]
@@ -55,7 +55,7 @@ def simulate(
         typer.Option(
             "--queue-wait",
             min=0.0,
-            max=MOST_MINUTES,
+            max=LONGEST_MINUTES,
             metavar="M",
             help="Minutes between allocations.",
         ),
@@ -65,7 +65,7 @@ def simulate(
         typer.Option(
             "--walltime",
             min=0.1,
-            max=MOST_MINUTES,
+            max=LONGEST_MINUTES,
             metavar="M",
             help="Minutes of an allocation; by default the longest.",
         ),
@@ -118,7 +118,7 @@ def simulate(
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option("--minutes", min=0.1, max=MOST_MINUTES, help="Virtual time to simulate."),
+        typer.Option("--minutes", min=0.1, max=LONGEST_MINUTES, help="Virtual time to simulate."),
     ] = 30.0,
     method: Annotated[
         str, typer.Option("--method", help="Search method, as for `ambs run`.")
@@ -254,8 +254,8 @@ def _node_counts(text: str) -> list[int]:
         counts = [int(part) for part in text.split(",")]
     except ValueError:
         counts = [0]
-    if not all(1 <= count <= MOST_NODES for count in counts):
-        accepted = f"whole numbers from 1 to {MOST_NODES}, with commas between them: 128,1024"
+    if not all(1 <= count <= MOST_SIMULATED_NODES for count in counts):
+        accepted = f"whole numbers from 1 to {MOST_SIMULATED_NODES}, with commas between them: 128,1024"
         raise UsageError(f"--nodes {text}: give {accepted}.")
     return counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +22,7 @@ from ambs_hpc.cli.shared.allocation_request import (
     Wanted,
 )
 from ambs_hpc.cli.shared.balsam_submission import Via, submit_via_balsam
+from ambs_hpc.cli.shared.exit_codes import EXIT_ERROR
 from ambs_hpc.cli.shared.launcher_options import (
     BalsamSiteName,
     ExecutorChoice,
@@ -59,7 +60,12 @@ def submit(
     via: Via = "site",
     balsam_site: BalsamSiteName = "",
     no_check: NoCheck = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script, submit nothing.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the script, submit nothing; status 1 where it would be refused."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check, render, submit and record allocations that run a launcher each."""
@@ -75,7 +81,6 @@ def submit(
         refuse_what_does_not_go_together,
     )
     from ambs_hpc.cli.shared.options import open_engine
-    from ambs_hpc.sites import script_of
 
     wanted = Wanted(nodes, time, queue, project, filesystems, attrs, chain, site)
     refuse_what_does_not_go_together(via, executor, balsam_site)
@@ -90,8 +95,7 @@ def submit(
     if not no_check:
         _try_objectives(with_search, campaign, db)
     if dry_run:
-        _report(profile, request)
-        write(script_of(profile, request, settings, 0))
+        _tell_dry_run(profile, request, settings, as_json=as_json)
         return
     engine = open_engine(db, create=with_search is not None)
     backlog = backlog_of(engine, campaign)
@@ -100,6 +104,27 @@ def submit(
     _check(profile, request, backlog)
     tell_left_out(engine, profile)
     _submit_chain(engine, profile, request, settings, as_json=as_json)
+
+
+def _tell_dry_run(
+    profile: Site, request: AllocationRequest, settings: ScriptSettings, *, as_json: bool
+) -> None:
+    """Print what would be submitted.
+
+    Raises:
+        typer.Exit: the site would refuse it, with the status that `ambs check` and a real submission have.
+    """
+    from ambs_hpc.cli.shared.output import print_json
+    from ambs_hpc.sites import script_of
+
+    report = _report(profile, request)
+    script = script_of(profile, request, settings, 0)
+    if as_json:
+        print_json({**asdict(report), "script": script})
+    else:
+        write(script)
+    if report.problems:
+        raise typer.Exit(EXIT_ERROR)
 
 
 def _try_objectives(with_search: Path | None, campaign: str | None, db: str | None) -> None:
@@ -134,10 +159,7 @@ def _submit_chain(
     try:
         submitted.extend(submit_chain(engine, profile, request, settings, user_name()))
     finally:
-        if submitted:
-            tell_submitted(submitted, f"on {profile.name}", as_json=as_json)
-        if 0 < len(submitted) < request.chain:
-            write(f"Of {request.chain} allocations only {len(submitted)} were submitted.\n", err=True)
+        tell_submitted(submitted, request.chain, f"on {profile.name}", as_json=as_json)
 
 
 def _check(profile: Site, request: AllocationRequest, backlog: Backlog) -> None:

@@ -93,10 +93,14 @@ def write_report(site: Site, report: CheckReport, *, to_stderr: bool = False) ->
         write(f"The cheapest queue that takes it: {report.cheapest}.\n", err=to_stderr)
 
 
-def tell_submitted(submitted: Sequence[Allocation], where: str, *, as_json: bool) -> None:
-    """Print our number and the scheduler's id of each allocation."""
+def tell_submitted(submitted: Sequence[Allocation], asked: int, where: str, *, as_json: bool) -> None:
+    """Print our number and the scheduler's id of each allocation, also where not all could be submitted."""
     from ambs_hpc.cli.shared.output import print_json
 
+    if not submitted:
+        return
+    if len(submitted) < asked:
+        write(f"Of {asked} allocations only {len(submitted)} were submitted.\n", err=True)
     if as_json:
         print_json([{"id": one.id, "scheduler_id": one.scheduler_id} for one in submitted])
         return

@@ -14,6 +14,7 @@ from ambs_hpc.cli.shared.terminal import echo, write
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from ambs_hpc.records import Allocation
     from ambs_hpc.sites import AllocationRequest, BalsamBatch
 
 Via = Annotated[
@@ -48,11 +49,12 @@ def submit_via_balsam(
         return
     if wanted.chain > 1:
         write("note: Balsam has no way to let batch jobs wait: they may run side by side.\n", err=True)
-    submitted = [
-        submit_batch(engine, batch, replace(request, chain=left), user_name())
-        for left in range(wanted.chain, 0, -1)
-    ]
-    tell_submitted(submitted, f"of Balsam site {balsam_site}", as_json=as_json)
+    submitted: list[Allocation] = []
+    try:
+        for left in range(wanted.chain, 0, -1):
+            submitted.append(submit_batch(engine, batch, replace(request, chain=left), user_name()))
+    finally:
+        tell_submitted(submitted, wanted.chain, f"of Balsam site {balsam_site}", as_json=as_json)
     if not as_json:
         echo(f"Evaluations go there by: ambs launch --executor balsam --balsam-site {balsam_site}")
 
@@ -61,7 +63,7 @@ def _asked(
     engine: Engine, wanted: Wanted, balsam_site: str, campaign: str | None
 ) -> tuple[BalsamBatch, AllocationRequest]:
     from ambs_hpc.errors import UsageError
-    from ambs_hpc.sites import AllocationRequest, BalsamBatch, minutes_of, read_folder
+    from ambs_hpc.sites import AllocationRequest, BalsamBatch, minutes_of, read_folder, wrong_sizes
 
     settings = read_folder(Path.cwd())
     if not wanted.time:
@@ -79,8 +81,10 @@ def _asked(
         if not value:
             raise UsageError(f"A Balsam site wants {name}, one of those in its settings.yml.")
     request = AllocationRequest(wanted.nodes, minutes, Path.cwd(), queue=queue, project=project)
-    mode, tags = _mode_and_tags(engine, campaign)
     request = replace(request, chain=wanted.chain, max_node_hours=settings.max_node_hours)
+    if wrong := " ".join(wrong_sizes(request)):
+        raise UsageError(wrong)
+    mode, tags = _mode_and_tags(engine, campaign)
     return BalsamBatch(balsam_site, mode, tags), request
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from ambs_hpc.errors import NotFound
-from ambs_hpc.queue.schema.tables import allocation, evaluation, is_running, launcher
+from ambs_hpc.queue.schema.tables import allocation, evaluation, is_ready, is_running, launcher
 from ambs_hpc.queue.sql.bulk import id_in
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.sql.stored_values import request_in
@@ -71,6 +71,36 @@ def list_allocations(
     if ids is not None:
         statement = statement.where(id_in(connection, allocation.c.id, ids))
     return [_value(row) for row in connection.execute(statement)]
+
+
+def fruitless_allocations(
+    connection: Connection, campaign_ids: Sequence[int] | None, idle_share: float
+) -> frozenset[int]:
+    """Those that are over and in which launchers ended nothing, though evaluations waited that still wait.
+
+    Args:
+        campaign_ids: whose evaluations count; None for all.
+        idle_share: of whose slot-time launchers used as much has been at work, though it may have ended none.
+    """
+    waits = (
+        is_ready
+        if campaign_ids is None
+        else is_ready & id_in(connection, evaluation.c.campaign_id, campaign_ids)
+    )
+    since = connection.execute(select(func.min(evaluation.c.created_at)).where(waits)).scalar()
+    if since is None:
+        return frozenset()
+    ended = select(evaluation.c.launcher_id).where(evaluation.c.launcher_id.is_not(None))
+    slot_seconds = func.sum(launcher.c.slots * (launcher.c.heartbeat_at - launcher.c.started_at))
+    statement = (
+        select(launcher.c.allocation_id)
+        .join(allocation, allocation.c.id == launcher.c.allocation_id)
+        .where(allocation.c.state.in_(OVER), allocation.c.started_at > since)
+        .group_by(launcher.c.allocation_id)
+        .having(func.sum(launcher.c.busy_seconds) <= idle_share * slot_seconds)
+        .having(func.max(case((launcher.c.id.in_(ended), 1), else_=0)) == 0)
+    )
+    return frozenset(connection.execute(statement).scalars())
 
 
 def get_allocation(connection: Connection, allocation_id: int) -> Allocation:

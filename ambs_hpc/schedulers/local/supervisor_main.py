@@ -271,7 +271,8 @@ def _cancelled(folder: Path, record: Record) -> Path:
 
 
 def _records(folder: Path, ids: Sequence[str] | None = None) -> Iterator[Record]:
-    paths = sorted(folder.glob("*.json")) if ids is None else [_path(folder, each) for each in ids]
+    # By the form of an id: what is submitted to Balsam lies in the same folder, as NUMBER.json.
+    paths = sorted(folder.glob("*.*.json")) if ids is None else [_path(folder, each) for each in ids]
     for path in paths:
         record = _read(path)
         if record is not None:

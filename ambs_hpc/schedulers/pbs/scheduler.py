@@ -42,7 +42,7 @@ _MAYBE_DELIVERED = (
 _NO_HISTORY = "not configured to maintain job history"
 _ENDED = 35  # "Job has finished, use -x or -H"
 _UNKNOWN = 153  # "Unknown Job Id"
-_SUBMITTED = re.compile(r"^(\d+(?:\[\])?\.\S+)\s*$", re.MULTILINE)
+_ID = re.compile(r"^(\d+(?:\[\])?\.\S+)\s*$", re.MULTILINE)
 _UNKNOWN_ID = re.compile(r"Unknown Job Id (\S+)")
 _ENDED_ID = re.compile(r"(\S+) Job has finished")
 _REFUSED_ID = re.compile(r"^qdel: (.*?) *(\d+(?:\[\d*\])?\.\S+) *(.*)$", re.MULTILINE)
@@ -99,7 +99,7 @@ class Pbs:
 
 def read_submission(completed: Completed) -> Submission | CouldNotAsk:
     """The id, `40.pbs`, which is alone on stdout; warnings and refusals are on stderr."""
-    found = _SUBMITTED.findall(completed.stdout)
+    found = _ID.findall(completed.stdout)
     if completed.exit_code == 0 and found:
         return Submission(found[-1])
     if completed.exit_code is None or completed.exit_code <= 0:
@@ -157,6 +157,8 @@ def read_find(
 ) -> tuple[str, ...] | CouldNotAsk | SchedulerCommand[tuple[str, ...]]:
     """The ids: qselect prints one on each line, and nothing with exit code 0 when there is none.
 
+    Other lines are notices of the centre; a word of one, taken for an id, would have the true one cancelled.
+
     Args:
         instead: the question for servers that keep no history.
     """
@@ -164,7 +166,7 @@ def read_find(
         return instead
     if completed.exit_code != 0:
         return CouldNotAsk("qselect", completed.words)
-    return tuple(sorted(completed.stdout.split(), key=lambda each: int(re.sub(r"\D.*", "", each) or 0)))
+    return tuple(sorted(_ID.findall(completed.stdout), key=lambda each: int(re.sub(r"\D.*", "", each))))
 
 
 def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | CouldNotAsk:
@@ -182,5 +184,10 @@ def read_cancel(completed: Completed, asked: Sequence[str]) -> CancelAnswer | Co
 
 
 REGISTERED = RegisteredScheduler(
-    lambda user, _: Pbs(user), can_wait=True, routed_limits="qstat -Qf", mail=("-M {address}", "-m ae")
+    lambda user, _: Pbs(user),
+    has_chunks=True,
+    counts_gpus=True,
+    can_wait=True,
+    routed_limits="qstat -Qf",
+    mail=("-M {address}", "-m ae"),
 )
