@@ -11,10 +11,10 @@ from ambs_hpc.queue import ProvenanceUse
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A launcher that ran with others than the one before it.
+    """A launcher that ran with others than the one before it, or than it ran with itself before.
 
     Args:
-        launcher_id, former_id: of the two.
+        launcher_id, former_id: of the two; the same where sources changed under a launcher that lived on.
         at: when it was found, seconds since 1970 UTC.
         differences: what differs, in words.
     """
@@ -28,6 +28,8 @@ class Departure:
     def words(self) -> str:
         """All of it in one line."""
         told = "; ".join(self.differences)
+        if self.launcher_id == self.former_id:
+            return f"launcher {self.launcher_id} differs since a revision from what it was before: {told}"
         return f"launcher {self.launcher_id} differs from launcher {self.former_id}: {told}"
 
 

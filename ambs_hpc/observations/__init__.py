@@ -2,6 +2,14 @@
 
 from ambs_hpc.observations.fit import SpaceFit
 from ambs_hpc.observations.raw_observation import RawObservation, RawPoint, RowEnding
-from ambs_hpc.observations.reader import read_observations, read_points
+from ambs_hpc.observations.reader import is_storage, read_observations, read_points
 
-__all__ = ["RawObservation", "RawPoint", "RowEnding", "SpaceFit", "read_observations", "read_points"]
+__all__ = [
+    "RawObservation",
+    "RawPoint",
+    "RowEnding",
+    "SpaceFit",
+    "is_storage",
+    "read_observations",
+    "read_points",
+]

@@ -40,8 +40,9 @@ def study_observations(
         ) from error
     if len(loaded.directions) > 1:
         raise UsageError(
-            f"Study {loaded.study_name!r} has {len(loaded.directions)} objectives, a campaign has one: write "
-            "its trials to CSV (study.trials_dataframe) and give --objective."
+            f"Study {loaded.study_name!r} has {len(loaded.directions)} objectives, and one is read from a "
+            "storage: write its trials to a CSV file with a column for each parameter and each objective, by "
+            "the names that they have in the campaign, and give that file."
         )
     direction = loaded.direction.name.lower()
     known = {name for trial in trials for name in trial.params}

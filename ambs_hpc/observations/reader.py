@@ -37,7 +37,7 @@ def read_observations(
         UsageError: the source cannot be read as a whole; the message says what to give instead. What is
             wrong with single rows is in their `ending` and `words`.
     """
-    if "://" in source:
+    if is_storage(source):
         from ambs_hpc.observations.optuna_study import study_observations
 
         if objective is not None:
@@ -46,6 +46,11 @@ def read_observations(
     if study is not None:
         raise UsageError(f"--study {study}: {source} is a file. Give the storage's URL by --optuna URL.")
     return table_observations(source, _rows(source), objective, renamed)
+
+
+def is_storage(source: str) -> bool:
+    """Whether it is the URL of an Optuna storage, which has no columns, and not a table."""
+    return "://" in source
 
 
 def read_points(source: str) -> list[RawPoint]:

@@ -109,7 +109,7 @@ from ambs_hpc.queue.reads.search_feed import (
     proposals_of,
     recent_run_seconds,
 )
-from ambs_hpc.queue.reads.slot_use.ended_runs import EndedRun, ended_node_seconds, ended_runs
+from ambs_hpc.queue.reads.slot_use.ended_runs import EndedRun, attempted_node_seconds, ended_runs
 from ambs_hpc.queue.reads.slot_use.idleness import (
     WaitingShape,
     last_idleness,
@@ -257,6 +257,7 @@ __all__ = [
     "add_source",
     "adopt",
     "allocation_times",
+    "attempted_node_seconds",
     "attempts_of",
     "best",
     "best_feasible",
@@ -277,7 +278,6 @@ __all__ = [
     "end_launcher",
     "ended_attempts",
     "ended_before",
-    "ended_node_seconds",
     "ended_runs",
     "enqueue",
     "fail",

@@ -27,7 +27,8 @@ class ComparedCampaign:
         group: campaigns of the same text may be one method with several seeds.
         objectives: (n,) of its evaluations in order of ending, NaN for those that failed or that are not
             known to keep the constraints.
-        node_hours: (n,) of each.
+        node_hours: (n,) of each, and of what else was paid for before it ended.
+        later_hours: node-hours that were paid for after the last of them.
         imported: number of results of elsewhere that it knew.
         failures: how many failed; None where that is all that are NaN.
         outside: of how many of its `results` it is known that they lie outside of its newest space, which was
@@ -39,6 +40,7 @@ class ComparedCampaign:
     group: str
     objectives: Array
     node_hours: Array
+    later_hours: float = 0.0
     imported: int = 0
     failures: int | None = None
     outside: int = 0
@@ -150,7 +152,8 @@ def _group(group: str, members: Sequence[ComparedCampaign], direction: str) -> C
     curves = [_best_so_far(one.objectives, direction) for one in members]
     costs = [np.cumsum(one.node_hours) for one in members]
     shortest = min(len(curve) for curve in curves)
-    hours = min((float(cost[-1]) if len(cost) else 0.0) for cost in costs)
+    totals = [float(one.node_hours.sum()) + one.later_hours for one in members]
+    hours = min(totals)
     grid = np.linspace(0.0, hours, _GRID_POINTS) if hours > 0 else np.zeros(0)
     stepped = [_stepped(cost, curve, grid) for cost, curve in zip(costs, curves, strict=True)]
     missing = [int(np.isnan(one.objectives).sum()) for one in members]
@@ -165,7 +168,7 @@ def _group(group: str, members: Sequence[ComparedCampaign], direction: str) -> C
         evaluations=tuple(len(curve) for curve in curves),
         failures=tuple(failures),
         infeasible=tuple(one - other for one, other in zip(missing, failures, strict=True)),
-        node_hours=tuple(float(one.node_hours.sum()) for one in members),
+        node_hours=tuple(totals),
         imported=tuple(one.imported for one in members),
         best=tuple(float(curve[-1]) if len(curve) else float("nan") for curve in curves),
     )

@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+import optuna
 import pytest
 from typer.testing import CliRunner
 
@@ -95,6 +96,25 @@ def test_a_campaign_begins_with_what_is_known_already(shell: Here) -> None:
     assert "is run again by ambs add" in shell.refused("rerun", "2")
     shell.ambs("plot", "--output", "net.svg")
     assert "best imported" in (shell.folder / "net.svg").read_text()
+
+
+def test_a_study_tells_a_campaign_whose_objective_has_a_name(shell: Here) -> None:
+    """A storage has no columns: to name the one objective in the problem must not make one be looked for."""
+    study = optuna.create_study(study_name="old", storage="sqlite:///old.db", direction="maximize")
+    ranges: dict[str, optuna.distributions.BaseDistribution] = {
+        "lr": optuna.distributions.FloatDistribution(1e-5, 0.1, log=True),
+        "units": optuna.distributions.IntDistribution(8, 512),
+        "kind": optuna.distributions.CategoricalDistribution(["=a", "b"]),
+    }
+    study.tell(study.ask(ranges), 0.75)
+    shell.write("named.py", PROBLEM.replace('"maximize"', '{"accuracy": "maximize"}'))
+    source = ("--optuna", "sqlite:///old.db", "--study", "old")
+    assert told(shell, "tell", "named.py", *source)["told"] == 1
+    best = json.loads(shell.ambs("best", "--json"))
+    assert [(one["objective"], one["metrics"]) for one in best] == [(0.75, {"accuracy": 0.75})]
+    shell.write("two.py", PROBLEM.replace('"maximize"', '{"accuracy": "maximize", "seconds": "minimize"}'))
+    message = shell.refused("tell", "two.py", *source, "--name", "two")
+    assert "seconds: is missing" in message
 
 
 def test_an_export_tells_another_campaign_the_same(shell: Here) -> None:

@@ -33,3 +33,10 @@ def test_first_sentence_is_one_line() -> None:
     """Docstrings are wrapped where the code's line ends, and go on with details."""
     assert first_sentence("Does it\n    at once. And more.\n\n    Details.") == "Does it at once."
     assert first_sentence("Does it") == "Does it"
+
+
+@pytest.mark.parametrize("command", ["serve", "report", "plot", "importance", "ensemble", "why"])
+def test_help_says_where_one_campaign_has_to_be_named(command: str) -> None:
+    """These are about one campaign and refuse to choose; "by default all" would promise what is refused."""
+    said = " ".join(CliRunner().invoke(app, [command, "--help"], terminal_width=80).output.split())
+    assert "--campaign NAME This campaign; needed where there are several." in said

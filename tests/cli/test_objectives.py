@@ -101,6 +101,21 @@ def test_status_tells_of_each_objective_and_of_missing_metrics(database: Path) -
     assert (goals["front"], goals["feasible"]) == (3, {"yes": 4, "no": 2, "unknown": 1})
 
 
+def test_a_plan_states_every_goal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run is read to see what the search will be after, which is more than one direction."""
+    monkeypatch.chdir(tmp_path)
+    goals = 'direction={"accuracy": "maximize", "seconds": "minimize"}, constraints={"mb": "< 40"}'
+    made = f'Problem(name="n", space={{"lr": (0.0, 1.0)}}, objective=Command(["true"]), {goals})'
+    text = f"from ambs_hpc import Command, Problem\nproblem = {made}\n"
+    (tmp_path / "problem.py").write_text(text)
+    command = ["run", "problem.py", "--dry-run", "--no-check", "-o", "kappa=2"]
+    plan = json.loads(CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False).stdout)
+    assert plan["direction"] == {"accuracy": "maximize", "seconds": "minimize"}
+    assert (plan["constraints"], plan["options"]) == (["mb < 40"], {"kappa": 2})
+    said = CliRunner().invoke(app, command, catch_exceptions=False).stdout
+    assert "direction: accuracy=maximize seconds=minimize\nconstraints: mb < 40\n" in said
+
+
 def test_python_gives_the_front(database: Path) -> None:
     """Or one evaluation, by one objective."""
     with open_campaign(database, "net") as campaign:

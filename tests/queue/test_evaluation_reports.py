@@ -86,6 +86,8 @@ def test_the_newest_attempt_tells_of_a_step(any_engine: Engine) -> None:
     assert curve == [(1, 1.0, 1), (2, 2.0, 1), (3, 30.0, 2), (4, 40.0, 2)]
     rows = run_read_only_sql(any_engine, "SELECT step, objective, attempt FROM v_reports ORDER BY step")[1]
     assert [tuple(row) for row in rows] == curve
+    with reading(any_engine) as connection:
+        assert report_counts(connection, one.id) == (4, 0)
 
 
 def test_reports_without_a_claim_are_left_out(any_engine: Engine) -> None:

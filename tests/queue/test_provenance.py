@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Engine, text
 
 from ambs_hpc.insight.provenance_words import departures, use_of
@@ -47,6 +49,10 @@ def test_launchers_that_differ_are_told_once(any_engine: Engine) -> None:
         uses = provenance_of(connection, campaign.id)
     assert [one.words for one in departures(uses)] == [
         f"launcher {ids[2]} differs from launcher {ids[1]}: packages torch 2.1 -> 2.2"
+    ]
+    before, after = uses[1], replace(uses[1], facts=other, digest="of-other")
+    assert [one.words for one in departures([before, after])] == [
+        f"launcher {ids[0]} differs since a revision from what it was before: packages torch 2.1 -> 2.2"
     ]
     first, last = (one for one in uses if one.launcher_id == ids[0])
     assert use_of(uses, ids[0], first.at) == first

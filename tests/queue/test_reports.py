@@ -181,6 +181,17 @@ def test_a_first_wave_says_nothing_of_the_seconds_in_which_it_ends(any_engine: E
         assert 2300 < throughput(connection, campaign_id).per_hour < 2400
 
 
+def test_a_pace_is_that_of_the_time_in_which_something_ran(any_engine: Engine) -> None:
+    """A week between two allocations must not make a campaign of 60 an hour one of one a day."""
+    week = 7 * 86_400.0
+    with transaction(any_engine) as connection:
+        campaign_id = stock.campaign(connection).id
+        runs = [(begin + 60.0 * n, begin + 60.0 * n + 59.0) for begin in (0.0, week) for n in range(10)]
+        end(connection, campaign_id, runs)
+        pace = throughput(connection, campaign_id)
+        assert (pace.seconds, round(pace.per_hour)) == (2 * 599.0, 60)
+
+
 def test_the_pace_spans_several_waves(any_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than the usual number of endings are read where these are one wave; older ones are not."""
     monkeypatch.setattr(reports_module, "PACE_ENDINGS", 8)

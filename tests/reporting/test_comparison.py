@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,13 @@ def campaign(label: str, objectives: list[float], hours: float = 1.0) -> Compare
 def test_seeds_are_known_by_their_number(name: str, group: str) -> None:
     """A number that belongs to a name makes no seeds of two networks."""
     assert name_of_seeds(name) == group
+
+
+def test_what_was_paid_for_after_the_last_end_counts() -> None:
+    """Otherwise a campaign of which all is paused by now would seem to have cost nothing since."""
+    (found,) = compare_campaigns([replace(campaign("a", [3.0, 2.0]), later_hours=0.5)], "minimize")
+    assert (found.node_hours, found.by_node_hours.at[-1]) == ((2.5,), 2.5)
+    assert found.by_node_hours.median[-1] == 2.0
 
 
 def test_seeds_are_one_line_with_their_median_and_range() -> None:

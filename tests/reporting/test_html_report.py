@@ -103,12 +103,17 @@ def test_progress_has_every_improvement_in_order_of_ending() -> None:
 def test_what_breaks_a_constraint_is_a_point_and_never_the_best() -> None:
     """The running best would be one that nobody can use, and not the one that the summary names."""
     made = record([replace(row, metrics={"mb": row.id}) for row in ROWS])
-    problem = {**made.campaign.definition.problem, "constraints": [["mb", "<", 4.5]]}
+    fidelity = {"name": "epochs", "minimum": 1, "maximum": 9, "eta": 3, "rule": "asha"}
+    stated = {"constraints": [["mb", "<", 4.5]], "fidelity": fidelity, "checkpoints": "keep-best 2"}
+    problem = {**made.campaign.definition.problem, **stated}
     bounded = replace(made.campaign, definition=replace(made.campaign.definition, problem=problem))
     page = report_html(replace(made, campaign=bounded))
     told = embedded(page, "progress")
     assert (told["best"]["id"], told["points"]["value"]) == ([1, 3], [5, 3, 4, 2, 6])
     assert Elements(page).texts["n-best"] == "3"
+    for name, value in (("constraints", "mb &lt; 4.5"), ("checkpoints", "keep-best 2")):
+        assert f"<th scope=row>{name}</th><td>{value}</td>" in page
+    assert "<th scope=row>fidelity</th><td>name=epochs minimum=1 maximum=9" in page
 
 
 def test_imported_results_are_a_line_of_their_own() -> None:

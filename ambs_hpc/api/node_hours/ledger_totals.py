@@ -11,10 +11,11 @@ from ambs_hpc.insight.ledger.uses import Use
 
 Key = TypeVar("Key", bound=Hashable)
 
-# Columns of the tables by allocation, campaign and node: groups of uses.
+# Columns of the tables by allocation, campaign and node: groups of uses; one with the name of a use is it.
 GROUPS: Mapping[str, frozenset[Use]] = {
-    "useful": frozenset({Use.USEFUL, Use.RUNNING, Use.PAUSED}),
-    "failed": frozenset({Use.RETRIED, Use.FAILED, Use.CANCELLED}),
+    "useful": frozenset({Use.USEFUL}),
+    "going on": frozenset({Use.RUNNING, Use.PAUSED}),
+    "failed, cancelled": frozenset({Use.RETRIED, Use.FAILED, Use.CANCELLED}),
     "lost": frozenset({Use.WALLTIME, Use.STOPPED, Use.LOST}),
     "start, end": frozenset({Use.START_UP, Use.WIND_DOWN, Use.LAUNCHER_DEAD, Use.NO_LAUNCHER}),
 }
@@ -33,7 +34,7 @@ def totals(entries: Sequence[Entry], key: Callable[[Entry], Key]) -> dict[Key, d
 
 def grouped(uses: Mapping[Use, float]) -> dict[str, float]:
     """The same by group."""
-    found = dict.fromkeys(("useful", "failed", "lost", IDLE, "start, end"), 0.0)
+    found = dict.fromkeys(("useful", "going on", "failed, cancelled", "lost", IDLE, "start, end"), 0.0)
     for use, seconds in uses.items():
         found[next((name for name, group in GROUPS.items() if use in group), IDLE)] += seconds
     return found

@@ -137,12 +137,15 @@ def _compared(connection: object, campaign: Campaign, objective: str | None) -> 
     name = goals.chosen(None if is_volume else objective)
     runs = queue.ended_runs(connection, campaign.id, with_metrics=not goals.is_plain)  # type: ignore[arg-type]  # a Connection
     objectives = [_value(goals, name, one) for one in runs]
+    node_hours = np.array([one.node_seconds / 3600 for one in runs], dtype=float)
+    spent = queue.attempted_node_seconds(connection, campaign.id) / 3600  # type: ignore[arg-type]  # a Connection
     outside, results = _outside(connection, campaign)
     return ComparedCampaign(
         label=campaign.name,
         group=name_of_seeds(campaign.name),
         objectives=np.array(objectives, dtype=float),
-        node_hours=np.array([one.node_seconds / 3600 for one in runs], dtype=float),
+        node_hours=node_hours,
+        later_hours=max(0.0, spent - float(node_hours.sum())),
         imported=queue.marks_of(connection, campaign.id).imported,  # type: ignore[arg-type]  # a Connection
         failures=sum(one.objective is None for one in runs),
         outside=outside,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambs_hpc.cli.shared.options import AsJson, CampaignName, Database
+from ambs_hpc.cli.shared.options import AsJson, Database, OneCampaign
 from ambs_hpc.cli.shared.terminal import echo
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ LEAST_SECONDS = 5.0
 
 
 def serve(
-    campaign: CampaignName = None,
+    campaign: OneCampaign = None,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="On which to listen; by default a free one.")
     ] = 0,

@@ -18,6 +18,8 @@ from ambs_hpc.errors import DatabaseError
 from ambs_hpc.fidelity import fidelity_from_json
 from ambs_hpc.launcher.container_command import preview
 from ambs_hpc.problem import load_problem
+from ambs_hpc.problem.checkpoint_policy import KEEP_ALL
+from ambs_hpc.problem.goals import goals_of
 from ambs_hpc.problem.space import space_from_json, space_notes
 from ambs_hpc.records import NewCampaign
 
@@ -53,7 +55,8 @@ def print_dry_run(
         plan["first_proposals"] = first
         print_json({**plan, **({} if revised is None else {"revision": revised_json(revised)})})
         return
-    lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in plan.items()]
+    told = {name: ", ".join(value) if isinstance(value, list) else value for name, value in plan.items()}
+    lines = [f"{name.replace('_', ' ')}: {cell(value) or 'none'}" for name, value in told.items()]
     if definition.max_evaluations is None and settings.max_minutes is None:
         lines.append("it runs until Ctrl-C: neither evaluations nor minutes are limited")
     lines += [f"from {cell(one.line)}" for one in found]
@@ -75,11 +78,12 @@ def _plan(definition: NewCampaign, settings: SearchSettings) -> dict[str, object
     return {
         "campaign": definition.name,
         "objective": definition.objective,
-        "direction": definition.direction,
+        **_goals(definition),
         "resources": definition.problem["resources"],
         "time_limit_seconds": definition.problem["time_limit_seconds"],
         **_fidelity(definition),
         "method": definition.method,
+        **({"options": definition.method_options} if definition.method_options else {}),
         "seed": definition.seed,
         "max_evaluations": definition.max_evaluations,
         "max_minutes": settings.max_minutes,
@@ -87,9 +91,19 @@ def _plan(definition: NewCampaign, settings: SearchSettings) -> dict[str, object
     }
 
 
+def _goals(definition: NewCampaign) -> dict[str, object]:
+    """The direction, of named objectives each, and the constraints where there are some."""
+    constraints = [one.words for one in goals_of(definition.problem, definition.direction).constraints]
+    direction = {"direction": definition.problem.get("direction", definition.direction)}
+    return {**direction, **({"constraints": constraints} if constraints else {})}
+
+
 def _fidelity(definition: NewCampaign) -> dict[str, object]:
     fidelity = fidelity_from_json(definition.problem.get("fidelity"))
-    return {} if fidelity is None else {"fidelity": {**asdict(fidelity), "rungs": fidelity.rungs()}}
+    if fidelity is None:
+        return {}
+    checkpoints = definition.problem.get("checkpoints", KEEP_ALL)
+    return {"fidelity": {**asdict(fidelity), "rungs": fidelity.rungs()}, "checkpoints": checkpoints}
 
 
 def _planned(wanted: NewCampaign, settings: SearchSettings, db: str | None) -> Revised | None:

@@ -15,7 +15,7 @@ from ambs_hpc.cli.shared.options import named_campaign, open_engine
 from ambs_hpc.cli.shared.output import cell, print_json
 from ambs_hpc.cli.shared.terminal import write
 from ambs_hpc.errors import DatabaseRefused, NotFound, UsageError
-from ambs_hpc.observations import read_observations
+from ambs_hpc.observations import is_storage, read_observations
 from ambs_hpc.problem import load_problem
 from ambs_hpc.problem.goals import goals_of, named_objectives
 from ambs_hpc.queue import find_campaign, list_campaigns, reading
@@ -60,7 +60,7 @@ class ToldSource:
         assert definition is not None
         rows = read_observations(
             self.source,
-            objective=self.objective or _first_of(definition),
+            objective=self.objective or (None if is_storage(self.source) else _first_of(definition)),
             renamed=self.renamed,
             study=self.study,
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, Exists, and_, exists, func, select
 
 from ambs_hpc.queue.schema.tables import report
 from ambs_hpc.queue.sql.stored_values import object_or_empty
@@ -36,18 +36,10 @@ def reports_of(connection: Connection, evaluation_id: int, last: int | None = No
     Args:
         last: only so many, those of the highest steps; None for all.
     """
-    newer = report.alias("newer")
-    is_replaced = exists().where(
-        and_(
-            newer.c.evaluation_id == report.c.evaluation_id,
-            newer.c.step == report.c.step,
-            newer.c.attempt > report.c.attempt,
-        )
-    )
     one = report.c
     statement = (
         select(one.step, one.objective, one.attempt, one.at, one.metrics, one.thinned)
-        .where(one.evaluation_id == evaluation_id, ~is_replaced)
+        .where(one.evaluation_id == evaluation_id, ~_is_replaced())
         .order_by(one.step.desc())
         .limit(last)
     )
@@ -65,9 +57,21 @@ def reports_of(connection: Connection, evaluation_id: int, last: int | None = No
 
 
 def report_counts(connection: Connection, evaluation_id: int) -> tuple[int, int]:
-    """How many reports of all the evaluation's attempts are kept, and how many were thinned out."""
+    """How many reports `reports_of` gives of the evaluation, and how many were thinned out between them."""
     statement = select(func.count(), func.coalesce(func.sum(report.c.thinned), 0)).where(
-        report.c.evaluation_id == evaluation_id
+        report.c.evaluation_id == evaluation_id, ~_is_replaced()
     )
     kept, thinned = connection.execute(statement).one()
     return int(kept), int(thinned)
+
+
+def _is_replaced() -> Exists:
+    """Whether a later attempt has told of the same step."""
+    newer = report.alias("newer")
+    return exists().where(
+        and_(
+            newer.c.evaluation_id == report.c.evaluation_id,
+            newer.c.step == report.c.step,
+            newer.c.attempt > report.c.attempt,
+        )
+    )

@@ -31,6 +31,7 @@ from ambs_hpc.states import FailureKind, Move, State
 # The pace is measured over so many of the latest endings, or over more until they span so many times what an
 # evaluation takes: what begins together ends together, as many at once as there are slots.
 PACE_ENDINGS, MOST_PACE_ENDINGS, PACE_RUNS = 1000, 64_000, 4
+REST_SECONDS, REST_RUNS = 600.0, 2  # without any run, and runs' lengths, after which a campaign rests
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,8 @@ class FailureGroup:
 class Throughput:
     """The pace of the latest endings; `per_hour` is 0 before there is one.
 
-    `seconds` is the time in which they ran and ended. Where all endings of the campaign are counted it begins
+    `seconds` is the time in which they ran and ended, without rests in which nothing ran, as between two
+    allocations. Where all endings of the campaign are counted it begins
     with the first start: what has begun together ends together, and the seconds between these ends say
     nothing of the hour.
     """
@@ -276,13 +278,14 @@ def throughput(connection: Connection, campaign_id: int) -> Throughput:
         runs = [row.finished_at - row.started_at for row in counted if row.started_at is not None]
         mean = sum(runs) / len(runs) if runs else 0.0
         ends = [row.finished_at for row in counted]
-        seconds = max(ends) - min(ends) if ends else 0.0
+        seconds = _served_seconds(rows, min(ends), max(ends), mean) if ends else 0.0
         if len(rows) < limit or seconds >= PACE_RUNS * mean or limit >= MOST_PACE_ENDINGS:
             break
         limit *= 4
     steps = len(counted) - 1
     if len(rows) < limit and runs:
-        steps, seconds = len(counted), max(ends) - min(row.started_at for row in counted if row.started_at)
+        first = min(row.started_at for row in counted if row.started_at)
+        steps, seconds = len(counted), _served_seconds(rows, first, max(ends), mean)
     done = sum(row.state == State.DONE.value for row in counted)
     return Throughput(
         ended=len(counted),
@@ -292,6 +295,16 @@ def throughput(connection: Connection, campaign_id: int) -> Throughput:
         per_hour=3600.0 * steps / seconds if seconds > 0 else 0.0,
         mean_run_seconds=mean if runs else None,
     )
+
+
+def _served_seconds(rows: Sequence[DatabaseRow], first: float, last: float, mean: float) -> float:
+    """The time from first to last without rests: runs of a mean length may be far apart, but not so far."""
+    rests, reached = 0.0, first
+    for started, finished in sorted((row[1], row[2]) for row in rows if row.started_at is not None):
+        idle = started - reached
+        rests += idle if idle > max(REST_SECONDS, REST_RUNS * mean) else 0.0
+        reached = max(reached, finished)
+    return last - first - rests
 
 
 def _last_endings(connection: Connection, campaign_id: int, limit: int) -> Sequence[DatabaseRow]:

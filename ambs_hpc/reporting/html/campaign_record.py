@@ -39,7 +39,7 @@ class CampaignRecord:
     Args:
         at: when it was read, seconds since 1970 UTC by the database's clock.
         database: as a person may see it, without its password.
-        node_seconds: that its DONE and FAILED evaluations had for themselves, all attempts counted.
+        node_seconds: that its evaluations had for themselves, all attempts counted that have ended.
         allocations: all of the database, the newest first; they may have served other campaigns.
         provenance: what its search and launchers found of sources and programs, oldest first.
         version: of ambs_hpc that read it.
@@ -83,6 +83,6 @@ def read_campaign(connection: Connection, campaign: Campaign) -> CampaignRecord:
         failures=queue.failures(connection, campaign.id),
         revisions=queue.revisions_of(connection, campaign.id),
         throughput=queue.throughput(connection, campaign.id),
-        node_seconds=queue.ended_node_seconds(connection, campaign.id),
+        node_seconds=queue.attempted_node_seconds(connection, campaign.id),
         provenance=queue.provenance_of(connection, campaign.id),
     )

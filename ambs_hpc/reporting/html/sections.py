@@ -132,7 +132,8 @@ def settings(record: CampaignRecord) -> str:
     made, problem = record.campaign.definition, record.campaign.definition.problem
     rows: list[tuple[str, object]] = [
         ("objective", made.objective),
-        ("direction", made.direction),
+        ("direction", problem.get("direction", made.direction)),
+        ("constraints", ", ".join(one.words for one in goals_of_stored(record.campaign).constraints)),
         ("method", made.method),
         *((f"option {name}", value) for name, value in made.method_options.items()),
         ("seed", made.seed),
@@ -142,6 +143,8 @@ def settings(record: CampaignRecord) -> str:
         ("priority", made.priority),
         ("time limit, s", problem.get("time_limit_seconds")),
         ("resources", problem.get("resources")),
+        ("fidelity", problem.get("fidelity")),
+        ("checkpoints", problem.get("checkpoints")),
         ("starting points", len(_list(problem.get("starting_points")))),
         ("problem's folder", made.directory),
         ("run folder", made.run_directory),

@@ -12,9 +12,10 @@ from sqlalchemy import Engine, text
 from ambs_hpc import queue
 from ambs_hpc.api.node_hours import ledger_reader
 from ambs_hpc.api.node_hours.ledger_reader import compare_with_schedulers, outlooks, read_ledger
-from ambs_hpc.api.node_hours.ledger_totals import apportioned, as_json
+from ambs_hpc.api.node_hours.ledger_totals import apportioned, as_json, grouped
 from ambs_hpc.api.node_hours.ledger_words import comparison_table, ledger_tables, remarks
 from ambs_hpc.held_parts import HeldPart
+from ambs_hpc.insight.ledger.uses import Use
 from ambs_hpc.schedulers import Charge, Completed
 from ambs_hpc.schedulers.slurm import charges, read_charges
 from ambs_hpc.schedulers.values import CouldNotAsk
@@ -70,6 +71,15 @@ def test_tables_add_up_as_they_are_shown(used: Engine) -> None:
     assert one[0] == "useful"
     (words,) = remarks(book, outlooks(used, book))
     assert words.startswith("digits: too few results")
+
+
+def test_a_column_with_the_name_of_a_line_is_that_line() -> None:
+    """Whoever reads "useful" in two tables of one command reads one number."""
+    everything = dict.fromkeys(Use, 1.0)
+    words = {use.words for use in Use}
+    columns = grouped(everything)
+    assert {name: seconds for name, seconds in columns.items() if name in words} == {"useful": 1.0}
+    assert sum(columns.values()) == len(Use)
 
 
 def test_no_scheduler_is_asked_about_what_was_started_by_hand(any_engine: Engine) -> None:

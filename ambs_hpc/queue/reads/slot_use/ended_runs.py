@@ -1,9 +1,9 @@
-"""What each ended evaluation gave and what it cost, in the order in which they ended."""
+"""What each ended evaluation gave, and what it all cost, in the order in which they ended."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,8 @@ from ambs_hpc.queue.sql.row_mapping import DatabaseRow
 from ambs_hpc.queue.sql.stored_values import number_in_row, object_in, request_in, usable
 from ambs_hpc.states import State
 
+_ENDED = (State.DONE.value, State.FAILED.value)
+
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
@@ -23,7 +25,9 @@ class EndedRun:
     Args:
         objective: None when it failed.
         node_seconds: of nodes that all its attempts had for themselves: run time by whole nodes, or by its
-            share of its launcher's nodes, where every evaluation counts as one of the launcher's slots.
+            share of its launcher's nodes, where every evaluation counts as one of the launcher's slots. And
+            what others had in attempts that ended since the run before: what is paused, cut off or cancelled
+            is paid for, too.
     """
 
     objective: float | None
@@ -38,27 +42,27 @@ def ended_runs(connection: Connection, campaign_id: int, *, with_metrics: bool =
         with_metrics: read their metrics, which may be long.
     """
     column = evaluation.c
-    costs = _node_seconds(connection, campaign_id)
     rows = connection.execute(
-        select(column.id, column.objective, *([column.metrics] if with_metrics else []))
-        .where(
-            is_from_here,
-            column.campaign_id == campaign_id,
-            column.state.in_([State.DONE.value, State.FAILED.value]),
-        )
+        select(column.id, column.objective, column.finished_at, *([column.metrics] if with_metrics else []))
+        .where(is_from_here, column.campaign_id == campaign_id, column.state.in_(_ENDED))
         .order_by(column.finish_sequence)
-    )
+    ).all()
+    costs = _node_seconds(connection, campaign_id)
+    others = deque(_attempts_of_others(connection, campaign_id))
+    for row in rows:
+        while others and others[0][0] <= row.finished_at:
+            costs[row.id] += others.popleft()[1]
     return usable(rows, partial(_ended_run, costs))
 
 
 def _ended_run(costs: Mapping[int, float], row: DatabaseRow) -> EndedRun:
     objective = number_in_row(row.objective, "evaluation", row.id, "objective")
-    metrics = object_in(row[2], "evaluation", row.id, "metrics") if len(row) > 2 else {}
+    metrics = object_in(row[3], "evaluation", row.id, "metrics") if len(row) > 3 else {}
     return EndedRun(objective, costs.get(row.id, 0.0), metrics)
 
 
-def ended_node_seconds(connection: Connection, campaign_id: int) -> float:
-    """The node-seconds of all `ended_runs` together; the database adds them up."""
+def attempted_node_seconds(connection: Connection, campaign_id: int) -> float:
+    """The node-seconds of all `ended_runs` and of attempts since; the database adds them up."""
     event, column = evaluation_event.c, evaluation.c
     ran = event.finished_at - event.started_at
     seconds = func.sum(case((ran > 0, ran), else_=0.0)).label("seconds")
@@ -68,35 +72,54 @@ def ended_node_seconds(connection: Connection, campaign_id: int) -> float:
         .where(
             is_from_here,
             column.campaign_id == campaign_id,
-            column.state.in_([State.DONE.value, State.FAILED.value]),
             event.finished_at.is_not(None),
             event.started_at.is_not(None),
         )
         .group_by(column.nodes, column.whole_node, event.launcher_id)
     )
     share = _shares(connection)
-    return math.fsum(
-        row.seconds * (row.nodes if row.whole_node or row.nodes > 1 else share.get(row.launcher_id, 1.0))
-        for row in connection.execute(statement)
-    )
+    return math.fsum(row.seconds * _nodes(row, share) for row in connection.execute(statement))
 
 
 def _node_seconds(connection: Connection, campaign_id: int) -> dict[int, float]:
-    """Of each evaluation, over its attempts."""
+    """Of each evaluation that has ended, over its attempts."""
     event, column = evaluation_event.c, evaluation.c
     seconds = func.sum(event.finished_at - event.started_at).label("seconds")
     rows = connection.execute(
         select(column.id, column.nodes, column.whole_node, event.launcher_id, seconds)
         .join(evaluation, column.id == event.evaluation_id)
-        .where(column.campaign_id == campaign_id, event.finished_at.is_not(None))
+        .where(column.campaign_id == campaign_id, column.state.in_(_ENDED), event.finished_at.is_not(None))
         .group_by(column.id, column.nodes, column.whole_node, event.launcher_id)
     )
     share = _shares(connection)
     found: dict[int, float] = defaultdict(float)
     for row in rows:
-        nodes = row.nodes if row.whole_node or row.nodes > 1 else share.get(row.launcher_id, 1.0)
-        found[row.id] += max(0.0, row.seconds) * nodes
+        found[row.id] += max(0.0, row.seconds) * _nodes(row, share)
     return found
+
+
+def _attempts_of_others(connection: Connection, campaign_id: int) -> list[tuple[float, float]]:
+    """When attempts of what is not DONE or FAILED ended, and their node-seconds; oldest first."""
+    event, column = evaluation_event.c, evaluation.c
+    ran = (event.finished_at - event.started_at).label("seconds")
+    rows = connection.execute(
+        select(column.nodes, column.whole_node, event.launcher_id, event.finished_at, ran)
+        .join(evaluation, column.id == event.evaluation_id)
+        .where(
+            column.campaign_id == campaign_id,
+            column.state.not_in(_ENDED),
+            event.finished_at.is_not(None),
+            event.started_at.is_not(None),
+        )
+        .order_by(event.finished_at)
+    )
+    share = _shares(connection)
+    return [(row.finished_at, max(0.0, row.seconds) * _nodes(row, share)) for row in rows]
+
+
+def _nodes(row: DatabaseRow, share: Mapping[int, float]) -> float:
+    """How many nodes an attempt had for itself."""
+    return row.nodes if row.whole_node or row.nodes > 1 else share.get(row.launcher_id, 1.0)
 
 
 def _shares(connection: Connection) -> dict[int, float]:
