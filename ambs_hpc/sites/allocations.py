@@ -348,7 +348,7 @@ def _look_again(
     Beside an id that has vanished, another of the same name may live: the client had submitted it twice.
     """
     unheard: list[CouldNotAsk] = []
-    doubted = [one for one in vanished if not may_appear(one, _own_script(one), now)][:MOST_DOUBTED]
+    doubted = vanished[:MOST_DOUBTED]
     for one in doubted:
         found = (
             None if one.scheduler == BALSAM else found_by_name(its_scheduler, _asked_for(one), living=True)
@@ -357,10 +357,10 @@ def _look_again(
             unheard.append(found)
             continue
         with transaction(engine) as connection:
-            if found is None:
+            if found is None and not may_appear(one, _own_script(one), now):
                 state, detail = how_it_vanished(one, _own_script(one))
                 note_allocation_state(connection, one.id, state, detail=detail)
-            elif found.scheduler_id != one.scheduler_id:
+            elif found is not None and found.scheduler_id != one.scheduler_id:
                 note_submitted(connection, one.id, found.scheduler_id)
     return len(doubted), unheard
 

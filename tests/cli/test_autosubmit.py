@@ -8,9 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from ambs_hpc import queue
 from ambs_hpc.cli.commands.autosubmit import alone, one_pass
+from ambs_hpc.cli.main import app
 from ambs_hpc.cli.shared.allocation_request import Wanted
 from ambs_hpc.errors import AmbsError
 from ambs_hpc.records import Resources
@@ -32,6 +34,24 @@ def test_two_passes_do_not_meet_and_no_locks_are_no_end(
     monkeypatch.setattr(fcntl, "flock", refuse)
     with alone(tmp_path):
         assert "no locks here (Function not implemented)" in capsys.readouterr().err
+
+
+def test_a_pass_that_could_ask_nobody_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From cron, where PATH is another one: its status is what a person's script looks at."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AMBS_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with fresh_database("sqlite", tmp_path) as url:
+        engine = queue.open_database(url)
+        with queue.transaction(engine) as connection:
+            request = {"nodes": 1, "minutes": 5, "folder": str(tmp_path), "name": "ambs-1"}
+            number = queue.prepare_allocation(connection, "slurm", "slurm", request)
+            queue.note_submitted(connection, number, "41")
+        engine.dispose()
+        result = CliRunner().invoke(app, ["autosubmit", "-t", "5", "-s", "slurm", "--db", url])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, AmbsError)
+    assert str(result.exception).startswith("squeue could not be asked")
 
 
 SITE = """

@@ -82,9 +82,8 @@ def autosubmit(
                 refreshed = refresh(engine, user_name(), clock.time())
                 backoff = refreshed.noted(backoff, clock.time())
                 if refreshed.unheard:
-                    words, gave_up = f"{refreshed.unheard[0]}. Nothing was submitted.", False
-                else:
-                    words, gave_up = one_pass(engine, wanted, policy, campaign, settings, retry=retry)
+                    raise AmbsError(f"{refreshed.unheard[0]}. Nothing was submitted.")
+                words, gave_up = one_pass(engine, wanted, policy, campaign, settings, retry=retry)
             except AmbsError as error:
                 if not watch:
                     raise
