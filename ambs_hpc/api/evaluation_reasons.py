@@ -141,11 +141,12 @@ def _known(
             nearest = nearest_known(space, configuration, [one.configuration for one in others])
             nearest_failed = nearest_known(space, configuration, [one.configuration for one in failures])
     goals = goals_of_stored(campaign)  # of several there is a front, not a best one
-    better = min if campaign.definition.direction == "minimize" else max
+    sign = 1.0 if campaign.definition.direction == "minimize" else -1.0
+    first = min(results, key=lambda one: (sign * one.objective, one.id), default=None)  # as in v_best
     return KnownThen(
         ended,
         pending,
-        better(results, key=lambda one: one.objective) if results and goals.is_plain else None,
+        first if goals.is_plain else None,
         nearest,
         None if nearest is None else others[nearest.place],
         nearest_failed,

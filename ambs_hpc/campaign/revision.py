@@ -104,14 +104,14 @@ class _Fit:
 def plan(engine: Engine, found: Campaign, after: NewCampaign) -> Revised:
     """What a revision would change; nothing is stored. Waiting evaluations are counted as they are now."""
     changes = definition_differences(found.definition, after)
-    effects: dict[str, int] = {}
-    if changes:
-        fit = _fit_of(engine, found, after, changes)
-        with reading(engine) as connection:
-            waiting = counts(connection, found.id)[State.READY]
-        if fit is not None:
-            waiting -= fit.ready_outside
-        effects = _effects(waiting, 0 if fit is None else fit.wait_outside, fit)
+    if not changes:
+        return Revised(found, [], {})
+    fit = _fit_of(engine, found, after, changes)
+    with reading(engine) as connection:
+        waiting = counts(connection, found.id)[State.READY]
+    if fit is not None:
+        waiting -= fit.ready_outside
+    effects = _effects(waiting, 0 if fit is None else fit.wait_outside, fit)
     return Revised(Campaign(found.id, found.created_at, after, found.revision + 1), changes, effects)
 
 

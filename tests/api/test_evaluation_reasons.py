@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -93,12 +94,16 @@ def test_the_nearest_result_then_is_told(any_engine: Engine) -> None:
         campaign_id = stock.campaign(connection, problem={"space": space}).id
         stock.evaluations(connection, campaign_id, 2)
         launcher_id = stock.launcher(connection)
-        for outcome in stock.successes(queue.claim(connection, launcher_id, 2)):
-            queue.complete(connection, launcher_id, [outcome])
+        outcomes = stock.successes(queue.claim(connection, launcher_id, 2))
+        for outcome in outcomes:
+            queue.complete(connection, launcher_id, [replace(outcome, objective=0.5)])
     with queue.transaction(any_engine) as connection:
         (later,) = stock.evaluations(connection, campaign_id, 1, first=2)
+        best = queue.best(connection, campaign_id, 1)[0].id
     known = evaluation_reasons(any_engine, later).known
     assert (known.ended, known.pending) == (2, 0)
+    assert known.best is not None
+    assert known.best.id == best == outcomes[0].id  # of equals the one that ambs best names
     assert known.nearest is not None
     assert known.nearest_result is not None
     assert known.nearest_result.configuration == {"lr": 0.5, "layers": 1}

@@ -113,7 +113,7 @@ def test_cancelled_evaluations_can_be_rerun(campaign: Shell) -> None:
     assert isinstance(failed, list)
     first = str(failed[0]["id"])
     assert told(campaign, "rerun", first) == {"rerun": [int(first)], "left": [], "dry_run": False}
-    assert told(campaign, "cancel", first) == {"cancelled": [int(first)], "dry_run": False}
+    assert told(campaign, "cancel", first) == {"cancelled": [int(first)], "left": [], "dry_run": False}
     assert told(campaign, "rerun", first) == {"rerun": [int(first)], "left": [], "dry_run": False}
     campaign.write("model.py", "def train(configuration):\n    return 0.5\n")
     campaign.ambs("run", "problem.py", "--max-evaluations", str(NUMBER), "--slots", "1")

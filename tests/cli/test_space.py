@@ -45,6 +45,9 @@ def test_a_dry_run_says_what_the_command_then_does(any_engine: Engine, url: str)
         assert find_campaign(connection, "digits").revision == 1
     assert asked(*edit) == line
     assert asked(*edit) == "campaign digits: that is so already\n"
+    for further in ([], ["--dry-run"]):
+        unchanged = json.loads(asked(*edit, "--json", *further))
+        assert (unchanged["revision"], unchanged["changes"]) == (2, [])
     told = json.loads(asked("--forbid", "n=3,lr=0.001", "--db", url, "--json"))
     assert (told["revision"], told["stored"]) == (3, True)
     assert told["words"].startswith("forbidden: n=3, lr=0.001")

@@ -121,7 +121,7 @@ def test_an_empty_log_names_the_other_one(engine: Engine, tmp_path: Path) -> Non
     assert said("logs", "3", "--stderr") == "ValueError: 3\n"
 
 
-def test_a_log_that_nobody_will_write_is_not_followed(engine: Engine) -> None:
+def test_a_log_that_nobody_will_write_is_not_followed(engine: Engine, tmp_path: Path) -> None:
     """Neither for ever nor with an end that looks like an empty log."""
     campaign, _ = campaigns.ended(engine)
     with transaction(engine) as connection:
@@ -129,5 +129,9 @@ def test_a_log_that_nobody_will_write_is_not_followed(engine: Engine) -> None:
     for words in ([], ["-f"]):
         with pytest.raises(NotFound, match="it was imported and ran elsewhere"):
             said("logs", str(imported), *words)
-        with pytest.raises(NotFound, match="nothing was started, or the files were removed"):
+        with pytest.raises(NotFound, match=r"or the files were removed; .* where its folder was moved"):
             said("logs", "3", *words)
+    with transaction(engine) as connection:
+        connection.exec_driver_sql(f"UPDATE campaign SET run_directory = '{tmp_path}'")
+    with pytest.raises(NotFound, match=r"nothing was started, or the files were removed\."):
+        said("logs", "3")

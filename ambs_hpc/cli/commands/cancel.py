@@ -34,11 +34,11 @@ def cancel(
         moved = queue.cancel(connection, ids=ids or None, campaign_id=only.id if only else None)
         if dry_run:
             connection.rollback()
+    missing = sorted(set(ids or ()) - set(moved))
     if as_json:
-        print_json({"cancelled": moved, "dry_run": dry_run})
+        print_json({"cancelled": moved, "left": missing, "dry_run": dry_run})
     else:
         verb = "would be " if dry_run else ""
         write(f"{evaluations_of(len(moved), only)} {verb}cancelled\n")
-    missing = sorted(set(ids or ()) - set(moved))
     if missing:
         raise NotFound(f"Ended already, or not there: {', '.join(map(str, missing))}.")

@@ -50,7 +50,7 @@ def logs(
     file = folder / ("stderr" if stderr else "stdout")
     is_imported = story.proposal.kind == IMPORTED
     if not file.exists() and (is_imported or story.row.state.is_final or not follow):
-        why = "it has not started yet" if number == 0 else "nothing was started, or the files were removed"
+        why = _why_missing(number, Path(story.campaign.definition.run_directory))
         if is_imported:
             why = "it was imported and ran elsewhere"
         raise NotFound(f"Evaluation {evaluation_id} has no {file}: {why}.")
@@ -61,6 +61,17 @@ def logs(
 
     _print(file, follow=follow, has_ended=has_ended)
     _name_the_other(evaluation_id, folder, stderr=stderr, attempt=attempt)
+
+
+def _why_missing(attempt: int, runs: Path) -> str:
+    """Why an attempt's file is not there; `runs` is where the campaign's are."""
+    if attempt == 0:
+        return "it has not started yet"
+    why = "nothing was started, or the files were removed"
+    if runs.exists():
+        return why
+    moved = "where its folder was moved, the same `ambs run PROBLEM` from the new one stores where it is"
+    return f"{why}; the campaign's run folder is not there either: {moved}"
 
 
 def _name_the_other(evaluation_id: int, folder: Path, *, stderr: bool, attempt: int | None) -> None:
