@@ -216,9 +216,8 @@ class SchedulerWatch:
         except (DatabaseUnreachable, DatabaseLocked) as error:
             logger.warning("database away, schedulers are asked later: %s", error)
             return
-        except (
-            Exception
-        ) as error:  # a thread's border: without an answer the next question would follow at once
+        except Exception as error:
+            # The thread's border: without an answer the next question would follow at once.
             logger.exception("answers of schedulers not understood")
             refreshed = Refreshed(0, (CouldNotAsk("schedulers", f"not understood: {error}"),))
         self.backoff = refreshed.noted(self.backoff, now)
