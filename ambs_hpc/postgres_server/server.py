@@ -187,6 +187,8 @@ def _locked(folder: ServerFolder) -> Iterator[None]:
             raise DatabaseRefused(
                 f"Another `ambs db start` or `stop` works on {folder.path}. Wait for it, then try again."
             ) from None
+        except OSError as error:  # as Lustre that is mounted without them
+            logger.warning("%s lies where there are no locks: %s", folder.path, error.strerror)
         yield
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -250,6 +252,19 @@ def test_there_is_no_server_to_stop(tmp_path: Path) -> None:
         stop_server(tmp_path / "ambs-db", None, os.environ)
     with pytest.raises(DatabaseRefused, match="ambs db start"):
         server_status(tmp_path / "ambs-db")
+
+
+def test_where_there_are_no_locks_a_server_is_stopped_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lustre may be mounted without; PostgreSQL's own file keeps a second server away."""
+    (tmp_path / "ambs-db" / "data").mkdir(parents=True)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert stop_server(tmp_path / "ambs-db", None, os.environ) is False
 
 
 def fake_postgres(folder: Path, version: str) -> Path:
