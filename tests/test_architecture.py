@@ -19,6 +19,7 @@ FLOORS = {
     "errors": 0,
     "clock": 0,
     "identity": 0,
+    "file_lock": 0,
     "file_systems": 0,
     "held_parts": 0,
     "hints": 0,
@@ -52,6 +53,7 @@ FLOORS = {
 BOTTOM = {
     "errors",
     "clock",
+    "file_lock",
     "file_systems",
     "held_parts",
     "identity",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ambs_hpc.bridges.optuna_storage import OptunaStorage
 from ambs_hpc.bridges.tensorboard_files import TensorboardFiles
 from ambs_hpc.bridges.wandb_files import WandbFiles
 from ambs_hpc.errors import UsageError
+from ambs_hpc.file_lock import file_lock
 from ambs_hpc.problem.space import stored_space
 from ambs_hpc.states import State
 
@@ -130,13 +130,5 @@ def _runs(
 def _alone(file: Path) -> Iterator[None]:
     """Keep a second export away from the same files: both would add the same runs."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"Another export writes beside {file}. Wait for it, or give --output."
-            ) from error
-        except OSError:  # a file system without locks
-            pass
+    with file_lock(file, UsageError(f"Another export writes beside {file}. Wait for it, or give --output.")):
         yield

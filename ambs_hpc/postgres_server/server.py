@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import re
 import socket
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ambs_hpc.errors import DatabaseRefused, UsageError
+from ambs_hpc.file_lock import file_lock
 from ambs_hpc.file_systems import network_file_system
 from ambs_hpc.postgres_server.binaries import find_binaries
 from ambs_hpc.postgres_server.cluster import make_certificate, make_cluster
@@ -180,15 +180,10 @@ def reader_instead(url: str) -> str:
 @contextlib.contextmanager
 def _locked(folder: ServerFolder) -> Iterator[None]:
     """Keep every other `ambs db start` and `stop` from this folder meanwhile."""
-    with folder.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DatabaseRefused(
-                f"Another `ambs db start` or `stop` works on {folder.path}. Wait for it, then try again."
-            ) from None
-        except OSError as error:  # as Lustre that is mounted without them
-            logger.warning("%s lies where there are no locks: %s", folder.path, error.strerror)
+    busy = f"Another `ambs db start` or `stop` works on {folder.path}. Wait for it, then try again."
+    with file_lock(folder.lock, DatabaseRefused(busy)) as missing:
+        if missing:
+            logger.warning("%s lies where there are no locks: %s", folder.path, missing)
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time as clock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -155,16 +154,14 @@ def _decision(engine: Engine, campaign: str | None, policy: Policy, ready: int, 
 def alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, because two simultaneous passes from cron would each submit."""
     from ambs_hpc.errors import AmbsError
+    from ambs_hpc.file_lock import file_lock
 
     place = folder / "ambs-allocations"
     place.mkdir(exist_ok=True)
-    with (place / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AmbsError("Another `ambs autosubmit` is at work in this folder. Let it end.") from error
-        except OSError as error:  # as Lustre that is mounted without them
-            words = f"note: no locks here ({error.strerror}), so call `ambs autosubmit` from one place only"
+    busy = AmbsError("Another `ambs autosubmit` is at work in this folder. Let it end.")
+    with file_lock(place / LOCK, busy) as missing:
+        if missing:
+            words = f"note: no locks here ({missing}), so call `ambs autosubmit` from one place only"
             echo(words, err=True)
         yield
 
