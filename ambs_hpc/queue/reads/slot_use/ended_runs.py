@@ -7,8 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from ambs_hpc.queue.schema.tables import allocation, evaluation, evaluation_event, is_from_here, launcher
 from ambs_hpc.queue.sql.row_mapping import DatabaseRow
@@ -16,6 +17,9 @@ from ambs_hpc.queue.sql.stored_values import number_in_row, object_in, request_i
 from ambs_hpc.states import State
 
 _ENDED = (State.DONE.value, State.FAILED.value)
+_PLACES = (evaluation.c.nodes, evaluation.c.whole_node, evaluation_event.c.launcher_id)
+_RAN = evaluation_event.c.finished_at - evaluation_event.c.started_at
+_SECONDS = case((_RAN > 0, _RAN), else_=0.0)  # a clock may have been set back
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,58 +67,45 @@ def _ended_run(costs: Mapping[int, float], row: DatabaseRow) -> EndedRun:
 
 def attempted_node_seconds(connection: Connection, campaign_id: int) -> float:
     """The node-seconds of all `ended_runs` and of attempts since; the database adds them up."""
-    event, column = evaluation_event.c, evaluation.c
-    ran = event.finished_at - event.started_at
-    seconds = func.sum(case((ran > 0, ran), else_=0.0)).label("seconds")
-    statement = (
-        select(column.nodes, column.whole_node, event.launcher_id, seconds)
-        .join(evaluation, column.id == event.evaluation_id)
-        .where(
-            is_from_here,
-            column.campaign_id == campaign_id,
-            event.finished_at.is_not(None),
-            event.started_at.is_not(None),
-        )
-        .group_by(column.nodes, column.whole_node, event.launcher_id)
-    )
+    statement = _attempts(campaign_id, func.sum(_SECONDS).label("seconds")).where(is_from_here)
     share = _shares(connection)
-    return math.fsum(row.seconds * _nodes(row, share) for row in connection.execute(statement))
+    rows = connection.execute(statement.group_by(*_PLACES))
+    return math.fsum(row.seconds * _nodes(row, share) for row in rows)
 
 
 def _node_seconds(connection: Connection, campaign_id: int) -> dict[int, float]:
     """Of each evaluation that has ended, over its attempts."""
-    event, column = evaluation_event.c, evaluation.c
-    seconds = func.sum(event.finished_at - event.started_at).label("seconds")
-    rows = connection.execute(
-        select(column.id, column.nodes, column.whole_node, event.launcher_id, seconds)
-        .join(evaluation, column.id == event.evaluation_id)
-        .where(column.campaign_id == campaign_id, column.state.in_(_ENDED), event.finished_at.is_not(None))
-        .group_by(column.id, column.nodes, column.whole_node, event.launcher_id)
-    )
+    identity = evaluation.c.id
+    statement = _attempts(campaign_id, identity, func.sum(_SECONDS).label("seconds"))
+    rows = connection.execute(statement.where(evaluation.c.state.in_(_ENDED)).group_by(identity, *_PLACES))
     share = _shares(connection)
     found: dict[int, float] = defaultdict(float)
     for row in rows:
-        found[row.id] += max(0.0, row.seconds) * _nodes(row, share)
+        found[row.id] += row.seconds * _nodes(row, share)
     return found
 
 
 def _attempts_of_others(connection: Connection, campaign_id: int) -> list[tuple[float, float]]:
     """When attempts of what is not DONE or FAILED ended, and their node-seconds; oldest first."""
-    event, column = evaluation_event.c, evaluation.c
-    ran = (event.finished_at - event.started_at).label("seconds")
-    rows = connection.execute(
-        select(column.nodes, column.whole_node, event.launcher_id, event.finished_at, ran)
-        .join(evaluation, column.id == event.evaluation_id)
-        .where(
-            column.campaign_id == campaign_id,
-            column.state.not_in(_ENDED),
-            event.finished_at.is_not(None),
-            event.started_at.is_not(None),
-        )
-        .order_by(event.finished_at)
-    )
+    finished = evaluation_event.c.finished_at
+    statement = _attempts(campaign_id, finished, _SECONDS.label("seconds"))
+    rows = connection.execute(statement.where(evaluation.c.state.not_in(_ENDED)).order_by(finished))
     share = _shares(connection)
-    return [(row.finished_at, max(0.0, row.seconds) * _nodes(row, share)) for row in rows]
+    return [(row.finished_at, row.seconds * _nodes(row, share)) for row in rows]
+
+
+def _attempts(campaign_id: int, *told: ColumnElement[Any]) -> Select[Any]:
+    """What is told of the campaign's attempts that have run and ended, with where each ran."""
+    event = evaluation_event.c
+    return (
+        select(*_PLACES, *told)
+        .join(evaluation, evaluation.c.id == event.evaluation_id)
+        .where(
+            evaluation.c.campaign_id == campaign_id,
+            event.started_at.is_not(None),
+            event.finished_at.is_not(None),
+        )
+    )
 
 
 def _nodes(row: DatabaseRow, share: Mapping[int, float]) -> float:
