@@ -17,7 +17,8 @@ from ambs_hpc.timing import STALE_AFTER_SECONDS
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ambs_hpc.sites import AllocationRequest, Backlog, ScriptSettings, Site
+    from ambs_hpc.records import Campaign
+    from ambs_hpc.sites import AllocationRequest, Backlog, ScriptSettings, Site, WaitingPart
 
 IDLE_EXIT_SECONDS = 120
 
@@ -177,8 +178,7 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
     from ambs_hpc import queue
     from ambs_hpc.api.choices import named_campaign
     from ambs_hpc.launcher.recovery import recover_and_sweep
-    from ambs_hpc.records import Resources
-    from ambs_hpc.sites import Backlog, WaitingPart
+    from ambs_hpc.sites import Backlog
     from ambs_hpc.states import State
 
     recover_and_sweep(engine, STALE_AFTER_SECONDS)
@@ -187,17 +187,22 @@ def backlog_of(engine: Engine, campaign: str | None) -> Backlog:
         chosen = [only] if only else queue.list_campaigns(connection)
         ready = [queue.counts(connection, one.id).get(State.READY, 0) for one in chosen]
         alive = [queue.is_search_alive(connection, one.id, STALE_AFTER_SECONDS) for one in chosen]
-    waiting = [one for one, number in zip(chosen, ready, strict=True) if number]
-    limits = [one.definition.problem.get("time_limit_seconds") for one in waiting]
-    seconds = [None if limit is None else float(str(limit)) for limit in limits]
-    known = [limit for limit in seconds if limit is not None]
-    shortest = min(known) if known and len(known) == len(limits) else None
-    resources = [one.definition.problem.get("resources") for one in waiting]
-    shapes = [Resources(**one) if isinstance(one, dict) else None for one in resources]
+    parts = tuple(_waiting(one, number) for one, number in zip(chosen, ready, strict=True) if number)
     others = any(lives and not number for lives, number in zip(alive, ready, strict=True))
-    parts = tuple(map(WaitingPart, filter(None, ready), shapes, seconds))
-    told = tuple(dict.fromkeys(filter(None, shapes)))
-    return Backlog(sum(ready), any(alive), shortest, told, others, parts)
+    return Backlog(parts, any(alive), others)
+
+
+def _waiting(campaign: Campaign, number: int) -> WaitingPart:
+    from ambs_hpc.records import Resources
+    from ambs_hpc.sites import WaitingPart
+
+    problem = campaign.definition.problem
+    shape, limit = problem.get("resources"), problem.get("time_limit_seconds")
+    return WaitingPart(
+        number,
+        Resources(**shape) if isinstance(shape, dict) else None,
+        None if limit is None else float(str(limit)),
+    )
 
 
 def refuse_search_on_service_node(site: Site, problem: Path | None) -> None:

@@ -70,21 +70,32 @@ class Backlog:
     """The work that an allocation would find.
 
     Args:
-        ready: number of evaluations that wait.
+        parts: the evaluations that wait, by campaign.
         searching: whether a live search will add some.
-        shortest_limit_seconds: the shortest time limit among those that wait; None where one has none.
-        shapes: what one evaluation of each campaign with evaluations that wait occupies.
-        others_come: whether a new search, or a live one of another campaign, will add evaluations that these
-            shapes do not describe.
-        parts: those that wait, by campaign.
+        others_come: whether a new search, or a live one of another campaign, will add evaluations that the
+            shapes of these do not describe.
     """
 
-    ready: int
+    parts: tuple[WaitingPart, ...]
     searching: bool
-    shortest_limit_seconds: float | None = None
-    shapes: tuple[Resources, ...] = ()
     others_come: bool = False
-    parts: tuple[WaitingPart, ...] = ()
+
+    @property
+    def ready(self) -> int:
+        """Number of evaluations that wait."""
+        return sum(one.number for one in self.parts)
+
+    @property
+    def shortest_limit_seconds(self) -> float | None:
+        """The shortest time limit among those that wait; None where one has none."""
+        limits = [one.limit_seconds for one in self.parts]
+        known = [limit for limit in limits if limit is not None]
+        return min(known) if known and len(known) == len(limits) else None
+
+    @property
+    def shapes(self) -> tuple[Resources, ...]:
+        """What one evaluation of each campaign occupies, without repetitions."""
+        return tuple(dict.fromkeys(one.shape for one in self.parts if one.shape is not None))
 
 
 @dataclass(frozen=True, slots=True)

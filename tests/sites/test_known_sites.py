@@ -16,7 +16,16 @@ from typer.testing import CliRunner
 
 from ambs_hpc.cli.main import app
 from ambs_hpc.records import Resources
-from ambs_hpc.sites import AllocationRequest, Backlog, CheckReport, Site, check_request, load_site, site_names
+from ambs_hpc.sites import (
+    AllocationRequest,
+    Backlog,
+    CheckReport,
+    Site,
+    WaitingPart,
+    check_request,
+    load_site,
+    site_names,
+)
 
 REQUESTS = yaml.safe_load((Path(__file__).parent / "requests.yml").read_text())
 RIGHT = [(name, text) for name, one in REQUESTS.items() for text in one["right"]]
@@ -42,7 +51,7 @@ def checked(name: str, text: str) -> CheckReport:
         queue=next((word for word in rest if "=" not in word), ""),
         project="P" if site.project_required else "",
     )
-    return check_request(site, request, Backlog(1, searching=False, shapes=(shape,)))
+    return check_request(site, request, Backlog((WaitingPart(1, shape, None),), searching=False))
 
 
 def test_each_site_has_three_right_and_three_wrong_requests() -> None:
@@ -121,9 +130,9 @@ def test_what_surprises_on_other_nodes_is_told_before(case: str) -> None:
 
 def test_some_evaluations_that_do_not_fit_are_a_warning() -> None:
     """The others have work for the allocation."""
-    shapes = (Resources(cores=64), Resources(cores=8))
+    parts = tuple(WaitingPart(1, Resources(cores=cores), None) for cores in (64, 8))
     request = AllocationRequest(1, 60, Path("/c"), project="P")
-    report = check_request(load_site("frontier"), request, Backlog(2, searching=False, shapes=shapes))
+    report = check_request(load_site("frontier"), request, Backlog(parts, searching=False))
     assert report.problems == ()
     assert "an allocation gets 56 of 64 (8 are reserved)" in " ".join(report.warnings)
 

@@ -9,7 +9,7 @@ import pytest
 
 from ambs_hpc.errors import UsageError
 from ambs_hpc.records import Resources
-from ambs_hpc.sites import AllocationRequest, Backlog, check_request, load_site, minutes_of
+from ambs_hpc.sites import AllocationRequest, Backlog, WaitingPart, check_request, load_site, minutes_of
 
 FOLDER = Path("/project/campaign")
 RIGHT = {
@@ -129,8 +129,8 @@ def test_cheapest_queue_is_a_comparison_of_like_with_like(
 
 
 BACKLOGS = {
-    "nothing to do": (Backlog(0, searching=False), "none waits"),
-    "too long": (Backlog(5, searching=True, shortest_limit_seconds=7200.0), "evaluations may take 120"),
+    "nothing to do": (Backlog((), searching=False), "none waits"),
+    "too long": (Backlog((WaitingPart(5, None, 7200.0),), searching=True), "evaluations may take 120"),
 }
 
 
@@ -139,12 +139,13 @@ def test_useless_allocation_is_caught(case: str) -> None:
     """NodeShape-hours for an empty queue, or for evaluations that cannot end in time."""
     backlog, part = BACKLOGS[case]
     assert part in " ".join(check_request(load_site("slurm"), RIGHT["slurm"], backlog).problems)
-    assert check_request(load_site("slurm"), RIGHT["slurm"], Backlog(5, searching=False)).problems == ()
+    fits = Backlog((WaitingPart(5, None, None),), searching=False)
+    assert check_request(load_site("slurm"), RIGHT["slurm"], fits).problems == ()
 
 
 def test_evaluations_that_do_not_fit_are_no_problem_of_a_new_search() -> None:
     """Another campaign's wait for other nodes, and this allocation has work."""
-    large = Backlog(5, searching=True, shapes=(Resources(nodes=2000),))
+    large = Backlog((WaitingPart(5, Resources(nodes=2000), None),), searching=True)
     assert "want 2000 nodes" in check_request(load_site("polaris"), RIGHT["polaris"], large).problems[-1]
     report = check_request(load_site("polaris"), RIGHT["polaris"], replace(large, others_come=True))
     assert report.problems == () and "want 2000 nodes" in " ".join(report.warnings)
