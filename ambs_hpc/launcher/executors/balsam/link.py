@@ -79,7 +79,7 @@ class BalsamLink:
         self._new: dict[Key, NewJob] = {}
         self._unwanted: set[int] = set()
         self._stuck: set[int] = set()
-        self._ended: dict[int, float] = {}  # jobs whose end we know, and since when
+        self._ended: dict[int, float] = {}  # jobs that are over for us, and since when
         self._ids: dict[Key, int] = {}
         self._sought: dict[Key, Mapping[str, str]] = {}  # ended; their jobs are of a launcher before us
         self._orphan_searches: list[tuple[Mapping[str, str], ReadBooks, Callable[[Job], None]]] = []
