@@ -28,7 +28,7 @@ from ambs_hpc.cli.shared.terminal import echo
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ambs_hpc.sites import Decision, Policy, ScriptSettings
+    from ambs_hpc.sites import AllocationRequest, Backlog, Decision, Policy, ScriptSettings, Site
 
 LOCK, NOTHING = "autosubmit.lock", "nothing submitted: "
 TELLING_SECONDS = 45.0  # at the end of a pass; a command of `notify` may take 30
@@ -112,28 +112,33 @@ def one_pass(
         AmbsError: the request is wrong, or the scheduler refused it.
     """
     from ambs_hpc.cli.shared.allocation_request import backlog_of, request_of, tell_left_out
-    from ambs_hpc.errors import UsageError
     from ambs_hpc.identity import user_name
-    from ambs_hpc.sites import check_request, ready_that_fit, submit_allocation
+    from ambs_hpc.sites import ready_that_fit, submit_allocation
 
     backlog = backlog_of(engine, campaign)
     profile, request = request_of(replace(wanted, nodes=policy.max_nodes))
     ready = ready_that_fit(profile, request, backlog)
-    decision = _decision(engine, campaign, policy, ready, retry=retry)
-    fits = ready > 0 or not backlog.ready or decision.gave_up
-    if decision.nodes or not fits:
-        request = replace(request, nodes=decision.nodes or policy.max_nodes)
-        report = check_request(profile, request, backlog)
-        if report.problems:
-            raise UsageError(" ".join(report.problems))
-    if not fits:
+    if backlog.ready and not ready:
+        _refuse_problems(profile, request, backlog)
         where = f"on {request.nodes} nodes in {request.minutes} minutes"
         return f"{NOTHING}{backlog.ready} evaluations wait, and none can run {where}: see `ambs check`", False
+    decision = _decision(engine, campaign, policy, ready, retry=retry)
     if not decision.nodes:
         return f"{NOTHING}{decision.reason}", decision.gave_up
+    request = replace(request, nodes=decision.nodes)
+    _refuse_problems(profile, request, backlog)
     tell_left_out(engine, profile)
     made = submit_allocation(engine, profile, request, settings, user_name())
     return f"allocation {made.id} of {decision.nodes} nodes submitted: {decision.reason}", False
+
+
+def _refuse_problems(profile: Site, request: AllocationRequest, backlog: Backlog) -> None:
+    from ambs_hpc.errors import UsageError
+    from ambs_hpc.sites import check_request
+
+    report = check_request(profile, request, backlog)
+    if report.problems:
+        raise UsageError(" ".join(report.problems))
 
 
 def _decision(engine: Engine, campaign: str | None, policy: Policy, ready: int, *, retry: bool) -> Decision:
